@@ -1,0 +1,2 @@
+//! The sexton program.
+fn main() {}

@@ -1,0 +1,259 @@
+//! Names and ids: of tasks, namespaces, managers, instances and claims.
+//!
+//! A name that a store, a log or a terminal could misread never comes into being: length is
+//! bounded and control characters are refused here, once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+/// A name that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The name has no characters.
+    #[error("{what} is empty")]
+    Empty {
+        /// What kind of name.
+        what: &'static str,
+    },
+    /// The name is longer than its kind allows.
+    #[error("{what} is {found} bytes long, at most {max} are allowed: {start:?}…")]
+    TooLong {
+        /// What kind of name.
+        what: &'static str,
+        /// Its length in bytes.
+        found: usize,
+        /// The longest allowed, in bytes.
+        max: usize,
+        /// How it begins.
+        start: String,
+    },
+    /// The name has a control character, or white space at an end.
+    #[error("{what} has {character:?} at byte {position}, which is not allowed there: {name:?}")]
+    BadCharacter {
+        /// What kind of name.
+        what: &'static str,
+        /// The character.
+        character: char,
+        /// Its place in the name, in bytes.
+        position: usize,
+        /// The name.
+        name: String,
+    },
+}
+
+fn check(what: &'static str, max: usize, name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty { what });
+    }
+    if name.len() > max {
+        let start = name.chars().take(32).collect();
+        return Err(NameError::TooLong {
+            what,
+            found: name.len(),
+            max,
+            start,
+        });
+    }
+    let last = name
+        .char_indices()
+        .next_back()
+        .map_or(0, |(position, _)| position);
+    let bad = name.char_indices().find(|(position, character)| {
+        character.is_control()
+            || (character.is_whitespace() && (*position == 0 || *position == last))
+    });
+    match bad {
+        Some((position, character)) => Err(NameError::BadCharacter {
+            what,
+            character,
+            position,
+            name: name.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The longest allowed, in bytes of UTF-8.
+            pub const BYTES_MAX: usize = $max;
+
+            /// # Errors
+            /// [`NameError`] if the name is empty, too long, has a control character, or begins or
+            /// ends with white space.
+            pub fn new(name: impl AsRef<str>) -> Result<$name, NameError> {
+                let name = name.as_ref();
+                check($what, $max, name)?;
+                Ok($name(Arc::from(name)))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name of a task, unique in its namespace: 1..=200 bytes, no control characters. Cheap to clone.
+    ///
+    /// ```
+    /// use sexton_core::name::TaskName;
+    ///
+    /// assert_eq!(TaskName::new("send digest")?.as_str(), "send digest");
+    /// assert!(TaskName::new("two\nlines").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    TaskName, "task name", 200
+);
+name_type!(
+    /// Keeps the tasks of one service apart from another's in the same store: 1..=100 bytes, no control
+    /// characters. Cheap to clone.
+    Namespace, "namespace", 100
+);
+name_type!(
+    /// The name by which a task chooses one of a scheduler's lock managers: 1..=100 bytes, no
+    /// control characters. Cheap to clone.
+    ManagerName, "manager name", 100
+);
+name_type!(
+    /// The id of one running scheduler, which no other run has: 1..=100 bytes, no control
+    /// characters. Cheap to clone.
+    InstanceId, "instance id", 100
+);
+
+impl Default for Namespace {
+    /// `default`.
+    fn default() -> Namespace {
+        Namespace(Arc::from("default"))
+    }
+}
+
+impl Default for ManagerName {
+    /// `default`.
+    fn default() -> ManagerName {
+        ManagerName(Arc::from("default"))
+    }
+}
+
+impl InstanceId {
+    /// An id that no other run has: random, and ordered by the time it was made.
+    #[must_use]
+    pub fn random() -> InstanceId {
+        InstanceId(Arc::from(Uuid::now_v7().to_string()))
+    }
+
+    /// An id that begins with `prefix` (a host name, say, cut to 60 bytes) for people to read and ends in
+    /// something no other run has.
+    ///
+    /// # Errors
+    /// [`NameError`] if the prefix has characters that an id cannot have.
+    pub fn with_prefix(prefix: &str) -> Result<InstanceId, NameError> {
+        let mut end = prefix.len().min(60);
+        while !prefix.is_char_boundary(end) {
+            end -= 1;
+        }
+        let id = Uuid::new_v4().simple().to_string();
+        InstanceId::new(format!("{}-{}", &prefix[..end], &id[..12]))
+    }
+}
+
+/// The id of one claim. A claim that is sent again because its answer was lost keeps its id; that
+/// is how the store knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimId(Uuid);
+
+impl ClaimId {
+    /// An id that no other claim has.
+    #[must_use]
+    pub fn random() -> ClaimId {
+        ClaimId(Uuid::new_v4())
+    }
+
+    /// The id with these 128 bits.
+    #[must_use]
+    pub const fn from_u128(bits: u128) -> ClaimId {
+        ClaimId(Uuid::from_u128(bits))
+    }
+
+    /// The id's 128 bits.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
+impl fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+impl std::str::FromStr for ClaimId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<ClaimId, uuid::Error> {
+        text.parse().map(ClaimId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_store_or_terminal_could_misread_are_refused() {
+        assert_eq!(
+            TaskName::new("").unwrap_err().to_string(),
+            "task name is empty"
+        );
+        assert!(TaskName::new("a\u{1b}[31m").is_err());
+        assert!(TaskName::new(" padded").is_err());
+        assert!(TaskName::new("padded ").is_err());
+        assert!(TaskName::new("x".repeat(201)).is_err());
+        assert!(TaskName::new("x".repeat(200)).is_ok());
+        assert!(TaskName::new("a-***-b:{c}").is_ok());
+    }
+
+    #[test]
+    fn an_instance_prefix_is_cut_at_a_character() {
+        let id = InstanceId::with_prefix(&"é".repeat(80)).unwrap();
+        assert!(id.as_str().starts_with(&"é".repeat(30)));
+        assert_ne!(InstanceId::random(), InstanceId::random());
+    }
+}
