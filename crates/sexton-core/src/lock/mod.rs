@@ -1,1 +1,1 @@
-
+//! The claim protocol.
