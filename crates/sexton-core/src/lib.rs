@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod lock;
+pub mod memory;
 
 pub mod name;
 pub mod policy;

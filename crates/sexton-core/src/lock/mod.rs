@@ -1,1 +1,212 @@
-//! The claim protocol.
+//! The claim protocol: how replicas agree, through a store, who runs a tick.
+//!
+//! A [`LockManager`] keeps the locks. Instances send it batches of [`Claim`]s; it answers each with a
+//! [`Verdict`], by its own clock and by the rules below, which are the same in every store and
+//! stand as code in [`rules`].
+//!
+//! # The rules of a claim
+//!
+//! The store keeps, per (task, index), a [`Register`]: a watermark (the latest tick granted or
+//! consumed) and a fence, neither of which ever goes back; and per execution an [`ExecutionRecord`].
+//! A claim is decided by the first line that applies:
+//!
+//! | the case | the verdict |
+//! |---|---|
+//! | the execution runs under our own claim id | granted again, unchanged: our first answer was lost |
+//! | tick > now + lead | denied: too early. Nothing is recorded |
+//! | the task is paused | denied: paused. The tick is consumed and recorded as skipped, unless it already has a record |
+//! | its record waits (released unstarted, queued or enqueued) | granted, fence + 1, unless overlap or placement still forbid it |
+//! | delivery recovers, it runs, its lease is over, attempts are left | granted, attempt + 1, fence + 1 |
+//! | it has any other record | denied: taken |
+//! | tick <= watermark | denied: taken |
+//! | placement is distinct and the instance has another index of the tick | denied: placement. Nothing is recorded |
+//! | overlap forbids it: an execution of this (task, index) is running under a lease | denied: overlap. Skip: consumed, recorded as skipped. Queue one, cancel the earlier: it waits |
+//! | otherwise | granted: watermark = tick, fence + 1, attempt 1 |
+//!
+//! To *consume* a tick is to raise the watermark to it and record it without a grant.
+//!
+//! The first line stands before the others, so that a task paused (or a clock set back) between a grant and its repetition
+//! does not strand an execution that the store believes to be running.
+
+mod claim;
+mod error;
+mod fleet;
+mod hold;
+mod record;
+pub mod rules;
+mod task_lock;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use claim::{
+    BATCH_MAX, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant, Verdict,
+    check_batch_size,
+};
+pub use error::LockError;
+pub use fleet::{
+    CancelRequested, Claimable, Consumed, Consumption, Defined, Enqueue, Enqueued, InstanceRecord,
+    InstanceReport, Pause, PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition,
+    TaskQuery, TaskState,
+};
+pub use hold::{Released, Renewal, Renewed, Settled, Settlement};
+pub use record::{
+    ExecutionRecord, ExecutionState, HistoryQuery, Outcome, Reason, Retention, UnknownWord,
+    history_order,
+};
+pub use task_lock::{HeldLock, TaskLock};
+
+use crate::name::{InstanceId, Namespace, TaskName};
+
+/// A store's answer, with the store's clock at the moment it decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The store's clock, to the millisecond or finer.
+    pub now: Timestamp,
+    /// What was answered.
+    pub value: T,
+}
+
+/// Something that not every lock manager can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Capability {
+    /// Leases: recovery of lost holders, overlap policies, cancelling.
+    Leases,
+    /// Records of executions: history, release, repeated claims long after.
+    History,
+    /// Pausing, resuming, enqueuing, definitions, instances.
+    Operations,
+    /// Handlers that write in the transaction that settles their execution.
+    Transactions,
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Capability::Leases => "leases",
+            Capability::History => "history",
+            Capability::Operations => "operations (pause, resume, enqueue, definitions)",
+            Capability::Transactions => "transactional delivery",
+        })
+    }
+}
+
+/// Keeps task locks in a store, for one namespace.
+///
+/// # For implementers
+/// Put your manager to the `sexton-conformance` suite: it has a test for each sentence here.
+///
+/// - **Atomic.** Each entry of a batch is decided and recorded atomically, in the order of the batch, against
+///   every other client of the store. A batch need not be atomic as a whole: if a call fails halfway,
+///   what was recorded stays, and repeating the call finds it.
+/// - **One round trip.** A batch of up to [`BATCH_MAX`] entries takes a bounded number of round trips, one where the
+///   store allows it. A larger one is refused with [`LockError::BatchTooLarge`]. An empty one succeeds.
+/// - **The store's clock.** All decisions are made by one clock that all replicas share, and the answer carries its reading.
+/// - **In order.** Answers are in the order of the batch, one for each entry.
+/// - **Repeatable.** Every call may be sent again with the same ids after an [`LockError::Unavailable`], and then answers as if it
+///   had been sent once.
+/// - **Nothing beforehand.** No row or key has to exist before the first claim.
+/// - **Durable.** When a call answers, what it recorded is as durable as the store's documentation says; `GUARANTEES.md`
+///   says what that is for each store of ours.
+/// - **Cancel-safe.** Dropping a call's future is the same as losing its answer: it took effect or it did not.
+/// - **No panics, no unbounded waits.** A store that does not answer is [`LockError::Unavailable`] within the manager's own
+///   timeout.
+///
+/// The rules are code in [`rules::LockState`]: a manager that can read and write rows in a transaction may load what
+/// a batch touches, let it decide, and write back what changed, as the SQLite manager does; one that decides
+/// in the store (by a script) follows the table in the [module's documentation](self).
+#[async_trait]
+pub trait LockManager: fmt::Debug + Send + Sync + 'static {
+    /// The store for people to read, without secrets: `sqlite:/var/lib/app/sexton.db`.
+    fn location(&self) -> String;
+
+    /// The namespace whose tasks this manager keeps.
+    fn namespace(&self) -> &Namespace;
+
+    /// Whether the manager can do this. Asked when a scheduler is built, so that a task that cannot
+    /// work fails before anything starts.
+    fn supports(&self, capability: Capability) -> bool;
+
+    /// The store's clock.
+    async fn now(&self) -> Result<Timestamp, LockError>;
+
+    /// Decides a batch of claims by [the rules](self). `lead` is how far ahead of the store's clock a tick may be granted.
+    async fn claim(
+        &self,
+        lead: ClaimLead,
+        batch: &[Claim],
+    ) -> Result<Answer<Vec<Verdict>>, LockError>;
+
+    /// Keeps locks for another lease.
+    ///
+    /// A lock whose lease is over but that nobody else was granted is extended, unless under an overlap policy a
+    /// later execution of the same (task, index) was granted since. A lock without a lease is answered with
+    /// `lease_until: None` as long as it is held.
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError>;
+
+    /// Records how executions ended. Refused if the execution was granted to another claim since. An execution that a
+    /// sweep had closed as lost is corrected by its holder's own word.
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError>;
+
+    /// Gives back locks whose execution was not started, for others to claim.
+    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError>;
+
+    /// Accounts for ticks that will not be run: records each with its reason and raises the watermark to it, unless it
+    /// has a record or is not above the watermark.
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
+
+    /// Finds what may be claimed although no schedule brings it up: executions that wait, and those whose holder's
+    /// lease is over with attempts left. Closes as lost those that no attempt is left for, and those without a lease
+    /// whose instance is not present any more.
+    ///
+    /// What is queued behind an earlier execution is found once the earlier one has ended or its lease is over.
+    async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError>;
+
+    /// Tells the store that the instance is there, and brings back what it should know.
+    async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError>;
+
+    /// Tells the store that the instance is gone for good.
+    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError>;
+
+    /// The instances the store has heard of and not forgotten, by id, gone ones among them for a while.
+    async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError>;
+
+    /// Records how the instance defines its tasks, and answers what the store had before.
+    async fn define(
+        &self,
+        instance: &InstanceId,
+        batch: &[TaskDefinition],
+    ) -> Result<Answer<Vec<Defined>>, LockError>;
+
+    /// What the store knows of tasks: definition, pause, watermarks, fences. A named task it has never heard of is answered with
+    /// nothing but its name.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError>;
+
+    /// Pauses or resumes tasks, known or not.
+    async fn change_pause(
+        &self,
+        tasks: &[TaskName],
+        change: &PauseChange,
+    ) -> Result<Answer<()>, LockError>;
+
+    /// Makes executions wait for the next claim, whatever the watermark says.
+    async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError>;
+
+    /// Asks for an execution to be cancelled, on whichever instance it runs.
+    async fn request_cancel(
+        &self,
+        execution: &Execution,
+    ) -> Result<Answer<CancelRequested>, LockError>;
+
+    /// A page of the history.
+    async fn history(
+        &self,
+        query: &HistoryQuery,
+    ) -> Result<Answer<Vec<ExecutionRecord>>, LockError>;
+
+    /// Drops records that `retention` does not keep, at most about `limit` of them, and says how many went.
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError>;
+}

@@ -1,0 +1,240 @@
+//! What instances and operators tell each other through the store.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Execution;
+use crate::name::{InstanceId, TaskName};
+use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
+
+/// A tick that is to count as accounted for without being run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumption {
+    /// Which execution.
+    pub execution: Execution,
+    /// How many executions its tick has.
+    pub concurrency: Concurrency,
+    /// Why it will not be run.
+    pub reason: super::Reason,
+    /// Who says so.
+    pub instance: InstanceId,
+}
+
+/// The answer to a consumption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consumed {
+    /// The tick is recorded with the reason, and the watermark has moved to it.
+    Recorded,
+    /// Somebody had run, claimed or consumed it before. Nothing has changed.
+    Already,
+}
+
+/// Asks for executions that may be claimed although no schedule brings them up now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepQuery {
+    /// Only what lies behind this one, the last of the page before.
+    pub after: Option<Execution>,
+    /// The most executions of the answer: 1..=1000.
+    pub limit: usize,
+    /// How long after its grant an execution without a lease counts as lost if its instance is not
+    /// present any more.
+    pub abandoned_after: Duration,
+}
+
+impl Default for SweepQuery {
+    /// 1,000 executions; abandoned after 60 s.
+    fn default() -> SweepQuery {
+        SweepQuery {
+            after: None,
+            limit: 1_000,
+            abandoned_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The answer to a [`SweepQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sweep {
+    /// What may be claimed now, ordered by (task, index, tick).
+    pub claimable: Vec<Claimable>,
+    /// What this sweep has closed as lost: its holder is gone and no attempt is left.
+    pub lost: Vec<Execution>,
+}
+
+/// An execution that may be claimed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimable {
+    /// Which one.
+    pub execution: Execution,
+    /// How many executions its tick has.
+    pub concurrency: Concurrency,
+    /// The attempt that a grant would be.
+    pub attempt: Attempt,
+}
+
+/// What an instance says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceReport {
+    /// Who.
+    pub instance: InstanceId,
+    /// When it started, by its own clock.
+    pub started_at: Timestamp,
+    /// The version of Sexton it runs.
+    pub version: String,
+    /// How far the store's clock is ahead of the instance's own, where known.
+    pub clock_offset: Option<SignedDuration>,
+    /// How many executions it runs now.
+    pub running: u32,
+    /// For how long it counts as present without another report.
+    pub presence: Duration,
+}
+
+/// What the store knows of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceRecord {
+    /// What it last said of itself.
+    pub report: InstanceReport,
+    /// When it said so, by the store's clock.
+    pub seen_at: Timestamp,
+}
+
+impl InstanceRecord {
+    /// Whether the instance counts as present at `now`.
+    #[must_use]
+    pub fn is_present_at(&self, now: Timestamp) -> bool {
+        self.seen_at
+            .saturating_add(self.report.presence)
+            .is_ok_and(|until| until > now)
+    }
+}
+
+/// What a heartbeat brings back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signals {
+    /// Executions the instance holds that somebody asked to be cancelled.
+    pub cancel: Vec<Execution>,
+    /// Whether a sweep would find something.
+    pub sweep: bool,
+    /// Rises whenever a task is paused, resumed or defined anew.
+    pub revision: u64,
+}
+
+/// A task as an instance defines it, for others to compare with and for people to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskDefinition {
+    /// The task.
+    pub task: TaskName,
+    /// The schedule in plain English.
+    pub schedule: String,
+    /// How many executions a tick has.
+    pub concurrency: Concurrency,
+    /// Everything that must be the same on every replica (schedule, concurrency, policies), as text.
+    pub definition: String,
+}
+
+/// What the store had before a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Defined {
+    /// Nothing.
+    New,
+    /// The same.
+    Same,
+    /// Something else, which is now replaced.
+    Differed {
+        /// What it was.
+        was: TaskDefinition,
+        /// Who defined it so.
+        by: InstanceId,
+    },
+}
+
+/// A pause of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Why, for people to read.
+    pub note: String,
+    /// Who paused it.
+    pub by: String,
+    /// Since when, by the store's clock.
+    pub since: Timestamp,
+}
+
+/// What is to happen to a task's pause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PauseChange {
+    /// Ticks that come due are skipped until the task is resumed.
+    Pause {
+        /// Why, for people to read.
+        note: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Ticks run again.
+    Resume,
+}
+
+/// Which tasks are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskQuery {
+    /// These, in this order; at most 1,000.
+    Named(Vec<TaskName>),
+    /// All the store has heard of, by name, behind `after`.
+    Page {
+        /// The last of the page before.
+        after: Option<TaskName>,
+        /// The most tasks of a page: 1..=1000.
+        limit: usize,
+    },
+}
+
+/// What the store knows of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskState {
+    /// The task.
+    pub task: TaskName,
+    /// Its definition, if any instance has told it.
+    pub definition: Option<TaskDefinition>,
+    /// Its pause, while it is paused.
+    pub pause: Option<Pause>,
+    /// The register of each index that was ever granted or consumed, by index.
+    pub registers: Vec<(ConcurrencyIndex, Register)>,
+}
+
+/// What a store keeps for ever of one (task, index).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// The latest tick granted or consumed. Never goes back.
+    pub watermark: Tick,
+    /// The fence of the last grant. Never goes back.
+    pub fence: Fence,
+}
+
+/// An execution that an operator wants run: a trigger, or a tick of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueue {
+    /// Which one.
+    pub execution: Execution,
+    /// How many executions its tick has.
+    pub concurrency: Concurrency,
+}
+
+/// The answer to an [`Enqueue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It waits for the next claim.
+    Waiting,
+    /// The store has a record of this execution already. Nothing has changed.
+    Already,
+}
+
+/// The answer to a request to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelRequested {
+    /// Its holder is told with its next renewal or heartbeat.
+    Told,
+    /// It waited for a claim, and is now recorded as cancelled.
+    Withdrawn,
+    /// It neither runs nor waits.
+    NotRunning,
+}
