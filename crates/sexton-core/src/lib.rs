@@ -1,7 +1,7 @@
 //! The words and the rules of Sexton.
 //!
 //! This crate holds what every part of Sexton agrees on: [schedules](schedule) that give ticks, the
-//! [claim protocol](lock) by which replicas agree who runs a tick, the [clock](clock) that alone
+//! [claim protocol](lock) by which replicas agree who runs a tick, the [clock] that alone
 //! reads the time, and a [lock manager in memory](memory). It has no network, no database and no
 //! async runtime of its own.
 

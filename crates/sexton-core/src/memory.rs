@@ -34,6 +34,7 @@ pub struct MemoryLockManager {
     namespace: Namespace,
     clock: Arc<dyn Clock>,
     store: Arc<Mutex<Store>>,
+    namespaces: Arc<Mutex<HashMap<Namespace, Arc<Mutex<Store>>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +65,26 @@ impl MemoryLockManager {
             namespace: Namespace::default(),
             clock,
             store: Arc::default(),
+            namespaces: Arc::default(),
+        }
+    }
+
+    /// The same memory, seen from another namespace. Namespaces know nothing of each other.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: Namespace) -> MemoryLockManager {
+        let mut namespaces = self
+            .namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        namespaces
+            .entry(self.namespace.clone())
+            .or_insert_with(|| Arc::clone(&self.store));
+        let store = Arc::clone(namespaces.entry(namespace.clone()).or_default());
+        drop(namespaces);
+        MemoryLockManager {
+            namespace,
+            store,
+            ..self.clone()
         }
     }
 

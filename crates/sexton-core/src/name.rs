@@ -4,7 +4,7 @@
 //! bounded and control characters are refused here, once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -30,6 +30,16 @@ pub enum NameError {
         max: usize,
         /// How it begins.
         start: String,
+    },
+    /// The name begins with what is kept for Sexton's own.
+    #[error("{what} begins with {prefix:?}, which is kept for sexton's own: {name:?}")]
+    Reserved {
+        /// What kind of name.
+        what: &'static str,
+        /// What it may not begin with.
+        prefix: &'static str,
+        /// The name.
+        name: String,
     },
     /// The name has a control character, or white space at an end.
     #[error("{what} has {character:?} at byte {position}, which is not allowed there: {name:?}")]
@@ -165,9 +175,10 @@ impl Default for Namespace {
 }
 
 impl Default for ManagerName {
-    /// `default`.
+    /// `default`. All share one text, for a million tasks may have it.
     fn default() -> ManagerName {
-        ManagerName(Arc::from("default"))
+        static DEFAULT: OnceLock<Arc<str>> = OnceLock::new();
+        ManagerName(Arc::clone(DEFAULT.get_or_init(|| Arc::from("default"))))
     }
 }
 

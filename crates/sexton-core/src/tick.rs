@@ -49,6 +49,17 @@ impl Tick {
         Tick(i64::try_from(clamped).unwrap_or(Tick::MAX.0))
     }
 
+    /// The earliest tick that is not before `timestamp`; [`Tick::MAX`] if there is none.
+    #[must_use]
+    pub fn at_or_after(timestamp: Timestamp) -> Tick {
+        let tick = Tick::at_or_before(timestamp);
+        if tick.timestamp() < timestamp {
+            tick.saturating_add_millis(1)
+        } else {
+            tick
+        }
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
@@ -262,6 +273,9 @@ mod tests {
     fn a_tick_is_the_whole_millisecond_not_after_the_instant() {
         let before_epoch: Timestamp = "1969-12-31T23:59:59.9999Z".parse().unwrap();
         assert_eq!(Tick::at_or_before(before_epoch).as_millis(), -1);
+        assert_eq!(Tick::at_or_after(before_epoch).as_millis(), 0);
+        let whole: Timestamp = "1969-12-31T23:59:59.999Z".parse().unwrap();
+        assert_eq!(Tick::at_or_after(whole).as_millis(), -1);
         assert_eq!(Tick::at_or_before(Timestamp::MIN), Tick::MIN);
         assert_eq!(Tick::at_or_before(Timestamp::MAX), Tick::MAX);
     }

@@ -142,6 +142,17 @@ pub enum Verdict {
     Denied(Denial),
 }
 
+impl Verdict {
+    /// What was given, if anything.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Grant> {
+        match self {
+            Verdict::Granted(grant) => Some(grant),
+            Verdict::Denied(_) => None,
+        }
+    }
+}
+
 /// What a granted claim was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

@@ -10,7 +10,7 @@ pub trait TaskLock {
     fn name(&self) -> &TaskName;
     /// Which of the tick's executions.
     fn concurrency_index(&self) -> ConcurrencyIndex;
-    /// The execution time.
+    /// The tick ("execution time" elsewhere).
     fn tick(&self) -> Tick;
     /// The grant's fence.
     fn fence(&self) -> Fence;

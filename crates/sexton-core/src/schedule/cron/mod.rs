@@ -1,0 +1,150 @@
+//! Cron expressions.
+//!
+//! They are compiled to bit sets and matched by our own [`calendar`](super::calendar). The `croner` crate
+//! gives a second opinion in the tests, no more: all that would have to be checked in front of it (length, steps,
+//! dates that do not exist, what happens when clocks change) needs this calendar anyway, which is also
+//! faster and smaller, and shared with [`Kron`](super::Kron).
+
+mod days;
+mod describe;
+mod field;
+mod parse;
+
+use std::fmt;
+
+use jiff::tz::TimeZone;
+
+use super::Schedule;
+use super::calendar::Calendar;
+use super::error::ScheduleError;
+use super::part::Part;
+use super::place::{ClockChange, Place};
+use super::words::schedule_in_words;
+use crate::tick::Tick;
+use days::CronDays;
+
+/// A cron expression, in UTC unless it was given a zone with [`Cron::in_tz`].
+///
+/// ```
+/// use sexton_core::schedule::{Cron, Schedule, zone};
+///
+/// let cron = Cron::parse("30 9 * * MON-FRI")?.in_tz(zone::parse("Europe/Paris")?)?;
+/// assert_eq!(cron.describe(), "at 09:30 on weekdays, Europe/Paris time");
+///
+/// let friday = "2026-03-27T12:00:00Z".parse()?;
+/// let monday = cron.next_after(friday);
+/// assert_eq!(monday, Some("2026-03-30T07:30:00Z".parse()?)); // summer time began in between
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Fields
+/// Five fields; six with seconds first; seven with seconds first and years last.
+///
+/// | field | values | also |
+/// |---|---|---|
+/// | seconds | 0-59 | 0 if there are five fields |
+/// | minutes | 0-59 | |
+/// | hours | 0-23 | |
+/// | day of the month | 1-31 | `L` last day, `L-3` three days before it, `15W` the weekday (Monday to Friday) nearest the 15th within the month, `LW` the last weekday, `?` |
+/// | month | 1-12, `JAN`-`DEC` | |
+/// | day of the week | 0-7 (0 and 7 are Sunday), `SUN`-`SAT` | `5L` or `5#L` the last Friday, `1#2` the second Monday, `?` |
+/// | year | 1970-9999 | every year if there is no seventh field |
+///
+/// A field is `*` or a list, joined by commas, of `N`, `N-M`, `*/S`, `N/S` (from N to the field's last
+/// value) and `N-M/S`. A step is at least 1 and at most the number of the field's values. Ranges of
+/// hours, months and days of the week may run past the end (`22-2`, `NOV-FEB`, `FRI-MON`); those of the
+/// other fields may not. Letters in either case. At most
+/// [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX) bytes.
+///
+/// Nicknames: `@yearly` and `@annually` (`0 0 1 1 *`), `@monthly` (`0 0 1 * *`), `@weekly` (`0 0 * * 0`),
+/// `@daily` and `@midnight` (`0 0 * * *`), `@hourly` (`0 * * * *`).
+///
+/// # Day of the month and day of the week
+/// As in Vixie's cron: if **both are restricted, a day counts that matches either** (`0 0 13 * FRI`: every
+/// 13th, and every Friday). If one begins with `*` or is `?`, a day must match both, so that `*` and `?`
+/// leave the decision to the other, and `*/2` with `MON` means Mondays on odd days.
+///
+/// # When clocks change
+/// An expression whose minutes or hours begin with `*` means intervals, any other means times of day;
+/// [`schedule`](super#when-clocks-change) tells what follows. The seconds have no part in this.
+///
+/// # What is refused
+/// An expression that cannot be read, and one that is never due (`0 0 30 2 *`), found out within
+/// milliseconds. Years that are over are not refused here, where nothing knows what time it is; see
+/// [`first_after`](super::first_after).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cron {
+    calendar: Calendar<CronDays>,
+    place: Place,
+    change: ClockChange,
+}
+
+impl Cron {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
+    /// [`ScheduleError::NeverDue`] if it is never due.
+    pub fn parse(expression: &str) -> Result<Cron, ScheduleError> {
+        let whole = Part::whole(parse::LANGUAGE, expression)?;
+        let parse::Parsed { calendar, change } = parse::parse(whole)?;
+        let cron = Cron {
+            calendar,
+            place: Place::utc(),
+            change,
+        };
+        if cron.next_after(Tick::MIN).is_none() {
+            return Err(whole.never_due("no date up to 9999-12-30 matches"));
+        }
+        Ok(cron)
+    }
+
+    /// The same expression, read in a time zone.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if all that is due by it lies in hours that the zone skips.
+    pub fn in_tz(self, zone: TimeZone) -> Result<Cron, ScheduleError> {
+        let cron = Cron {
+            place: Place::new(zone),
+            ..self
+        };
+        if cron.next_after(Tick::MIN).is_none() {
+            let schedule = format!("cron {}", cron.describe()).into();
+            let reason = "the zone's clocks skip it";
+            return Err(ScheduleError::NeverDue { schedule, reason });
+        }
+        Ok(cron)
+    }
+
+    /// The zone it is read in.
+    #[must_use]
+    pub fn tz(&self) -> &TimeZone {
+        self.place.zone()
+    }
+}
+
+impl Schedule for Cron {
+    #[inline]
+    fn next_after(&self, after: Tick) -> Option<Tick> {
+        self.place.next_after(&self.calendar, self.change, after)
+    }
+
+    fn describe(&self) -> String {
+        let dates = describe::days_in_words(&self.calendar.days);
+        schedule_in_words(&self.calendar, &dates, &self.place, self.change)
+    }
+}
+
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cron").field(&self.describe()).finish()
+    }
+}
+
+impl std::str::FromStr for Cron {
+    type Err = ScheduleError;
+
+    fn from_str(expression: &str) -> Result<Cron, ScheduleError> {
+        Cron::parse(expression)
+    }
+}

@@ -1,0 +1,199 @@
+//! A schedule with exceptions.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::Schedule;
+use super::error::ScheduleError;
+use super::place::Place;
+use super::words::list;
+use crate::tick::Tick;
+
+/// A schedule without the ticks on certain dates, in certain ranges, or of another schedule.
+///
+/// ```
+/// use std::sync::Arc;
+/// use jiff::civil::date;
+/// use sexton_core::schedule::{Cron, Except, Schedule, zone};
+///
+/// let paris = zone::parse("Europe/Paris")?;
+/// let workdays = Cron::parse("0 9 * * MON-FRI")?.in_tz(paris.clone())?;
+/// let open = Except::new(Arc::new(workdays)).in_tz(paris).on([date(2026, 5, 1)])?;
+/// assert_eq!(open.next_after("2026-04-30T12:00:00Z".parse()?), Some("2026-05-04T07:00:00Z".parse()?));
+/// assert_eq!(
+///     open.describe(),
+///     "at 09:00 on weekdays, Europe/Paris time, except on 2026-05-01 (Europe/Paris time)"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # A bound
+/// Dates and ranges are stepped over at once, however many ticks lie in them. A schedule's exceptions are
+/// met one by one: when [`Except::DROPPED_MAX`] ticks in a row are dropped because another schedule or
+/// a date excepts them, the schedule counts as ended, since the search must end somewhere. An
+/// exception that leaves nothing from the first tick on is refused when it is made.
+#[derive(Debug, Clone)]
+pub struct Except {
+    schedule: Arc<dyn Schedule>,
+    place: Place,
+    /// In order.
+    dates: Vec<Date>,
+    /// In order, neither touching nor empty.
+    ranges: Vec<Range>,
+    schedules: Vec<Arc<dyn Schedule>>,
+}
+
+/// From the start (included) to the end (excluded).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Range {
+    start: Tick,
+    end: Tick,
+}
+
+impl Except {
+    /// The most ticks dropped in a row.
+    pub const DROPPED_MAX: usize = 100_000;
+
+    /// A schedule with no exception yet. Dates are those of UTC unless [`Except::in_tz`] says otherwise.
+    #[must_use]
+    pub fn new(schedule: Arc<dyn Schedule>) -> Except {
+        Except {
+            schedule,
+            place: Place::utc(),
+            dates: Vec::new(),
+            ranges: Vec::new(),
+            schedules: Vec::new(),
+        }
+    }
+
+    /// The zone whose dates the dates are. It has no part in anything else.
+    #[must_use]
+    pub fn in_tz(self, zone: TimeZone) -> Except {
+        Except {
+            place: Place::new(zone),
+            ..self
+        }
+    }
+
+    /// Not on these dates.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left.
+    pub fn on(mut self, dates: impl IntoIterator<Item = Date>) -> Result<Except, ScheduleError> {
+        self.dates.extend(dates);
+        self.dates.sort_unstable();
+        self.dates.dedup();
+        self.checked()
+    }
+
+    /// Not at or after `start` and before `end`.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Value`] unless the start is before the end, [`ScheduleError::NeverDue`] if nothing
+    /// is left.
+    pub fn between(mut self, start: Timestamp, end: Timestamp) -> Result<Except, ScheduleError> {
+        if start >= end {
+            return Err(ScheduleError::Value {
+                what: "exception",
+                found: format!("{start} to {end}").into(),
+                allowed: "a start before the end".into(),
+            });
+        }
+        self.ranges.push(Range {
+            start: Tick::at_or_after(start),
+            end: Tick::at_or_after(end),
+        });
+        self.ranges.sort_unstable();
+        self.ranges.dedup_by(|later, earlier| {
+            let touches = later.start <= earlier.end;
+            if touches {
+                earlier.end = earlier.end.max(later.end);
+            }
+            touches
+        });
+        self.checked()
+    }
+
+    /// Not when another schedule is due at the very same instant.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left.
+    pub fn when(mut self, schedule: Arc<dyn Schedule>) -> Result<Except, ScheduleError> {
+        self.schedules.push(schedule);
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Except, ScheduleError> {
+        if self.next_after(Tick::MIN).is_some() {
+            return Ok(self);
+        }
+        let reason = "its exceptions leave nothing";
+        Err(ScheduleError::NeverDue {
+            schedule: self.describe().into(),
+            reason,
+        })
+    }
+
+    /// If the tick is excepted, the instant after which the next may lie that is not.
+    fn excepted(&self, tick: Tick) -> Option<Tick> {
+        let range = self.ranges.partition_point(|range| range.end <= tick);
+        if let Some(range) = self.ranges.get(range).filter(|range| range.start <= tick) {
+            return Some(range.end.saturating_add_millis(-1));
+        }
+        if !self.dates.is_empty() {
+            let date = self.place.date_of(tick);
+            if self.dates.binary_search(&date).is_ok() {
+                return Some(self.place.end_of_date(date, tick));
+            }
+        }
+        let before = tick.saturating_add_millis(-1);
+        let due = |schedule: &Arc<dyn Schedule>| schedule.next_after(before) == Some(tick);
+        self.schedules.iter().any(due).then_some(tick)
+    }
+}
+
+impl Schedule for Except {
+    fn next_after(&self, after: Tick) -> Option<Tick> {
+        let mut after = after;
+        for _ in 0..Except::DROPPED_MAX {
+            let tick = self.schedule.next_after(after)?;
+            let Some(later) = self.excepted(tick) else {
+                return Some(tick);
+            };
+            after = later;
+        }
+        None
+    }
+
+    fn describe(&self) -> String {
+        let mut exceptions = Vec::new();
+        if !self.dates.is_empty() {
+            exceptions.push(format!(
+                "on {} ({})",
+                list(&self.dates),
+                self.place.in_words()
+            ));
+        }
+        exceptions.extend(
+            self.ranges
+                .iter()
+                .map(|range| format!("from {} before {}", range.start, range.end)),
+        );
+        exceptions.extend(
+            self.schedules
+                .iter()
+                .map(|schedule| format!("when due {}", schedule.describe())),
+        );
+        if exceptions.is_empty() {
+            return self.schedule.describe();
+        }
+        format!(
+            "{}, except {}",
+            self.schedule.describe(),
+            exceptions.join("; nor ")
+        )
+    }
+}

@@ -1,0 +1,53 @@
+//! At one instant.
+
+use jiff::Timestamp;
+
+use super::Schedule;
+use super::error::ScheduleError;
+use super::part::Part;
+use crate::tick::Tick;
+
+/// Due once, at an instant.
+///
+/// ```
+/// use sexton_core::schedule::{Once, Schedule};
+///
+/// let once = Once::parse("2026-11-01T09:00:00+01:00")?;
+/// assert_eq!(once.describe(), "once at 2026-11-01T08:00:00.000Z");
+/// assert_eq!(once.next_after("2026-11-01T08:00:00Z".parse()?), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Once(Tick);
+
+impl Once {
+    /// Due at this instant; what is finer than a millisecond is cut off.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Once {
+        Once(Tick::at_or_before(at))
+    }
+
+    /// Reads an instant of RFC 3339, with `Z` or an offset: `2026-11-01T09:00:00+01:00`.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Part`] if it is none, [`ScheduleError::TooLong`].
+    pub fn parse(text: &str) -> Result<Once, ScheduleError> {
+        let whole = Part::whole("once", text)?.trimmed();
+        whole.text.parse().map(Once::at).map_err(|_| {
+            whole
+                .named("instant")
+                .error("an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00")
+        })
+    }
+}
+
+impl Schedule for Once {
+    #[inline]
+    fn next_after(&self, after: Tick) -> Option<Tick> {
+        (after < self.0).then_some(self.0)
+    }
+
+    fn describe(&self) -> String {
+        format!("once at {}", self.0)
+    }
+}

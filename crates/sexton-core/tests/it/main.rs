@@ -1,0 +1,4 @@
+//! Integration tests of `sexton-core`, in one binary.
+
+#[cfg(test)]
+mod schedule;

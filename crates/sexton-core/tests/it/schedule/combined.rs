@@ -1,0 +1,216 @@
+//! Schedules made of schedules.
+
+use std::sync::Arc;
+
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use jiff::civil::date;
+use sexton_core::schedule::{Bounded, Every, Except, Once, Schedule, Union};
+
+use super::{assert_ticks, cron, cron_in, tick, ticks_between, tz};
+
+fn shared(schedule: impl Schedule) -> Arc<dyn Schedule> {
+    Arc::new(schedule)
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn every(text: &str) -> Arc<dyn Schedule> {
+    shared(Every::parse(text).unwrap())
+}
+
+#[test]
+fn a_union_is_due_when_any_is_and_once_when_several_are() {
+    let union = Union::new([every("2s"), every("3s")]).unwrap();
+    let found = ticks_between(
+        &union,
+        tick("2026-01-01T00:00:00Z"),
+        tick("2026-01-01T00:00:07Z"),
+    );
+    let seconds: Vec<_> = found
+        .iter()
+        .map(|tick| tick.as_millis() / 1000 % 60)
+        .collect();
+    assert_eq!(seconds, [0, 2, 3, 4, 6]);
+
+    let ends = Union::new([
+        shared(Once::at(at("2026-01-01T00:00:00Z"))),
+        shared(Once::at(at("2025-01-01T00:00:00Z"))),
+    ])
+    .unwrap();
+    assert_ticks(
+        &ends,
+        "2020-01-01T00:00:00Z",
+        &["2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"],
+    );
+    assert_eq!(ends.next_after(tick("2026-01-01T00:00:00Z")), None);
+}
+
+#[test]
+fn a_union_has_one_to_a_hundred_schedules() {
+    assert_snapshot!(Union::new([]).unwrap_err(), @"schedules of a union: found none, allowed is 1 to 100");
+    assert_snapshot!(Union::new(vec![every("1s"); 101]).unwrap_err(), @"schedules of a union: found more than 100, allowed is 1 to 100");
+    assert!(Union::new(vec![every("1s"); 100]).is_ok());
+}
+
+#[test]
+fn a_start_is_included_and_an_end_is_not() {
+    let bounded = Bounded::new(
+        every("1h"),
+        Some(at("2026-01-01T01:00:00Z")),
+        Some(at("2026-01-01T03:00:00Z")),
+    )
+    .unwrap();
+    let all = ticks_between(
+        &bounded,
+        tick("2000-01-01T00:00:00Z"),
+        tick("2100-01-01T00:00:00Z"),
+    );
+    assert_eq!(
+        all,
+        [tick("2026-01-01T01:00:00Z"), tick("2026-01-01T02:00:00Z")]
+    );
+    // Half a millisecond after a tick is after it.
+    let start = Some(at("2026-01-01T01:00:00.0005Z"));
+    let end = Some(at("2026-01-01T02:00:00.0005Z"));
+    let bounded = Bounded::new(every("1h"), start, end).unwrap();
+    let all = ticks_between(
+        &bounded,
+        tick("2000-01-01T00:00:00Z"),
+        tick("2100-01-01T00:00:00Z"),
+    );
+    assert_eq!(all, [tick("2026-01-01T02:00:00Z")]);
+}
+
+#[test]
+fn bounds_that_leave_nothing_are_refused() {
+    let (early, late) = (at("2026-01-01T00:10:00Z"), at("2026-01-01T00:50:00Z"));
+    assert_snapshot!(Bounded::new(every("1h"), Some(late), Some(early)).unwrap_err(), @"start and end: found 2026-01-01T00:50:00Z to 2026-01-01T00:10:00Z, allowed is a start before the end");
+    assert_snapshot!(Bounded::new(every("1h"), Some(early), Some(early)).unwrap_err(), @"start and end: found 2026-01-01T00:10:00Z to 2026-01-01T00:10:00Z, allowed is a start before the end");
+    assert_snapshot!(Bounded::new(every("1h"), Some(early), Some(late)).unwrap_err(), @"every hour, from 2026-01-01T00:10:00.000Z, before 2026-01-01T00:50:00.000Z is never due: it has no tick between its start and its end");
+    let once = || shared(Once::at(early));
+    assert!(Bounded::new(once(), Some(late), None).is_err());
+    assert!(Bounded::new(once(), None, Some(early)).is_err());
+    assert!(Bounded::new(once(), Some(early), None).is_ok());
+}
+
+#[test]
+fn excepted_dates_are_dates_of_the_zone() {
+    let hourly = || every("1h");
+    let in_utc = Except::new(hourly()).on([date(2026, 5, 1)]).unwrap();
+    assert_ticks(
+        &in_utc,
+        "2026-04-30T23:00:00Z",
+        &["2026-04-30T23:00:00Z", "2026-05-02T00:00:00Z"],
+    );
+    let in_paris = Except::new(hourly())
+        .in_tz(tz("Europe/Paris"))
+        .on([date(2026, 5, 1)])
+        .unwrap();
+    assert_ticks(
+        &in_paris,
+        "2026-04-30T21:00:00Z",
+        &["2026-04-30T21:00:00Z", "2026-05-01T22:00:00Z"],
+    );
+    let days = Except::new(hourly())
+        .on([date(2026, 5, 2), date(2026, 5, 1), date(2026, 5, 2)])
+        .unwrap();
+    assert_ticks(&days, "2026-04-30T23:00:01Z", &["2026-05-03T00:00:00Z"]);
+}
+
+#[test]
+fn excepted_dates_hold_to_the_last_minute_where_clocks_change_at_midnight() {
+    // Havana's 1 November 2026 has a fold from 01:00 to 00:00; Azores-like folds over midnight: Santiago's
+    // 4 April 2026 ends twice, at 24:00 clocks show 23:00 again. Cairo's 24 April 2026 begins at 01:00.
+    for (zone, day) in [
+        ("America/Havana", date(2026, 11, 1)),
+        ("America/Santiago", date(2026, 4, 4)),
+        ("Africa/Cairo", date(2026, 4, 23)),
+        ("Africa/Cairo", date(2026, 4, 24)),
+    ] {
+        let zone = tz(zone);
+        let except = Except::new(every("10m"))
+            .in_tz(zone.clone())
+            .on([day])
+            .unwrap();
+        let from = tick(&format!("{}T00:00:00Z", day.yesterday().unwrap()));
+        let end = from.saturating_add_millis(4 * 86_400_000);
+        let mut expected = ticks_between(&every("10m"), from, end);
+        expected.retain(|tick| zone.to_datetime(tick.timestamp()).date() != day);
+        assert_eq!(ticks_between(&except, from, end), expected);
+    }
+}
+
+#[test]
+fn excepted_ranges_are_stepped_over_at_once_however_many_ticks_lie_in_them() {
+    let except = Except::new(every("1ms"))
+        .between(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))
+        .and_then(|except| except.between(at("2026-06-01T00:00:00Z"), at("2028-01-01T00:00:00Z")))
+        .and_then(|except| {
+            except.between(at("2029-01-01T00:00:00Z"), at("2029-01-01T00:00:00.001Z"))
+        })
+        .unwrap();
+    assert_ticks(
+        &except,
+        "2025-12-31T23:59:59.999Z",
+        &["2025-12-31T23:59:59.999Z", "2028-01-01T00:00:00Z"],
+    );
+    assert_ticks(
+        &except,
+        "2028-12-31T23:59:59.999Z",
+        &["2028-12-31T23:59:59.999Z", "2029-01-01T00:00:00.001Z"],
+    );
+    let backwards =
+        Except::new(every("1s")).between(at("2027-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"));
+    assert_snapshot!(backwards.unwrap_err(), @"exception: found 2027-01-01T00:00:00Z to 2026-01-01T00:00:00Z, allowed is a start before the end");
+}
+
+#[test]
+fn another_schedule_excepts_the_instants_at_which_it_is_due() {
+    let working_hours = Except::new(shared(cron_in("0 * * * *", "Europe/Paris")))
+        .when(shared(cron_in("* 0-8,18-23 * * *", "Europe/Paris")))
+        .unwrap();
+    let found = ticks_between(
+        &working_hours,
+        tick("2026-01-01T00:00:00Z"),
+        tick("2026-01-02T00:00:00Z"),
+    );
+    assert_eq!(found.len(), 9);
+    assert_eq!(found[0], tick("2026-01-01T08:00:00Z"));
+}
+
+#[test]
+fn exceptions_that_leave_nothing_are_refused() {
+    assert_snapshot!(Except::new(every("1h")).when(every("30m")).unwrap_err(), @"every hour, except when due every 30 minutes is never due: its exceptions leave nothing");
+    let once = Except::new(shared(Once::at(at("2026-05-01T12:00:00Z")))).on([date(2026, 5, 1)]);
+    assert_snapshot!(once.unwrap_err(), @"once at 2026-05-01T12:00:00.000Z, except on 2026-05-01 (UTC) is never due: its exceptions leave nothing");
+    let never = Except::new(every("1h")).between(Timestamp::MIN, Timestamp::MAX);
+    assert!(never.is_err());
+}
+
+#[test]
+fn schedules_of_schedules_describe_themselves() {
+    let union = Union::new([shared(cron("@daily")), every("7m")]).unwrap();
+    let except = Except::new(shared(union))
+        .in_tz(tz("Europe/Paris"))
+        .on([date(2026, 5, 1), date(2026, 12, 25)])
+        .and_then(|except| except.between(at("2026-07-01T00:00:00Z"), at("2026-08-01T00:00:00Z")))
+        .and_then(|except| except.when(every("49m")))
+        .unwrap();
+    let bounded = Bounded::new(
+        shared(except),
+        Some(at("2026-01-01T00:00:00Z")),
+        Some(at("2027-01-01T00:00:00Z")),
+    )
+    .unwrap();
+    assert_snapshot!(bounded.describe(), @"at 00:00 every day, UTC; and every 7 minutes, except on 2026-05-01 and 2026-12-25 (Europe/Paris time); nor from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z; nor when due every 49 minutes, from 2026-01-01T00:00:00.000Z, before 2027-01-01T00:00:00.000Z");
+    let boxed: Box<dyn Schedule> = Box::new(bounded);
+    assert_eq!(
+        boxed.next_after(tick("2020-01-01T00:00:00Z")),
+        Some(tick("2026-01-01T00:00:00Z"))
+    );
+    assert!(Schedule::describe(&boxed).starts_with("at 00:00"));
+    assert_eq!(Except::new(every("1h")).describe(), "every hour");
+}
