@@ -1,0 +1,295 @@
+//! What operators and instances tell each other: pauses, triggers, cancelling, definitions, presence.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use sexton_core::lock::{
+    CancelRequested, Defined, Denial, Enqueue, Enqueued, ExecutionState, InstanceReport, Outcome,
+    PauseChange, Reason, Renewed, Settled, TaskDefinition, TaskQuery,
+};
+use sexton_core::name::TaskName;
+use sexton_core::tick::{Concurrency, Fence};
+
+use crate::Failure;
+use crate::bench::Bench;
+use crate::replica::{ClaimWith, Replica, long, one};
+
+fn pause(note: &str) -> PauseChange {
+    PauseChange::Pause {
+        note: note.to_owned(),
+        by: "ops".to_owned(),
+    }
+}
+
+async fn state(by: &Replica, task: &TaskName) -> Result<sexton_core::lock::TaskState, Failure> {
+    let mut states = by
+        .manager
+        .tasks(&TaskQuery::Named(vec![task.clone()]))
+        .await?
+        .value;
+    states
+        .pop()
+        .ok_or_else(|| Failure::new("a named task is always answered"))
+}
+
+async fn enqueue(
+    by: &Replica,
+    execution: &sexton_core::lock::Execution,
+) -> Result<Enqueued, Failure> {
+    let enqueue = Enqueue {
+        execution: execution.clone(),
+        concurrency: Concurrency::ONE,
+    };
+    one(by.manager.enqueue(&[enqueue]).await?).map(|answer| answer.value)
+}
+
+fn report(by: &Replica, now: jiff::Timestamp) -> InstanceReport {
+    InstanceReport {
+        instance: by.instance.clone(),
+        started_at: now,
+        version: "1.2.3".to_owned(),
+        clock_offset: Some(SignedDuration::from_millis(-7)),
+        running: 3,
+        presence: Duration::from_secs(60),
+    }
+}
+
+pub(crate) async fn a_paused_task_consumes_its_ticks_until_it_is_resumed(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let tasks = std::slice::from_ref(&digest.task);
+    a.manager.change_pause(tasks, &pause("lunch")).await?;
+    b.denied(&b.asks(&digest.nth(0)), Denial::Paused).await?;
+    let record = b.known(&digest.nth(0)).await?;
+    assert_eq!(
+        (record.state, record.reason),
+        (ExecutionState::Skipped, Some(Reason::Paused))
+    );
+    b.manager.change_pause(tasks, &PauseChange::Resume).await?;
+    a.denied(&a.asks(&digest.nth(0)), Denial::Taken).await?;
+    a.run(&digest.nth(1)).await.map(drop)
+}
+
+pub(crate) async fn a_pause_says_why_by_whom_and_since_when(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let before = a.now_ms().await?;
+    let tasks = std::slice::from_ref(&digest.task);
+    a.manager
+        .change_pause(tasks, &pause("lunch 'n \"rest\""))
+        .await?;
+    let found = state(&a, &digest.task).await?.pause;
+    let found = found.ok_or_else(|| Failure::new("the task should be paused"))?;
+    assert_eq!(
+        (found.note.as_str(), found.by.as_str()),
+        ("lunch 'n \"rest\"", "ops")
+    );
+    assert!(found.since >= before && found.since <= a.manager.now().await?);
+    a.manager.change_pause(tasks, &PauseChange::Resume).await?;
+    assert_eq!(state(&a, &digest.task).await?.pause, None);
+    Ok(())
+}
+
+pub(crate) async fn what_runs_goes_on_while_its_task_is_paused(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let held = a
+        .take(&a.asks(&digest.nth(0)).at_least_once(2).lease(long()?))
+        .await?;
+    a.manager
+        .change_pause(std::slice::from_ref(&digest.task), &pause(""))
+        .await?;
+    assert!(matches!(
+        a.renew(&held.lock, long()?).await?,
+        Renewed::Extended { .. }
+    ));
+    let settled = a.end(&held.lock, Outcome::Succeeded).await?;
+    assert_eq!(settled, Settled::Recorded { waiting: None });
+    Ok(())
+}
+
+pub(crate) async fn what_is_enqueued_waits_whatever_the_watermark_says(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    a.run(&digest.nth(9)).await?;
+    assert_eq!(enqueue(&a, &digest.nth(4)).await?, Enqueued::Waiting);
+    assert_eq!(enqueue(&b, &digest.nth(4)).await?, Enqueued::Already);
+    let found = b.sweep().await?.claimable;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].execution, digest.nth(4));
+    b.run(&digest.nth(4)).await?;
+    a.denied(&a.asks(&digest.nth(4)), Denial::Taken).await?;
+    // The watermark did not go back.
+    a.denied(&a.asks(&digest.nth(5)), Denial::Taken).await
+}
+
+pub(crate) async fn a_running_execution_is_asked_to_stop(bench: Bench) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let held = a
+        .take(&a.asks(&digest.nth(0)).at_least_once(5).lease(long()?))
+        .await?;
+    let answer = b.manager.request_cancel(&digest.nth(0)).await?.value;
+    assert_eq!(answer, CancelRequested::Told);
+    let now = a.now_ms().await?;
+    let signals = a.manager.heartbeat(&report(&a, now)).await?.value;
+    assert_eq!(signals.cancel, [digest.nth(0)]);
+    let others = b.manager.heartbeat(&report(&b, now)).await?.value;
+    assert!(others.cancel.is_empty(), "it is not theirs");
+    let renewed = a.renew(&held.lock, long()?).await?;
+    assert!(matches!(
+        renewed,
+        Renewed::Extended {
+            cancel_requested: true,
+            ..
+        }
+    ));
+    a.end(&held.lock, Outcome::Cancelled).await?;
+    let answer = b.manager.request_cancel(&digest.nth(0)).await?.value;
+    assert_eq!(answer, CancelRequested::NotRunning);
+    Ok(())
+}
+
+pub(crate) async fn what_waits_is_withdrawn(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    enqueue(&a, &digest.nth(0)).await?;
+    let answer = a.manager.request_cancel(&digest.nth(0)).await?.value;
+    assert_eq!(answer, CancelRequested::Withdrawn);
+    let record = a.known(&digest.nth(0)).await?;
+    assert_eq!(record.state, ExecutionState::Ended(Outcome::Cancelled));
+    assert!(a.sweep().await?.claimable.is_empty());
+    let unknown = a.manager.request_cancel(&digest.nth(7)).await?.value;
+    assert_eq!(unknown, CancelRequested::NotRunning);
+    Ok(())
+}
+
+pub(crate) async fn definitions_are_compared_with_the_last_ones(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let define = |definition: &str| -> Result<TaskDefinition, Failure> {
+        Ok(TaskDefinition {
+            task: TaskName::new("digest")?,
+            schedule: "every minute".to_owned(),
+            concurrency: Concurrency::new(2)?,
+            definition: definition.to_owned(),
+        })
+    };
+    let (first, second) = (define("one")?, define("two")?);
+    let told = |batch: TaskDefinition, by: &Replica| {
+        let (manager, instance) = (by.manager.clone(), by.instance.clone());
+        async move { one(manager.define(&instance, &[batch]).await?).map(|answer| answer.value) }
+    };
+    let now = a.now_ms().await?;
+    assert_eq!(told(first.clone(), &a).await?, Defined::New);
+    assert_eq!(told(first.clone(), &b).await?, Defined::Same);
+    let revision = a.manager.heartbeat(&report(&a, now)).await?.value.revision;
+    let differed = told(second.clone(), &a).await?;
+    assert_eq!(
+        differed,
+        Defined::Differed {
+            was: first,
+            by: b.instance.clone()
+        }
+    );
+    assert_eq!(state(&b, &second.task).await?.definition, Some(second));
+    assert!(a.manager.heartbeat(&report(&a, now)).await?.value.revision > revision);
+    Ok(())
+}
+
+pub(crate) async fn tasks_are_listed_with_their_registers(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    a.take(&a.asks(&digest.index(2)?.nth(3)).of(2)?).await?;
+    a.take(&a.asks(&digest.nth(1)).of(2)?).await?;
+    a.take(&a.asks(&digest.nth(2)).of(2)?).await?;
+    let known = state(&a, &digest.task).await?;
+    let registers: Vec<_> = known
+        .registers
+        .iter()
+        .map(|(index, register)| (index.get(), register.watermark, register.fence))
+        .collect();
+    let (first, second) = (Fence::new(2), Fence::new(1));
+    assert_eq!(
+        registers,
+        [
+            (1, digest.nth(2).tick, first),
+            (2, digest.nth(3).tick, second)
+        ]
+    );
+    let unknown = state(&a, &TaskName::new("never heard of")?).await?;
+    assert!(
+        unknown.registers.is_empty() && unknown.pause.is_none() && unknown.definition.is_none()
+    );
+    Ok(())
+}
+
+pub(crate) async fn tasks_come_in_pages_by_name(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let mut names = Vec::new();
+    for n in 0..7 {
+        let name = TaskName::new(format!("task {n}"))?;
+        match n % 2 {
+            0 => drop(a.run(&digest.of(&name).nth(0)).await?),
+            _ => {
+                a.manager
+                    .change_pause(std::slice::from_ref(&name), &pause(""))
+                    .await?;
+            }
+        }
+        names.push(name);
+    }
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let query = TaskQuery::Page {
+            after: after.clone(),
+            limit: 3,
+        };
+        let page = a.manager.tasks(&query).await?.value;
+        let Some(last) = page.last() else { break };
+        after = Some(last.task.clone());
+        found.extend(page.into_iter().map(|state| state.task));
+    }
+    assert_eq!(found, names);
+    Ok(())
+}
+
+pub(crate) async fn instances_are_there_as_long_as_they_say_so(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let a = bench.replica().await?;
+    let told = report(&a, a.now_ms().await?);
+    a.manager.heartbeat(&told).await?;
+    let answer = a.manager.instances().await?;
+    let found = answer
+        .value
+        .iter()
+        .find(|record| record.report.instance == a.instance);
+    let found = found.ok_or_else(|| Failure::new("the instance is not listed"))?;
+    assert_eq!(found.report, told);
+    assert!(found.is_present_at(answer.now));
+    a.manager.leave(&a.instance).await?;
+    let answer = a.manager.instances().await?;
+    let is_there = |record: &&sexton_core::lock::InstanceRecord| {
+        record.report.instance == a.instance && record.is_present_at(answer.now)
+    };
+    assert_eq!(answer.value.iter().find(is_there), None, "it has left");
+    Ok(())
+}
+
+pub(crate) async fn a_heartbeat_says_whether_a_sweep_would_find_something(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let now = a.now_ms().await?;
+    assert!(!a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
+    enqueue(&a, &digest.nth(0)).await?;
+    assert!(a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
+    a.run(&digest.nth(0)).await?;
+    assert!(!a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Settling: how an execution ended.
+
+use sexton_core::lock::{ExecutionState, Outcome, Settled};
+
+use crate::Failure;
+use crate::bench::Bench;
+
+const RECORDED: Settled = Settled::Recorded { waiting: None };
+
+pub(crate) async fn every_outcome_is_recorded_with_its_times_error_and_output(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let outcomes = [
+        Outcome::Succeeded,
+        Outcome::Failed,
+        Outcome::Panicked,
+        Outcome::TimedOut,
+        Outcome::Cancelled,
+        Outcome::CutOff,
+    ];
+    for (n, outcome) in (0..).zip(outcomes) {
+        let held = a.run(&digest.nth(n)).await?;
+        let settlement = a
+            .settlement(&held.lock, outcome)
+            .await?
+            .with_error("what went wrong: \u{1F514} \"'%;--")
+            .with_output("line\nline\t\u{e9}");
+        assert_eq!(a.settle(&settlement).await?, RECORDED);
+        let record = a.known(&digest.nth(n)).await?;
+        assert_eq!(record.state, ExecutionState::Ended(outcome));
+        assert_eq!(record.started_at, Some(settlement.started_at));
+        assert_eq!(record.finished_at, Some(settlement.finished_at));
+        assert_eq!(record.error.as_deref(), settlement.error());
+        assert_eq!(record.output.as_deref(), settlement.output());
+        assert_eq!(record.lease_until, None);
+    }
+    Ok(())
+}
+
+pub(crate) async fn settling_again_changes_nothing(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let held = a.run(&digest.nth(0)).await?;
+    assert_eq!(a.end(&held.lock, Outcome::Failed).await?, RECORDED);
+    let before = a.record(&digest.nth(0)).await?;
+    assert_eq!(a.end(&held.lock, Outcome::Succeeded).await?, RECORDED);
+    assert_eq!(a.record(&digest.nth(0)).await?, before);
+    Ok(())
+}
+
+pub(crate) async fn only_the_holder_may_settle(bench: Bench) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let held = a.run(&digest.nth(0)).await?;
+    let mut forged = held.lock.clone();
+    forged.claim_id = sexton_core::name::ClaimId::random();
+    assert_eq!(b.end(&forged, Outcome::Succeeded).await?, Settled::Refused);
+    let mut unknown = held.lock.clone();
+    unknown.execution = digest.nth(9);
+    assert_eq!(b.end(&unknown, Outcome::Succeeded).await?, Settled::Refused);
+    assert_eq!(a.end(&held.lock, Outcome::Succeeded).await?, RECORDED);
+    Ok(())
+}
+
+pub(crate) async fn a_settled_tick_leaves_the_next_one_alone(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let first = a.run(&digest.nth(0)).await?;
+    let second = a.run(&digest.nth(1)).await?;
+    assert_eq!(a.end(&first.lock, Outcome::Succeeded).await?, RECORDED);
+    assert_eq!(a.end(&second.lock, Outcome::Succeeded).await?, RECORDED);
+    Ok(())
+}
+
+pub(crate) async fn the_largest_output_is_kept_whole(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let held = a.run(&digest.nth(0)).await?;
+    let output = "\u{e9}".repeat(sexton_core::lock::Settlement::OUTPUT_BYTES_MAX / 2);
+    let settlement = a
+        .settlement(&held.lock, Outcome::Succeeded)
+        .await?
+        .with_output(&output);
+    a.settle(&settlement).await?;
+    let record = a.known(&digest.nth(0)).await?;
+    assert_eq!(record.output.map(|output| output.len()), Some(output.len()));
+    Ok(())
+}

@@ -1,0 +1,400 @@
+//! A lock manager that does one thing wrong.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sexton_core::lock::{
+    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
+    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+};
+use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
+use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton_core::tick::{Attempt, Fence};
+
+/// What it does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    ClaimIdIgnored,
+    TooEarlyGranted,
+    PauseIgnored,
+    OverlapIgnored,
+    PlacementIgnored,
+    RecoveryForgotten,
+    LeaseTooLong,
+    LeaseTooShort,
+    AttemptsNotCounted,
+    FenceReused,
+    BatchReversed,
+    LargeBatchTaken,
+    ClockOfTheEpoch,
+    RenewalForgotten,
+    CancelNotTold,
+    SettledWithoutAsking,
+    OutcomeForgotten,
+    ErrorForgotten,
+    ReleaseForgotten,
+    ConsumptionForgotten,
+    ReasonsConfused,
+    SweepFindsNothing,
+    SweepForgetsAbsence,
+    LeaveForgotten,
+    DefinitionForgotten,
+    EnqueueForgotten,
+    CancelForgotten,
+    HistoryUnfiltered,
+    HistoryInTheWrongOrder,
+    PageRepeated,
+    PrunedTooMuch,
+    PruneForgotten,
+    NamesWithoutCase,
+    NamespacesShared,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Fault; 34] = [
+        Fault::ClaimIdIgnored,
+        Fault::TooEarlyGranted,
+        Fault::PauseIgnored,
+        Fault::OverlapIgnored,
+        Fault::PlacementIgnored,
+        Fault::RecoveryForgotten,
+        Fault::LeaseTooLong,
+        Fault::LeaseTooShort,
+        Fault::AttemptsNotCounted,
+        Fault::FenceReused,
+        Fault::BatchReversed,
+        Fault::LargeBatchTaken,
+        Fault::ClockOfTheEpoch,
+        Fault::RenewalForgotten,
+        Fault::CancelNotTold,
+        Fault::SettledWithoutAsking,
+        Fault::OutcomeForgotten,
+        Fault::ErrorForgotten,
+        Fault::ReleaseForgotten,
+        Fault::ConsumptionForgotten,
+        Fault::ReasonsConfused,
+        Fault::SweepFindsNothing,
+        Fault::SweepForgetsAbsence,
+        Fault::LeaveForgotten,
+        Fault::DefinitionForgotten,
+        Fault::EnqueueForgotten,
+        Fault::CancelForgotten,
+        Fault::HistoryUnfiltered,
+        Fault::HistoryInTheWrongOrder,
+        Fault::PageRepeated,
+        Fault::PrunedTooMuch,
+        Fault::PruneForgotten,
+        Fault::NamesWithoutCase,
+        Fault::NamespacesShared,
+    ];
+}
+
+#[derive(Debug)]
+pub(crate) struct Mutant {
+    pub(crate) inner: Arc<dyn LockManager>,
+    pub(crate) fault: Fault,
+}
+
+impl Mutant {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn execution(&self, execution: &Execution) -> Execution {
+        let mut execution = execution.clone();
+        if self.has(Fault::NamesWithoutCase) {
+            execution.task = TaskName::new(execution.task.as_str().to_lowercase()).unwrap();
+        }
+        execution
+    }
+
+    fn lock(&self, lock: &HeldLock) -> HeldLock {
+        let mut lock = lock.clone();
+        lock.execution = self.execution(&lock.execution);
+        lock
+    }
+
+    fn claimed(&self, claim: &Claim) -> Claim {
+        let mut claim = claim.clone();
+        claim.execution = self.execution(&claim.execution);
+        match self.fault {
+            Fault::ClaimIdIgnored => claim.claim_id = ClaimId::random(),
+            Fault::OverlapIgnored => claim.overlap = Overlap::Allow,
+            Fault::PlacementIgnored => claim.placement = Placement::Race,
+            Fault::RecoveryForgotten => claim.delivery = Delivery::AtMostOnce,
+            Fault::LeaseTooLong => {
+                claim.lease = Lease::new(Lease::MAX.min(claim.lease.duration() * 3)).unwrap();
+            }
+            Fault::LeaseTooShort => claim.lease = Lease::new(Lease::MIN).unwrap(),
+            Fault::AttemptsNotCounted if claim.delivery.recovers() => {
+                claim.delivery = Delivery::AtLeastOnce {
+                    attempts_max: NonZeroU32::MAX,
+                };
+            }
+            _ => {}
+        }
+        claim
+    }
+}
+
+type Answered<T> = Result<Answer<T>, LockError>;
+
+/// The answer that would have been right, without doing it.
+fn pretend<T: Clone>(now: Timestamp, answer: T, count: usize) -> Answered<Vec<T>> {
+    Ok(Answer {
+        now,
+        value: vec![answer; count],
+    })
+}
+
+#[async_trait::async_trait]
+impl LockManager for Mutant {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn namespace(&self) -> &Namespace {
+        self.inner.namespace()
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        self.inner.supports(capability)
+    }
+
+    async fn now(&self) -> Result<Timestamp, LockError> {
+        self.inner.now().await
+    }
+
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Answered<Vec<Verdict>> {
+        let mut batch: Vec<Claim> = batch.iter().map(|claim| self.claimed(claim)).collect();
+        let lead = match self.fault {
+            Fault::TooEarlyGranted => ClaimLead::new(ClaimLead::MAX).unwrap(),
+            _ => lead,
+        };
+        if self.has(Fault::LargeBatchTaken) {
+            batch.truncate(sexton_core::lock::BATCH_MAX);
+        }
+        let mut answer = self.inner.claim(lead, &batch).await?;
+        for verdict in &mut answer.value {
+            if let Verdict::Granted(grant) = verdict {
+                match self.fault {
+                    Fault::FenceReused => grant.fence = Fence::new(1),
+                    Fault::AttemptsNotCounted => grant.attempt = Attempt::FIRST,
+                    _ => {}
+                }
+            }
+        }
+        match self.fault {
+            Fault::BatchReversed => answer.value.reverse(),
+            Fault::ClockOfTheEpoch => answer.now = Timestamp::UNIX_EPOCH,
+            _ => {}
+        }
+        Ok(answer)
+    }
+
+    async fn renew(&self, batch: &[Renewal]) -> Answered<Vec<Renewed>> {
+        let now = self.inner.now().await?;
+        if self.has(Fault::RenewalForgotten) {
+            let lease_until = Some(now + SignedDuration::from_hours(1));
+            return pretend(
+                now,
+                Renewed::Extended {
+                    lease_until,
+                    cancel_requested: false,
+                },
+                batch.len(),
+            );
+        }
+        let batch: Vec<Renewal> = batch
+            .iter()
+            .map(|one| Renewal {
+                lock: self.lock(&one.lock),
+                lease: one.lease,
+            })
+            .collect();
+        let mut answer = self.inner.renew(&batch).await?;
+        for renewed in &mut answer.value {
+            if let (
+                Fault::CancelNotTold,
+                Renewed::Extended {
+                    cancel_requested, ..
+                },
+            ) = (self.fault, renewed)
+            {
+                *cancel_requested = false;
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Answered<Vec<Settled>> {
+        let now = self.inner.now().await?;
+        let recorded = Settled::Recorded { waiting: None };
+        let batch: Vec<Settlement> = batch
+            .iter()
+            .map(|one| {
+                let lock = self.lock(&one.lock);
+                let mut copy = Settlement::new(lock, one.outcome, one.started_at, one.finished_at);
+                if let Some(output) = one.output() {
+                    copy = copy.with_output(output);
+                }
+                match one.error() {
+                    Some(error) if !self.has(Fault::ErrorForgotten) => copy.with_error(error),
+                    _ => copy,
+                }
+            })
+            .collect();
+        match self.fault {
+            Fault::OutcomeForgotten => pretend(now, recorded, batch.len()),
+            Fault::SettledWithoutAsking => {
+                self.inner.settle(&batch).await?;
+                pretend(now, recorded, batch.len())
+            }
+            _ => self.inner.settle(&batch).await,
+        }
+    }
+
+    async fn release(&self, batch: &[HeldLock]) -> Answered<Vec<Released>> {
+        if self.has(Fault::ReleaseForgotten) {
+            return pretend(self.inner.now().await?, Released::Open, batch.len());
+        }
+        let batch: Vec<HeldLock> = batch.iter().map(|lock| self.lock(lock)).collect();
+        self.inner.release(&batch).await
+    }
+
+    async fn consume(&self, batch: &[Consumption]) -> Answered<Vec<Consumed>> {
+        if self.has(Fault::ConsumptionForgotten) {
+            return pretend(self.inner.now().await?, Consumed::Recorded, batch.len());
+        }
+        let mut batch = batch.to_vec();
+        if self.has(Fault::ReasonsConfused) {
+            batch
+                .iter_mut()
+                .for_each(|one| one.reason = sexton_core::lock::Reason::TooLate);
+        }
+        self.inner.consume(&batch).await
+    }
+
+    async fn sweep(&self, query: &SweepQuery) -> Answered<Sweep> {
+        let mut query = query.clone();
+        match self.fault {
+            Fault::SweepFindsNothing => query.after = Some(last_of_all()),
+            Fault::SweepForgetsAbsence => query.abandoned_after = Duration::from_secs(1_000_000),
+            _ => {}
+        }
+        self.inner.sweep(&query).await
+    }
+
+    async fn heartbeat(&self, report: &InstanceReport) -> Answered<Signals> {
+        let mut answer = self.inner.heartbeat(report).await?;
+        if self.has(Fault::CancelNotTold) {
+            answer.value.cancel.clear();
+        }
+        Ok(answer)
+    }
+
+    async fn leave(&self, instance: &InstanceId) -> Answered<()> {
+        if self.has(Fault::LeaveForgotten) {
+            return Ok(Answer {
+                now: self.inner.now().await?,
+                value: (),
+            });
+        }
+        self.inner.leave(instance).await
+    }
+
+    async fn instances(&self) -> Answered<Vec<InstanceRecord>> {
+        self.inner.instances().await
+    }
+
+    async fn define(
+        &self,
+        instance: &InstanceId,
+        batch: &[TaskDefinition],
+    ) -> Answered<Vec<Defined>> {
+        if self.has(Fault::DefinitionForgotten) {
+            return pretend(self.inner.now().await?, Defined::New, batch.len());
+        }
+        self.inner.define(instance, batch).await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Answered<Vec<TaskState>> {
+        self.inner.tasks(query).await
+    }
+
+    async fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answered<()> {
+        if self.has(Fault::PauseIgnored) {
+            return Ok(Answer {
+                now: self.inner.now().await?,
+                value: (),
+            });
+        }
+        self.inner.change_pause(tasks, change).await
+    }
+
+    async fn enqueue(&self, batch: &[Enqueue]) -> Answered<Vec<Enqueued>> {
+        if self.has(Fault::EnqueueForgotten) {
+            return pretend(self.inner.now().await?, Enqueued::Waiting, batch.len());
+        }
+        self.inner.enqueue(batch).await
+    }
+
+    async fn request_cancel(&self, execution: &Execution) -> Answered<CancelRequested> {
+        if self.has(Fault::CancelForgotten) {
+            return Ok(Answer {
+                now: self.inner.now().await?,
+                value: CancelRequested::Told,
+            });
+        }
+        self.inner.request_cancel(execution).await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Answered<Vec<ExecutionRecord>> {
+        let mut query = query.clone();
+        match self.fault {
+            Fault::HistoryUnfiltered => {
+                query = HistoryQuery {
+                    limit: query.limit,
+                    after: query.after,
+                    ..HistoryQuery::default()
+                };
+            }
+            Fault::PageRepeated if query.after.is_some() => query.limit += 1,
+            _ => {}
+        }
+        let mut answer = self.inner.history(&query).await?;
+        if self.has(Fault::HistoryInTheWrongOrder) {
+            answer.value.reverse();
+        }
+        Ok(answer)
+    }
+
+    async fn prune(&self, retention: &Retention, limit: usize) -> Answered<usize> {
+        match self.fault {
+            Fault::PrunedTooMuch => {
+                let everything = Retention {
+                    age_max: Some(Duration::ZERO),
+                    per_task_max: None,
+                };
+                self.inner.prune(&everything, limit).await
+            }
+            Fault::PruneForgotten => Ok(Answer {
+                now: self.inner.now().await?,
+                value: 0,
+            }),
+            _ => self.inner.prune(retention, limit).await,
+        }
+    }
+}
+
+fn last_of_all() -> Execution {
+    Execution {
+        task: TaskName::new("\u{10ffff}".repeat(50)).unwrap(),
+        index: sexton_core::tick::ConcurrencyIndex::new(1_000).unwrap(),
+        tick: sexton_core::tick::Tick::MAX,
+    }
+}
