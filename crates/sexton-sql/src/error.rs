@@ -1,0 +1,179 @@
+//! Why a store could not be opened.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sexton_core::lock::LockError;
+use thiserror::Error;
+
+/// Why a store could not be opened. Nothing was changed in it, unless a migration is named.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URL is not one of a SQLite database.
+    #[error(
+        "{url:?} is not the URL of a SQLite database: {problem}; write sqlite:PATH or sqlite::memory:"
+    )]
+    BadUrl {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The path cannot be the name of a file.
+    #[error("{path:?} cannot name a database: {problem}")]
+    BadPath {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The path is a directory.
+    #[error("{path:?} is a directory, a SQLite database is a file")]
+    IsDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The directory that the file should stand in is not there.
+    #[error("{path:?} cannot be created: the directory {directory:?} does not exist")]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+        /// The missing directory.
+        directory: PathBuf,
+    },
+    /// The file is not there, and was not to be created.
+    #[error("{path:?} does not exist, and was not to be created")]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operating system does not let this user open or create the file.
+    #[error(
+        "{path:?} cannot be opened: check that this user may read and write the file and its directory"
+    )]
+    NoPermission {
+        /// The path.
+        path: PathBuf,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The file, or the directory that its log has to stand in, can be read but not written.
+    #[error("{store} is read-only: the file and its directory must be writable for this user")]
+    ReadOnly {
+        /// The store.
+        store: String,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The file is something other than a SQLite database.
+    #[error("{store} is not a SQLite database (or is encrypted); choose another path")]
+    NotADatabase {
+        /// The store.
+        store: String,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The file is a SQLite database with the tables of another application.
+    #[error(
+        "{store} is the SQLite database of another application (application_id {application_id}, \
+         first table {table:?}); give Sexton a file of its own, or hand over a pool to share this one"
+    )]
+    NotOurs {
+        /// The store.
+        store: String,
+        /// Its `PRAGMA application_id`.
+        application_id: i64,
+        /// The first of its tables by name.
+        table: Option<String>,
+    },
+    /// The schema was written by a newer version of Sexton.
+    #[error(
+        "{store} has schema version {found}, this version of sexton knows up to {known}: update sexton"
+    )]
+    NewerSchema {
+        /// The store.
+        store: String,
+        /// The schema's version.
+        found: i64,
+        /// The newest version known.
+        known: i64,
+    },
+    /// The file's place cannot hold a write-ahead log, by which processes share it.
+    #[error(
+        "{store} cannot have a write-ahead log (its journal mode stays {mode:?}): \
+         it needs a local file system, not a network share"
+    )]
+    NoWriteAheadLog {
+        /// The store.
+        store: String,
+        /// The journal mode it stays in.
+        mode: String,
+    },
+    /// The store holds something that no version of Sexton wrote.
+    #[error("{store} holds {found}, which this version of sexton cannot read")]
+    Unreadable {
+        /// The store.
+        store: String,
+        /// What was found.
+        found: String,
+    },
+    /// Others kept the store busy for longer than the limit. Try again.
+    #[error("{store} was busy for longer than {limit:?}")]
+    Busy {
+        /// The store.
+        store: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// Something else that the driver reports: a failing disk, a full one, a damaged file.
+    #[error("{store} cannot be opened: {advice}")]
+    Driver {
+        /// The store.
+        store: String,
+        /// What to do.
+        advice: &'static str,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+impl OpenError {
+    /// Whether the same call may go through later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, OpenError::Busy { .. })
+    }
+
+    /// As the error of a call that had to open the store again.
+    pub(crate) fn into_lock_error(self, store: String, action: &'static str) -> LockError {
+        if self.is_transient() {
+            return LockError::Unavailable {
+                store,
+                action,
+                source: Box::new(self),
+            };
+        }
+        LockError::Refused {
+            store,
+            action,
+            advice: self.to_string(),
+            source: self.into_source(),
+        }
+    }
+
+    fn into_source(self) -> Option<Box<dyn StdError + Send + Sync>> {
+        match self {
+            OpenError::NoPermission { source, .. }
+            | OpenError::ReadOnly { source, .. }
+            | OpenError::NotADatabase { source, .. }
+            | OpenError::Driver { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! An execution's record as the columns of a row, in both directions.
+//!
+//! Times become whole milliseconds, rounded down; enums become words, so that a person with a database shell can read
+//! them; numbers a signed column cannot hold are cut to its largest.
+
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+use sexton_core::lock::{Execution, ExecutionRecord};
+use sexton_core::name::{ClaimId, InstanceId, TaskName};
+use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
+
+use crate::words::{delivery_of, delivery_word, overlap_of, overlap_word};
+
+/// A row that is not what any version wrote: where, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable(pub(crate) String);
+
+/// The columns of an execution as the database has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordRow<'r> {
+    pub tick_ms: i64,
+    pub task: &'r str,
+    pub concurrency_index: i64,
+    pub concurrency: i64,
+    pub state: &'r str,
+    pub reason: Option<&'r str>,
+    pub claim_id: Option<&'r [u8]>,
+    pub instance: Option<&'r str>,
+    pub attempt: Option<i64>,
+    pub fence: i64,
+    pub delivery: &'r str,
+    pub attempts_max: i64,
+    pub overlap: &'r str,
+    pub lease_until_ms: Option<i64>,
+    pub cancel_requested: bool,
+    pub granted_at_ms: i64,
+    pub started_at_ms: Option<i64>,
+    pub finished_at_ms: Option<i64>,
+    pub error: Option<&'r str>,
+    pub output: Option<&'r str>,
+}
+
+impl RecordRow<'_> {
+    pub(crate) fn to_record(&self) -> Result<ExecutionRecord, Unreadable> {
+        let bad = |column: &str, found: &dyn std::fmt::Debug| {
+            let RecordRow {
+                task,
+                concurrency_index,
+                tick_ms,
+                ..
+            } = self;
+            Unreadable(format!(
+                "{found:?} as the {column} of {task:?}[{concurrency_index}]@{tick_ms}"
+            ))
+        };
+        let time = |column: &str, millis: i64| {
+            Timestamp::from_millisecond(millis).map_err(|_| bad(column, &millis))
+        };
+        let maybe_time = |column: &str, millis: Option<i64>| {
+            millis.map(|millis| time(column, millis)).transpose()
+        };
+        let claim_id = |bytes: &[u8]| {
+            let bits = <[u8; 16]>::try_from(bytes).map_err(|_| bad("claim_id", &bytes))?;
+            Ok(ClaimId::from_u128(u128::from_be_bytes(bits)))
+        };
+        let attempt = |attempt: i64| {
+            let number = u32::try_from(attempt).ok().and_then(Attempt::new);
+            number.ok_or_else(|| bad("attempt", &attempt))
+        };
+        let execution = Execution {
+            task: task_name(self.task)?,
+            index: concurrency_index(self.concurrency_index)?,
+            tick: tick(self.tick_ms)?,
+        };
+        Ok(ExecutionRecord {
+            execution,
+            concurrency: concurrency(self.concurrency)?,
+            state: self.state.parse().map_err(|_| bad("state", &self.state))?,
+            reason: self
+                .reason
+                .map(|word| word.parse().map_err(|_| bad("reason", &word)))
+                .transpose()?,
+            claim_id: self.claim_id.map(claim_id).transpose()?,
+            instance: self.instance.map(instance_id).transpose()?,
+            attempt: self.attempt.map(attempt).transpose()?,
+            fence: fence(self.fence)?,
+            delivery: delivery_of(self.delivery, self.attempts_max)
+                .ok_or_else(|| bad("delivery", &(self.delivery, self.attempts_max)))?,
+            overlap: overlap_of(self.overlap).ok_or_else(|| bad("overlap", &self.overlap))?,
+            lease_until: maybe_time("lease_until_ms", self.lease_until_ms)?,
+            cancel_requested: self.cancel_requested,
+            granted_at: time("granted_at_ms", self.granted_at_ms)?,
+            started_at: maybe_time("started_at_ms", self.started_at_ms)?,
+            finished_at: maybe_time("finished_at_ms", self.finished_at_ms)?,
+            error: self.error.map(str::to_owned),
+            output: self.output.map(str::to_owned),
+        })
+    }
+}
+
+pub(crate) fn task_name(text: &str) -> Result<TaskName, Unreadable> {
+    TaskName::new(text).map_err(|_| Unreadable(format!("{text:?} as the name of a task")))
+}
+
+pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Unreadable> {
+    InstanceId::new(text).map_err(|_| Unreadable(format!("{text:?} as the id of an instance")))
+}
+
+pub(crate) fn tick(millis: i64) -> Result<Tick, Unreadable> {
+    Tick::from_millis(millis).ok_or_else(|| Unreadable(format!("{millis} ms as a tick")))
+}
+
+pub(crate) fn concurrency(count: i64) -> Result<Concurrency, Unreadable> {
+    let bad = || Unreadable(format!("{count} as a concurrency"));
+    let positive = u64::try_from(count).map_err(|_| bad())?;
+    Concurrency::new(positive).map_err(|_| bad())
+}
+
+pub(crate) fn concurrency_index(index: i64) -> Result<ConcurrencyIndex, Unreadable> {
+    let bad = || Unreadable(format!("{index} as a concurrency index"));
+    let positive = u64::try_from(index).map_err(|_| bad())?;
+    ConcurrencyIndex::new(positive).map_err(|_| bad())
+}
+
+pub(crate) fn fence(number: i64) -> Result<Fence, Unreadable> {
+    let positive = u64::try_from(number).map_err(|_| Unreadable(format!("{number} as a fence")))?;
+    Ok(Fence::new(positive))
+}
+
+pub(crate) fn fence_column(fence: Fence) -> i64 {
+    i64::try_from(fence.get()).unwrap_or(i64::MAX)
+}
+
+/// The whole milliseconds of a time, rounded down.
+pub(crate) fn millis(time: Timestamp) -> i64 {
+    Tick::at_or_before(time).as_millis()
+}
+
+/// The same instant in whole milliseconds, rounded down.
+pub(crate) fn in_whole_millis(time: Timestamp) -> Timestamp {
+    Tick::at_or_before(time).timestamp()
+}
+
+/// A record as the tuple of its columns, in the order of [`RecordRow`]'s fields.
+#[derive(Debug)]
+pub(crate) struct RecordColumns<'r>(pub(crate) &'r ExecutionRecord);
+
+/// How many columns a record has besides its namespace.
+pub(crate) const COLUMNS: usize = 20;
+
+impl Serialize for RecordColumns<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = self.0;
+        let mut columns = serializer.serialize_tuple(COLUMNS)?;
+        columns.serialize_element(&record.execution.tick.as_millis())?;
+        columns.serialize_element(record.execution.task.as_str())?;
+        columns.serialize_element(&record.execution.index.get())?;
+        columns.serialize_element(&record.concurrency.get())?;
+        columns.serialize_element(record.state.as_str())?;
+        columns.serialize_element(&record.reason.map(sexton_core::lock::Reason::as_str))?;
+        columns.serialize_element(&record.claim_id.map(Hex))?;
+        columns.serialize_element(&record.instance.as_ref().map(InstanceId::as_str))?;
+        columns.serialize_element(&record.attempt.map(Attempt::get))?;
+        columns.serialize_element(&fence_column(record.fence))?;
+        columns.serialize_element(delivery_word(record.delivery))?;
+        columns.serialize_element(&record.delivery.attempts_max())?;
+        columns.serialize_element(overlap_word(record.overlap))?;
+        columns.serialize_element(&record.lease_until.map(millis))?;
+        columns.serialize_element(&u8::from(record.cancel_requested))?;
+        columns.serialize_element(&millis(record.granted_at))?;
+        columns.serialize_element(&record.started_at.map(millis))?;
+        columns.serialize_element(&record.finished_at.map(millis))?;
+        columns.serialize_element(&record.error)?;
+        columns.serialize_element(&record.output)?;
+        columns.end()
+    }
+}
+
+/// A claim's id in hexadecimal digits, which JSON can carry.
+struct Hex(ClaimId);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", self.0.as_u128()))
+    }
+}

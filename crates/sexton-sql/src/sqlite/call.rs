@@ -1,0 +1,106 @@
+//! How a call runs: within its limit, tried again while the database is busy.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::LockError;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Sqlite, Transaction};
+
+use super::SqliteLockManager;
+use super::error::{Stalled, Trouble};
+use crate::patience::Patience;
+use crate::record_row::in_whole_millis;
+
+/// What is to be done with a connection. Done again from the start when the database was busy, so it must leave nothing
+/// behind when it fails: one transaction at most.
+pub(super) trait Errand: Sync {
+    /// What it brings back.
+    type Found: Send;
+
+    /// Does it once.
+    fn run(
+        &self,
+        manager: &SqliteLockManager,
+        connection: &mut SqliteConnection,
+    ) -> impl Future<Output = Result<Self::Found, Trouble>> + Send;
+}
+
+/// Which connection an errand takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Runs `work` for at most `limit`.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Trouble::Stalled(Stalled { limit })),
+    }
+}
+
+/// A transaction with the write lock, at once or not at all. It rolls back when it is dropped.
+pub(super) async fn begin_write(
+    connection: &mut SqliteConnection,
+) -> Result<Transaction<'_, Sqlite>, Trouble> {
+    Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+impl SqliteLockManager {
+    /// The store's clock, in the whole milliseconds that the tables keep.
+    pub(super) fn clock_now(&self) -> Timestamp {
+        in_whole_millis(self.inner.clock.now())
+    }
+
+    /// Puts the store's name to trouble.
+    pub(super) async fn named<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, LockError> {
+        let done = within(self.inner.wait_max, work).await;
+        done.map_err(|trouble| trouble.into_lock_error(&self.inner.location, action))
+    }
+
+    /// Does an errand. The connection is held between tries, so that calls of one process queue up in order
+    /// and only one of them competes with other processes.
+    pub(super) async fn call<E: Errand>(
+        &self,
+        action: &'static str,
+        access: Access,
+        errand: &E,
+    ) -> Result<E::Found, LockError> {
+        let location = &self.inner.location;
+        let work = async {
+            let mut patience = Patience::new(self.inner.wait_max);
+            loop {
+                let lane = match access {
+                    Access::Read => self.inner.source.reader(location).await,
+                    Access::Write => self.inner.source.writer(location).await,
+                };
+                let trouble = match lane {
+                    Err(trouble) => trouble,
+                    Ok(mut lane) => loop {
+                        let trouble = match errand.run(self, lane.connection()?).await {
+                            Ok(found) => return Ok(found),
+                            Err(trouble) => trouble,
+                        };
+                        lane.judge(&trouble);
+                        if !trouble.is_busy() || !patience.wait().await {
+                            return Err(trouble);
+                        }
+                    },
+                };
+                if !trouble.is_busy() || !patience.wait().await {
+                    return Err(trouble);
+                }
+            }
+        };
+        self.named(action, work).await
+    }
+}

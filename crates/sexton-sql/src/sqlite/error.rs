@@ -1,0 +1,172 @@
+//! What the driver reports, judged by its code. See <https://www.sqlite.org/rescode.html>.
+
+use std::time::Duration;
+
+use sexton_core::lock::LockError;
+use thiserror::Error;
+
+use crate::error::OpenError;
+use crate::record_row::Unreadable;
+
+/// What went wrong in a call, before it is known which store and what was tried.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Driver(sqlx::Error),
+    Unreadable(Unreadable),
+    Open(OpenError),
+    Stalled(Stalled),
+}
+
+/// A call that did not end in time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no end within {limit:?}: the disk is slow, or other calls are before this one")]
+pub(super) struct Stalled {
+    pub(super) limit: Duration,
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Trouble {
+        Trouble::Driver(error)
+    }
+}
+
+impl From<Unreadable> for Trouble {
+    fn from(unreadable: Unreadable) -> Trouble {
+        Trouble::Unreadable(unreadable)
+    }
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Trouble {
+        Trouble::Open(error)
+    }
+}
+
+/// A kind of failure, as far as it makes a difference here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Another connection has the lock: try again soon.
+    Busy,
+    /// May pass by itself.
+    Transient(&'static str),
+    /// Will not pass until somebody acts on this advice.
+    Permanent(&'static str),
+    CannotOpen,
+    ReadOnly,
+    NotADatabase,
+}
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+
+/// Judges by SQLite's primary result code, the low byte of the extended one.
+pub(super) fn kind(error: &sqlx::Error) -> Kind {
+    let sqlx::Error::Database(database) = error else {
+        return match error {
+            sqlx::Error::PoolClosed => Kind::Permanent("the pool it was given is closed"),
+            sqlx::Error::Configuration(_) => {
+                Kind::Permanent("the driver does not take its options")
+            }
+            _ => Kind::Transient("the driver lost its connection"),
+        };
+    };
+    let extended: Option<i32> = database.code().and_then(|code| code.parse().ok());
+    match extended.unwrap_or_default() & 0xff {
+        SQLITE_BUSY | SQLITE_LOCKED => Kind::Busy,
+        4 | 9 => Kind::Transient("the statement was interrupted"),
+        7 => Kind::Transient("out of memory"),
+        8 => Kind::ReadOnly,
+        10 => Kind::Transient("the disk fails to read or write: check it and its mount"),
+        11 => Kind::Permanent(
+            "the file is damaged: restore it, or let `sqlite3 FILE .recover` save what it can",
+        ),
+        13 => Kind::Transient("the disk is full: make room"),
+        14 => Kind::CannotOpen,
+        15 => Kind::Transient("the file's locks are in disorder"),
+        3 | 23 => Kind::Permanent("access is denied"),
+        26 => Kind::NotADatabase,
+        1 | 19 | 20 => Kind::Permanent("its tables are not as this version of sexton made them"),
+        _ => Kind::Permanent("the database does not take the statement"),
+    }
+}
+
+impl Trouble {
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Trouble::Driver(error) => kind(error) == Kind::Busy,
+            Trouble::Open(error) => error.is_transient(),
+            Trouble::Unreadable(_) | Trouble::Stalled(_) => false,
+        }
+    }
+
+    /// Whether the connection should not be used again: something other than a lock was in the way.
+    pub(super) fn breaks_connection(&self) -> bool {
+        matches!(self, Trouble::Driver(error) if kind(error) != Kind::Busy)
+    }
+
+    /// As the error of opening the store.
+    pub(super) fn into_open_error(self, store: &str, limit: Duration) -> OpenError {
+        let store = store.to_owned();
+        match self {
+            Trouble::Open(error) => error,
+            Trouble::Unreadable(Unreadable(found)) => OpenError::Unreadable { store, found },
+            Trouble::Stalled(Stalled { limit }) => OpenError::Busy { store, limit },
+            Trouble::Driver(error) => {
+                let advice = match kind(&error) {
+                    Kind::Busy => return OpenError::Busy { store, limit },
+                    Kind::Transient(advice) | Kind::Permanent(advice) => advice,
+                    Kind::CannotOpen => "the operating system does not open it",
+                    Kind::ReadOnly => "it is read-only",
+                    Kind::NotADatabase => "it is not a SQLite database",
+                };
+                let source = Box::new(error);
+                OpenError::Driver {
+                    store,
+                    advice,
+                    source,
+                }
+            }
+        }
+    }
+
+    /// As a call's error.
+    pub(super) fn into_lock_error(self, store: &str, action: &'static str) -> LockError {
+        let store = store.to_owned();
+        let error = match self {
+            Trouble::Driver(error) => error,
+            Trouble::Unreadable(Unreadable(found)) => {
+                return LockError::Unreadable { store, found };
+            }
+            Trouble::Open(error) => return error.into_lock_error(store, action),
+            Trouble::Stalled(stalled) => {
+                let source = Box::new(stalled);
+                return LockError::Unavailable {
+                    store,
+                    action,
+                    source,
+                };
+            }
+        };
+        let advice = match kind(&error) {
+            Kind::Busy | Kind::Transient(_) | Kind::CannotOpen => {
+                let source = Box::new(error);
+                return LockError::Unavailable {
+                    store,
+                    action,
+                    source,
+                };
+            }
+            Kind::Permanent(advice) => advice,
+            Kind::ReadOnly => {
+                "it is read-only; the file and its directory must be writable for this user"
+            }
+            Kind::NotADatabase => "the file is not a SQLite database any more",
+        };
+        LockError::Refused {
+            store,
+            action,
+            advice: advice.to_owned(),
+            source: Some(Box::new(error)),
+        }
+    }
+}

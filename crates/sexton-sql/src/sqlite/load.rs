@@ -1,0 +1,185 @@
+//! What a batch touches, out of the tables and into the rules' state.
+
+use std::collections::BTreeSet;
+
+use futures::TryStreamExt;
+use serde::Serialize;
+use sexton_core::lock::rules::LockState;
+use sexton_core::lock::{ExecutionRecord, Pause, Register};
+use sexton_core::name::{Namespace, TaskName};
+use sexton_core::tick::{ConcurrencyIndex, Tick};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Either, Executor, Row};
+
+use super::error::Trouble;
+use crate::record_row::{RecordRow, Unreadable, fence, tick};
+use crate::wanted::Wanted;
+
+/// The columns of an execution in the order in which [`read_record`] takes them.
+macro_rules! record_columns {
+    () => {
+        "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, e.claim_id, \
+         e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, e.lease_until_ms, \
+         e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, e.error, e.output"
+    };
+}
+pub(super) use record_columns;
+
+/// Parameters are `$1`, never `?1`: SQLite counts the numbers that a statement leaves out of `?NNN` as parameters without a name, sqlx
+/// takes those from the list in turn, and beyond its end leaves the rest of the statement's parameters NULL.
+///
+/// One statement for each kind of row; all go to the connection's thread in one message, because each message costs
+/// more than most of the statements. `CROSS JOIN` keeps SQLite from looping over the table.
+///
+/// $1 the namespace, $2 \[\[task, index]], $3 \[\[task, index, tick]], $4 \[\[task, index]], $5 \[\[task, tick]], $6 \[task]
+pub(super) const LOAD: &str = concat!(
+    "SELECT w.key, r.watermark_ms, r.fence \
+     FROM json_each($2) AS w CROSS JOIN sexton_registers AS r \
+     ON r.namespace = $1 AND r.task = w.value ->> 0 AND r.concurrency_index = w.value ->> 1;",
+    "SELECT ",
+    record_columns!(),
+    " FROM json_each($3) AS w CROSS JOIN sexton_executions AS e \
+     ON e.namespace = $1 AND e.tick_ms = w.value ->> 2 AND e.task = w.value ->> 0 \
+     AND e.concurrency_index = w.value ->> 1;",
+    "SELECT ",
+    record_columns!(),
+    " FROM json_each($4) AS w CROSS JOIN sexton_executions AS e \
+     ON e.namespace = $1 AND e.task = w.value ->> 0 AND e.concurrency_index = w.value ->> 1 \
+     AND e.state IN ('waiting', 'running') \
+     AND (e.state = 'waiting' OR e.lease_until_ms IS NOT NULL);",
+    "SELECT ",
+    record_columns!(),
+    " FROM json_each($5) AS w CROSS JOIN sexton_executions AS e \
+     ON e.namespace = $1 AND e.tick_ms = w.value ->> 1 AND e.task = w.value ->> 0;",
+    "SELECT w.key, t.pause_note, t.paused_by, t.paused_since_ms \
+     FROM json_each($6) AS w CROSS JOIN sexton_tasks AS t \
+     ON t.namespace = $1 AND t.task = w.value AND t.paused_since_ms IS NOT NULL",
+);
+
+/// The keys of a batch, written down once for however many tries it takes.
+#[derive(Debug)]
+pub(super) struct Keys {
+    registers: Vec<(TaskName, ConcurrencyIndex)>,
+    pauses: Vec<TaskName>,
+    json: [String; 5],
+}
+
+impl Keys {
+    pub(super) fn new(wanted: Wanted) -> Keys {
+        let pair = |(task, index): &(TaskName, ConcurrencyIndex)| (task.to_string(), index.get());
+        let tick = |(task, tick): &(TaskName, Tick)| (task.to_string(), tick.as_millis());
+        let records: Vec<_> = wanted
+            .records
+            .iter()
+            .map(|one| (one.task.as_str(), one.index.get(), one.tick.as_millis()))
+            .collect();
+        let json = [
+            json(&all(&wanted.registers, pair)),
+            json(&records),
+            json(&all(&wanted.open, pair)),
+            json(&all(&wanted.ticks, tick)),
+            json(&all(&wanted.pauses, TaskName::to_string)),
+        ];
+        Keys {
+            registers: wanted.registers.into_iter().collect(),
+            pauses: wanted.pauses.into_iter().collect(),
+            json,
+        }
+    }
+}
+
+fn all<K, T>(keys: &BTreeSet<K>, one: impl FnMut(&K) -> T) -> Vec<T> {
+    keys.iter().map(one).collect()
+}
+
+/// Text and whole numbers always have a form in JSON.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Loads what a batch touches, as the connection's transaction sees it.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    namespace: &Namespace,
+    keys: &Keys,
+) -> Result<LockState, Trouble> {
+    let mut query = sqlx::query(LOAD).bind(namespace.as_str().to_owned());
+    for part in &keys.json {
+        query = query.bind(part.clone());
+    }
+    let mut state = LockState::new();
+    let mut statement = 0;
+    let mut rows = connection.fetch_many(query);
+    while let Some(step) = rows.try_next().await? {
+        let row = match step {
+            Either::Left(_) => {
+                statement += 1;
+                continue;
+            }
+            Either::Right(row) => row,
+        };
+        match statement {
+            0 => {
+                let (task, index) = key(&row, &keys.registers)?.clone();
+                state.load_register(task, index, read_register(&row, 1)?);
+            }
+            1..=3 => state.load_record(read_record(&row, 0)?),
+            _ => {
+                let task = key(&row, &keys.pauses)?.clone();
+                state.load_pause(task, Some(read_pause(&row, 1)?));
+            }
+        }
+    }
+    Ok(state)
+}
+
+fn key<'k, K>(row: &SqliteRow, keys: &'k [K]) -> Result<&'k K, Trouble> {
+    let place: i64 = row.try_get_unchecked(0)?;
+    let key = usize::try_from(place)
+        .ok()
+        .and_then(|place| keys.get(place));
+    key.ok_or_else(|| Unreadable(format!("row {place} of a shorter list")).into())
+}
+
+pub(super) fn read_register(row: &SqliteRow, first: usize) -> Result<Register, Trouble> {
+    Ok(Register {
+        watermark: tick(row.try_get_unchecked(first)?)?,
+        fence: fence(row.try_get_unchecked(first + 1)?)?,
+    })
+}
+
+pub(super) fn read_pause(row: &SqliteRow, first: usize) -> Result<Pause, Trouble> {
+    let since: i64 = row.try_get_unchecked(first + 2)?;
+    Ok(Pause {
+        note: row.try_get_unchecked(first)?,
+        by: row.try_get_unchecked(first + 1)?,
+        since: tick(since)?.timestamp(),
+    })
+}
+
+/// Reads the columns of [`record_columns`], the first of them at `first`.
+pub(super) fn read_record(row: &SqliteRow, first: usize) -> Result<ExecutionRecord, Trouble> {
+    let columns = RecordRow {
+        tick_ms: row.try_get_unchecked(first)?,
+        task: row.try_get_unchecked(first + 1)?,
+        concurrency_index: row.try_get_unchecked(first + 2)?,
+        concurrency: row.try_get_unchecked(first + 3)?,
+        state: row.try_get_unchecked(first + 4)?,
+        reason: row.try_get_unchecked(first + 5)?,
+        claim_id: row.try_get_unchecked(first + 6)?,
+        instance: row.try_get_unchecked(first + 7)?,
+        attempt: row.try_get_unchecked(first + 8)?,
+        fence: row.try_get_unchecked(first + 9)?,
+        delivery: row.try_get_unchecked(first + 10)?,
+        attempts_max: row.try_get_unchecked(first + 11)?,
+        overlap: row.try_get_unchecked(first + 12)?,
+        lease_until_ms: row.try_get_unchecked(first + 13)?,
+        cancel_requested: row.try_get_unchecked(first + 14)?,
+        granted_at_ms: row.try_get_unchecked(first + 15)?,
+        started_at_ms: row.try_get_unchecked(first + 16)?,
+        finished_at_ms: row.try_get_unchecked(first + 17)?,
+        error: row.try_get_unchecked(first + 18)?,
+        output: row.try_get_unchecked(first + 19)?,
+    };
+    Ok(columns.to_record()?)
+}

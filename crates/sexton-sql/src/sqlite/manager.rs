@@ -1,0 +1,163 @@
+//! The lock manager's calls, each handed to the file that does it.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sexton_core::lock::rules::LockState;
+use sexton_core::lock::{
+    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
+    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    check_batch_size,
+};
+use sexton_core::name::{InstanceId, Namespace, TaskName};
+
+use super::SqliteLockManager;
+use super::call::Access;
+use super::fleet::{Heartbeat, Instances, Leave};
+use super::history::History;
+use super::tasks::{ChangePause, Define, Tasks};
+use crate::wanted::Wanted;
+
+/// The same rule for each of a batch, in order.
+fn each<E: Sync, T>(
+    batch: &[E],
+    rule: impl Fn(&mut LockState, &E, Timestamp) -> T + Send + Sync,
+) -> impl Fn(&mut LockState, Timestamp) -> Vec<T> + Send + Sync {
+    move |state, now| batch.iter().map(|entry| rule(state, entry, now)).collect()
+}
+
+#[async_trait]
+impl LockManager for SqliteLockManager {
+    fn location(&self) -> String {
+        self.inner.location.clone()
+    }
+
+    fn namespace(&self) -> &Namespace {
+        &self.inner.namespace
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        matches!(
+            capability,
+            Capability::Leases | Capability::History | Capability::Operations
+        )
+    }
+
+    async fn now(&self) -> Result<Timestamp, LockError> {
+        Ok(self.clock_now())
+    }
+
+    async fn claim(
+        &self,
+        lead: ClaimLead,
+        batch: &[Claim],
+    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, |state, claim, now| state.claim(claim, lead, now));
+        self.decide("claim", Wanted::by_claims(batch), rule).await
+    }
+
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, LockState::renew);
+        self.decide("renew", Wanted::by_renewals(batch), rule).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, LockState::settle);
+        let wanted = Wanted::by_settlements(batch);
+        self.decide("settle", wanted, rule).await
+    }
+
+    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, LockState::release);
+        let wanted = Wanted::by_releases(batch);
+        self.decide("release", wanted, rule).await
+    }
+
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, LockState::consume);
+        let wanted = Wanted::by_consumptions(batch);
+        self.decide("consume", wanted, rule).await
+    }
+
+    async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
+        self.sweep_open(query).await
+    }
+
+    async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
+        self.call("report", Access::Write, &Heartbeat(report)).await
+    }
+
+    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
+        self.call("leave", Access::Write, &Leave(instance)).await
+    }
+
+    async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
+        self.call("list instances", Access::Read, &Instances).await
+    }
+
+    async fn define(
+        &self,
+        instance: &InstanceId,
+        batch: &[TaskDefinition],
+    ) -> Result<Answer<Vec<Defined>>, LockError> {
+        check_batch_size(batch.len())?;
+        let errand = Define { instance, batch };
+        self.call("define tasks", Access::Write, &errand).await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
+        if let TaskQuery::Named(names) = query {
+            check_batch_size(names.len())?;
+        }
+        self.call("list tasks", Access::Read, &Tasks(query)).await
+    }
+
+    async fn change_pause(
+        &self,
+        tasks: &[TaskName],
+        change: &PauseChange,
+    ) -> Result<Answer<()>, LockError> {
+        check_batch_size(tasks.len())?;
+        let errand = ChangePause {
+            tasks: tasks.iter().collect::<BTreeSet<_>>(),
+            change,
+        };
+        self.call("pause or resume", Access::Write, &errand).await
+    }
+
+    async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
+        check_batch_size(batch.len())?;
+        let rule = each(batch, LockState::enqueue);
+        let wanted = Wanted::by_enqueues(batch);
+        self.decide("enqueue", wanted, rule).await
+    }
+
+    async fn request_cancel(
+        &self,
+        execution: &Execution,
+    ) -> Result<Answer<CancelRequested>, LockError> {
+        let rule = |state: &mut LockState, now| state.request_cancel(execution, now);
+        let wanted = Wanted::by_execution(execution);
+        self.decide("ask for a cancel", wanted, rule).await
+    }
+
+    async fn history(
+        &self,
+        query: &HistoryQuery,
+    ) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
+        self.call("read the history", Access::Read, &History(query))
+            .await
+    }
+
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError> {
+        self.prune_history(retention, limit).await
+    }
+}

@@ -1,0 +1,120 @@
+//! How a manager is opened, when the defaults do not fit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::clock::{Clock, SystemClock};
+use sexton_core::name::Namespace;
+use sqlx::SqlitePool;
+
+use super::SqliteLockManager;
+use super::lane::Source;
+use super::url::{Missing, Target};
+use crate::error::OpenError;
+
+/// How a [`SqliteLockManager`] is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use sexton_core::lock::LockManager;
+/// use sexton_core::name::Namespace;
+/// use sexton_sql::sqlite::SqliteOptions;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = SqliteOptions::new()
+///     .namespace(Namespace::new("billing")?)
+///     .wait_max(Duration::from_secs(2))
+///     .connect("sqlite::memory:")
+///     .await?;
+/// assert_eq!(manager.namespace().as_str(), "billing");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    pub(super) namespace: Namespace,
+    pub(super) wait_max: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) missing: Missing,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> SqliteOptions {
+        SqliteOptions::new()
+    }
+}
+
+impl SqliteOptions {
+    /// The default of [`SqliteOptions::wait_max`].
+    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+
+    /// The namespace `default`, at most 5 s for a call, the machine's clock, a missing file is made.
+    #[must_use]
+    pub fn new() -> SqliteOptions {
+        SqliteOptions {
+            namespace: Namespace::default(),
+            wait_max: SqliteOptions::WAIT_MAX,
+            clock: Arc::new(SystemClock),
+            missing: Missing::Create,
+        }
+    }
+
+    /// Whose tasks the manager keeps. Namespaces in one file know nothing of each other.
+    #[must_use]
+    pub fn namespace(mut self, namespace: Namespace) -> SqliteOptions {
+        self.namespace = namespace;
+        self
+    }
+
+    /// How long a call may take in all, waiting for other writers included, before it is
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Zero means: one try at once
+    /// that hardly anything passes; give it 100 ms or more.
+    #[must_use]
+    pub fn wait_max(mut self, limit: Duration) -> SqliteOptions {
+        self.wait_max = limit;
+        self
+    }
+
+    /// The clock that decides. All who share a file must share its clock: that of the machine, the default.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> SqliteOptions {
+        self.clock = clock;
+        self
+    }
+
+    /// What to do if the file is not there. A URL's `?mode=` comes before this.
+    #[must_use]
+    pub fn missing(mut self, missing: Missing) -> SqliteOptions {
+        self.missing = missing;
+        self
+    }
+
+    /// Opens a file. See [`SqliteLockManager::open`].
+    ///
+    /// # Errors
+    /// See [`SqliteLockManager::open`].
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteLockManager, OpenError> {
+        let source = Source::own(Target::file(path.as_ref())?, self.missing);
+        SqliteLockManager::start(self, source).await
+    }
+
+    /// Opens what a URL names. See [`SqliteLockManager::connect`].
+    ///
+    /// # Errors
+    /// See [`SqliteLockManager::connect`].
+    pub async fn connect(self, url: &str) -> Result<SqliteLockManager, OpenError> {
+        let (target, missing) = Target::parse(url)?;
+        let source = Source::own(target, missing.unwrap_or(self.missing));
+        SqliteLockManager::start(self, source).await
+    }
+
+    /// Uses the connections of an application's own pool. See [`SqliteLockManager::with_pool`].
+    ///
+    /// # Errors
+    /// See [`SqliteLockManager::with_pool`].
+    pub async fn with_pool(self, pool: SqlitePool) -> Result<SqliteLockManager, OpenError> {
+        SqliteLockManager::start(self, Source::Pool(pool)).await
+    }
+}

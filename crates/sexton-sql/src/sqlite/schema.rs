@@ -1,0 +1,173 @@
+//! The tables, and how they come to be.
+//!
+//! The version stands in the table `sexton_schema`, not in `PRAGMA user_version`, so that the tables may live in an application's
+//! database beside its own. A file of Sexton's own is marked by `PRAGMA application_id` as well, for `file(1)` and for us to know it
+//! by. Nothing is written to a database before it is known to be ours or empty.
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
+
+use super::error::Trouble;
+use crate::error::OpenError;
+
+/// `PRAGMA application_id` of a file of ours: `Sxtn`.
+pub const APPLICATION_ID: i64 = 0x5378_746e;
+
+/// Every step of the schema, oldest first. A step that was ever released is never changed.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sql"))];
+
+/// The newest version known.
+pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// Whose database the tables stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    OwnFile,
+    Memory,
+    /// An application's, with tables of its own.
+    Shared,
+}
+
+/// Brings the schema to [`VERSION`]. Safe when many processes do so at once: the first one does it, the others find it done.
+pub(super) async fn prepare(
+    connection: &mut SqliteConnection,
+    place: Place,
+    location: &str,
+) -> Result<(), Trouble> {
+    let found = look(connection).await?;
+    if place == Place::OwnFile {
+        found.check_ours(location)?;
+        keep_write_ahead_log(connection, location).await?;
+    }
+    if found.version(location)? == VERSION {
+        return Ok(());
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let found = look(&mut transaction).await?;
+    if place == Place::OwnFile {
+        found.check_ours(location)?;
+    }
+    let version = found.version(location)?;
+    for (number, script) in MIGRATIONS {
+        if number > version {
+            sqlx::raw_sql(script).execute(&mut *transaction).await?;
+            sqlx::query(
+                "INSERT INTO sexton_schema (version, applied_at_ms) \
+                 VALUES ($1, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
+            )
+            .bind(number)
+            .execute(&mut *transaction)
+            .await?;
+        }
+    }
+    if place != Place::Shared && found.foreign_table.is_none() {
+        sqlx::raw_sql(MARK_AS_OURS)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// A pragma takes no parameters; a test keeps the number equal to [`APPLICATION_ID`].
+const MARK_AS_OURS: &str = "PRAGMA application_id = 0x5378746e";
+
+/// What is known of a database before anything is written to it.
+#[derive(Debug)]
+struct Found {
+    application_id: i64,
+    foreign_table: Option<String>,
+    version: Option<i64>,
+}
+
+async fn look(connection: &mut SqliteConnection) -> Result<Found, Trouble> {
+    let row = sqlx::query(
+        "SELECT (SELECT application_id FROM pragma_application_id), \
+                (SELECT min(name) FROM sqlite_schema WHERE type = 'table' \
+                    AND substr(name, 1, 7) <> 'sexton_' AND substr(name, 1, 7) <> 'sqlite_'), \
+                EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sexton_schema')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let has_schema: bool = row.try_get(2)?;
+    let version = if has_schema {
+        sqlx::query_scalar("SELECT max(version) FROM sexton_schema")
+            .fetch_one(connection)
+            .await?
+    } else {
+        None
+    };
+    Ok(Found {
+        application_id: row.try_get(0)?,
+        foreign_table: row.try_get(1)?,
+        version,
+    })
+}
+
+impl Found {
+    /// A file is ours if it says so, has our tables (an application made it, and shares it), or is empty.
+    fn check_ours(&self, location: &str) -> Result<(), OpenError> {
+        let is_empty = self.application_id == 0 && self.foreign_table.is_none();
+        if self.application_id == APPLICATION_ID || self.version.is_some() || is_empty {
+            return Ok(());
+        }
+        Err(OpenError::NotOurs {
+            store: location.to_owned(),
+            application_id: self.application_id,
+            table: self.foreign_table.clone(),
+        })
+    }
+
+    fn version(&self, location: &str) -> Result<i64, OpenError> {
+        match self.version {
+            Some(found) if found > VERSION => Err(OpenError::NewerSchema {
+                store: location.to_owned(),
+                found,
+                known: VERSION,
+            }),
+            found => Ok(found.unwrap_or(0)),
+        }
+    }
+}
+
+async fn keep_write_ahead_log(
+    connection: &mut SqliteConnection,
+    location: &str,
+) -> Result<(), Trouble> {
+    let is: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await?;
+    if is == "wal" {
+        return Ok(());
+    }
+    let becomes: String = sqlx::query_scalar("PRAGMA journal_mode = WAL")
+        .fetch_one(connection)
+        .await?;
+    if becomes == "wal" {
+        return Ok(());
+    }
+    let store = location.to_owned();
+    Err(OpenError::NoWriteAheadLog {
+        store,
+        mode: becomes,
+    }
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_in_order_and_the_mark_is_the_application_id() {
+        for (place, (number, script)) in (1..).zip(MIGRATIONS) {
+            assert_eq!(number, place);
+            assert!(script.contains("sexton_"));
+        }
+        assert_eq!(
+            MARK_AS_OURS,
+            format!("PRAGMA application_id = {APPLICATION_ID:#x}")
+        );
+        assert_eq!(&0x5378_746e_u32.to_be_bytes(), b"Sxtn");
+    }
+}

@@ -1,0 +1,68 @@
+//! What the rules changed, back into the tables.
+
+use sexton_core::lock::rules::{Changes, LockState};
+use sexton_core::name::Namespace;
+use sqlx::Executor;
+use sqlx::sqlite::SqliteConnection;
+
+use super::error::Trouble;
+use super::load::json;
+use crate::record_row::{RecordColumns, fence_column};
+
+/// One statement for each table, both in one message to the connection's thread.
+///
+/// $1 the namespace, $2 \[\[task, index, watermark, fence]], $3 \[[`RecordColumns`]].
+/// `WHERE true` tells SQLite's parser that `ON CONFLICT` is no join constraint:
+/// <https://www.sqlite.org/lang_upsert.html#parsing_ambiguity>.
+pub(super) const STORE_BACK: &str = "\
+    INSERT INTO sexton_registers (namespace, task, concurrency_index, watermark_ms, fence) \
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($2) WHERE true \
+    ON CONFLICT DO UPDATE SET watermark_ms = excluded.watermark_ms, fence = excluded.fence;\
+    INSERT INTO sexton_executions (namespace, tick_ms, task, concurrency_index, concurrency, \
+        state, reason, claim_id, instance, attempt, fence, delivery, attempts_max, overlap, \
+        lease_until_ms, cancel_requested, granted_at_ms, started_at_ms, finished_at_ms, error, output) \
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
+        unhex(value ->> 6), value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, \
+        value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17, \
+        value ->> 18, value ->> 19 FROM json_each($3) WHERE true \
+    ON CONFLICT DO UPDATE SET concurrency = excluded.concurrency, state = excluded.state, \
+        reason = excluded.reason, claim_id = excluded.claim_id, instance = excluded.instance, \
+        attempt = excluded.attempt, fence = excluded.fence, delivery = excluded.delivery, \
+        attempts_max = excluded.attempts_max, overlap = excluded.overlap, \
+        lease_until_ms = excluded.lease_until_ms, cancel_requested = excluded.cancel_requested, \
+        granted_at_ms = excluded.granted_at_ms, started_at_ms = excluded.started_at_ms, \
+        finished_at_ms = excluded.finished_at_ms, error = excluded.error, output = excluded.output";
+
+/// Writes back registers and records that changed, in the connection's transaction.
+pub(super) async fn store_back(
+    connection: &mut SqliteConnection,
+    namespace: &Namespace,
+    state: &LockState,
+    changes: &Changes,
+) -> Result<(), Trouble> {
+    let registers: Vec<_> = changes
+        .registers
+        .iter()
+        .filter_map(|(task, index)| {
+            let register = state.register(task, *index)?;
+            let fence = fence_column(register.fence);
+            Some((
+                task.as_str(),
+                index.get(),
+                register.watermark.as_millis(),
+                fence,
+            ))
+        })
+        .collect();
+    let records: Vec<_> = changes
+        .records
+        .iter()
+        .filter_map(|execution| state.record(execution).map(RecordColumns))
+        .collect();
+    let query = sqlx::query(STORE_BACK)
+        .bind(namespace.as_str().to_owned())
+        .bind(json(&registers))
+        .bind(json(&records));
+    connection.execute(query).await?;
+    Ok(())
+}

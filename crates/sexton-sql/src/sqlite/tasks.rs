@@ -1,0 +1,254 @@
+//! Definitions, pauses, and what is known of tasks.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sexton_core::lock::{
+    Answer, Defined, Pause, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
+};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::ConcurrencyIndex;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection, Row};
+
+use super::SqliteLockManager;
+use super::call::{Errand, begin_write};
+use super::error::Trouble;
+use super::load::{json, read_pause, read_register};
+use crate::define::{Definitions, define};
+use crate::record_row::{concurrency, concurrency_index, instance_id, millis, task_name};
+
+pub(super) struct Define<'b> {
+    pub(super) instance: &'b InstanceId,
+    pub(super) batch: &'b [TaskDefinition],
+}
+
+/// $1 the namespace, $2 \[task]
+const DEFINITIONS: &str = "\
+    SELECT t.task, t.schedule, t.concurrency, t.definition, t.defined_by \
+    FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t \
+    ON t.namespace = $1 AND t.task = w.value AND t.definition IS NOT NULL";
+
+/// $1 the namespace, $2 \[\[task, schedule, concurrency, definition]], $3 the instance
+const STORE_DEFINITIONS: &str = "\
+    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by) \
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3 FROM json_each($2) WHERE true \
+    ON CONFLICT DO UPDATE SET schedule = excluded.schedule, concurrency = excluded.concurrency, \
+        definition = excluded.definition, defined_by = excluded.defined_by";
+
+const RAISE_REVISION: &str = "\
+    INSERT INTO sexton_namespaces (namespace, revision) VALUES ($1, $2) \
+    ON CONFLICT DO UPDATE SET revision = revision + excluded.revision";
+
+impl Errand for Define<'_> {
+    type Found = Answer<Vec<Defined>>;
+
+    async fn run(
+        &self,
+        manager: &SqliteLockManager,
+        connection: &mut SqliteConnection,
+    ) -> Result<Self::Found, Trouble> {
+        let namespace = manager.inner.namespace.as_str();
+        let names: BTreeSet<&str> = self.batch.iter().map(|new| new.task.as_str()).collect();
+        let mut transaction = begin_write(connection).await?;
+        let rows = sqlx::query(DEFINITIONS)
+            .bind(namespace.to_owned())
+            .bind(json(&names))
+            .fetch_all(&mut *transaction)
+            .await?;
+        let now = manager.clock_now();
+        let mut known = Definitions::new();
+        for row in &rows {
+            let by = instance_id(row.try_get(4)?)?;
+            let definition = read_definition(row, 0)?;
+            known.insert(definition.task.clone(), (definition, by));
+        }
+        let value = define(&mut known, self.instance, self.batch);
+        let columns: Vec<_> = known
+            .values()
+            .map(|(new, _)| {
+                let TaskDefinition {
+                    task,
+                    schedule,
+                    concurrency,
+                    definition,
+                } = new;
+                (task.as_str(), schedule, concurrency.get(), definition)
+            })
+            .collect();
+        sqlx::query(STORE_DEFINITIONS)
+            .bind(namespace.to_owned())
+            .bind(json(&columns))
+            .bind(self.instance.as_str().to_owned())
+            .execute(&mut *transaction)
+            .await?;
+        let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
+        let changed = value.iter().filter(differed).count();
+        if changed > 0 {
+            raise_revision(&mut transaction, namespace, changed).await?;
+        }
+        transaction.commit().await?;
+        Ok(Answer { now, value })
+    }
+}
+
+async fn raise_revision(
+    connection: &mut SqliteConnection,
+    namespace: &str,
+    by: usize,
+) -> Result<(), Trouble> {
+    sqlx::query(RAISE_REVISION)
+        .bind(namespace.to_owned())
+        .bind(i64::try_from(by).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn read_definition(row: &SqliteRow, first: usize) -> Result<TaskDefinition, Trouble> {
+    Ok(TaskDefinition {
+        task: task_name(row.try_get(first)?)?,
+        schedule: row.try_get(first + 1)?,
+        concurrency: concurrency(row.try_get(first + 2)?)?,
+        definition: row.try_get(first + 3)?,
+    })
+}
+
+pub(super) struct ChangePause<'c> {
+    pub(super) tasks: BTreeSet<&'c TaskName>,
+    pub(super) change: &'c PauseChange,
+}
+
+/// $1 the namespace, $2 \[task], $3 the note, $4 by whom, $5 since
+const PAUSE: &str = "\
+    INSERT INTO sexton_tasks (namespace, task, pause_note, paused_by, paused_since_ms) \
+    SELECT $1, value, $3, $4, $5 FROM json_each($2) WHERE true \
+    ON CONFLICT DO UPDATE SET pause_note = excluded.pause_note, paused_by = excluded.paused_by, \
+        paused_since_ms = excluded.paused_since_ms";
+
+const RESUME: &str = "\
+    UPDATE sexton_tasks SET pause_note = NULL, paused_by = NULL, paused_since_ms = NULL \
+    WHERE namespace = $1 AND task IN (SELECT value FROM json_each($2))";
+
+impl Errand for ChangePause<'_> {
+    type Found = Answer<()>;
+
+    async fn run(
+        &self,
+        manager: &SqliteLockManager,
+        connection: &mut SqliteConnection,
+    ) -> Result<Self::Found, Trouble> {
+        let namespace = manager.inner.namespace.as_str();
+        let names: Vec<_> = self.tasks.iter().map(|task| task.as_str()).collect();
+        let mut transaction = begin_write(connection).await?;
+        let now: Timestamp = manager.clock_now();
+        let query = match self.change {
+            PauseChange::Pause { .. } => sqlx::query(PAUSE),
+            PauseChange::Resume => sqlx::query(RESUME),
+        };
+        let mut query = query.bind(namespace.to_owned()).bind(json(&names));
+        if let PauseChange::Pause { note, by } = self.change {
+            query = query.bind(note.clone()).bind(by.clone()).bind(millis(now));
+        }
+        query.execute(&mut *transaction).await?;
+        raise_revision(&mut transaction, namespace, 1).await?;
+        transaction.commit().await?;
+        Ok(Answer { now, value: () })
+    }
+}
+
+pub(super) struct Tasks<'q>(pub(super) &'q TaskQuery);
+
+/// The most tasks of a page.
+const PAGE_MAX: usize = 1_000;
+
+/// $1 the namespace, $2 the last of the page before, $3 the page's size. Each half is in order by its key, so that the
+/// union is a merge that ends with the page.
+pub(super) const NAMES: &str = "\
+    SELECT task FROM sexton_tasks WHERE namespace = $1 AND task > $2 \
+        AND (definition IS NOT NULL OR paused_since_ms IS NOT NULL) \
+    UNION SELECT task FROM sexton_registers WHERE namespace = $1 AND task > $2 \
+    ORDER BY task LIMIT $3";
+
+/// $1 the namespace, $2 \[task]
+const STATES: &str = "\
+    SELECT t.task, t.schedule, t.concurrency, t.definition, t.pause_note, t.paused_by, \
+        t.paused_since_ms, t.definition IS NOT NULL, t.paused_since_ms IS NOT NULL \
+    FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t ON t.namespace = $1 AND t.task = w.value";
+
+/// $1 the namespace, $2 \[task]
+const REGISTERS: &str = "\
+    SELECT r.task, r.concurrency_index, r.watermark_ms, r.fence \
+    FROM json_each($2) AS w CROSS JOIN sexton_registers AS r \
+    ON r.namespace = $1 AND r.task = w.value ORDER BY r.task, r.concurrency_index";
+
+impl Errand for Tasks<'_> {
+    type Found = Answer<Vec<TaskState>>;
+
+    async fn run(
+        &self,
+        manager: &SqliteLockManager,
+        connection: &mut SqliteConnection,
+    ) -> Result<Self::Found, Trouble> {
+        let namespace = manager.inner.namespace.as_str();
+        let mut snapshot = connection.begin().await?;
+        let names: Vec<TaskName> = match self.0 {
+            TaskQuery::Named(names) => names.clone(),
+            TaskQuery::Page { after, limit } => {
+                let names: Vec<String> = sqlx::query_scalar(NAMES)
+                    .bind(namespace.to_owned())
+                    .bind(after.as_ref().map_or_else(String::new, TaskName::to_string))
+                    .bind(i64::try_from((*limit).min(PAGE_MAX)).unwrap_or(0))
+                    .fetch_all(&mut *snapshot)
+                    .await?;
+                let names = names.iter().map(|name| task_name(name));
+                names.collect::<Result<_, _>>()?
+            }
+        };
+        let distinct: BTreeSet<&str> = names.iter().map(TaskName::as_str).collect();
+        let keys = json(&distinct);
+        let rows = sqlx::query(STATES)
+            .bind(namespace.to_owned())
+            .bind(keys.clone())
+            .fetch_all(&mut *snapshot)
+            .await?;
+        let mut said: HashMap<TaskName, Said> = HashMap::new();
+        for row in &rows {
+            said.insert(task_name(row.try_get(0)?)?, read_said(row)?);
+        }
+        let rows = sqlx::query(REGISTERS)
+            .bind(namespace.to_owned())
+            .bind(keys)
+            .fetch_all(&mut *snapshot)
+            .await?;
+        let mut registers: HashMap<TaskName, Vec<(ConcurrencyIndex, Register)>> = HashMap::new();
+        for row in &rows {
+            let index = concurrency_index(row.try_get(1)?)?;
+            let register = read_register(row, 2)?;
+            let task = task_name(row.try_get(0)?)?;
+            registers.entry(task).or_default().push((index, register));
+        }
+        let state = |task: &TaskName| {
+            let (definition, pause) = said.get(task).cloned().unwrap_or_default();
+            TaskState {
+                task: task.clone(),
+                definition,
+                pause,
+                registers: registers.get(task).cloned().unwrap_or_default(),
+            }
+        };
+        let now = manager.clock_now();
+        let value = names.iter().map(state).collect();
+        Ok(Answer { now, value })
+    }
+}
+
+type Said = (Option<TaskDefinition>, Option<Pause>);
+
+fn read_said(row: &SqliteRow) -> Result<Said, Trouble> {
+    let is_defined: bool = row.try_get(7)?;
+    let is_paused: bool = row.try_get(8)?;
+    let definition = is_defined.then(|| read_definition(row, 0)).transpose()?;
+    let pause = is_paused.then(|| read_pause(row, 4)).transpose()?;
+    Ok((definition, pause))
+}
