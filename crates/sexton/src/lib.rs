@@ -1,1 +1,72 @@
-//! Scheduler.
+//! Scheduled tasks for a service with many replicas: every replica knows the schedule, and each tick is run by
+//! exactly one of them.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sexton::{MemoryLockManager, Run, Scheduler, State, Task};
+//!
+//! #[derive(Clone)]
+//! struct Greeting(&'static str);
+//!
+//! async fn greet(run: Run, State(Greeting(words)): State<Greeting>) {
+//!     println!("{words} at {}", run.tick());
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scheduler = Scheduler::builder()
+//!     .manager(MemoryLockManager::new())
+//!     .state(Greeting("hello"))
+//!     .task(Task::new("greet").cron("0 */15 * * * *")?.in_tz("Europe/Paris")?.run(greet))
+//!     .start()
+//!     .await?;
+//! // … serve, until scheduler.shutdown_signal() …
+//! let report = scheduler.shutdown(Duration::from_secs(30)).await;
+//! assert!(report.cut_off.is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one process, or in a store that
+//! you already run.
+
+pub mod clock;
+mod driver;
+mod due;
+mod error;
+pub mod event;
+mod execute;
+mod extract;
+mod handler;
+mod housekeeping;
+mod layer;
+mod limits;
+mod link;
+mod offset;
+mod pending;
+pub mod policy;
+mod presence;
+mod renewer;
+mod run;
+mod runs;
+mod scheduler;
+mod settler;
+mod task;
+
+pub use error::{BuildError, RegistryError};
+pub use event::Event;
+pub use extract::{FromRun, MissingState, Registered, State};
+pub use handler::{BoxError, Ending, Handler, IntoEnding};
+pub use layer::HandlerService;
+pub use run::Run;
+pub use scheduler::{Scheduler, SchedulerBuilder, SchedulerHandle, ShutdownReport};
+pub use sexton_core::memory::MemoryLockManager;
+pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
+pub use sexton_core::{lock, name, schedule};
+#[cfg(feature = "sqlite")]
+pub use sexton_sql::sqlite::{self, SqliteLockManager};
+pub use task::{ReadyTask, Task, TaskError, TaskProblem};
+
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,0 +1,73 @@
+//! Which task is due next.
+//!
+//! A bucket per instant holds everything that is due then, so that a million tasks of the same minute cost one
+//! entry of the map. A task stands in the queue once, with its next tick.
+
+use std::collections::BTreeMap;
+
+use sexton_core::tick::Tick;
+
+/// Where a task stands in its driver's table, and in which generation of that place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Slot {
+    pub(crate) place: u32,
+    pub(crate) generation: u32,
+}
+
+/// A task's next tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) slot: Slot,
+    pub(crate) tick: Tick,
+}
+
+/// Tasks by the instant they are due at: the tick, plus the tick's jitter.
+#[derive(Debug, Default)]
+pub(crate) struct DueQueue {
+    buckets: BTreeMap<i64, Vec<Due>>,
+}
+
+impl DueQueue {
+    pub(crate) fn push(&mut self, due_us: i64, due: Due) {
+        self.buckets.entry(due_us).or_default().push(due);
+    }
+
+    /// The earliest instant at which something is due, in microseconds.
+    pub(crate) fn first_us(&self) -> Option<i64> {
+        self.buckets.keys().next().copied()
+    }
+
+    /// Takes the earliest bucket if it is due by `horizon_us`.
+    pub(crate) fn pop_until(&mut self, horizon_us: i64) -> Option<(i64, Vec<Due>)> {
+        let entry = self
+            .buckets
+            .first_entry()
+            .filter(|entry| *entry.key() <= horizon_us)?;
+        Some(entry.remove_entry())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_come_in_order_and_not_before_they_are_due() {
+        let due = |place| Due {
+            slot: Slot {
+                place,
+                generation: 0,
+            },
+            tick: Tick::MIN,
+        };
+        let mut queue = DueQueue::default();
+        queue.push(20, due(1));
+        queue.push(10, due(2));
+        queue.push(20, due(3));
+        assert_eq!(queue.first_us(), Some(10));
+        assert_eq!(queue.pop_until(9), None);
+        assert_eq!(queue.pop_until(20), Some((10, vec![due(2)])));
+        assert_eq!(queue.pop_until(20), Some((20, vec![due(1), due(3)])));
+        assert_eq!(queue.pop_until(20), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a scheduler cannot be built or changed.
+
+use sexton_core::lock::LockError;
+use sexton_core::name::{ManagerName, NameError, TaskName};
+use thiserror::Error;
+
+use crate::task::TaskError;
+
+/// Why a scheduler did not start. Nothing was started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No lock manager was given.
+    #[error("the scheduler has no lock manager: add one with .manager(…)")]
+    NoManager,
+    /// Two lock managers have one name.
+    #[error("two lock managers are called {name:?}")]
+    ManagerNameUsedTwice {
+        /// The name.
+        name: ManagerName,
+    },
+    /// A name cannot be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Tasks that cannot work.
+    #[error("{}", list(.0))]
+    Tasks(Vec<TaskError>),
+    /// A store cannot be used.
+    #[error("lock manager {name:?} cannot be used")]
+    Store {
+        /// The lock manager.
+        name: ManagerName,
+        /// Why.
+        #[source]
+        source: LockError,
+    },
+}
+
+fn list(errors: &[TaskError]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Why a task could not be added, replaced or removed while the scheduler runs.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The task cannot work.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The scheduler has a task of this name.
+    #[error(
+        "task {task:?}: the scheduler has a task of this name already; replace it, or remove it first"
+    )]
+    NameUsedTwice {
+        /// The name.
+        task: TaskName,
+    },
+    /// The scheduler has no such task.
+    #[error("the scheduler has no task called {task:?}")]
+    NoSuchTask {
+        /// The name.
+        task: String,
+    },
+    /// The scheduler is shutting down.
+    #[error("the scheduler is shutting down")]
+    ShuttingDown,
+}

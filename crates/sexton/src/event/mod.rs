@@ -1,0 +1,207 @@
+//! What happens in a scheduler, told as it happens.
+//!
+//! [`Event`]s go to whoever [subscribes](crate::Scheduler::events), to `tracing`, and to the `metrics` facade. This is the only
+//! place that logs or counts.
+//!
+//! | metric | kind, unit | labels |
+//! |---|---|---|
+//! | `sexton_claims_total` | counter, claims answered | `task`, `verdict` (`granted`, `taken`, `paused`, …) |
+//! | `sexton_executions_total` | counter, runs ended | `task`, `outcome` |
+//! | `sexton_retries_total` | counter, tries after the first | `task` |
+//! | `sexton_unrun_total` | counter, ticks skipped or missed | `task`, `reason` |
+//! | `sexton_lateness_seconds` | histogram, start of the run minus due time | `task` |
+//! | `sexton_run_seconds` | histogram, duration of runs | `task` |
+//! | `sexton_running` | gauge, runs now | none |
+//! | `sexton_leases_lost_total` | counter, locks lost while running | `task` |
+//! | `sexton_settlements_dropped_total` | counter, outcomes that could not be kept | `task` |
+//! | `sexton_store_errors_total` | counter, calls that failed | `manager` |
+//! | `sexton_clock_offset_seconds` | gauge, store's clock minus ours | `manager` |
+
+mod logged;
+mod measured;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use sexton_core::lock::{Denial, Execution, Outcome, Reason};
+use sexton_core::name::{InstanceId, ManagerName, TaskName};
+use sexton_core::tick::{Attempt, Fence, Tick};
+use tokio::sync::broadcast;
+
+/// Events that a slow subscriber may lag behind before it loses the oldest, and is told how many.
+pub const EVENTS_MAX: usize = 4_096;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// An execution is ours to run.
+    Granted {
+        /// Which.
+        execution: Execution,
+        /// The grant's fence.
+        fence: Fence,
+        /// The grant's attempt.
+        attempt: Attempt,
+    },
+    /// An execution is not ours to run.
+    Denied {
+        /// Which.
+        execution: Execution,
+        /// Why.
+        denial: Denial,
+    },
+    /// A run began.
+    Started {
+        /// Which.
+        execution: Execution,
+        /// The grant's attempt.
+        attempt: Attempt,
+        /// How long after it was due.
+        lateness: Duration,
+    },
+    /// A run failed and will be tried again.
+    Retried {
+        /// Which.
+        execution: Execution,
+        /// How often it was tried again, this time included.
+        retry: u32,
+        /// What went wrong.
+        error: String,
+        /// How long until the next try.
+        after: Duration,
+    },
+    /// A run ended.
+    Finished {
+        /// Which.
+        execution: Execution,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        duration: Duration,
+        /// What went wrong.
+        error: Option<String>,
+        /// What the handler said.
+        output: Option<String>,
+    },
+    /// A run's lock was lost: while it ran, and the run is cancelled; or before, and it does not start.
+    LeaseLost {
+        /// Which.
+        execution: Execution,
+    },
+    /// A lock was given back unstarted.
+    Released {
+        /// Which.
+        execution: Execution,
+    },
+    /// A tick was not run, and the store has recorded why.
+    Unrun {
+        /// Which.
+        execution: Execution,
+        /// Why.
+        reason: Reason,
+    },
+    /// More ticks went by than are recorded one by one.
+    TicksPassed {
+        /// Of which task.
+        task: TaskName,
+        /// After this tick.
+        after: Tick,
+        /// Up to this one.
+        until: Tick,
+    },
+    /// How an execution ended could not be told to the store, which holds it for lost in time.
+    SettlementDropped {
+        /// Which.
+        execution: Execution,
+        /// Why.
+        why: String,
+    },
+    /// An execution was closed as lost: its holder is gone and no attempt is left.
+    Lost {
+        /// Which.
+        execution: Execution,
+    },
+    /// A store does not answer.
+    StoreLost {
+        /// Which.
+        manager: ManagerName,
+        /// What it said.
+        error: String,
+    },
+    /// A store refused something for good; the calls go on, in case somebody mends it.
+    StoreRefuses {
+        /// Which.
+        manager: ManagerName,
+        /// What it said.
+        error: String,
+    },
+    /// A store answers again.
+    StoreBack {
+        /// Which.
+        manager: ManagerName,
+        /// After how long.
+        after: Duration,
+    },
+    /// The store's clock is far from ours, or was set.
+    ClockOffset {
+        /// Which.
+        manager: ManagerName,
+        /// The store's clock minus ours.
+        offset: SignedDuration,
+    },
+    /// Another instance defines a task differently.
+    DefinitionDiffers {
+        /// The task.
+        task: TaskName,
+        /// Who.
+        by: InstanceId,
+        /// What it was there.
+        theirs: String,
+        /// What it is here.
+        ours: String,
+    },
+}
+
+/// Tells events to subscribers, the log and the metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct EventBus {
+    sender: broadcast::Sender<Arc<Event>>,
+}
+
+impl EventBus {
+    pub(crate) fn new() -> EventBus {
+        EventBus {
+            sender: broadcast::channel(EVENTS_MAX).0,
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.sender.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        measured::count(&event);
+        logged::log(&event);
+        if self.sender.receiver_count() > 0 {
+            // Nobody listening any more is no trouble.
+            let _ = self.sender.send(Arc::new(event));
+        }
+    }
+
+    pub(crate) fn running(&self, runs: usize) {
+        #[allow(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("sexton_running").set(runs as f64);
+    }
+
+    pub(crate) fn clock_offset(&self, manager: &ManagerName, offset: SignedDuration) {
+        metrics::gauge!("sexton_clock_offset_seconds", "manager" => manager.to_string())
+            .set(offset.as_secs_f64());
+    }
+
+    pub(crate) fn store_error(&self, manager: &ManagerName) {
+        metrics::counter!("sexton_store_errors_total", "manager" => manager.to_string())
+            .increment(1);
+    }
+}

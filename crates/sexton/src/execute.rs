@@ -1,0 +1,244 @@
+//! One execution, from start to outcome: tries, timeout, cancellation, and whatever the handler does wrong.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use sexton_core::lock::{Outcome, Settlement};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::event::Event;
+use crate::handler::{BoxError, Ending};
+use crate::link::chain;
+use crate::run::{Run, RunInner};
+use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
+
+/// How an execution ended, for the store.
+pub(crate) struct Executed {
+    pub(crate) settlement: Settlement,
+    /// Whether the lock was lost meanwhile, so that the store would refuse to hear of it.
+    pub(crate) is_lock_lost: bool,
+}
+
+/// How one try ended.
+enum Tried {
+    Ended(Ending),
+    Panicked(String),
+    /// Stopped, with what it said if it ended within the grace period.
+    Stopped(StopCause, Option<Ending>),
+}
+
+pub(crate) async fn execute(
+    runs: &Arc<Runs>,
+    granted: GrantedRun,
+    mut stopped: watch::Receiver<Option<StopCause>>,
+) -> Executed {
+    let link = &runs.link;
+    let execution = granted.lock.execution.clone();
+    let started_us = link.now_us();
+    runs.shared.events.emit(Event::Started {
+        execution: execution.clone(),
+        attempt: granted.attempt,
+        lateness: duration_us(started_us - granted.due_us),
+    });
+    let span = tracing::info_span!(
+        "run",
+        task = %execution.task,
+        index = execution.index.get(),
+        tick = %execution.tick,
+        fence = granted.lock.fence.get(),
+        attempt = granted.attempt.get(),
+    );
+    let tried = run_and_retry(runs, &granted, &mut stopped)
+        .instrument(span)
+        .await;
+    let finished_us = link.now_us();
+    let (outcome, error, output) = outcome(tried, granted.task.policies.timeout);
+    let duration = duration_us(finished_us - started_us);
+    runs.shared.events.emit(Event::Finished {
+        execution,
+        outcome,
+        duration,
+        error: error.clone(),
+        output: output.clone(),
+    });
+    let mut settlement = Settlement::new(
+        granted.lock,
+        outcome,
+        timestamp(started_us),
+        timestamp(finished_us),
+    );
+    if let Some(error) = error {
+        settlement = settlement.with_error(&error);
+    }
+    if let Some(output) = output {
+        settlement = settlement.with_output(&output);
+    }
+    let is_lock_lost = *stopped.borrow() == Some(StopCause::LockLost);
+    drop(granted.permit);
+    Executed {
+        settlement,
+        is_lock_lost,
+    }
+}
+
+async fn run_and_retry(
+    runs: &Arc<Runs>,
+    granted: &GrantedRun,
+    stopped: &mut watch::Receiver<Option<StopCause>>,
+) -> Tried {
+    let clock = &runs.link.clock;
+    let policies = &granted.task.policies;
+    let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
+    let mut retries = 0;
+    loop {
+        let tried = run_once(runs, granted, retries, times_out_at, stopped).await;
+        let (error, message) = match &tried {
+            Tried::Ended(Ending {
+                outcome: Outcome::Failed,
+                error,
+                ..
+            }) => (
+                error.as_ref(),
+                error
+                    .as_ref()
+                    .map_or_else(String::new, |error| chain(&**error)),
+            ),
+            Tried::Panicked(message) => (None, message.clone()),
+            _ => return tried,
+        };
+        let Some(retry) = policies
+            .retry
+            .as_ref()
+            .filter(|retry| retry.again(retries, error))
+        else {
+            return tried;
+        };
+        let after = retry.delay(retries);
+        retries += 1;
+        runs.shared.events.emit(Event::Retried {
+            execution: granted.lock.execution.clone(),
+            retry: retries,
+            error: message,
+            after,
+        });
+        let wait = clock.sleep_until(clock.monotonic() + after);
+        tokio::select! {
+            biased;
+            cause = stop_cause(runs, stopped, times_out_at) => return Tried::Stopped(cause, None),
+            () = wait => {}
+        }
+    }
+}
+
+async fn run_once(
+    runs: &Arc<Runs>,
+    granted: &GrantedRun,
+    retry: u32,
+    times_out_at: Option<Duration>,
+    stopped: &mut watch::Receiver<Option<StopCause>>,
+) -> Tried {
+    let cancellation = CancellationToken::new();
+    let run = Run::new(RunInner {
+        lock: granted.lock.clone(),
+        concurrency: granted.concurrency,
+        attempt: granted.attempt,
+        retry,
+        instance: runs.shared.instance.clone(),
+        cancellation: cancellation.clone(),
+        states: Arc::clone(&runs.shared.states),
+    });
+    let handler = Arc::clone(&granted.task.handler);
+    let handled = AssertUnwindSafe(async move { handler.call(&run).await }).catch_unwind();
+    let mut handled = std::pin::pin!(handled);
+    let cause = tokio::select! {
+        biased;
+        ended = &mut handled => return tried(ended),
+        cause = stop_cause(runs, stopped, times_out_at) => cause,
+    };
+    cancellation.cancel();
+    let clock = &runs.link.clock;
+    let grace = clock.sleep_until(clock.monotonic() + runs.shared.cancel_grace);
+    tokio::select! {
+        biased;
+        // However it calls its ending, it was made to end.
+        ended = &mut handled => Tried::Stopped(cause, ended.ok()),
+        () = grace => Tried::Stopped(cause, None),
+    }
+}
+
+fn tried(ended: Result<Ending, Box<dyn std::any::Any + Send>>) -> Tried {
+    match ended {
+        Ok(ending) => Tried::Ended(ending),
+        Err(panic) => Tried::Panicked(panic_message(&*panic)),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("(no message)"))
+}
+
+/// Completes when the run is to stop.
+async fn stop_cause(
+    runs: &Runs,
+    stopped: &mut watch::Receiver<Option<StopCause>>,
+    times_out_at: Option<Duration>,
+) -> StopCause {
+    let timed_out = async {
+        match times_out_at {
+            Some(at) => runs.link.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
+    let told = async {
+        let cause = stopped
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|cause| *cause);
+        match cause {
+            Some(cause) => cause,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        cause = told => cause,
+        () = timed_out => StopCause::TimedOut,
+    }
+}
+
+fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>, Option<String>) {
+    let text = |error: BoxError| chain(&*error);
+    match tried {
+        Tried::Ended(Ending {
+            outcome,
+            error,
+            output,
+        }) => (outcome, error.map(text), output),
+        Tried::Panicked(message) => (Outcome::Panicked, Some(message), None),
+        Tried::Stopped(cause, ending) => {
+            let mut why = match cause {
+                StopCause::TimedOut => {
+                    format!(
+                        "took longer than its timeout of {:?}",
+                        timeout.unwrap_or_default()
+                    )
+                }
+                StopCause::Requested => "cancelled on request".to_owned(),
+                StopCause::LockLost => "its lock was lost while it ran".to_owned(),
+                StopCause::ShuttingDown => "cut off by the instance's shutdown".to_owned(),
+            };
+            let ending = ending.unwrap_or_else(Ending::succeeded);
+            if let Some(error) = ending.error {
+                why = format!("{why}: {}", text(error));
+            }
+            (cause.outcome(), Some(why), ending.output)
+        }
+    }
+}

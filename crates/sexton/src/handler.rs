@@ -1,0 +1,214 @@
+//! What a task does: an `async fn` whose arguments are taken from its run.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use futures::future::BoxFuture;
+use sexton_core::lock::Outcome;
+
+use crate::extract::{FromRun, MissingState, Registered};
+use crate::run::Run;
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How a handler ended.
+///
+/// Most handlers return `()` or a `Result`, which become one; return an `Ending` itself to put output into the
+/// history.
+///
+/// ```
+/// use sexton::{Ending, Run};
+///
+/// async fn count_users(run: Run) -> Result<Ending, std::io::Error> {
+///     let users = 42;
+///     Ok(Ending::succeeded().with_output(format!("{users} users at {}", run.tick())))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<BoxError>,
+    pub(crate) output: Option<String>,
+}
+
+impl Ending {
+    /// It did what it should.
+    #[must_use]
+    pub fn succeeded() -> Ending {
+        Ending {
+            outcome: Outcome::Succeeded,
+            error: None,
+            output: None,
+        }
+    }
+
+    /// It did not.
+    #[must_use]
+    pub fn failed(error: impl Into<BoxError>) -> Ending {
+        Ending {
+            outcome: Outcome::Failed,
+            error: Some(error.into()),
+            output: None,
+        }
+    }
+
+    /// It stopped because its run was [cancelled](Run::cancellation).
+    #[must_use]
+    pub fn cancelled() -> Ending {
+        Ending {
+            outcome: Outcome::Cancelled,
+            error: None,
+            output: None,
+        }
+    }
+
+    /// Adds what the handler said, for the history, which keeps its last 64 KiB.
+    #[must_use]
+    pub fn with_output(mut self, output: impl Into<String>) -> Ending {
+        self.output = Some(output.into());
+        self
+    }
+
+    /// The outcome.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// What a handler may return: `()`, an [`Ending`], or a `Result` of one of them with any error.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    note = "return `()`, `sexton::Ending`, or a `Result` of one of them with an error that converts into `Box<dyn Error + Send + Sync>`"
+)]
+pub trait IntoEnding {
+    /// How the handler ended.
+    fn into_ending(self) -> Ending;
+}
+
+impl IntoEnding for () {
+    fn into_ending(self) -> Ending {
+        Ending::succeeded()
+    }
+}
+
+impl IntoEnding for Ending {
+    fn into_ending(self) -> Ending {
+        self
+    }
+}
+
+impl<T: IntoEnding, E: Into<BoxError>> IntoEnding for Result<T, E> {
+    fn into_ending(self) -> Ending {
+        match self {
+            Ok(ending) => ending.into_ending(),
+            Err(error) => Ending::failed(error),
+        }
+    }
+}
+
+/// Something that can run a task: an `async fn` or closure of up to eight arguments, each of which is [`FromRun`].
+///
+/// ```
+/// use sexton::{Fence, Run, State};
+///
+/// # #[derive(Clone)] struct Database;
+/// async fn send_digest(run: Run, fence: Fence, State(db): State<Database>) -> Result<(), std::io::Error> {
+///     // …
+///     # let _ = (run, fence, db);
+///     Ok(())
+/// }
+/// # fn takes<M>(handler: impl sexton::Handler<M>) {}
+/// # takes(send_digest);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the handler of a task",
+    note = "a handler is an `async fn` or a closure that returns a `Send` future; its arguments implement `sexton::FromRun` (`Run`, `State<T>`, `Tick`, …) and it returns `()`, `sexton::Ending`, or a `Result` of one of them"
+)]
+pub trait Handler<Arguments>: Send + Sync + 'static {
+    /// Whether all arguments can be had.
+    ///
+    /// # Errors
+    /// [`MissingState`] for the first that cannot.
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState>;
+
+    /// Runs the task.
+    fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
+}
+
+macro_rules! handler {
+    ($($argument:ident),*) => {
+        impl<F, Fut, Out, $($argument,)*> Handler<(Out, $($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Out> + Send + 'static,
+            Out: IntoEnding,
+            $($argument: FromRun,)*
+        {
+            #[allow(unused_variables, reason = "a handler may take no argument")]
+            fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState> {
+                $($argument::check(registered)?;)*
+                Ok(())
+            }
+
+            #[allow(unused_variables, non_snake_case, reason = "names are made by the macro")]
+            fn call(&self, run: &Run) -> BoxFuture<'static, Ending> {
+                $(
+                    let $argument = match $argument::from_run(run) {
+                        Ok(argument) => argument,
+                        Err(missing) => return Box::pin(async move { Ending::failed(missing) }),
+                    };
+                )*
+                let future = self($($argument),*);
+                Box::pin(async move { future.await.into_ending() })
+            }
+        }
+    };
+}
+
+handler!();
+handler!(A);
+handler!(A, B);
+handler!(A, B, C);
+handler!(A, B, C, D);
+handler!(A, B, C, D, E);
+handler!(A, B, C, D, E, G);
+handler!(A, B, C, D, E, G, H);
+handler!(A, B, C, D, E, G, H, I);
+
+/// A handler whose arguments' types are forgotten.
+pub(crate) trait AnyHandler: Send + Sync {
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState>;
+    fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
+}
+
+pub(crate) struct Erased<H, Arguments> {
+    handler: H,
+    arguments: PhantomData<fn(Arguments)>,
+}
+
+impl<H, Arguments> Erased<H, Arguments> {
+    pub(crate) fn new(handler: H) -> Erased<H, Arguments> {
+        Erased {
+            handler,
+            arguments: PhantomData,
+        }
+    }
+}
+
+impl<Arguments: 'static, H: Handler<Arguments>> AnyHandler for Erased<H, Arguments> {
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState> {
+        self.handler.check(registered)
+    }
+
+    fn call(&self, run: &Run) -> BoxFuture<'static, Ending> {
+        self.handler.call(run)
+    }
+}
+
+impl fmt::Debug for dyn AnyHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("handler")
+    }
+}

@@ -1,0 +1,88 @@
+//! What Sexton does for itself: telling the store how tasks are defined, and pruning the history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::{
+    BATCH_MAX, Capability, Defined, LockError, LockManager, Retention, TaskDefinition,
+};
+use sexton_core::name::ManagerName;
+
+use crate::event::Event;
+use crate::handler::Ending;
+use crate::link::{Link, backoff};
+use crate::scheduler::Shared;
+use crate::task::{CheckedTask, Task};
+
+/// How names of Sexton's own tasks begin.
+pub(crate) const OWN_PREFIX: &str = "sexton:";
+
+/// How often the history is pruned.
+const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Records dropped by one call, so that none holds the store up for long.
+const PRUNE_BATCH: usize = 5_000;
+
+/// Tells the store how this instance defines its tasks, until it knows of all.
+pub(crate) async fn announce(link: Arc<Link>, shared: Arc<Shared>, tasks: Vec<Arc<CheckedTask>>) {
+    for batch in tasks.chunks(BATCH_MAX) {
+        let mut failures = 0;
+        while announce_batch(&link, &shared, batch).await.is_err() {
+            let retry_at = link.clock.monotonic() + backoff(failures);
+            failures = failures.saturating_add(1);
+            link.clock.sleep_until(retry_at).await;
+        }
+    }
+}
+
+/// Tells the store how this instance defines up to [`BATCH_MAX`] tasks, and of those that another defines differently.
+pub(crate) async fn announce_batch(
+    link: &Link,
+    shared: &Shared,
+    tasks: &[Arc<CheckedTask>],
+) -> Result<(), LockError> {
+    let batch: Vec<TaskDefinition> = tasks.iter().map(|task| task.to_definition()).collect();
+    let answers = link
+        .call(link.manager.define(&shared.instance, &batch))
+        .await?;
+    for (ours, answer) in batch.into_iter().zip(answers) {
+        if let Defined::Differed { was, by } = answer {
+            shared.events.emit(Event::DefinitionDiffers {
+                task: ours.task,
+                by,
+                theirs: was.definition,
+                ours: ours.definition,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The task that prunes a store's history, once over the fleet.
+pub(crate) fn prune_task(
+    manager: &Arc<dyn LockManager>,
+    retention: Option<Retention>,
+    name: &ManagerName,
+) -> Option<CheckedTask> {
+    let retention = retention.filter(|_| manager.supports(Capability::History))?;
+    let manager = Arc::clone(manager);
+    let prune = move || {
+        let manager = Arc::clone(&manager);
+        async move { prune(&*manager, &retention).await }
+    };
+    let task = Task::new(format!("{OWN_PREFIX}prune"))
+        .every(PRUNE_EVERY)
+        .ok()?;
+    task.manager(name.as_str()).run(prune).check().ok()
+}
+
+async fn prune(manager: &dyn LockManager, retention: &Retention) -> Result<Ending, LockError> {
+    let mut pruned = 0;
+    loop {
+        let went = manager.prune(retention, PRUNE_BATCH).await?.value;
+        pruned += went;
+        if went < PRUNE_BATCH {
+            return Ok(Ending::succeeded().with_output(format!("{pruned} records pruned")));
+        }
+    }
+}

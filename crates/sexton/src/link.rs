@@ -1,0 +1,280 @@
+//! A scheduler's link to one lock manager: calls with a limit, the store's clock, lost and found.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::SignedDuration;
+use sexton_core::clock::Clock;
+use sexton_core::lock::{Answer, LockError, LockManager};
+use sexton_core::name::ManagerName;
+use tokio::sync::watch;
+
+use crate::event::{Event, EventBus};
+use crate::offset::{Agreement, ClockSample, StoreClock, micros};
+
+/// An offset from our own clock that is worth a warning.
+const OFFSET_WARN: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) name: ManagerName,
+    pub(crate) manager: Arc<dyn LockManager>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) events: EventBus,
+    /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or waits for it.
+    turns: watch::Sender<u64>,
+    call_limit: Duration,
+    store_clock: Mutex<StoreClock>,
+    lost_since: Mutex<Option<Duration>>,
+}
+
+impl Link {
+    /// # Errors
+    /// As the manager answers to the first question for its clock.
+    pub(crate) async fn establish(
+        name: ManagerName,
+        manager: Arc<dyn LockManager>,
+        clock: Arc<dyn Clock>,
+        events: EventBus,
+        call_limit: Duration,
+    ) -> Result<Link, LockError> {
+        let sent = clock.monotonic();
+        let asked = within(&*clock, call_limit, manager.now()).await;
+        let store_now = asked.unwrap_or_else(|| Err(no_answer(&*manager, call_limit)))?;
+        let sample = ClockSample {
+            sent,
+            received: clock.monotonic(),
+            store_now,
+        };
+        let link = Link {
+            name,
+            manager,
+            clock,
+            events,
+            turns: watch::Sender::new(0),
+            call_limit,
+            store_clock: Mutex::new(StoreClock::from_first(sample)),
+            lost_since: Mutex::new(None),
+        };
+        link.tell_offset(true);
+        Ok(link)
+    }
+
+    /// The store's clock, in microseconds since the Unix epoch, as we estimate it.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.with_store_clock(|clock| clock.now_us(self.clock.monotonic()))
+    }
+
+    /// Our monotonic time at an instant of the store's clock.
+    pub(crate) fn monotonic_at(&self, store_us: i64) -> Duration {
+        self.with_store_clock(|clock| clock.monotonic_at(store_us))
+    }
+
+    /// Tells, from now on, when the store's clock leapt or the store is back.
+    pub(crate) fn turns(&self) -> Turns {
+        Turns(self.turns.subscribe())
+    }
+
+    fn turned(&self) {
+        self.turns.send_modify(|turns| *turns += 1);
+    }
+
+    /// Completes at our monotonic time `wake`; `None`: never.
+    pub(crate) async fn sleep_until(&self, wake: Option<Duration>) {
+        match wake {
+            Some(wake) => self.clock.sleep_until(wake).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes a call, with a limit, and learns from its answer.
+    pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Answer<T>, LockError>>,
+    ) -> Result<T, LockError> {
+        let sent = self.clock.monotonic();
+        let answered = within(&*self.clock, self.call_limit, call).await;
+        let answered = answered.unwrap_or_else(|| Err(no_answer(&*self.manager, self.call_limit)));
+        match answered {
+            Ok(Answer { now, value }) => {
+                let received = self.clock.monotonic();
+                self.learn(ClockSample {
+                    sent,
+                    received,
+                    store_now: now,
+                });
+                self.found();
+                Ok(value)
+            }
+            Err(error) => {
+                self.lost(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks for the store's clock, after ours was seen to leap.
+    pub(crate) async fn look_at_clock(&self) {
+        let asked = async {
+            let now = self.manager.now().await?;
+            Ok(Answer { now, value: () })
+        };
+        // Trouble was told by the call itself.
+        let _ = self.call(asked).await;
+    }
+
+    fn learn(&self, sample: ClockSample) {
+        let agreement = self.with_store_clock(|clock| clock.add(sample));
+        if let Agreement::Leapt(_) = agreement {
+            self.tell_offset(true);
+            self.turned();
+        }
+    }
+
+    /// The store's clock minus our own.
+    pub(crate) fn offset(&self) -> SignedDuration {
+        SignedDuration::from_micros(self.now_us() - self.clock.now().as_microsecond())
+    }
+
+    pub(crate) fn tell_offset(&self, warn: bool) {
+        let offset = self.offset();
+        self.events.clock_offset(&self.name, offset);
+        if warn && offset.unsigned_abs() >= OFFSET_WARN {
+            self.events.emit(Event::ClockOffset {
+                manager: self.name.clone(),
+                offset,
+            });
+        }
+    }
+
+    /// Whether the last call failed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn lost(&self, error: &LockError) {
+        self.events.store_error(&self.name);
+        let mut lost_since = self
+            .lost_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if lost_since.is_some() {
+            return;
+        }
+        *lost_since = Some(self.clock.monotonic());
+        drop(lost_since);
+        let (manager, message) = (self.name.clone(), chain(error));
+        self.events.emit(if error.is_transient() {
+            Event::StoreLost {
+                manager,
+                error: message,
+            }
+        } else {
+            Event::StoreRefuses {
+                manager,
+                error: message,
+            }
+        });
+    }
+
+    fn found(&self) {
+        let mut lost_since = self
+            .lost_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = lost_since.take() {
+            let after = self.clock.monotonic().saturating_sub(since);
+            drop(lost_since);
+            self.events.emit(Event::StoreBack {
+                manager: self.name.clone(),
+                after,
+            });
+            self.turned();
+        }
+    }
+
+    fn with_store_clock<T>(&self, act: impl FnOnce(&mut StoreClock) -> T) -> T {
+        act(&mut self
+            .store_clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// When the store's clock leapt or the store is back.
+#[derive(Debug)]
+pub(crate) struct Turns(watch::Receiver<u64>);
+
+impl Turns {
+    /// Completes when there was such a turn since this was last asked; cancel safe.
+    pub(crate) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The link is gone, and whoever asks is about to be.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A lock manager that panicked is as good as one that does not answer.
+pub(crate) fn joined<T>(
+    joined: Result<Result<T, LockError>, tokio::task::JoinError>,
+) -> Result<T, LockError> {
+    joined.unwrap_or_else(|error| {
+        Err(LockError::Unavailable {
+            store: "the lock manager".to_owned(),
+            action: "get an answer",
+            source: error.into(),
+        })
+    })
+}
+
+fn no_answer(manager: &dyn LockManager, limit: Duration) -> LockError {
+    LockError::Unavailable {
+        store: manager.location(),
+        action: "get an answer",
+        source: format!("no answer within {limit:?}").into(),
+    }
+}
+
+/// The future's output, or `None` if it takes longer than `limit`.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut sleep = clock.sleep_until(clock.monotonic() + limit).fuse();
+    let future = std::pin::pin!(future);
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = &mut sleep => None,
+    }
+}
+
+/// How long to wait before the next try, after `failures` in a row: 50 ms, doubling to 2 s, and up to half of it less,
+/// so that replicas do not come back together.
+pub(crate) fn backoff(failures: u32) -> Duration {
+    let full_ms = 50_u64.saturating_mul(1 << failures.min(6)).min(2_000);
+    Duration::from_millis(full_ms / 2 + fastrand::u64(0..=full_ms / 2))
+}
+
+/// An error with all its causes, on one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Lets it be said in one place that microseconds are what the store's clock is counted in.
+pub(crate) fn later_us(from_us: i64, by: Duration) -> i64 {
+    from_us.saturating_add(micros(by))
+}

@@ -1,0 +1,157 @@
+//! Keeps the leases of what runs, in batches, and stops what has lost its lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::{BATCH_MAX, LockError, Renewal, Renewed};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::event::Event;
+use crate::link::{Link, Turns, backoff, joined, later_us};
+use crate::runs::{LeaseDue, Runs, StopCause};
+
+/// Leases due for renewal within this go with the batch.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// Runs until it is dropped.
+pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
+    let turns = runs.link.turns();
+    let link = Arc::clone(&runs.link);
+    let renewer = Renewer {
+        runs,
+        link,
+        turns,
+        call: None,
+        failures: 0,
+        retry_at: Duration::ZERO,
+    };
+    renewer.run().await;
+}
+
+type Answers = Result<Vec<Renewed>, LockError>;
+
+/// A lease ends when the store says so, not when the store has answered: so that a call which takes long does not keep a
+/// run going whose lock is lost, the call is watched beside the leases.
+struct Renewer {
+    runs: Arc<Runs>,
+    link: Arc<Link>,
+    turns: Turns,
+    call: Option<(Vec<LeaseDue>, AbortOnDropHandle<Answers>)>,
+    failures: u32,
+    retry_at: Duration,
+}
+
+impl Renewer {
+    async fn run(mut self) {
+        let runs = Arc::clone(&self.runs);
+        loop {
+            let began = runs.leased.notified();
+            let mut began = std::pin::pin!(began);
+            began.as_mut().enable();
+            let now_us = self.link.now_us();
+            let (over, leases): (Vec<LeaseDue>, Vec<LeaseDue>) = runs
+                .leases()
+                .into_iter()
+                .partition(|lease| lease.until_us <= now_us);
+            over.iter().for_each(|lease| lose(&runs, lease));
+            self.send(&leases, now_us);
+            let wake = self.wake(&leases);
+            let link = Arc::clone(&self.link);
+            tokio::select! {
+                () = began => {}
+                () = link.sleep_until(wake) => {}
+                () = self.turns.next() => self.turned(),
+                answers = answer(&mut self.call) => self.take_answers(answers),
+            }
+        }
+    }
+
+    /// Our monotonic time of the next renewal or of the next lease's end, whichever is first.
+    fn wake(&self, leases: &[LeaseDue]) -> Option<Duration> {
+        let over_us = leases.iter().map(|lease| lease.until_us).min()?;
+        let over = self.link.monotonic_at(over_us);
+        if self.call.is_some() {
+            return Some(over);
+        }
+        let renew_us = leases.iter().map(LeaseDue::renew_at_us).min()?;
+        let renew = self.link.monotonic_at(renew_us).max(self.retry_at);
+        Some(over.min(renew))
+    }
+
+    fn send(&mut self, leases: &[LeaseDue], now_us: i64) {
+        if self.call.is_some() || self.link.clock.monotonic() < self.retry_at {
+            return;
+        }
+        if !leases.iter().any(|lease| lease.renew_at_us() <= now_us) {
+            return;
+        }
+        let horizon_us = later_us(now_us, TOGETHER);
+        let due: Vec<LeaseDue> = leases
+            .iter()
+            .filter(|lease| lease.renew_at_us() <= horizon_us)
+            .take(BATCH_MAX)
+            .cloned()
+            .collect();
+        let batch: Vec<Renewal> = due
+            .iter()
+            .map(|due| Renewal {
+                lock: due.lock.clone(),
+                lease: due.lease,
+            })
+            .collect();
+        let link = Arc::clone(&self.link);
+        let call = async move { link.call(link.manager.renew(&batch)).await };
+        self.call = Some((due, AbortOnDropHandle::new(tokio::spawn(call))));
+    }
+
+    fn take_answers(&mut self, (due, answers): (Vec<LeaseDue>, Answers)) {
+        let Ok(answers) = answers else {
+            self.retry_at = self.link.clock.monotonic() + backoff(self.failures);
+            self.failures = self.failures.saturating_add(1);
+            return;
+        };
+        self.failures = 0;
+        for (due, answer) in due.iter().zip(answers) {
+            match answer {
+                Renewed::Extended {
+                    lease_until,
+                    cancel_requested,
+                } => {
+                    if let Some(until) = lease_until {
+                        self.runs.extend_lease(&due.lock, until);
+                    }
+                    if cancel_requested {
+                        self.runs.stop(&due.lock, StopCause::Requested);
+                    }
+                }
+                Renewed::Lost => lose(&self.runs, due),
+            }
+        }
+    }
+
+    /// The store may be back, as another call found out.
+    fn turned(&mut self) {
+        if !self.link.is_lost() {
+            self.retry_at = Duration::ZERO;
+        }
+    }
+}
+
+async fn answer(
+    call: &mut Option<(Vec<LeaseDue>, AbortOnDropHandle<Answers>)>,
+) -> (Vec<LeaseDue>, Answers) {
+    let Some((_, handle)) = call else {
+        return std::future::pending().await;
+    };
+    let answers = joined(handle.await);
+    let due = call.take().map(|(due, _)| due).unwrap_or_default();
+    (due, answers)
+}
+
+fn lose(runs: &Runs, due: &LeaseDue) {
+    if runs.drop_lease(&due.lock) {
+        let execution = due.lock.execution.clone();
+        runs.shared.events.emit(Event::LeaseLost { execution });
+        runs.stop(&due.lock, StopCause::LockLost);
+    }
+}

@@ -1,0 +1,333 @@
+//! What runs: started at the tick, kept within its lock, settled when it ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::{Execution, HeldLock, Outcome, Settlement};
+use sexton_core::policy::Lease;
+use sexton_core::tick::{Attempt, Concurrency};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::AbortHandle;
+
+use crate::event::Event;
+use crate::execute::{Executed, execute};
+use crate::limits::Permit;
+use crate::link::Link;
+use crate::scheduler::Shared;
+use crate::task::CheckedTask;
+
+/// Outcomes that may wait for the store to take them.
+pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
+
+/// A granted execution whose tick has come.
+#[derive(Debug)]
+pub(crate) struct GrantedRun {
+    pub(crate) lock: HeldLock,
+    pub(crate) due_us: i64,
+    pub(crate) attempt: Attempt,
+    pub(crate) lease_until: Option<Timestamp>,
+    pub(crate) concurrency: Concurrency,
+    pub(crate) task: Arc<CheckedTask>,
+    pub(crate) permit: Option<Permit>,
+}
+
+/// Why a run is asked to stop before it ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopCause {
+    TimedOut,
+    Requested,
+    LockLost,
+    ShuttingDown,
+}
+
+impl StopCause {
+    /// What a run that was stopped for this ends as.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            StopCause::TimedOut => Outcome::TimedOut,
+            StopCause::Requested => Outcome::Cancelled,
+            StopCause::LockLost => Outcome::Lost,
+            StopCause::ShuttingDown => Outcome::CutOff,
+        }
+    }
+}
+
+/// The runs of one lock manager's tasks on this instance.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) link: Arc<Link>,
+    running: Mutex<HashMap<HeldLock, Running>>,
+    settlements: Mutex<Option<mpsc::Sender<Settlement>>>,
+    /// Told when a run ends.
+    ended: Notify,
+    /// Told when a run under a lease begins.
+    pub(crate) leased: Notify,
+}
+
+#[derive(Debug)]
+struct Running {
+    lease: Option<Leased>,
+    stop: watch::Sender<Option<StopCause>>,
+    task: Option<AbortHandle>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Leased {
+    lease: Lease,
+    until_us: i64,
+}
+
+/// A lock whose lease is to be renewed.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseDue {
+    pub(crate) lock: HeldLock,
+    pub(crate) lease: Lease,
+    pub(crate) until_us: i64,
+}
+
+impl LeaseDue {
+    /// When to renew: with two thirds of the lease left, so that there is time for a second and a third try.
+    pub(crate) fn renew_at_us(&self) -> i64 {
+        self.until_us - crate::offset::micros(self.lease.duration()) / 3 * 2
+    }
+}
+
+impl Runs {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        link: Arc<Link>,
+        settlements: mpsc::Sender<Settlement>,
+    ) -> Runs {
+        Runs {
+            shared,
+            link,
+            running: Mutex::default(),
+            settlements: Mutex::new(Some(settlements)),
+            ended: Notify::new(),
+            leased: Notify::new(),
+        }
+    }
+
+    pub(crate) fn start(self: &Arc<Runs>, run: GrantedRun) {
+        let (stop, stopped) = watch::channel(None);
+        let lease = run.lease_until.map(|until| Leased {
+            lease: run.task.policies.lease,
+            until_us: until.as_microsecond(),
+        });
+        let lock = run.lock.clone();
+        self.lock().insert(
+            lock.clone(),
+            Running {
+                lease,
+                stop,
+                task: None,
+            },
+        );
+        self.shared.count_running(1);
+        if lease.is_some() {
+            self.leased.notify_one();
+        }
+        let runs = Arc::clone(self);
+        let ended = lock.clone();
+        let guard = EndGuard {
+            runs: Arc::clone(self),
+            lock: ended,
+        };
+        let task = tokio::spawn(async move {
+            let _guard = guard;
+            let executed = execute(&runs, run, stopped).await;
+            runs.settle(executed);
+        });
+        if let Some(running) = self.lock().get_mut(&lock) {
+            running.task = Some(task.abort_handle());
+        }
+    }
+
+    fn settle(&self, executed: Executed) {
+        let Executed {
+            settlement,
+            is_lock_lost,
+        } = executed;
+        if is_lock_lost && settlement.outcome == Outcome::Lost {
+            return;
+        }
+        let execution = settlement.lock.execution.clone();
+        let settlements = self
+            .settlements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let place = settlements.as_ref().map(mpsc::Sender::try_reserve);
+        let why = match place {
+            Some(Ok(place)) => return place.send(settlement),
+            Some(Err(mpsc::error::TrySendError::Full(()))) => {
+                format!("{SETTLEMENTS_MAX} outcomes wait for the store already")
+            }
+            Some(Err(mpsc::error::TrySendError::Closed(()))) | None => {
+                "the scheduler has shut down".to_owned()
+            }
+        };
+        self.shared
+            .events
+            .emit(Event::SettlementDropped { execution, why });
+    }
+
+    /// Takes no outcome any more, so that the settler ends when it has told those it has.
+    pub(crate) fn close_settlements(&self) {
+        self.settlements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
+    /// Closes an execution that was granted to us without our knowing, and that it is too late to run.
+    pub(crate) fn disown(&self, lock: HeldLock) {
+        let now = timestamp(self.link.now_us());
+        let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
+            "never started: the store's answer to the claim was lost until it was too late",
+        );
+        self.settle(Executed {
+            settlement,
+            is_lock_lost: false,
+        });
+    }
+
+    /// Gives locks back whose execution was not started.
+    pub(crate) async fn release(&self, locks: Vec<HeldLock>) {
+        for batch in locks.chunks(sexton_core::lock::BATCH_MAX) {
+            let released = self.link.call(self.link.manager.release(batch)).await;
+            for lock in batch {
+                let execution = lock.execution.clone();
+                self.shared.events.emit(match &released {
+                    Ok(_) => Event::Released { execution },
+                    Err(error) => Event::SettlementDropped {
+                        execution,
+                        why: format!("could not be given back: {}", crate::link::chain(error)),
+                    },
+                });
+            }
+        }
+    }
+
+    /// Asks a run to stop.
+    pub(crate) fn stop(&self, lock: &HeldLock, cause: StopCause) {
+        if let Some(running) = self.lock().get(lock) {
+            running.stop.send_if_modified(|current| {
+                let is_first = current.is_none();
+                if is_first {
+                    *current = Some(cause);
+                }
+                is_first
+            });
+        }
+    }
+
+    /// Asks the run of an execution to stop, if it is here.
+    pub(crate) fn stop_execution(&self, execution: &Execution, cause: StopCause) {
+        let found: Vec<HeldLock> = self
+            .lock()
+            .keys()
+            .filter(|lock| lock.execution == *execution)
+            .cloned()
+            .collect();
+        found.iter().for_each(|lock| self.stop(lock, cause));
+    }
+
+    pub(crate) fn stop_all(&self, cause: StopCause) {
+        let all: Vec<HeldLock> = self.lock().keys().cloned().collect();
+        all.iter().for_each(|lock| self.stop(lock, cause));
+    }
+
+    pub(crate) fn abort_all(&self) {
+        for running in self.lock().values() {
+            if let Some(task) = &running.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// The executions that run now.
+    pub(crate) fn executions(&self) -> Vec<Execution> {
+        self.lock()
+            .keys()
+            .map(|lock| lock.execution.clone())
+            .collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Completes when nothing runs.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            ended.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// All locks under a lease.
+    pub(crate) fn leases(&self) -> Vec<LeaseDue> {
+        self.lock()
+            .iter()
+            .filter_map(|(lock, running)| {
+                let Leased { lease, until_us } = running.lease?;
+                Some(LeaseDue {
+                    lock: lock.clone(),
+                    lease,
+                    until_us,
+                })
+            })
+            .collect()
+    }
+
+    pub(crate) fn extend_lease(&self, lock: &HeldLock, until: Timestamp) {
+        if let Some(leased) = self
+            .lock()
+            .get_mut(lock)
+            .and_then(|running| running.lease.as_mut())
+        {
+            leased.until_us = until.as_microsecond();
+        }
+    }
+
+    /// Renews a lock no more; whether it was still renewed.
+    pub(crate) fn drop_lease(&self, lock: &HeldLock) -> bool {
+        self.lock()
+            .get_mut(lock)
+            .is_some_and(|running| running.lease.take().is_some())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<HeldLock, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a run out of the register however it ends.
+struct EndGuard {
+    runs: Arc<Runs>,
+    lock: HeldLock,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.lock);
+        self.runs.shared.count_running(-1);
+        self.runs.ended.notify_waiters();
+    }
+}
+
+pub(crate) fn timestamp(us: i64) -> Timestamp {
+    Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX)
+}
+
+pub(crate) fn duration_us(us: i64) -> Duration {
+    Duration::from_micros(u64::try_from(us).unwrap_or(0))
+}

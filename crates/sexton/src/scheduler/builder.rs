@@ -1,0 +1,483 @@
+//! Building a scheduler: everything is checked before anything starts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicIsize;
+use std::time::Duration;
+
+use sexton_core::clock::{Clock, SystemClock};
+use sexton_core::lock::{BATCH_MAX, Capability, ClaimLead, LockManager, Retention, TaskQuery};
+use sexton_core::name::{InstanceId, ManagerName, NameError, TaskName};
+use sexton_core::tick::Tick;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Home, Scheduler, Shared};
+use crate::driver::Driver;
+use crate::error::BuildError;
+use crate::event::EventBus;
+use crate::extract::Registered;
+use crate::housekeeping::{announce, prune_task};
+use crate::limits::Limits;
+use crate::link::Link;
+use crate::policy::{Missed, Overlap};
+use crate::presence::{beat_for_ever, watch_clock_for_ever};
+use crate::renewer::renew_for_ever;
+use crate::run::States;
+use crate::runs::{Runs, SETTLEMENTS_MAX};
+use crate::settler::settle_all;
+use crate::task::{CheckedTask, ReadyTask, TaskError, TaskProblem};
+
+/// With more tasks than this, only those that catch up are asked about in the store when the scheduler starts.
+const ASKED_TASKS_MAX: usize = 10_000;
+
+/// Commands that may wait for a driver.
+const COMMANDS_MAX: usize = 64;
+
+/// A scheduler on its way.
+#[derive(Debug)]
+pub struct SchedulerBuilder {
+    managers: Vec<(String, Arc<dyn LockManager>)>,
+    tasks: Vec<ReadyTask>,
+    states: States,
+    labels: Vec<String>,
+    instance: Option<InstanceId>,
+    clock: Arc<dyn Clock>,
+    lead: ClaimLead,
+    call_limit: Duration,
+    heartbeat: Duration,
+    cancel_grace: Duration,
+    running_max: Option<usize>,
+    group_max: HashMap<String, usize>,
+    retention: Option<Retention>,
+}
+
+impl SchedulerBuilder {
+    pub(super) fn new() -> SchedulerBuilder {
+        SchedulerBuilder {
+            managers: Vec::new(),
+            tasks: Vec::new(),
+            states: States::default(),
+            labels: Vec::new(),
+            instance: None,
+            clock: Arc::new(SystemClock),
+            lead: ClaimLead::default(),
+            call_limit: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(5),
+            cancel_grace: Duration::from_secs(5),
+            running_max: None,
+            group_max: HashMap::new(),
+            retention: Some(Retention::default()),
+        }
+    }
+
+    /// Adds the lock manager that tasks use unless they name another.
+    #[must_use]
+    pub fn manager(self, manager: impl LockManager) -> SchedulerBuilder {
+        self.shared_manager(ManagerName::default().as_str(), Arc::new(manager))
+    }
+
+    /// Adds a lock manager for tasks that name it.
+    #[must_use]
+    pub fn named_manager(
+        self,
+        name: impl Into<String>,
+        manager: impl LockManager,
+    ) -> SchedulerBuilder {
+        self.shared_manager(name, Arc::new(manager))
+    }
+
+    /// Adds a lock manager that is shared with others, under a name; `default` is the one that tasks use unless they name
+    /// another.
+    #[must_use]
+    pub fn shared_manager(
+        mut self,
+        name: impl Into<String>,
+        manager: Arc<dyn LockManager>,
+    ) -> SchedulerBuilder {
+        self.managers.push((name.into(), manager));
+        self
+    }
+
+    /// Adds a task.
+    #[must_use]
+    pub fn task(mut self, task: ReadyTask) -> SchedulerBuilder {
+        self.tasks.push(task);
+        self
+    }
+
+    /// Adds tasks.
+    #[must_use]
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = ReadyTask>) -> SchedulerBuilder {
+        self.tasks.extend(tasks);
+        self
+    }
+
+    /// Gives a value to handlers that take [`State<T>`](crate::State).
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> SchedulerBuilder {
+        self.states.insert(state);
+        self
+    }
+
+    /// Gives this instance a label, for tasks that are [only run on](crate::Task::only_on) such.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> SchedulerBuilder {
+        self.labels.push(label.into());
+        self
+    }
+
+    /// The instance's id; a random one unless said. No other run may ever have it.
+    #[must_use]
+    pub fn instance(mut self, instance: InstanceId) -> SchedulerBuilder {
+        self.instance = Some(instance);
+        self
+    }
+
+    /// The clock; the machine's unless said.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> SchedulerBuilder {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How far ahead of a tick it may be claimed, so that the store's latency is not the task's lateness: 0 to 60 s, 500 ms
+    /// unless said. Should be well over the store's slowest ordinary answer.
+    #[must_use]
+    pub fn claim_lead(mut self, lead: ClaimLead) -> SchedulerBuilder {
+        self.lead = lead;
+        self
+    }
+
+    /// How long a store may take to answer before it counts as unreachable; 5 s unless said.
+    #[must_use]
+    pub fn call_limit(mut self, limit: Duration) -> SchedulerBuilder {
+        self.call_limit = limit.max(Duration::from_millis(10));
+        self
+    }
+
+    /// How often the instance shows itself to the store and asks what others want of it: recovery, triggers and
+    /// cancelling take up to so long to be noticed; 5 s unless said, at least 50 ms.
+    #[must_use]
+    pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
+        self.heartbeat = every.max(Duration::from_millis(50));
+        self
+    }
+
+    /// How long a cancelled run may take to end before it is dropped; 5 s unless said.
+    #[must_use]
+    pub fn cancel_grace(mut self, grace: Duration) -> SchedulerBuilder {
+        self.cancel_grace = grace;
+        self
+    }
+
+    /// At most so many runs at once on this instance (0 counts as 1); any number unless said. What it has no room for is
+    /// left to others for as long as it is not too late.
+    #[must_use]
+    pub fn running_max(mut self, runs: usize) -> SchedulerBuilder {
+        self.running_max = Some(runs.max(1));
+        self
+    }
+
+    /// At most so many runs at once (0 counts as 1), on this instance, of the tasks of a group.
+    #[must_use]
+    pub fn group_running_max(mut self, group: impl Into<String>, runs: usize) -> SchedulerBuilder {
+        self.group_max.insert(group.into(), runs.max(1));
+        self
+    }
+
+    /// What of the history is kept, seven days unless said; `None`: everything. A task of Sexton's own, `sexton:prune`, sees to
+    /// it, once over the fleet.
+    #[must_use]
+    pub fn retention(mut self, retention: Option<Retention>) -> SchedulerBuilder {
+        self.retention = retention;
+        self
+    }
+
+    /// Checks everything, asks each store for its clock, and starts.
+    ///
+    /// # Errors
+    /// [`BuildError`] if a task cannot work or a store cannot be used; then nothing was started.
+    pub async fn start(self) -> Result<Scheduler, BuildError> {
+        let managers = self.check_managers()?;
+        let events = EventBus::new();
+        let shared = Arc::new(Shared {
+            instance: self.instance.unwrap_or_else(InstanceId::random),
+            labels: self.labels,
+            events: events.clone(),
+            limits: Arc::new(Limits::new(self.running_max, self.group_max)),
+            states: Arc::new(self.states),
+            lead: self.lead,
+            heartbeat: self.heartbeat,
+            cancel_grace: self.cancel_grace,
+            stopping: CancellationToken::new(),
+            running: AtomicIsize::new(0),
+        });
+        let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
+        let mut ready = Vec::new();
+        for (name, manager) in managers {
+            let mut own = tasks.remove(&name).unwrap_or_default();
+            own.extend(prune_task(&manager, self.retention, &name));
+            let (clock, events) = (Arc::clone(&self.clock), events.clone());
+            let link = Link::establish(name.clone(), manager, clock, events, self.call_limit).await;
+            let link = link.map_err(|source| BuildError::Store {
+                name: name.clone(),
+                source,
+            })?;
+            let accounted = accounted_until(&link, &own).await;
+            let accounted = accounted.map_err(|source| BuildError::Store {
+                name: name.clone(),
+                source,
+            })?;
+            ready.push((Arc::new(link), own, accounted));
+        }
+        let links = ready.iter().map(|(link, _, _)| Arc::clone(link)).collect();
+        let homes = ready
+            .into_iter()
+            .map(|(link, tasks, accounted)| Home::open(&shared, link, tasks, &accounted))
+            .collect();
+        let clock_watch = tokio::spawn(watch_clock_for_ever(links));
+        Ok(Scheduler {
+            shared,
+            homes,
+            clock_watch,
+        })
+    }
+
+    fn check_managers(&self) -> Result<Managers, BuildError> {
+        if self.managers.is_empty() {
+            return Err(BuildError::NoManager);
+        }
+        let mut checked = Managers::new();
+        for (name, manager) in &self.managers {
+            let name = ManagerName::new(name)?;
+            if checked.iter().any(|(other, _)| *other == name) {
+                return Err(BuildError::ManagerNameUsedTwice { name });
+            }
+            checked.push((name, Arc::clone(manager)));
+        }
+        Ok(checked)
+    }
+}
+
+type Managers = Vec<(ManagerName, Arc<dyn LockManager>)>;
+type TasksByManager = HashMap<ManagerName, Vec<CheckedTask>>;
+
+/// Checks all tasks and tells of all that is wrong, not only of the first.
+fn check_tasks(
+    tasks: Vec<ReadyTask>,
+    shared: &Shared,
+    managers: &[(ManagerName, Arc<dyn LockManager>)],
+) -> Result<TasksByManager, BuildError> {
+    let mut errors = Vec::new();
+    let mut names = std::collections::HashSet::new();
+    let mut by_manager = TasksByManager::new();
+    for task in tasks {
+        let name = task.name().to_owned();
+        let checked = check_task(task, shared, managers).and_then(|task| {
+            if names.insert(task.name.clone()) {
+                Ok(task)
+            } else {
+                Err(TaskError {
+                    task: name,
+                    problem: TaskProblem::NameUsedTwice,
+                })
+            }
+        });
+        match checked {
+            Ok(task) if shared.has_labels_of(&task) => {
+                by_manager
+                    .entry(task.manager.clone())
+                    .or_default()
+                    .push(task);
+            }
+            Ok(_) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(by_manager)
+    } else {
+        Err(BuildError::Tasks(errors))
+    }
+}
+
+/// Checks one task against what the scheduler has.
+pub(super) fn check_task(
+    task: ReadyTask,
+    shared: &Shared,
+    managers: &[(ManagerName, Arc<dyn LockManager>)],
+) -> Result<CheckedTask, TaskError> {
+    let name = task.name().to_owned();
+    let task = task.check()?;
+    fits(&task, shared, managers).map_err(|problem| TaskError {
+        task: name,
+        problem,
+    })?;
+    Ok(task)
+}
+
+fn fits(
+    task: &CheckedTask,
+    shared: &Shared,
+    managers: &[(ManagerName, Arc<dyn LockManager>)],
+) -> Result<(), TaskProblem> {
+    if task
+        .name
+        .as_str()
+        .starts_with(crate::housekeeping::OWN_PREFIX)
+    {
+        return Err(TaskProblem::Name(NameError::Reserved {
+            what: "task name",
+            prefix: crate::housekeeping::OWN_PREFIX,
+            name: task.name.to_string(),
+        }));
+    }
+    let manager = managers.iter().find(|(name, _)| *name == task.manager);
+    let Some((_, manager)) = manager else {
+        let known: Vec<&str> = managers.iter().map(|(name, _)| name.as_str()).collect();
+        return Err(TaskProblem::Unknown {
+            what: "lock manager",
+            name: task.manager.to_string(),
+            known: known.join(", "),
+        });
+    };
+    if let Some(group) = &task.policies.group
+        && !shared.limits.has_group(group)
+    {
+        let known: Vec<&str> = shared.limits.groups().collect();
+        return Err(TaskProblem::Unknown {
+            what: "group",
+            name: group.to_string(),
+            known: known.join(", "),
+        });
+    }
+    let delivery = task.policies.delivery;
+    let asks = [
+        (
+            delivery.recovers(),
+            "delivery at least once",
+            Capability::Leases,
+        ),
+        (
+            matches!(delivery, crate::policy::Delivery::Transactional { .. }),
+            "transactional delivery",
+            Capability::Transactions,
+        ),
+        (
+            task.policies.overlap != Overlap::Allow,
+            "an overlap policy",
+            Capability::Leases,
+        ),
+        (
+            task.policies.missed != Missed::Skip,
+            "catching up",
+            Capability::Operations,
+        ),
+        (
+            task.policies.placement != crate::policy::Placement::Race,
+            "distinct placement",
+            Capability::History,
+        ),
+    ];
+    for (asked, policy, capability) in asks {
+        if asked && !manager.supports(capability) {
+            let store = manager.location();
+            return Err(TaskProblem::Unsupported {
+                policy,
+                store,
+                capability,
+            });
+        }
+    }
+    task.handler.check(&Registered(&shared.states))?;
+    Ok(())
+}
+
+impl Shared {
+    /// Whether the instance has every label that the task wants.
+    pub(super) fn has_labels_of(&self, task: &CheckedTask) -> bool {
+        task.policies
+            .labels
+            .iter()
+            .all(|label| self.labels.iter().any(|own| **own == **label))
+    }
+}
+
+/// Up to which tick each task is accounted for in the store, so that what was missed since is not overlooked.
+async fn accounted_until(
+    link: &Link,
+    tasks: &[CheckedTask],
+) -> Result<HashMap<TaskName, Tick>, sexton_core::lock::LockError> {
+    let mut accounted = HashMap::new();
+    if !link.manager.supports(Capability::Operations) {
+        return Ok(accounted);
+    }
+    let ask_all = tasks.len() <= ASKED_TASKS_MAX;
+    let asked: Vec<TaskName> = tasks
+        .iter()
+        .filter(|task| ask_all || task.policies.missed != Missed::Skip)
+        .map(|task| task.name.clone())
+        .collect();
+    for names in asked.chunks(BATCH_MAX) {
+        let query = TaskQuery::Named(names.to_vec());
+        for state in link.call(link.manager.tasks(&query)).await? {
+            // The index that is furthest behind: the others answer "taken".
+            let watermark = state
+                .registers
+                .iter()
+                .map(|(_, register)| register.watermark)
+                .min();
+            if let Some(watermark) = watermark {
+                accounted.insert(state.task, watermark);
+            }
+        }
+    }
+    Ok(accounted)
+}
+
+impl Home {
+    fn open(
+        shared: &Arc<Shared>,
+        link: Arc<Link>,
+        tasks: Vec<CheckedTask>,
+        accounted: &HashMap<TaskName, Tick>,
+    ) -> Home {
+        let (settlements, to_settle) = mpsc::channel(SETTLEMENTS_MAX);
+        let (commands, to_obey) = mpsc::channel(COMMANDS_MAX);
+        let runs = Arc::new(Runs::new(
+            Arc::clone(shared),
+            Arc::clone(&link),
+            settlements,
+        ));
+        let tasks: Vec<Arc<CheckedTask>> = tasks.into_iter().map(Arc::new).collect();
+        let mut driver = Driver::new(
+            Arc::clone(shared),
+            Arc::clone(&link),
+            Arc::clone(&runs),
+            to_obey,
+        );
+        for task in &tasks {
+            let after = accounted.get(&task.name).copied();
+            driver.add(task, after);
+        }
+        let mut services = vec![tokio::spawn(renew_for_ever(Arc::clone(&runs)))];
+        if link.manager.supports(Capability::Operations) {
+            services.push(tokio::spawn(beat_for_ever(
+                Arc::clone(&runs),
+                commands.clone(),
+            )));
+            let (link, shared) = (Arc::clone(&link), Arc::clone(shared));
+            services.push(tokio::spawn(announce(link, shared, tasks)));
+        }
+        Home {
+            name: link.name.clone(),
+            driver: tokio::spawn(driver.run()),
+            settler: tokio::spawn(settle_all(Arc::clone(&link), to_settle, commands.clone())),
+            link,
+            runs,
+            commands,
+            services,
+        }
+    }
+}

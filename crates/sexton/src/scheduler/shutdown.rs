@@ -1,0 +1,121 @@
+//! Ending well: release what is not started, wait, cancel, and tell what was cut off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::Execution;
+
+use super::Scheduler;
+use crate::link::within;
+use crate::runs::StopCause;
+
+/// How long the store may take for the last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a shutdown did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Runs that did not end within the grace period, and were cancelled.
+    pub cut_off: Vec<Execution>,
+    /// Whether every outcome could be told to the store.
+    pub all_settled: bool,
+}
+
+impl Scheduler {
+    /// Completes when the process is asked to end (SIGTERM or SIGINT), or the scheduler to shut down: what a
+    /// server's graceful shutdown wants to wait for.
+    pub fn shutdown_signal(&self) -> impl Future<Output = ()> + Send + use<> {
+        let stopping = self.shared.stopping.clone();
+        async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = termination() => {}
+            }
+        }
+    }
+
+    /// Claims nothing more, gives back what was claimed and not started, waits up to `grace` for what runs, then cancels it
+    /// and drops it after the [cancel grace](super::SchedulerBuilder::cancel_grace), and tells the store how everything
+    /// ended.
+    ///
+    /// Dropping the future stops everything at once.
+    pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        self.shared.stopping.cancel();
+        self.clock_watch.abort();
+        let homes = std::mem::take(&mut self.homes);
+        let mut report = ShutdownReport {
+            all_settled: true,
+            ..ShutdownReport::default()
+        };
+        let mut endings = Vec::new();
+        for home in homes {
+            endings.push(home.end(grace, self.shared.cancel_grace));
+        }
+        for (cut_off, all_settled) in futures::future::join_all(endings).await {
+            report.cut_off.extend(cut_off);
+            report.all_settled &= all_settled;
+        }
+        report.cut_off.sort();
+        report
+    }
+}
+
+impl super::Home {
+    async fn end(mut self, grace: Duration, cancel_grace: Duration) -> (Vec<Execution>, bool) {
+        let clock = Arc::clone(&self.link.clock);
+        // Until it has given back what it was granted, nothing is known to be idle.
+        let driver = within(&*clock, LAST_WORDS * 2, &mut self.driver).await;
+        if driver.is_none() {
+            self.driver.abort();
+        }
+        let mut cut_off = Vec::new();
+        if within(&*clock, grace, self.runs.idle()).await.is_none() {
+            cut_off = self.runs.executions();
+            self.runs.stop_all(StopCause::ShuttingDown);
+            let limit = cancel_grace + Duration::from_secs(1);
+            if within(&*clock, limit, self.runs.idle()).await.is_none() {
+                self.runs.abort_all();
+            }
+        }
+        self.services
+            .iter()
+            .for_each(tokio::task::JoinHandle::abort);
+        self.runs.close_settlements();
+        let settled = within(&*clock, LAST_WORDS, &mut self.settler).await;
+        if settled.is_none() {
+            self.settler.abort();
+        }
+        if self
+            .link
+            .manager
+            .supports(sexton_core::lock::Capability::Operations)
+        {
+            // If it does not hear of it, the store notices by the missing heartbeats.
+            let instance = &self.runs.shared.instance;
+            let _ = self.link.call(self.link.manager.leave(instance)).await;
+        }
+        (cut_off, settled.is_some())
+    }
+}
+
+/// Completes when the process is asked to end. Where signals cannot be had, never.
+async fn termination() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut term), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

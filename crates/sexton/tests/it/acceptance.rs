@@ -1,0 +1,214 @@
+//! The acceptance test of the Kotlin system that Sexton follows, stricter: every tick, the last included, has exactly
+//! `concurrency` executions.
+
+use std::time::Duration;
+
+use sexton::clock::TokioClock;
+use sexton::{MemoryLockManager, ReadyTask, Task};
+
+use crate::fleet::{Diary, begin, pass, replica, store};
+
+const REPLICAS: usize = 5;
+const TICKS: usize = 20;
+
+fn task(
+    name: &str,
+    period: Duration,
+    concurrency: u64,
+    diary: &Diary,
+    clock: &TokioClock,
+) -> ReadyTask {
+    Task::new(name)
+        .every(period)
+        .unwrap()
+        .concurrency(concurrency)
+        .run(diary.noting(clock))
+}
+
+async fn every_tick_has_exactly(concurrency: u64, period_ms: u64) {
+    let clock = begin();
+    let manager: MemoryLockManager = store(&clock);
+    let diary = Diary::default();
+    let period = Duration::from_millis(period_ms);
+    let mut fleet = Vec::new();
+    for _ in 0..REPLICAS {
+        let scheduler = replica(&clock, manager.clone())
+            .task(task("first", period, concurrency, &diary, &clock))
+            .task(task("second", period, concurrency, &diary, &clock))
+            .start()
+            .await
+            .unwrap();
+        fleet.push(scheduler);
+    }
+    // Half a period past the last tick, so that whether it ran is beyond doubt.
+    pass(period * u32::try_from(TICKS).unwrap() + period / 2).await;
+    for scheduler in fleet {
+        let report = scheduler.shutdown(Duration::from_secs(1)).await;
+        assert!(report.all_settled && report.cut_off.is_empty());
+    }
+    let all_indices: Vec<u16> = (1..=u16::try_from(concurrency).unwrap()).collect();
+    for name in ["first", "second"] {
+        let by_tick = diary.by_tick(name);
+        assert_eq!(by_tick.len(), TICKS, "{name}: {:?}", by_tick.keys());
+        for (tick, indices) in by_tick {
+            assert_eq!(indices, all_indices, "{name} at {tick}");
+        }
+    }
+    let instances: std::collections::BTreeSet<String> = diary
+        .entries()
+        .into_iter()
+        .map(|entry| entry.instance)
+        .collect();
+    assert!(instances.len() > 1, "one replica took every tick");
+    for entry in diary.entries() {
+        assert_eq!(
+            entry.at_ms,
+            entry.tick.as_millis(),
+            "{entry:?} did not start at its tick"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_1_every_200_ms() {
+    every_tick_has_exactly(1, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_3_every_200_ms() {
+    every_tick_has_exactly(3, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_6_every_200_ms() {
+    every_tick_has_exactly(6, 200).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_1_every_400_ms() {
+    every_tick_has_exactly(1, 400).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_3_every_400_ms() {
+    every_tick_has_exactly(3, 400).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_6_every_400_ms() {
+    every_tick_has_exactly(6, 400).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_1_every_800_ms() {
+    every_tick_has_exactly(1, 800).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_3_every_800_ms() {
+    every_tick_has_exactly(3, 800).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_replicas_and_concurrency_6_every_800_ms() {
+    every_tick_has_exactly(6, 800).await;
+}
+
+/// The same with real time, on one file: what is late is caught up with, however busy the machine.
+#[cfg(feature = "sqlite")]
+mod on_sqlite {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use sexton::clock::{Clock, SystemClock};
+    use sexton::policy::Missed;
+    use sexton::{Run, Scheduler, SqliteLockManager, State, Task};
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    use super::REPLICAS;
+
+    type Ran = UnboundedSender<(String, i64, u16)>;
+
+    async fn tell(run: Run, State(ran): State<Ran>) {
+        let line = (
+            run.task().to_string(),
+            run.tick().as_millis(),
+            run.index().get(),
+        );
+        // Nobody listens any more once the test has failed.
+        let _ = ran.send(line);
+    }
+
+    async fn every_tick_has_exactly(concurrency: u64, period_ms: u32) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sexton.db");
+        let period = Duration::from_millis(u64::from(period_ms));
+        let span_ms = 4_000;
+        let in_a_second = SystemClock.now() + SignedDuration::from_secs(1);
+        let begin_ms = in_a_second.as_millisecond() / 800 * 800 + 800;
+        let begin = jiff::Timestamp::from_millisecond(begin_ms).unwrap();
+        let end = begin + SignedDuration::from_millis(span_ms);
+        let (sender, mut ran) = unbounded_channel();
+        let mut fleet = Vec::new();
+        for _ in 0..REPLICAS {
+            let tasks = ["first", "second"].map(|name| {
+                let task = Task::new(name)
+                    .every(period)
+                    .unwrap()
+                    .starting(begin)
+                    .ending(end);
+                let window = Duration::from_secs(600);
+                task.concurrency(concurrency)
+                    .missed(Missed::All { window })
+                    .run(tell)
+            });
+            let manager = SqliteLockManager::open(&file).await.unwrap();
+            let builder = Scheduler::builder()
+                .manager(manager)
+                .state::<Ran>(sender.clone());
+            fleet.push(builder.tasks(tasks).start().await.unwrap());
+        }
+        let ticks = span_ms / i64::from(period_ms);
+        let indices = 1..=u16::try_from(concurrency).unwrap();
+        let mut expected = Vec::new();
+        for name in ["first", "second"] {
+            for tick in 0..ticks {
+                let tick_ms = begin_ms + tick * i64::from(period_ms);
+                expected.extend(
+                    indices
+                        .clone()
+                        .map(|index| (name.to_owned(), tick_ms, index)),
+                );
+            }
+        }
+        let mut found = Vec::new();
+        while found.len() < expected.len() {
+            let line = tokio::time::timeout(Duration::from_secs(60), ran.recv()).await;
+            found.push(
+                line.unwrap_or_else(|_| panic!("{} of {} ran", found.len(), expected.len()))
+                    .unwrap(),
+            );
+        }
+        for scheduler in fleet {
+            scheduler.shutdown(Duration::from_secs(5)).await;
+        }
+        // Whatever ran twice is among what comes behind the number that was to come.
+        drop(sender);
+        while let Ok(line) = ran.try_recv() {
+            found.push(line);
+        }
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_200_400_and_800_ms_with_concurrency_1_3_and_6() {
+        for period_ms in [200, 400, 800] {
+            tokio::join!(
+                every_tick_has_exactly(1, period_ms),
+                every_tick_has_exactly(3, period_ms),
+                every_tick_has_exactly(6, period_ms),
+            );
+        }
+    }
+}

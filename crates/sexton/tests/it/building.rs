@@ -1,0 +1,160 @@
+//! A task that cannot work fails before anything starts, and says which and why.
+
+use std::time::Duration;
+
+use sexton::lock::LockManager;
+use sexton::policy::Missed;
+use sexton::{BuildError, MemoryLockManager, ReadyTask, Run, Scheduler, State, Task};
+
+use crate::faulty::{Fault, FaultyManager};
+use crate::fleet::{begin, replica, seconds, store};
+
+async fn idle(_: Run) {}
+
+fn every_second(name: &str) -> Task<sexton::schedule::Every> {
+    Task::new(name).every(seconds(1)).unwrap()
+}
+
+async fn refusal(tasks: impl IntoIterator<Item = ReadyTask>) -> String {
+    let clock = begin();
+    let store = store(&clock);
+    let builder = replica(&clock, store.clone()).tasks(tasks);
+    let error = builder.start().await.unwrap_err();
+    assert!(matches!(error, BuildError::Tasks(_)), "{error:?}");
+    assert!(
+        store.instances().await.unwrap().value.is_empty(),
+        "something was started"
+    );
+    error.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_task_that_cannot_work_is_named_with_the_reason() {
+    let told = refusal([
+        every_second("twice").run(idle),
+        every_second("none at all").concurrency(0).run(idle),
+        every_second("twice").run(idle),
+        every_second("elsewhere").manager("redis").run(idle),
+        every_second("").run(idle),
+        every_second("sexton:prune").run(idle),
+        every_second("hurried")
+            .lease(Duration::from_millis(1))
+            .run(idle),
+        every_second("full").running_max(0).run(idle),
+        every_second("grouped").group("database").run(idle),
+    ])
+    .await;
+    let lines: Vec<&str> = told.lines().collect();
+    let begins = |start: &str| lines.iter().any(|line| line.starts_with(start));
+    for start in [
+        "task \"none at all\": concurrency",
+        "task \"twice\": another task of this scheduler has the same name",
+        "task \"elsewhere\": no lock manager is called \"redis\"; known: default",
+        "task \"\": ",
+        "task \"sexton:prune\": ",
+        "task \"hurried\": ",
+        "task \"full\": ",
+        "task \"grouped\": no group is called \"database\"",
+    ] {
+        assert!(begins(start), "{start} is not in:\n{told}");
+    }
+    assert_eq!(lines.len(), 8, "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expression_that_cannot_be_read_fails_where_it_is_given() {
+    let error = Task::new("t").cron("61 * * * *").unwrap_err();
+    assert!(error.to_string().starts_with("task \"t\": "), "{error}");
+    assert!(Task::new("t").cron("0 0 30 2 *").is_err());
+    assert!(
+        Task::new("t")
+            .cron("@daily")
+            .unwrap()
+            .in_tz("Europe/Nowhere")
+            .is_err()
+    );
+    assert!(Task::new("t").every(Duration::ZERO).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_a_handler_takes_and_nobody_gave_is_found_before_anything_starts() {
+    #[derive(Clone)]
+    struct Database;
+    async fn takes(_: State<Database>) {}
+    let told = refusal([every_second("t").run(takes)]).await;
+    assert!(
+        told.contains("Database") && told.contains(".state("),
+        "{told}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_the_store_does_not_support_is_refused() {
+    let clock = begin();
+    let faulty = FaultyManager::new(store(&clock)).without_capabilities();
+    let task = every_second("t").at_least_once(3).run(idle);
+    let error = replica(&clock, faulty.clone())
+        .task(task)
+        .start()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("no leases"), "{error}");
+    let task = every_second("t")
+        .missed(Missed::Latest {
+            window: seconds(60),
+        })
+        .run(idle);
+    let error = replica(&clock, faulty.clone())
+        .task(task)
+        .start()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("catching up"), "{error}");
+    let scheduler = replica(&clock, faulty)
+        .task(every_second("t").run(idle))
+        .start()
+        .await;
+    scheduler.unwrap().shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_without_a_store_or_with_one_that_is_away_does_not_start() {
+    let error = Scheduler::builder().start().await.unwrap_err();
+    assert!(matches!(error, BuildError::NoManager));
+    let clock = begin();
+    let faulty = FaultyManager::new(store(&clock));
+    faulty.all(Fault::Unreachable);
+    let error = replica(&clock, faulty).start().await.unwrap_err();
+    assert!(matches!(&error, BuildError::Store { name, .. } if name.as_str() == "default"));
+    let two = Scheduler::builder()
+        .manager(MemoryLockManager::new())
+        .manager(MemoryLockManager::new());
+    assert!(matches!(
+        two.start().await,
+        Err(BuildError::ManagerNameUsedTwice { .. })
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
+    let clock = begin();
+    let (first, second) = (store(&clock), store(&clock));
+    let diary = crate::fleet::Diary::default();
+    let scheduler = replica(&clock, first.clone())
+        .named_manager("other", second.clone())
+        .task(every_second("here").run(diary.noting(&clock)))
+        .task(
+            every_second("there")
+                .manager("other")
+                .run(diary.noting(&clock)),
+        )
+        .start()
+        .await
+        .unwrap();
+    crate::fleet::pass_seconds(2.5).await;
+    scheduler.shutdown(Duration::ZERO).await;
+    assert_eq!(diary.entries().len(), 4);
+    assert_eq!(crate::fleet::history(&first, "here").await.len(), 2);
+    assert_eq!(crate::fleet::history(&first, "there").await.len(), 0);
+    assert_eq!(crate::fleet::history(&second, "there").await.len(), 2);
+}

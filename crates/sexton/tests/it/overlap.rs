@@ -1,0 +1,139 @@
+//! A tick that comes due while an earlier execution of the same (task, index) runs, here or elsewhere.
+
+use std::time::Duration;
+
+use sexton::clock::TokioClock;
+use sexton::lock::{ExecutionState, Outcome, Reason};
+use sexton::policy::Overlap;
+use sexton::{MemoryLockManager, Scheduler, Task};
+
+use crate::fleet::{Diary, End, SUCCEEDED, begin, lines, pass_seconds, replica, seconds, store};
+
+/// Due every 10 s, from second 10 on; each run takes 25 s.
+async fn fleet(
+    replicas: usize,
+    overlap: Overlap,
+    diary: &Diary,
+    clock: &TokioClock,
+    store: &MemoryLockManager,
+) -> Vec<Scheduler> {
+    let mut fleet = Vec::new();
+    for _ in 0..replicas {
+        let task = Task::new("t").every(seconds(10)).unwrap().overlap(overlap);
+        let task = task.run(diary.working(clock, seconds(25)));
+        fleet.push(
+            replica(clock, store.clone())
+                .task(task)
+                .start()
+                .await
+                .unwrap(),
+        );
+    }
+    fleet
+}
+
+async fn shut_down(fleet: Vec<Scheduler>) {
+    for scheduler in fleet {
+        scheduler.shutdown(Duration::ZERO).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn allow_runs_both() {
+    for replicas in [1, 3] {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let fleet = fleet(replicas, Overlap::Allow, &diary, &clock, &store).await;
+        pass_seconds(31.0).await;
+        assert_eq!(diary.seconds(), [10, 20, 30]);
+        shut_down(fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn skip_leaves_the_new_tick_out_and_says_so() {
+    for replicas in [1, 3] {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let fleet = fleet(replicas, Overlap::Skip, &diary, &clock, &store).await;
+        pass_seconds(66.0).await;
+        assert_eq!(diary.seconds(), [10, 40], "{replicas} replicas");
+        let skipped = (ExecutionState::Skipped, Some(Reason::Overlap));
+        let lines = lines(&store, "t").await;
+        let expected = [
+            (10, SUCCEEDED, None),
+            (20, skipped.0, skipped.1),
+            (30, skipped.0, skipped.1),
+            (40, SUCCEEDED, None),
+            (50, skipped.0, skipped.1),
+            (60, skipped.0, skipped.1),
+        ];
+        assert_eq!(lines, expected, "{replicas} replicas");
+        shut_down(fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn queue_one_runs_the_newest_of_those_that_wait_when_the_earlier_ends() {
+    for replicas in [1, 3] {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let fleet = fleet(replicas, Overlap::QueueOne, &diary, &clock, &store).await;
+        pass_seconds(61.5).await;
+        // 10 runs to 35; 30, which took 20's place, to 60; then 50 or, if that came first, 60.
+        let seconds = diary.seconds();
+        assert_eq!(seconds[..2], [10, 30], "{replicas} replicas: {seconds:?}");
+        assert!(
+            [50, 60].contains(&seconds[2]),
+            "{replicas} replicas: {seconds:?}"
+        );
+        let entries = diary.entries();
+        assert!((35_000..36_000).contains(&(entries[1].at_ms - entries[0].at_ms + 10_000)));
+        let lines = lines(&store, "t").await;
+        assert_eq!(
+            lines[1],
+            (20, ExecutionState::Skipped, Some(Reason::Superseded))
+        );
+        shut_down(fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_the_earlier_runs_the_new_tick_once_the_earlier_has_stopped() {
+    for replicas in [1, 3] {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let fleet = fleet(replicas, Overlap::CancelEarlier, &diary, &clock, &store).await;
+        pass_seconds(36.0).await;
+        let entries = diary.entries();
+        assert_eq!(diary.seconds(), [10, 20, 30], "{replicas} replicas");
+        assert_eq!(entries[0].end, End::Cancelled);
+        assert_eq!(entries[1].end, End::Cancelled);
+        let states: Vec<_> = lines(&store, "t").await.iter().map(|line| line.1).collect();
+        assert_eq!(states[0], ExecutionState::Ended(Outcome::Cancelled));
+        assert_eq!(states[1], ExecutionState::Ended(Outcome::Cancelled));
+        shut_down(fleet).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn indices_of_one_tick_do_not_overlap_each_other() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let task = Task::new("t")
+        .every(seconds(10))
+        .unwrap()
+        .concurrency(3)
+        .overlap(Overlap::Skip);
+    let task = task.run(diary.working(&clock, seconds(5)));
+    let scheduler = replica(&clock, store).task(task).start().await.unwrap();
+    pass_seconds(21.0).await;
+    assert!(
+        diary
+            .by_tick("t")
+            .values()
+            .all(|indices| indices == &[1, 2, 3])
+    );
+    assert_eq!(diary.entries().len(), 6);
+    scheduler.shutdown(seconds(10)).await;
+}

@@ -1,0 +1,221 @@
+//! One replica's way to the store: slow, cut, deaf, as the simulation wants it; and the replica's clock, which stands
+//! still with its process.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use sexton::clock::{Clock, TokioClock};
+use sexton::lock::{
+    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
+    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+};
+use sexton::name::{InstanceId, Namespace, TaskName};
+
+use super::store::SimStore;
+
+/// A machine's clock, and whether the process is stopped.
+#[derive(Debug, Clone)]
+pub(crate) struct SimClock {
+    clock: TokioClock,
+    stopped_until: Arc<Mutex<Duration>>,
+}
+
+impl SimClock {
+    pub(crate) fn new(clock: TokioClock) -> SimClock {
+        SimClock { clock, stopped_until: Arc::default() }
+    }
+
+    /// The process does nothing for so long.
+    pub(crate) fn stop(&self, duration: Duration) {
+        *self.stopped_until.lock().unwrap() = self.clock.monotonic() + duration;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopped_until.lock().unwrap() > self.clock.monotonic()
+    }
+
+    /// Completes when the process runs.
+    pub(crate) async fn running(&self) {
+        loop {
+            let until = *self.stopped_until.lock().unwrap();
+            if until <= self.clock.monotonic() {
+                return;
+            }
+            self.clock.sleep_until(until).await;
+        }
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> BoxFuture<'static, ()> {
+        let this = self.clone();
+        Box::pin(async move {
+            this.clock.sleep_until(deadline).await;
+            this.running().await;
+        })
+    }
+}
+
+/// How the way to the store is at a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Weather {
+    /// Up to so long each way.
+    pub(crate) delay_max: Duration,
+    /// Share of calls that do not arrive.
+    pub(crate) cut: f64,
+    /// Share of calls whose answer is lost.
+    pub(crate) deaf: f64,
+}
+
+impl Weather {
+    pub(crate) const FAIR: Weather =
+        Weather { delay_max: Duration::from_millis(2), cut: 0.0, deaf: 0.0 };
+}
+
+/// A replica's connection.
+#[derive(Debug, Clone)]
+pub(crate) struct SimLink {
+    store: SimStore,
+    clock: SimClock,
+    namespace: Namespace,
+    weather: Arc<Mutex<Weather>>,
+}
+
+impl SimLink {
+    pub(crate) fn new(store: SimStore, clock: SimClock, weather: Arc<Mutex<Weather>>) -> SimLink {
+        SimLink { store, clock, namespace: Namespace::default(), weather }
+    }
+
+    async fn through<T>(
+        &self,
+        action: &'static str,
+        act: impl FnOnce() -> T + Send,
+    ) -> Result<T, LockError> {
+        let weather = *self.weather.lock().unwrap();
+        let lost = || LockError::Unavailable {
+            store: self.location(),
+            action,
+            source: "lost on the way".into(),
+        };
+        self.clock.running().await;
+        tokio::time::sleep(weather.delay_max.mul_f64(fastrand::f64())).await;
+        if fastrand::f64() < weather.cut {
+            return Err(lost());
+        }
+        let answer = act();
+        tokio::time::sleep(weather.delay_max.mul_f64(fastrand::f64())).await;
+        self.clock.running().await;
+        if fastrand::f64() < weather.deaf { Err(lost()) } else { Ok(answer) }
+    }
+}
+
+#[async_trait::async_trait]
+impl LockManager for SimLink {
+    fn location(&self) -> String {
+        "simulation:".to_owned()
+    }
+
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        capability != Capability::Transactions
+    }
+
+    async fn now(&self) -> Result<Timestamp, LockError> {
+        self.through("now", || self.store.now()).await
+    }
+
+    async fn claim(
+        &self,
+        lead: ClaimLead,
+        batch: &[Claim],
+    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+        let clients_now = self.clock.now();
+        self.through("claim", || self.store.claim(lead, batch, clients_now)).await
+    }
+
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+        self.through("renew", || self.store.renew(batch)).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+        self.through("settle", || self.store.settle(batch)).await
+    }
+
+    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+        self.through("release", || self.store.release(batch)).await
+    }
+
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+        self.through("consume", || self.store.consume(batch)).await
+    }
+
+    async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
+        self.through("sweep", || self.store.sweep(query)).await
+    }
+
+    async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
+        self.through("heartbeat", || self.store.heartbeat(report)).await
+    }
+
+    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
+        self.through("leave", || self.store.leave(instance)).await
+    }
+
+    async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
+        Ok(Answer { now: self.store.now(), value: Vec::new() })
+    }
+
+    async fn define(
+        &self,
+        _: &InstanceId,
+        batch: &[TaskDefinition],
+    ) -> Result<Answer<Vec<Defined>>, LockError> {
+        Ok(Answer { now: self.store.now(), value: vec![Defined::Same; batch.len()] })
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
+        let TaskQuery::Named(names) = query else {
+            return Ok(Answer { now: self.store.now(), value: Vec::new() });
+        };
+        self.through("tasks", || self.store.tasks(names)).await
+    }
+
+    async fn change_pause(
+        &self,
+        tasks: &[TaskName],
+        change: &PauseChange,
+    ) -> Result<Answer<()>, LockError> {
+        self.through("change_pause", || self.store.change_pause(tasks, change)).await
+    }
+
+    async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
+        self.through("enqueue", || self.store.enqueue(batch)).await
+    }
+
+    async fn request_cancel(&self, _: &Execution) -> Result<Answer<CancelRequested>, LockError> {
+        Ok(Answer { now: self.store.now(), value: CancelRequested::NotRunning })
+    }
+
+    async fn history(&self, _: &HistoryQuery) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
+        Ok(Answer { now: self.store.now(), value: self.store.records() })
+    }
+
+    async fn prune(&self, _: &Retention, _: usize) -> Result<Answer<usize>, LockError> {
+        Ok(Answer { now: self.store.now(), value: 0 })
+    }
+}

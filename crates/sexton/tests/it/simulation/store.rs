@@ -1,0 +1,309 @@
+//! The store of a simulation: the claim rules over a state in memory, with a log of everything that took effect, and
+//! with one of the rules broken on request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+use sexton::clock::Clock;
+use sexton::lock::rules::LockState;
+use sexton::lock::{
+    Answer, Claim, ClaimLead, Consumed, Consumption, Enqueue, Enqueued, Execution,
+    ExecutionRecord, HeldLock, InstanceRecord, InstanceReport, Pause, PauseChange, Register,
+    Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery, TaskState,
+    Verdict,
+};
+use sexton::name::{ClaimId, InstanceId, TaskName};
+use sexton::{Attempt, ConcurrencyIndex, Fence};
+
+/// A rule that the store does not keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// A grant does not raise the watermark.
+    WatermarkNotAdvanced,
+    /// Whose claim an execution was granted to is not remembered.
+    ClaimIdIgnored,
+    /// An execution is granted again whether or not its lease is over.
+    LeaseNotChecked,
+    /// What time it is, the claimant says.
+    ClientsClockTrusted,
+    /// A grant does not raise the fence.
+    FenceReused,
+}
+
+/// Something that took effect in the store, at the store's time.
+#[derive(Debug, Clone)]
+pub(crate) struct Effect {
+    pub(crate) at: Timestamp,
+    pub(crate) kind: EffectKind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum EffectKind {
+    /// A new grant; `had_record`: of an execution that stood in the store already.
+    Granted {
+        execution: Execution,
+        claim_id: ClaimId,
+        instance: InstanceId,
+        fence: Fence,
+        attempt: Attempt,
+        lease_until: Option<Timestamp>,
+        had_record: bool,
+    },
+    Extended(HeldLock, Option<Timestamp>),
+    Settled(HeldLock),
+    Released(HeldLock),
+    /// Accounted for without a grant.
+    Recorded(Execution),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    locks: LockState,
+    instances: BTreeMap<InstanceId, InstanceRecord>,
+    log: Vec<Effect>,
+}
+
+/// Clones share the state.
+#[derive(Debug, Clone)]
+pub(crate) struct SimStore {
+    clock: Arc<dyn Clock>,
+    broken: Option<Break>,
+    state: Arc<Mutex<State>>,
+}
+
+impl SimStore {
+    pub(crate) fn new(clock: Arc<dyn Clock>, broken: Option<Break>) -> SimStore {
+        SimStore { clock, broken, state: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn effects(&self) -> Vec<Effect> {
+        self.state.lock().unwrap().log.clone()
+    }
+
+    pub(crate) fn records(&self) -> Vec<ExecutionRecord> {
+        self.state.lock().unwrap().locks.records().cloned().collect()
+    }
+
+    fn each<E, T>(
+        &self,
+        batch: &[E],
+        mut decide: impl FnMut(&mut State, &E, Timestamp) -> T,
+    ) -> Answer<Vec<T>> {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let value = batch.iter().map(|entry| decide(&mut state, entry, now)).collect();
+        state.locks.take_changes();
+        Answer { now, value }
+    }
+
+    /// `clients_now`: by the claimant's own clock.
+    pub(crate) fn claim(
+        &self,
+        lead: ClaimLead,
+        batch: &[Claim],
+        clients_now: Timestamp,
+    ) -> Answer<Vec<Verdict>> {
+        let broken = self.broken;
+        self.each(batch, |state, claim, now| {
+            let by = match broken {
+                Some(Break::ClientsClockTrusted) => clients_now,
+                Some(Break::LeaseNotChecked) if claim.delivery.recovers() => {
+                    now + SignedDuration::from_mins(1)
+                }
+                _ => now,
+            };
+            state.claim(claim, lead, by, now, broken)
+        })
+    }
+
+    pub(crate) fn renew(&self, batch: &[Renewal]) -> Answer<Vec<Renewed>> {
+        self.each(batch, |state, renewal, now| {
+            let renewed = state.locks.renew(renewal, now);
+            if let Renewed::Extended { lease_until, .. } = renewed {
+                state.tell(now, EffectKind::Extended(renewal.lock.clone(), lease_until));
+            }
+            renewed
+        })
+    }
+
+    pub(crate) fn settle(&self, batch: &[Settlement]) -> Answer<Vec<Settled>> {
+        self.each(batch, |state, settlement, now| {
+            let settled = state.locks.settle(settlement, now);
+            if matches!(settled, Settled::Recorded { .. }) {
+                state.tell(now, EffectKind::Settled(settlement.lock.clone()));
+            }
+            settled
+        })
+    }
+
+    pub(crate) fn release(&self, batch: &[HeldLock]) -> Answer<Vec<Released>> {
+        self.each(batch, |state, lock, now| {
+            let released = state.locks.release(lock, now);
+            if released == Released::Reopened {
+                state.tell(now, EffectKind::Released(lock.clone()));
+            }
+            released
+        })
+    }
+
+    pub(crate) fn consume(&self, batch: &[Consumption]) -> Answer<Vec<Consumed>> {
+        self.each(batch, |state, consumption, now| {
+            let consumed = state.locks.consume(consumption, now);
+            if consumed == Consumed::Recorded {
+                state.tell(now, EffectKind::Recorded(consumption.execution.clone()));
+            }
+            consumed
+        })
+    }
+
+    pub(crate) fn enqueue(&self, batch: &[Enqueue]) -> Answer<Vec<Enqueued>> {
+        self.each(batch, |state, enqueue, now| state.locks.enqueue(enqueue, now))
+    }
+
+    pub(crate) fn sweep(&self, query: &SweepQuery) -> Answer<Sweep> {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let by = match self.broken {
+            Some(Break::LeaseNotChecked) => now + SignedDuration::from_mins(1),
+            _ => now,
+        };
+        let State { locks, instances, .. } = &mut *state;
+        let is_present = |instance: &InstanceId| {
+            instances.get(instance).is_some_and(|record| record.is_present_at(now))
+        };
+        let value = locks.sweep(query, &is_present, by);
+        Answer { now, value }
+    }
+
+    pub(crate) fn heartbeat(&self, report: &InstanceReport) -> Answer<Signals> {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let record = InstanceRecord { report: report.clone(), seen_at: now };
+        state.instances.insert(report.instance.clone(), record);
+        let cancel = state
+            .locks
+            .records()
+            .filter(|record| record.cancel_requested && !record.state.is_over())
+            .filter(|record| record.instance.as_ref() == Some(&report.instance))
+            .map(|record| record.execution.clone())
+            .collect();
+        let sweep = state.locks.has_claimable(now);
+        Answer { now, value: Signals { cancel, sweep, revision: 0 } }
+    }
+
+    pub(crate) fn leave(&self, instance: &InstanceId) -> Answer<()> {
+        self.state.lock().unwrap().instances.remove(instance);
+        Answer { now: self.clock.now(), value: () }
+    }
+
+    pub(crate) fn tasks(&self, names: &[TaskName]) -> Answer<Vec<TaskState>> {
+        let state = self.state.lock().unwrap();
+        let of = |task: &TaskName| {
+            let mut registers: Vec<(ConcurrencyIndex, Register)> = state
+                .locks
+                .registers()
+                .filter(|(name, _, _)| *name == task)
+                .map(|(_, index, register)| (index, register))
+                .collect();
+            registers.sort_by_key(|(index, _)| *index);
+            let pause = state.locks.pause(task).cloned();
+            TaskState { task: task.clone(), definition: None, pause, registers }
+        };
+        Answer { now: self.clock.now(), value: names.iter().map(of).collect() }
+    }
+
+    pub(crate) fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answer<()> {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        for task in tasks {
+            let pause = match change {
+                PauseChange::Resume => None,
+                PauseChange::Pause { note, by } => {
+                    Some(Pause { note: note.clone(), by: by.clone(), since: now })
+                }
+            };
+            state.locks.load_pause(task.clone(), pause);
+        }
+        Answer { now, value: () }
+    }
+
+    /// Drops what is over and older than the rest needs, as a short retention would.
+    pub(crate) fn forget_before(&self, oldest: Timestamp) {
+        let mut state = self.state.lock().unwrap();
+        let old: Vec<Execution> = state
+            .locks
+            .records()
+            .map(|record| record.execution.clone())
+            .filter(|execution| execution.tick.timestamp() < oldest)
+            .collect();
+        old.iter().for_each(|execution| state.locks.forget(execution));
+    }
+}
+
+impl State {
+    fn tell(&mut self, at: Timestamp, kind: EffectKind) {
+        self.log.push(Effect { at, kind });
+    }
+
+    fn claim(
+        &mut self,
+        claim: &Claim,
+        lead: ClaimLead,
+        by: Timestamp,
+        now: Timestamp,
+        broken: Option<Break>,
+    ) -> Verdict {
+        let execution = claim.execution.clone();
+        let before = self.locks.register(&execution.task, execution.index);
+        let had_record = self.locks.record(&execution).cloned();
+        let mut claim = claim.clone();
+        if broken == Some(Break::ClaimIdIgnored) {
+            claim.claim_id = ClaimId::random();
+        }
+        let mut verdict = self.locks.claim(&claim, lead, by);
+        let is_new = |fence: Fence| had_record.as_ref().is_none_or(|record| record.fence != fence);
+        match &mut verdict {
+            Verdict::Granted(grant) if is_new(grant.fence) => {
+                let after = self.locks.register(&execution.task, execution.index);
+                let mut register = after.unwrap();
+                if broken == Some(Break::FenceReused)
+                    && let (Some(before), Some(mut record)) =
+                        (before, self.locks.record(&execution).cloned())
+                {
+                    register.fence = before.fence;
+                    record.fence = before.fence;
+                    grant.fence = before.fence;
+                    self.locks.load_record(record);
+                }
+                if broken == Some(Break::WatermarkNotAdvanced)
+                    && let Some(before) = before
+                {
+                    register.watermark = before.watermark;
+                }
+                self.locks.load_register(execution.task.clone(), execution.index, register);
+                let kind = EffectKind::Granted {
+                    execution,
+                    claim_id: claim.claim_id,
+                    instance: claim.instance.clone(),
+                    fence: grant.fence,
+                    attempt: grant.attempt,
+                    lease_until: grant.lease_until,
+                    had_record: had_record.is_some(),
+                };
+                self.tell(now, kind);
+            }
+            Verdict::Granted(_) => {}
+            Verdict::Denied(_) => {
+                if had_record.is_none() && self.locks.record(&execution).is_some() {
+                    self.tell(now, EffectKind::Recorded(execution));
+                }
+            }
+        }
+        verdict
+    }
+}
