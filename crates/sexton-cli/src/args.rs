@@ -1,0 +1,150 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use crate::crontab;
+
+/// How long what runs may take to end when the program is asked to stop, unless told otherwise.
+const GRACE_DEFAULT: &str = "30s";
+
+/// A cron that survives a machine: each tick of a task is run once, however many copies of this program share its store.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sexton",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    /// What to do.
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the tasks of a file until SIGTERM or SIGINT
+    ///
+    /// Started again with the same file, here or wherever the store can be reached, the two share the ticks. SIGTERM and
+    /// SIGINT let what runs end; a second one stops at once. SIGHUP reads the file again.
+    #[command(
+        after_help = "Examples:\n  sexton run tasks.toml\n  sexton run --crontab /etc/crontab --store sqlite:/var/lib/sexton.db"
+    )]
+    Run(RunArguments),
+    /// Check a file: exit 0, or 2 with every error in it
+    #[command(
+        after_help = "Examples:\n  sexton check tasks.toml\n  sexton check --crontab /etc/cron.d/backup"
+    )]
+    Check(FileArguments),
+    /// Print when an expression is due next
+    #[command(
+        after_help = "Examples:\n  sexton next '30 9 * * MON-FRI' --tz Europe/Paris\n  sexton next --every 90s --from 2026-01-01T00:00:00Z --count 3 --json\n  sexton next --kron '0/15 * * * *'"
+    )]
+    Next(ExpressionArguments),
+    /// Say in plain English when an expression is due
+    #[command(
+        after_help = "Examples:\n  sexton explain '0 0 1,15 * 5'\n  sexton explain '30 2 * * *' --tz Europe/Paris --from 2026-03-28"
+    )]
+    Explain(ExpressionArguments),
+}
+
+/// Which file.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").args(["file", "crontab"]).required(true)))]
+pub struct FileArguments {
+    /// The task file (TOML); `-` reads it from standard input
+    pub file: Option<PathBuf>,
+    /// An ordinary crontab instead of a task file
+    #[arg(long, value_name = "FILE")]
+    pub crontab: Option<PathBuf>,
+    /// Whether the crontab's lines name a user; by default those of /etc/crontab and /etc/cron.d do
+    #[arg(long, value_name = "FORM", conflicts_with = "file")]
+    pub crontab_form: Option<CrontabForm>,
+}
+
+/// Whether the lines of a crontab name a user.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CrontabForm {
+    /// `m h dom mon dow command`
+    User,
+    /// `m h dom mon dow user command`
+    System,
+}
+
+impl From<CrontabForm> for crontab::Form {
+    fn from(form: CrontabForm) -> crontab::Form {
+        match form {
+            CrontabForm::User => crontab::Form::User,
+            CrontabForm::System => crontab::Form::System,
+        }
+    }
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    /// Which file.
+    pub file: FileArguments,
+    /// Where the copies agree: sqlite:PATH, or memory: for this process alone [default: sqlite:sexton.db beside the file]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// A label of this instance, for tasks that are placed by labels; may be given more than once
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<String>,
+    /// At most so many runs at once on this instance [default: any number]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub running_max: Option<u32>,
+    /// How long what runs may take to end after SIGTERM or SIGINT
+    #[arg(long, value_name = "DURATION", default_value = GRACE_DEFAULT, value_parser = crate::duration::parse)]
+    pub grace: Duration,
+    /// How events are written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+fn label(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(text.to_owned()),
+        _ => Err("a label is written NAME=VALUE".to_owned()),
+    }
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// An expression, what it is read as, and which of its ticks are shown.
+#[derive(Debug, Args)]
+pub struct ExpressionArguments {
+    /// The expression: a cron expression, unless a flag says otherwise
+    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    pub expression: String,
+    /// Read it as a krontab string (seconds first, days and months from 0)
+    #[arg(long, conflicts_with = "every")]
+    pub kron: bool,
+    /// Read it as a duration: due at its multiples since the Unix epoch
+    #[arg(long)]
+    pub every: bool,
+    /// The IANA time zone that it is read in [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Show ticks strictly after this instant [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    pub from: Option<String>,
+    /// How many ticks to show
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// As JSON, with instants as RFC 3339 in UTC, to the millisecond
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,35 @@
+//! `sexton check`.
+
+use std::io::{self, Write};
+
+use super::{Exit, complain, load};
+use crate::args::FileArguments;
+use crate::environment::Environment;
+use crate::visible::visible;
+
+/// Says whether a file is in order.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result<Exit> {
+    let file = match load(arguments, environment) {
+        Ok(file) => file,
+        Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
+    };
+    file.warnings.iter().for_each(|warning| {
+        complain(&format!("{warning}\n"), Exit::Done);
+    });
+    let path = arguments.crontab.as_ref().or(arguments.file.as_ref());
+    let path = path.map_or_else(String::new, |path| path.display().to_string());
+    let mut summary = format!("{}, no errors", counted(file.tasks.len(), "task"));
+    if !file.warnings.is_empty() {
+        summary = format!("{summary}, {}", counted(file.warnings.len(), "warning"));
+    }
+    writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
+    Ok(Exit::Done)
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}

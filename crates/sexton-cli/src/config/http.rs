@@ -1,0 +1,165 @@
+//! An HTTP request: `http = { url, method, headers, body, accept, timeout }`.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use toml::de::DeValue;
+
+use super::field::Field;
+use super::fields::{Fields, KEY_CHARS_MAX};
+use crate::secret::Secret;
+use crate::tasks::{Accept, HTTP_TIMEOUT_DEFAULT, HttpSpec, Policies, Statuses};
+use crate::visible::brief;
+
+const FORM: &str = "{ url = \"https://…\", method, headers, body, accept, timeout }";
+const URL_FORM: &str = "an http:// or https:// URL";
+const ACCEPT_FORM: &str = "statuses 100..=599: 204, \"2xx\" or \"200-204\", or an array of these";
+const HEADER_FORM: &str = "a table of headers, { Name = \"value\" }, without Content-Length, \
+    Transfer-Encoding, Connection and Sexton-…, which are set by Sexton";
+const HEADERS_MAX: usize = 100;
+const HTTP_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Reads a request, or reports why it cannot be sent.
+pub(super) fn read(field: &Field<'_>, policies: &Policies) -> Option<HttpSpec> {
+    let mut fields = field.table(FORM)?;
+    let url = match fields.get("url") {
+        Some(url) => read_url(&url),
+        None => {
+            field.reject("`url` is missing", FORM);
+            None
+        }
+    };
+    let body = fields.get("body").and_then(|field| field.text("a string"));
+    let method = match fields.get("method") {
+        Some(method) => read_method(&method),
+        None if body.is_some() => Some(Method::POST),
+        None => Some(Method::GET),
+    };
+    let headers = read_headers(&mut fields);
+    let accept = match fields.get("accept") {
+        Some(accept) => read_accept(&accept),
+        None => Some(Accept::default()),
+    };
+    let timeout = match fields.get("timeout") {
+        Some(timeout) => timeout.duration(Duration::from_millis(1)..=HTTP_TIMEOUT_MAX),
+        None => Some(policies.timeout.unwrap_or(HTTP_TIMEOUT_DEFAULT)),
+    };
+    fields.finish();
+    let (url, url_written) = url?;
+    Some(HttpSpec {
+        url,
+        url_written,
+        method: method?,
+        headers: headers?,
+        body,
+        accept: accept?,
+        timeout: timeout?,
+    })
+}
+
+fn read_url(field: &Field<'_>) -> Option<(Url, String)> {
+    let text = field.text(URL_FORM)?;
+    let url = match Url::parse(text.expose()) {
+        Ok(url) => url,
+        Err(error) => {
+            field.reject_text(&text, &format!("this is not a URL: {error}"), URL_FORM);
+            return None;
+        }
+    };
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        field.reject_text(&text, "this URL cannot be requested", URL_FORM);
+        return None;
+    }
+    Some((url, text.written().to_owned()))
+}
+
+fn read_method(field: &Field<'_>) -> Option<Method> {
+    let methods = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    let words: Vec<_> = methods
+        .iter()
+        .map(|method| (method.as_str(), method))
+        .collect();
+    field.word(&words).cloned()
+}
+
+fn read_headers(fields: &mut Fields<'_>) -> Option<Vec<(HeaderName, Secret)>> {
+    let Some(field) = fields.get("headers") else {
+        return Some(Vec::new());
+    };
+    let mut headers = Vec::new();
+    let mut all_well = true;
+    for (key, span, field) in field.table(HEADER_FORM)?.into_entries() {
+        let name = HeaderName::from_bytes(key.as_bytes()).ok().filter(is_users);
+        let Some(name) = name else {
+            let mut problem = field
+                .problem("this header cannot be set")
+                .allowed(HEADER_FORM);
+            problem.span = span;
+            problem.found = Some(format!("{:?}", brief(key, KEY_CHARS_MAX)));
+            field.scope.push(problem);
+            all_well = false;
+            continue;
+        };
+        match field.text("a string") {
+            None => all_well = false,
+            Some(value) if HeaderValue::from_str(value.expose()).is_err() => {
+                let detail = "a header cannot have this value";
+                field.reject_text(&value, detail, "visible characters, spaces and tabs");
+                all_well = false;
+            }
+            Some(value) => headers.push((name, value)),
+        }
+    }
+    if headers.len() > HEADERS_MAX {
+        field.reject(
+            "these are too many headers",
+            format!("at most {HEADERS_MAX}"),
+        );
+        return None;
+    }
+    all_well.then_some(headers)
+}
+
+/// Whether the header is the user's to set.
+fn is_users(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    !matches!(name, "content-length" | "transfer-encoding" | "connection")
+        && !name.starts_with("sexton-")
+}
+
+fn read_accept(field: &Field<'_>) -> Option<Accept> {
+    if matches!(field.value, DeValue::Array(_)) {
+        field.many(ACCEPT_FORM)?;
+    }
+    let items = field.one_or_many();
+    let statuses: Vec<_> = items.iter().map(read_statuses).collect();
+    statuses
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .map(Accept::new)
+}
+
+fn read_statuses(field: &Field<'_>) -> Option<Statuses> {
+    if let DeValue::Integer(_) = field.value {
+        let status = u16::try_from(field.integer(100..=599)?).ok()?;
+        return Some(Statuses {
+            first: status,
+            last: status,
+        });
+    }
+    let text = field.text(ACCEPT_FORM)?;
+    let statuses = Statuses::parse(text.expose());
+    if statuses.is_none() {
+        field.reject_text(&text, "these are no HTTP statuses", ACCEPT_FORM);
+    }
+    statuses
+}

@@ -1,0 +1,261 @@
+//! The policies of a task, or those that `[defaults]` gives to all.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+
+use super::field::Field;
+use super::fields::Fields;
+use super::instant;
+use crate::tasks::{
+    BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
+    TIMEOUT_MIN,
+};
+
+const LEASE_ATTEMPTS_DEFAULT: u32 = 3;
+const LEASE_ATTEMPTS_MAX: i64 = 1_000;
+const BACKOFF_DEFAULT: Duration = Duration::from_secs(1);
+const BACKOFF_MAX_DEFAULT: Duration = Duration::from_secs(60);
+const LABELS_MAX: usize = 32;
+const LABEL_BYTES_MAX: usize = 100;
+const PRIORITY_MAX: i64 = 100;
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Reads the policies that `fields` names; every other is as in `base`.
+pub(super) fn read(fields: &mut Fields<'_>, base: &Policies, zone: &TimeZone) -> Policies {
+    let mut policies = base.clone();
+    if let Some(field) = fields.get("delivery") {
+        read_delivery(&field, &mut policies);
+    }
+    if let Some(overlap) = fields.get("overlap").and_then(|field| read_overlap(&field)) {
+        policies.overlap = overlap;
+    }
+    if let Some(missed) = fields.get("missed").and_then(|field| read_missed(&field)) {
+        policies.missed = missed;
+    }
+    if let Some(field) = fields.get("placement") {
+        read_placement(&field, &mut policies);
+    }
+    if let Some(field) = fields.get("retry") {
+        policies.retry = if is_none(&field) {
+            None
+        } else {
+            read_retry(&field)
+        };
+    }
+    if let Some(field) = fields.get("timeout") {
+        policies.timeout = optional_duration(&field, TIMEOUT_MIN);
+    }
+    if let Some(field) = fields.get("jitter") {
+        policies.jitter = optional_duration(&field, MILLISECOND);
+    }
+    let start = fields.get("start");
+    let end = fields.get("end");
+    if let Some(tick) = start.as_ref().and_then(|field| instant::read(field, zone)) {
+        policies.start = Some(tick);
+    }
+    if let Some(tick) = end.as_ref().and_then(|field| instant::read(field, zone)) {
+        policies.end = Some(tick);
+    }
+    if matches!((policies.start, policies.end), (Some(start), Some(end)) if start >= end) {
+        // One of the two may be that of `[defaults]`; if both are, it was reported there.
+        if let Some(end) = &end {
+            end.reject("the end is not after the start", "an instant after `start`");
+        } else if let Some(start) = &start {
+            start.reject("the start is not before the end", "an instant before `end`");
+        }
+    }
+    if let Some(field) = fields.get("priority")
+        && let Some(priority) = field.integer(-PRIORITY_MAX..=PRIORITY_MAX)
+    {
+        policies.priority = i8::try_from(priority).unwrap_or(0);
+    }
+    policies
+}
+
+/// Whether the field takes back what `[defaults]` says.
+fn is_none(field: &Field<'_>) -> bool {
+    matches!(field.value, toml::de::DeValue::String(text) if text == "none")
+}
+
+fn optional_duration(field: &Field<'_>, min: Duration) -> Option<Duration> {
+    if is_none(field) {
+        return None;
+    }
+    field.duration(min..=POLICY_DURATION_MAX)
+}
+
+fn read_delivery(field: &Field<'_>, policies: &mut Policies) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mode {
+        AtMostOnce,
+        AtLeastOnce,
+        Transactional,
+    }
+    let modes = [
+        ("at most once", Mode::AtMostOnce),
+        ("at least once", Mode::AtLeastOnce),
+        ("transactional", Mode::Transactional),
+    ];
+    let Some((mode, fields)) = field.mode(&modes) else {
+        return;
+    };
+    let mut attempts_max = NonZeroU32::new(LEASE_ATTEMPTS_DEFAULT).unwrap_or(NonZeroU32::MIN);
+    if let Some(mut fields) = fields {
+        fields.get("mode");
+        if let Some(lease) = fields.get("lease") {
+            let lease = lease.duration(Lease::MIN..=Lease::MAX);
+            policies.lease = lease
+                .and_then(|lease| Lease::new(lease).ok())
+                .unwrap_or_default();
+        }
+        if let Some(field) = fields.get("max_attempts") {
+            if mode == Mode::AtMostOnce {
+                let allowed = "`max_attempts` goes with \"at least once\"";
+                field.reject("there is one attempt under \"at most once\"", allowed);
+            } else if let Some(count) = field.integer(1..=LEASE_ATTEMPTS_MAX) {
+                let count = u32::try_from(count).ok().and_then(NonZeroU32::new);
+                attempts_max = count.unwrap_or(attempts_max);
+            }
+        }
+        fields.finish();
+    }
+    policies.delivery = match mode {
+        Mode::AtMostOnce => Delivery::AtMostOnce,
+        Mode::AtLeastOnce => Delivery::AtLeastOnce { attempts_max },
+        Mode::Transactional => {
+            field.reject(
+                "only a handler of the library can take part in the store's transaction",
+                "\"at most once\", \"at least once\"",
+            );
+            Delivery::AtMostOnce
+        }
+    };
+}
+
+fn read_overlap(field: &Field<'_>) -> Option<Overlap> {
+    field.word(&[
+        ("allow", Overlap::Allow),
+        ("skip", Overlap::Skip),
+        ("queue one", Overlap::QueueOne),
+        ("cancel the earlier", Overlap::CancelEarlier),
+    ])
+}
+
+fn read_missed(field: &Field<'_>) -> Option<Missed> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mode {
+        Skip,
+        Latest,
+        All,
+    }
+    let modes = [
+        ("skip", Mode::Skip),
+        ("latest", Mode::Latest),
+        ("all", Mode::All),
+    ];
+    let (mode, fields) = field.mode(&modes)?;
+    let mut window = None;
+    let mut window_was_given = false;
+    if let Some(mut fields) = fields {
+        fields.get("mode");
+        if let Some(field) = fields.get("window") {
+            window_was_given = true;
+            if mode == Mode::Skip {
+                field.reject("nothing is caught up with under \"skip\"", "no `window`");
+            } else {
+                window = field.duration(MILLISECOND..=POLICY_DURATION_MAX);
+            }
+        }
+        fields.finish();
+    }
+    if mode == Mode::Skip {
+        return Some(Missed::Skip);
+    }
+    if !window_was_given {
+        field.reject(
+            "`window` is missing: how old may a tick be to be caught up with?",
+            "{ mode = \"latest\" or \"all\", window = \"1h\" }",
+        );
+    }
+    let window = window?;
+    Some(match mode {
+        Mode::All => Missed::All { window },
+        _ => Missed::Latest { window },
+    })
+}
+
+fn read_placement(field: &Field<'_>, policies: &mut Policies) {
+    let modes = [("race", Placement::Race), ("distinct", Placement::Distinct)];
+    let Some((placement, fields)) = field.mode(&modes) else {
+        return;
+    };
+    policies.placement = placement;
+    policies.labels = Labels::new();
+    let Some(mut fields) = fields else {
+        return;
+    };
+    fields.get("mode");
+    let form =
+        "a table of at most 32 labels, { zone = \"eu\" }, each name and value 1 to 100 bytes";
+    let labels = fields.get("labels");
+    fields.finish();
+    let Some((labels, table)) = labels.and_then(|field| Some((field.clone(), field.table(form)?)))
+    else {
+        return;
+    };
+    for (key, _, field) in table.into_entries() {
+        let Some(value) = field.text(form) else {
+            continue;
+        };
+        let fits = |text: &str| {
+            (1..=LABEL_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control)
+        };
+        if fits(key) && fits(value.expose()) {
+            policies
+                .labels
+                .insert(key.to_owned(), value.expose().to_owned());
+        } else {
+            field.reject("this cannot be a label", form);
+        }
+    }
+    if policies.labels.len() > LABELS_MAX {
+        labels.reject("these are too many labels", form);
+    }
+}
+
+fn read_retry(field: &Field<'_>) -> Option<Retry> {
+    let form = "\"none\" or { attempts = 3, backoff = \"1s\", backoff_max = \"1m\" }";
+    let mut fields = field.table(form)?;
+    let attempts = match fields.get("attempts") {
+        Some(field) => field.integer(2..=i64::from(RETRY_ATTEMPTS_MAX)),
+        None => {
+            field.reject("`attempts` is missing", form);
+            None
+        }
+    };
+    let mut backoff = BACKOFF_DEFAULT;
+    let mut backoff_max = None;
+    if let Some(field) = fields.get("backoff") {
+        backoff = field
+            .duration(Duration::ZERO..=BACKOFF_MAX)
+            .unwrap_or(backoff);
+    }
+    if let Some(field) = fields.get("backoff_max") {
+        backoff_max = field.duration(Duration::ZERO..=BACKOFF_MAX);
+        if backoff_max.is_some_and(|max| max < backoff) {
+            field.reject(
+                "the longest wait is shorter than the first",
+                "at least `backoff`",
+            );
+        }
+    }
+    fields.finish();
+    Some(Retry {
+        attempts: u32::try_from(attempts?).ok()?,
+        backoff,
+        backoff_max: backoff_max.unwrap_or(backoff.max(BACKOFF_MAX_DEFAULT)),
+    })
+}

@@ -1,0 +1,35 @@
+//! `[store]`: where the replicas agree.
+
+use sexton_core::name::Namespace;
+
+use super::fields::Fields;
+use crate::tasks::StoreSpec;
+
+/// Reads `[store]`.
+pub(super) fn read(mut fields: Fields<'_>) -> StoreSpec {
+    let mut store = StoreSpec {
+        url: None,
+        namespace: None,
+    };
+    if let Some(field) = fields.get("url")
+        && let Some(url) = field.text("a URL, like \"sqlite:sexton.db\"")
+    {
+        match crate::store_url::check(url.expose()) {
+            Ok(()) => store.url = Some(url),
+            Err(error) => field.reject_text(&url, &error.to_string(), crate::store_url::FORM),
+        }
+    }
+    if let Some(field) = fields.get("namespace")
+        && let Some(text) = field.text("a string")
+    {
+        match Namespace::new(text.expose()) {
+            Ok(namespace) => store.namespace = Some(namespace),
+            Err(error) => {
+                let form = "1 to 100 bytes, no control characters";
+                field.reject_text(&text, &error.to_string(), form);
+            }
+        }
+    }
+    fields.finish();
+    store
+}

@@ -1,0 +1,36 @@
+//! The users of this machine.
+
+use nix::unistd::{Uid, User, geteuid};
+
+use super::Users;
+use crate::tasks::RunAs;
+
+/// The users that the operating system knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemUsers;
+
+impl Users for SystemUsers {
+    fn run_as(&self, name: &str) -> Result<Option<RunAs>, String> {
+        let user = User::from_name(name)
+            .map_err(|error| format!("the users of this machine cannot be looked up: {error}"))?
+            .ok_or_else(|| "this machine has no such user".to_owned())?;
+        let own = geteuid();
+        if user.uid == own {
+            return Ok(None);
+        }
+        if own != Uid::from_raw(0) {
+            return Err("only root can run commands as another user".to_owned());
+        }
+        let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+        Ok(Some(RunAs {
+            name: name.to_owned(),
+            uid,
+            gid,
+        }))
+    }
+
+    fn home(&self, name: &str) -> Option<String> {
+        let user = User::from_name(name).ok().flatten()?;
+        user.dir.to_str().map(str::to_owned)
+    }
+}

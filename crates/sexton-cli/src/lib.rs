@@ -1,0 +1,19 @@
+//! The `sexton` program: tasks that are commands or HTTP requests, from a task file or a crontab, each tick run once over all
+//! processes that share a store.
+//!
+//! This crate is the program's inside; what others build on is the `sexton` crate. Only here are files, flags and the
+//! environment read.
+
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod crontab;
+pub mod diagnostic;
+pub mod duration;
+pub mod environment;
+pub mod execute;
+mod run;
+pub mod secret;
+pub mod store_url;
+pub mod tasks;
+pub mod visible;

@@ -1,0 +1,56 @@
+//! A file's task as the scheduler's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton::policy::{Missed, Retry};
+use sexton::{ReadyTask, Run, Task};
+
+use crate::execute::{Requests, execute};
+use crate::tasks::{self, TaskSpec};
+
+/// The task, ready for a scheduler.
+pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
+    let policies = &spec.policies;
+    let mut task = Task::new(spec.name.as_str())
+        .schedule(Arc::clone(&spec.schedule))
+        .concurrency(u64::from(spec.concurrency.get()))
+        .delivery(policies.delivery)
+        .lease(policies.lease.duration())
+        .overlap(policies.overlap)
+        .missed(missed(policies.missed))
+        .placement(policies.placement)
+        .priority(policies.priority);
+    for (name, value) in &policies.labels {
+        task = task.only_on(format!("{name}={value}"));
+    }
+    // Two tries at least, as the file was checked to say.
+    if let Some(retry) = policies.retry
+        && let Ok(times) = Retry::times(retry.attempts.saturating_sub(1))
+    {
+        task = task.retry(times.backoff(retry.backoff, retry.backoff_max));
+    }
+    if let Some(timeout) = policies.timeout {
+        task = task.timeout(timeout);
+    }
+    if let Some(jitter) = policies.jitter.filter(|jitter| *jitter > Duration::ZERO) {
+        task = task.jitter(jitter);
+    }
+    if let Some(start) = policies.start {
+        task = task.starting(start.timestamp());
+    }
+    if let Some(end) = policies.end {
+        task = task.ending(end.timestamp());
+    }
+    let work = Arc::new(spec.work.clone());
+    let requests = requests.clone();
+    task.run(move |run: Run| execute(Arc::clone(&work), requests.clone(), run))
+}
+
+fn missed(missed: tasks::Missed) -> Missed {
+    match missed {
+        tasks::Missed::Skip => Missed::Skip,
+        tasks::Missed::Latest { window } => Missed::Latest { window },
+        tasks::Missed::All { window } => Missed::All { window },
+    }
+}

@@ -1,0 +1,158 @@
+//! The URL of a store: which kind it is, and whether this build has that kind.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// What a store's URL looks like, for error messages.
+pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\" \
+    or \"memory:\" (this process alone)";
+
+/// The name of the default store's file, beside the task file.
+pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
+
+/// A store, by its URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreUrl {
+    /// One SQLite file, shared by the processes of one machine.
+    Sqlite(PathBuf),
+    /// The memory of this process: nobody to share with.
+    Memory,
+}
+
+/// A URL that names no store that can be used. It never repeats the URL, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StoreUrlError {
+    /// A store that Sexton knows, and this build does not have.
+    #[error("this build of sexton has no {kind} store: build it with the feature `{feature}`")]
+    NotCompiledIn {
+        /// The kind of store.
+        kind: &'static str,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// Not a kind of store.
+    #[error("unknown kind of store{}", .scheme.as_ref().map_or_else(String::new, |scheme| format!(" `{scheme}:`")))]
+    Unknown {
+        /// What stands before the colon, if that is no more than a word.
+        scheme: Option<String>,
+    },
+    /// `sqlite:` without a file.
+    #[error("the SQLite store's URL names no file")]
+    NoFile,
+    /// `memory:` with something behind it.
+    #[error("nothing goes behind `memory:`")]
+    MemoryHasNoPath,
+    /// `sqlite://name`, which reads as a machine's name.
+    #[error("a SQLite URL has no host: write `sqlite:name.db` or `sqlite:///absolute/path.db`")]
+    SqliteHost,
+    /// `sqlite:name.db?…`
+    #[error("the SQLite store takes no parameters in its URL")]
+    SqliteParameters,
+}
+
+impl StoreUrl {
+    /// Reads a URL; a relative path begins in `folder`.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`].
+    pub fn parse(url: &str, folder: &Path) -> Result<StoreUrl, StoreUrlError> {
+        let Some((scheme, rest)) = url.split_once(':') else {
+            return Err(StoreUrlError::Unknown { scheme: None });
+        };
+        match scheme {
+            "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
+            "memory" => Err(StoreUrlError::MemoryHasNoPath),
+            "sqlite" => sqlite_path(rest).map(|path| StoreUrl::Sqlite(folder.join(path))),
+            "redis" | "rediss" | "redis+sentinel" | "redis+cluster" => {
+                Err(not_compiled("Redis", "redis"))
+            }
+            "postgres" | "postgresql" => Err(not_compiled("PostgreSQL", "postgres")),
+            "mysql" | "mariadb" => Err(not_compiled("MySQL", "mysql")),
+            "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
+            _ => {
+                let is_word =
+                    scheme.len() <= 20 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+                let scheme = is_word.then(|| scheme.to_owned());
+                Err(StoreUrlError::Unknown { scheme })
+            }
+        }
+    }
+
+    /// The store of a file that names none: `sexton.db` in `folder`.
+    #[must_use]
+    pub fn default_in(folder: &Path) -> StoreUrl {
+        StoreUrl::Sqlite(folder.join(SQLITE_FILE_DEFAULT))
+    }
+}
+
+fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {
+    let path = match rest.strip_prefix("//") {
+        Some(absolute) if absolute.starts_with('/') => absolute,
+        Some("") => "",
+        Some(_) => return Err(StoreUrlError::SqliteHost),
+        None => rest,
+    };
+    if path.contains('?') {
+        return Err(StoreUrlError::SqliteParameters);
+    }
+    if path.is_empty() || path.ends_with('/') || path == ":memory:" {
+        return Err(StoreUrlError::NoFile);
+    }
+    Ok(path)
+}
+
+fn not_compiled(kind: &'static str, feature: &'static str) -> StoreUrlError {
+    StoreUrlError::NotCompiledIn { kind, feature }
+}
+
+/// Whether the URL names a store that can be used.
+///
+/// # Errors
+/// [`StoreUrlError`].
+pub fn check(url: &str) -> Result<(), StoreUrlError> {
+    StoreUrl::parse(url, Path::new("")).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_file_lies_beside_the_task_file() {
+        let parse = |url| StoreUrl::parse(url, Path::new("/etc/sexton"));
+        assert_eq!(
+            parse("sqlite:a.db"),
+            Ok(StoreUrl::Sqlite("/etc/sexton/a.db".into()))
+        );
+        assert_eq!(
+            parse("sqlite:/var/a.db"),
+            Ok(StoreUrl::Sqlite("/var/a.db".into()))
+        );
+        assert_eq!(
+            parse("sqlite:///var/a.db"),
+            Ok(StoreUrl::Sqlite("/var/a.db".into()))
+        );
+        assert_eq!(parse("memory:"), Ok(StoreUrl::Memory));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_answered_without_repeating_it() {
+        for url in [
+            "redis://u:hunter2@h/",
+            "postgres://u:hunter2@h/",
+            "ftp://u:hunter2@h",
+            "hunter2",
+            "hunter2@x:y",
+            "sqlite://hunter2",
+            "sqlite:",
+            "memory:x",
+            "sqlite:a?b",
+        ] {
+            let error = check(url).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the program is asked to run, whichever kind of file asked for it.
+//!
+//! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what is
+//! left to go wrong is the run itself.
+
+mod policies;
+mod work;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use sexton_core::name::{Namespace, TaskName};
+use sexton_core::schedule::Schedule;
+use sexton_core::tick::Concurrency;
+
+pub use policies::{
+    BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
+    TIMEOUT_MIN,
+};
+pub use work::{
+    Accept, CommandSpec, HTTP_TIMEOUT_DEFAULT, HttpSpec, Inherit, MissingCwd, Program, RunAs,
+    Statuses, Work,
+};
+
+use crate::secret::Secret;
+
+/// The most tasks of one file.
+pub const TASKS_MAX: usize = 100_000;
+
+/// One task, ready to be scheduled.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Its name.
+    pub name: TaskName,
+    /// When it is due, policies of start, end and jitter left out.
+    pub schedule: Arc<dyn Schedule>,
+    /// The schedule as the file writes it: `cron = "0 9 * * *"`.
+    pub schedule_written: String,
+    /// The time zone that its schedule is read in.
+    pub timezone: Zone,
+    /// How many executions a tick has.
+    pub concurrency: Concurrency,
+    /// What it does.
+    pub work: Work,
+    /// The user's choices for what is not plain.
+    pub policies: Policies,
+    /// The line of the file that it begins in.
+    pub line: usize,
+}
+
+impl TaskSpec {
+    /// Whether the two are defined alike. Where in a file they stand does not matter.
+    #[must_use]
+    pub fn is_same(&self, other: &TaskSpec) -> bool {
+        self.name == other.name
+            && self.schedule_written == other.schedule_written
+            && self.schedule.describe() == other.schedule.describe()
+            && self.timezone == other.timezone
+            && self.concurrency == other.concurrency
+            && self.work == other.work
+            && self.policies == other.policies
+    }
+}
+
+/// A time zone, and who chose it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone {
+    /// The zone.
+    pub zone: TimeZone,
+    /// Who chose it.
+    pub chosen: ZoneChosen,
+}
+
+impl Zone {
+    /// UTC, because nobody said otherwise.
+    #[must_use]
+    pub fn utc() -> Zone {
+        Zone {
+            zone: TimeZone::UTC,
+            chosen: ZoneChosen::ByDefault,
+        }
+    }
+}
+
+/// Who chose a time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneChosen {
+    /// The file says so.
+    ByFile,
+    /// Nobody: it is UTC.
+    ByDefault,
+    /// Nobody, and the file is a crontab: it is the machine's.
+    ByMachine,
+}
+
+/// Everything that one file asks for.
+#[derive(Debug, Clone)]
+pub struct TaskFile {
+    /// The tasks, in the order of the file.
+    pub tasks: Vec<TaskSpec>,
+    /// Where the replicas agree.
+    pub store: StoreSpec,
+    /// The folder that the file lies in: relative paths begin here.
+    pub folder: PathBuf,
+    /// What the file does not quite mean, ready to be printed.
+    pub warnings: Vec<String>,
+}
+
+/// Where the replicas agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSpec {
+    /// The store's URL, if the file names one. It may hold a password.
+    pub url: Option<Secret>,
+    /// Keeps one service's tasks apart from another's in the same store.
+    pub namespace: Option<Namespace>,
+}

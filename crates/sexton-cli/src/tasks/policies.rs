@@ -1,0 +1,77 @@
+//! The policies of a task, by the words of the task file.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton_core::tick::Tick;
+
+/// The longest window, jitter or timeout: 366 days.
+pub const POLICY_DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// The shortest timeout.
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// The most tries of one run.
+pub const RETRY_ATTEMPTS_MAX: u32 = 100;
+/// The longest wait between two tries.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Labels that an instance must have to run a task.
+pub type Labels = BTreeMap<String, String>;
+
+/// A task's policies. The default of each is what a task without a word about it gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// How often an execution may be granted.
+    pub delivery: Delivery,
+    /// How long a grant stays valid unless it is renewed.
+    pub lease: Lease,
+    /// What happens when a tick comes due while an earlier one runs.
+    pub overlap: Overlap,
+    /// What happens with ticks that nobody was there for.
+    pub missed: Missed,
+    /// Which instances take which executions.
+    pub placement: Placement,
+    /// Labels that an instance must have.
+    pub labels: Labels,
+    /// How often, and when, a run that failed is tried again.
+    pub retry: Option<Retry>,
+    /// How long a run may take.
+    pub timeout: Option<Duration>,
+    /// The most by which a tick is put off.
+    pub jitter: Option<Duration>,
+    /// No tick before this one.
+    pub start: Option<Tick>,
+    /// No tick from this one on.
+    pub end: Option<Tick>,
+    /// Who goes first when there is not room for all: the higher.
+    pub priority: i8,
+}
+
+/// What happens with ticks that nobody was there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missed {
+    /// They are skipped.
+    #[default]
+    Skip,
+    /// The latest is run, if it is no older than the window.
+    Latest {
+        /// The window.
+        window: Duration,
+    },
+    /// All are run, in order, that are no older than the window.
+    All {
+        /// The window.
+        window: Duration,
+    },
+}
+
+/// How a run that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The most tries in all, the first included.
+    pub attempts: u32,
+    /// The wait before the second try; it doubles with every further one.
+    pub backoff: Duration,
+    /// The longest wait.
+    pub backoff_max: Duration,
+}

@@ -1,0 +1,152 @@
+//! Stores that cannot be used.
+
+use insta::assert_snapshot;
+
+use crate::reading::rejected;
+
+fn rejected_store(lines: &str) -> String {
+    rejected(&format!(
+        "[store]\n{lines}\n[[task]]\nname = \"a\"\nevery = \"1h\"\nshell = \"x\"\n"
+    ))
+}
+
+#[test]
+fn a_store_that_is_not_compiled_in_names_the_feature_that_brings_it() {
+    assert_snapshot!(rejected_store("url = \"postgres://127.0.0.1/bells\""), @r#"
+    error: this build of sexton has no PostgreSQL store: build it with the feature `postgres`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "postgres://127.0.0.1/bells"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"mysql://127.0.0.1/bells\""), @r#"
+    error: this build of sexton has no MySQL store: build it with the feature `mysql`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "mysql://127.0.0.1/bells"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://127.0.0.1/bells"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"mongodb://127.0.0.1/bells\""), @r#"
+    error: this build of sexton has no MongoDB store: build it with the feature `mongodb`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "mongodb://127.0.0.1/bells"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mongodb://127.0.0.1/bells"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn an_unknown_kind_of_store() {
+    assert_snapshot!(rejected_store("url = \"etcd://127.0.0.1/\""), @r#"
+    error: unknown kind of store `etcd:`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "etcd://127.0.0.1/"
+      |       ^^^^^^^^^^^^^^^^^^^ found "etcd://127.0.0.1/"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"sexton.db\""), @r#"
+    error: unknown kind of store
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "sexton.db"
+      |       ^^^^^^^^^^^ found "sexton.db"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_password_in_a_url_is_never_repeated() {
+    assert_snapshot!(rejected_store("url = \"mysql://bell:hunter2@127.0.0.1/bells\""), @r#"
+    error: this build of sexton has no MySQL store: build it with the feature `mysql`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "mysql://bell:*******@127.0.0.1/bells"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:*******@127.0.0.1/bells"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"mysql://bell:${SECRET}@127.0.0.1/bells\""), @r#"
+    error: the value that the environment gives cannot be used
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "mysql://bell:${SECRET}@127.0.0.1/bells"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:${SECRET}@127.0.0.1/bells"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+      = help: the value is not shown, for it may be secret
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn files_that_are_none() {
+    assert_snapshot!(rejected_store("url = \"sqlite:\""), @r#"
+    error: the SQLite store's URL names no file
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "sqlite:"
+      |       ^^^^^^^^^ found "sqlite:"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"sqlite://sexton.db\""), @r#"
+    error: a SQLite URL has no host: write `sqlite:name.db` or `sqlite:///absolute/path.db`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "sqlite://sexton.db"
+      |       ^^^^^^^^^^^^^^^^^^^^ found "sqlite://sexton.db"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("url = \"memory:shared\""), @r#"
+    error: nothing goes behind `memory:`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "memory:shared"
+      |       ^^^^^^^^^^^^^^^ found "memory:shared"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_namespace_that_cannot_be() {
+    assert_snapshot!(rejected_store("namespace = \"\""), @r#"
+    error: namespace is empty
+     --> tasks.toml:2:13, field `store.namespace`
+      |
+    2 | namespace = ""
+      |             ^^ found ""
+      = allowed: 1 to 100 bytes, no control characters
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_store("namespace = 1"), @"
+    error: an integer does not belong here
+     --> tasks.toml:2:13, field `store.namespace`
+      |
+    2 | namespace = 1
+      |             ^ found 1
+      = allowed: a string
+
+    tasks.toml: 1 error
+    ");
+}

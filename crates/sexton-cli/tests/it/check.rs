@@ -1,0 +1,380 @@
+//! `sexton check`.
+
+use insta::assert_snapshot;
+
+use crate::ran::Folder;
+
+const GOOD: &str = r#"
+[[task]]
+name = "digest"
+cron = "30 9 * * MON-FRI"
+timezone = "Europe/Paris"
+command = ["/bin/true"]
+
+[[task]]
+name = "ping"
+every = "90s"
+http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKEN}" } }
+"#;
+
+#[test]
+fn a_good_file_is_told_in_a_line() {
+    let folder = Folder::new()
+        .file("tasks.toml", GOOD)
+        .variable("TOKEN", "hunter2");
+    assert_snapshot!(folder.run(&["check", "tasks.toml"]), @r#"
+    exit 0
+    --- stdout
+    tasks.toml: 2 tasks, no errors
+    "#);
+}
+
+#[test]
+fn checking_starts_and_leaves_nothing() {
+    let touching = r#"[[task]]
+        name = "touch"
+        every = "1ms"
+        command = ["touch", "touched"]"#;
+    let folder = Folder::new().file("tasks.toml", touching);
+    let ran = folder.run(&["check", "tasks.toml"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let left: Vec<_> = folder
+        .path()
+        .read_dir()
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["tasks.toml"]);
+}
+
+#[test]
+fn a_bad_file_has_all_its_errors_on_standard_error() {
+    let bad = r#"[store]
+url = "redis://127.0.0.1/"
+
+[[task]]
+name = "digest"
+corn = "30 9 * * MON-FRI"
+command = ["/bin/true"]
+
+[[task]]
+name = "digest"
+cron = "61 * * * *"
+concurrency = 0
+shell = "true"
+
+[[task]]
+name = "ping"
+every = "90s"
+http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKEN}" } }
+"#;
+    let folder = Folder::new().file("tasks.toml", bad);
+    assert_snapshot!(folder.run(&["check", "tasks.toml"]), @r#"
+    exit 2
+    --- stderr
+    error: this build of sexton has no Redis store: build it with the feature `redis`
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "redis://127.0.0.1/"
+      |       ^^^^^^^^^^^^^^^^^^^^ found "redis://127.0.0.1/"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db" or "memory:" (this process alone)
+
+    error: the task is never due
+     --> tasks.toml:4:1, task "digest"
+      |
+    4 | [[task]]
+      | ^^^^^^^^
+      = allowed: exactly one of `cron`, `kron`, `every`, `at`
+
+    error: unknown field `corn`
+     --> tasks.toml:6:1, task "digest", field `corn`
+      |
+    6 | corn = "30 9 * * MON-FRI"
+      | ^^^^
+      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `http`, `jitter`, `kron`, `missed`, `name`, `overlap`, `placement`, `priority`, `retry`, `shell`, `start`, `timeout`, `timezone`
+      = help: did you mean `cron`?
+
+    error: the task in line 4 has the same name
+      --> tasks.toml:10:8, task "digest", field `name`
+       |
+    10 | name = "digest"
+       |        ^^^^^^^^ found "digest"
+       = allowed: a name of 1 to 200 bytes, unique in the file, without control characters
+
+    error: cron "61 * * * *": minutes, at byte 0: found "61", allowed is a number 0-59
+      --> tasks.toml:11:8, task "digest", field `cron`
+       |
+    11 | cron = "61 * * * *"
+       |        ^^^^^^^^^^^^ found "61 * * * *"
+       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+
+    error: the number is out of range
+      --> tasks.toml:12:15, task "digest", field `concurrency`
+       |
+    12 | concurrency = 0
+       |               ^ found 0
+       = allowed: a whole number, 1..=1000
+
+    error: the environment variable TOKEN is not set
+      --> tasks.toml:18:67, task "ping", field `http.headers.Authorization`
+       |
+    18 | http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKEN}" } }
+       |                                                                   ^^^^^^^^^^^^^^^^^ found "Bearer ${TOKEN}"
+       = allowed: `${NAME}` or `${NAME:-default}`
+       = help: set TOKEN, or give a default: `${TOKEN:-default}`
+
+    tasks.toml: 7 errors
+    "#);
+}
+
+#[test]
+fn one_error_keeps_a_file_from_running() {
+    let bad = GOOD.replace("90s", "90");
+    let folder = Folder::new()
+        .file("tasks.toml", bad)
+        .variable("TOKEN", "hunter2");
+    let (checked, run) = (
+        folder.run(&["check", "tasks.toml"]),
+        folder.run(&["run", "tasks.toml"]),
+    );
+    assert_eq!(
+        (run.code, &run.stdout, &run.stderr),
+        (Some(2), &checked.stdout, &checked.stderr)
+    );
+    assert!(!folder.path().join("sexton.db").exists());
+    assert_snapshot!(checked, @r#"
+    exit 2
+    --- stderr
+    error: every "90": length, at byte 0: found "90", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+      --> tasks.toml:10:9, task "ping", field `every`
+       |
+    10 | every = "90"
+       |         ^^^^ found "90"
+       = allowed: a duration like "200ms", "15m", "1h30m" or "7d"
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let url = "http = { url = \"${TOKEN}\" }";
+    let bad = GOOD
+        .lines()
+        .map(|line| if line.starts_with("http") { url } else { line });
+    let folder = Folder::new()
+        .file("tasks.toml", bad.collect::<Vec<_>>().join("\n"))
+        .variable("TOKEN", "hunter2");
+    let ran = folder.run(&["check", "tasks.toml"]);
+    assert!(!ran.to_string().contains("hunter2"), "{ran}");
+    assert_snapshot!(ran, @r#"
+    exit 2
+    --- stderr
+    error: the value that the environment gives cannot be used
+      --> tasks.toml:11:16, task "ping", field `http.url`
+       |
+    11 | http = { url = "${TOKEN}" }
+       |                ^^^^^^^^^^ found "${TOKEN}"
+       = allowed: an http:// or https:// URL
+       = help: the value is not shown, for it may be secret
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_file_can_come_by_standard_input() {
+    let folder = Folder::new().variable("TOKEN", "hunter2");
+    assert_snapshot!(folder.run_with_input(&["check", "-"], GOOD), @r#"
+    exit 0
+    --- stdout
+    -: 2 tasks, no errors
+    "#);
+    assert_snapshot!(folder.run_with_input(&["check", "-"], "[[task]"), @r#"
+    exit 2
+    --- stderr
+    error: this is not TOML: unclosed array table, expected `]`
+     --> -:1:8
+      |
+    1 | [[task]
+      |        ^
+
+    -: 1 error
+    "#);
+    assert_snapshot!(folder.run_with_input(&["check", "--crontab", "-"], "@daily true"), @r#"
+    exit 0
+    --- stdout
+    -: 1 task, no errors
+    "#);
+}
+
+#[test]
+fn what_is_no_text_file_is_refused() {
+    let folder = Folder::new()
+        .file("binary.toml", b"# \n\x7fELF\xff")
+        .file("folder.toml/x", "");
+    let large = std::fs::File::create(folder.path().join("large.toml")).unwrap();
+    large.set_len(16 * 1024 * 1024 + 1).unwrap();
+    let names = ["missing", "folder", "binary", "large"].map(|name| format!("{name}.toml"));
+    let refused = |flags: &[&str]| {
+        let errors = names.iter().map(|name| {
+            let ran = folder.run(&[&["check"], flags, &[name]].concat());
+            assert_eq!(
+                (ran.code, ran.stdout.as_str()),
+                (Some(2), ""),
+                "{name}: {ran}"
+            );
+            ran.stderr
+        });
+        errors.collect::<String>()
+    };
+    assert_snapshot!(refused(&[]), @r#"
+    error: cannot read missing.toml: No such file or directory (os error 2)
+    error: cannot read folder.toml: Is a directory (os error 21)
+    error: binary.toml:2: not UTF-8 text: byte 0xff at offset 7
+    error: large.toml is longer than the 16777216 bytes that are allowed
+    "#);
+    assert_snapshot!(refused(&["--crontab"]), @r#"
+    error: cannot read missing.toml: No such file or directory (os error 2)
+    error: cannot read folder.toml: Is a directory (os error 21)
+    error: binary.toml:2: not UTF-8 text: byte 0xff at offset 7
+    error: large.toml is longer than the 16777216 bytes that are allowed
+    "#);
+}
+
+#[test]
+fn what_ends_too_early_is_told_once() {
+    let folder = Folder::new().file("tasks.toml", format!("task = {}", "[".repeat(100_000)));
+    assert_snapshot!(folder.run(&["check", "tasks.toml"]), @r#"
+    exit 2
+    --- stderr
+    error: this is not TOML: cannot recurse further; max recursion depth met
+     --> tasks.toml:1:88
+      |
+    1 | …[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…
+      |                                ^
+
+    error: this is not TOML: unclosed array, expected `]`
+     --> tasks.toml:1:100008
+      |
+    1 | …[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+      |                                ^
+
+    tasks.toml: 2 errors
+    "#);
+}
+
+#[test]
+fn a_path_cannot_move_the_cursor() {
+    let folder = Folder::new()
+        .file("a\u{1b}[2Jb", GOOD)
+        .variable("TOKEN", "hunter2");
+    assert_snapshot!(folder.run(&["check", "a\u{1b}[2Jb"]), @r#"
+    exit 0
+    --- stdout
+    a\u{1b}[2Jb: 2 tasks, no errors
+    "#);
+    assert_snapshot!(folder.run(&["check", "c\u{1b}[2Jd"]), @r#"
+    exit 2
+    --- stderr
+    error: cannot read c\u{1b}[2Jd: No such file or directory (os error 2)
+    "#);
+}
+
+const CRONTAB: &str = "MAILTO=root\n@reboot echo hi\n*/5 * * * * date +\\%F\n@daily mail joe%Hello";
+
+#[test]
+fn a_crontab_with_a_line_that_is_skipped() {
+    let folder = Folder::new().file("tab", CRONTAB);
+    assert_snapshot!(folder.run(&["check", "--crontab", "tab"]), @r#"
+    exit 0
+    --- stdout
+    tab: 2 tasks, no errors, 1 warning
+
+    --- stderr
+    warning: @reboot is skipped: there is no such moment for replicas that share a schedule
+     --> tab:2:1
+      |
+    2 | @reboot echo hi
+      | ^^^^^^^^^^^^^^^
+      = help: start the command by the machine's own means, such as a systemd unit
+    "#);
+}
+
+#[test]
+fn a_crontab_with_errors() {
+    let bad =
+        format!("{CRONTAB}\n0 25 * * * x\n* * *\n@dayly x\n0 0 30 2 * x\nCRON_TZ=Mars/Olympus\n");
+    let folder = Folder::new().file("tab", bad);
+    assert_snapshot!(folder.run(&["check", "--crontab", "tab"]), @r#"
+    exit 2
+    --- stderr
+    warning: @reboot is skipped: there is no such moment for replicas that share a schedule
+     --> tab:2:1
+      |
+    2 | @reboot echo hi
+      | ^^^^^^^^^^^^^^^
+      = help: start the command by the machine's own means, such as a systemd unit
+
+    error: cron "0 25 * * *": hours, at byte 2: found "25", allowed is a number 0-23
+     --> tab:5:1
+      |
+    5 | 0 25 * * * x
+      | ^^^^^^^^^^
+
+    error: the line is too short for a time and a command
+     --> tab:6:1
+      |
+    6 | * * *
+      | ^^^^^ found "* * *"
+      = allowed: minute hour day-of-month month day-of-week command, or NAME=value
+
+    error: cron "@dayly": nickname, at byte 0: found "@dayly", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
+     --> tab:7:1
+      |
+    7 | @dayly x
+      | ^^^^^^
+
+    error: cron "0 0 30 2 *" is never due: no date up to 9999-12-30 matches
+     --> tab:8:1
+      |
+    8 | 0 0 30 2 * x
+      | ^^^^^^^^^^
+
+    error: no time zone is called "Mars/Olympus"; write an IANA name such as Europe/Paris, America/New_York or UTC
+     --> tab:9:1, field `CRON_TZ`
+      |
+    9 | CRON_TZ=Mars/Olympus
+      | ^^^^^^^^^^^^^^^^^^^^
+
+    tab: 5 errors
+    "#);
+}
+
+#[test]
+fn the_form_of_a_crontab_is_told_by_its_place_or_by_a_flag() {
+    // A user line, whose command's first word would be the user in the system form.
+    let folder = Folder::new()
+        .file("tab", "0 2 * * * no-such-user /bin/true\n")
+        .file("etc/crontab", "0 2 * * * no-such-user /bin/true\n")
+        .file("etc/cron.d/tab", "0 2 * * * no-such-user /bin/true\n");
+    let form_of = |arguments: &[&str]| {
+        let ran = folder.run(&[&["check", "--crontab"], arguments].concat());
+        match ran.code {
+            Some(0) => "user",
+            _ if ran
+                .stderr
+                .starts_with("error: this machine has no such user") =>
+            {
+                "system"
+            }
+            _ => panic!("{ran}"),
+        }
+    };
+    assert_eq!(form_of(&["tab"]), "user");
+    assert_eq!(form_of(&["tab", "--crontab-form", "system"]), "system");
+    for path in ["etc/crontab", "etc/cron.d/tab"] {
+        assert_eq!(form_of(&[path]), "system");
+        assert_eq!(form_of(&[path, "--crontab-form", "user"]), "user");
+    }
+}

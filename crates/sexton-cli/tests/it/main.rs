@@ -1,0 +1,30 @@
+//! The program, from outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
+mod bad_files;
+mod check;
+mod command;
+mod crontab;
+mod crontabs;
+mod explain;
+mod fleet;
+mod good_files;
+mod http;
+mod next;
+mod program;
+mod ran;
+mod random_files;
+mod reading;
+mod recovery;
+mod refused;
+mod run;
+mod server;
+mod signals;
+mod usage;
