@@ -29,7 +29,8 @@ pub(super) use record_columns;
 /// takes those from the list in turn, and beyond its end leaves the rest of the statement's parameters NULL.
 ///
 /// One statement for each kind of row; all go to the connection's thread in one message, because each message costs
-/// more than most of the statements. `CROSS JOIN` keeps SQLite from looping over the table.
+/// more than most of the statements. `CROSS JOIN` keeps SQLite from looping over the table, `INDEXED BY` from looking through all executions for
+/// the few that are open.
 ///
 /// $1 the namespace, $2 \[\[task, index]], $3 \[\[task, index, tick]], $4 \[\[task, index]], $5 \[\[task, tick]], $6 \[task]
 pub(super) const LOAD: &str = concat!(
@@ -43,7 +44,7 @@ pub(super) const LOAD: &str = concat!(
      AND e.concurrency_index = w.value ->> 1;",
     "SELECT ",
     record_columns!(),
-    " FROM json_each($4) AS w CROSS JOIN sexton_executions AS e \
+    " FROM json_each($4) AS w CROSS JOIN sexton_executions AS e INDEXED BY sexton_executions_open \
      ON e.namespace = $1 AND e.task = w.value ->> 0 AND e.concurrency_index = w.value ->> 1 \
      AND e.state IN ('waiting', 'running') \
      AND (e.state = 'waiting' OR e.lease_until_ms IS NOT NULL);",
@@ -182,4 +183,42 @@ pub(super) fn read_record(row: &SqliteRow, first: usize) -> Result<ExecutionReco
         output: row.try_get_unchecked(first + 19)?,
     };
     Ok(columns.to_record()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::super::schema;
+    use super::*;
+
+    #[tokio::test]
+    async fn each_row_of_a_batch_is_looked_up_by_its_whole_key() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        schema::prepare(&mut connection, schema::Place::Memory, "memory")
+            .await
+            .unwrap();
+        let mut found = Vec::new();
+        for statement in LOAD.split(';') {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            for row in connection.fetch_all(explain).await.unwrap() {
+                let step: String = row.get("detail");
+                if !step.starts_with("SCAN w ") {
+                    found.push(step);
+                }
+            }
+        }
+        let searched = |by: &str| format!("SEARCH {by}");
+        assert_eq!(
+            found,
+            [
+                "r USING PRIMARY KEY (namespace=? AND task=? AND concurrency_index=?)",
+                "e USING PRIMARY KEY (namespace=? AND tick_ms=? AND task=? AND concurrency_index=?)",
+                "e USING INDEX sexton_executions_open (namespace=? AND task=? AND concurrency_index=?)",
+                "e USING PRIMARY KEY (namespace=? AND tick_ms=? AND task=?)",
+                "t USING PRIMARY KEY (namespace=? AND task=?)",
+            ]
+            .map(searched)
+        );
+    }
 }

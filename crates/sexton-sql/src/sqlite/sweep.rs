@@ -82,7 +82,7 @@ pub(super) const LEASE_OVER: &str = candidates_sql!(
 const LEASED: &str = concat!(
     "SELECT ",
     record_columns!(),
-    " FROM json_each($2) AS w CROSS JOIN sexton_executions AS e \
+    " FROM json_each($2) AS w CROSS JOIN sexton_executions AS e INDEXED BY sexton_executions_open \
      ON e.namespace = $1 AND e.task = w.value ->> 0 AND e.concurrency_index = w.value ->> 1 \
      AND e.state IN ('waiting', 'running') AND e.state = 'running' AND e.lease_until_ms > $3"
 );
