@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -33,9 +34,10 @@ enum Tried {
 
 pub(crate) async fn execute(
     runs: &Arc<Runs>,
-    granted: GrantedRun,
+    mut granted: GrantedRun,
     mut stopped: watch::Receiver<Option<StopCause>>,
 ) -> Executed {
+    granted.turn.come().await;
     let link = &runs.link;
     let execution = granted.lock.execution.clone();
     let started_us = link.now_us();
@@ -52,7 +54,7 @@ pub(crate) async fn execute(
         fence = granted.lock.fence.get(),
         attempt = granted.attempt.get(),
     );
-    let tried = run_and_retry(runs, &granted, &mut stopped)
+    let tried = run_and_retry(runs, &mut granted, &mut stopped)
         .instrument(span)
         .await;
     let finished_us = link.now_us();
@@ -87,11 +89,12 @@ pub(crate) async fn execute(
 
 async fn run_and_retry(
     runs: &Arc<Runs>,
-    granted: &GrantedRun,
+    granted: &mut GrantedRun,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> Tried {
     let clock = &runs.link.clock;
-    let policies = &granted.task.policies;
+    let task = Arc::clone(&granted.task);
+    let policies = &task.policies;
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
     let mut retries = 0;
     loop {
@@ -136,7 +139,7 @@ async fn run_and_retry(
 
 async fn run_once(
     runs: &Arc<Runs>,
-    granted: &GrantedRun,
+    granted: &mut GrantedRun,
     retry: u32,
     times_out_at: Option<Duration>,
     stopped: &mut watch::Receiver<Option<StopCause>>,
@@ -154,6 +157,11 @@ async fn run_once(
     let handler = Arc::clone(&granted.task.handler);
     let handled = AssertUnwindSafe(async move { handler.call(&run).await }).catch_unwind();
     let mut handled = std::pin::pin!(handled);
+    let begun = futures::poll!(handled.as_mut());
+    granted.turn.pass();
+    if let Poll::Ready(ended) = begun {
+        return tried(ended);
+    }
     let cause = tokio::select! {
         biased;
         ended = &mut handled => return tried(ended),

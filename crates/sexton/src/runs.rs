@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sexton_core::lock::{Execution, HeldLock, Outcome, Settlement};
 use sexton_core::policy::Lease;
 use sexton_core::tick::{Attempt, Concurrency};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::event::Event;
@@ -31,6 +31,40 @@ pub(crate) struct GrantedRun {
     pub(crate) concurrency: Concurrency,
     pub(crate) task: Arc<CheckedTask>,
     pub(crate) permit: Option<Permit>,
+    pub(crate) turn: Turn,
+}
+
+/// The place of a run among those of its (task, index) that start at the same time: each begins once the
+/// handler of the one before has begun.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// Ends when it is this run's turn.
+    before: Option<oneshot::Receiver<()>>,
+    /// Dropped when it is the next run's.
+    begun: Option<oneshot::Sender<()>>,
+}
+
+impl Turn {
+    /// The turn after this one.
+    pub(crate) fn next(&mut self) -> Turn {
+        let (begun, before) = oneshot::channel();
+        self.begun = Some(begun);
+        Turn {
+            before: Some(before),
+            begun: None,
+        }
+    }
+
+    pub(crate) async fn come(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Nothing is ever sent: it ends when the run before has begun, or never will.
+            let _ = before.await;
+        }
+    }
+
+    pub(crate) fn pass(&mut self) {
+        self.begun = None;
+    }
 }
 
 /// Why a run is asked to stop before it ends by itself.
@@ -226,18 +260,26 @@ impl Runs {
 
     /// Asks the run of an execution to stop, if it is here.
     pub(crate) fn stop_execution(&self, execution: &Execution, cause: StopCause) {
-        let found: Vec<HeldLock> = self
-            .lock()
-            .keys()
-            .filter(|lock| lock.execution == *execution)
-            .cloned()
-            .collect();
-        found.iter().for_each(|lock| self.stop(lock, cause));
+        self.stop_where(cause, |running| running == execution);
+    }
+
+    /// Asks the runs of the same (task, index) to stop, but not that of this execution.
+    pub(crate) fn stop_others(&self, execution: &Execution, cause: StopCause) {
+        self.stop_where(cause, |running| {
+            running.task == execution.task
+                && running.index == execution.index
+                && running.tick != execution.tick
+        });
     }
 
     pub(crate) fn stop_all(&self, cause: StopCause) {
-        let all: Vec<HeldLock> = self.lock().keys().cloned().collect();
-        all.iter().for_each(|lock| self.stop(lock, cause));
+        self.stop_where(cause, |_| true);
+    }
+
+    fn stop_where(&self, cause: StopCause, is_meant: impl Fn(&Execution) -> bool) {
+        let mut found: Vec<HeldLock> = self.lock().keys().cloned().collect();
+        found.retain(|lock| is_meant(&lock.execution));
+        found.iter().for_each(|lock| self.stop(lock, cause));
     }
 
     pub(crate) fn abort_all(&self) {

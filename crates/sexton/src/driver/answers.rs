@@ -3,11 +3,13 @@
 use sexton_core::lock::{
     Consumed, Consumption, Denial, Grant, HeldLock, LockError, Reason, Verdict,
 };
+use sexton_core::policy::Overlap;
 
 use super::{Answered, Driver, Granted, LATE_AFTER_MAX};
 use crate::event::Event;
 use crate::link::later_us;
 use crate::pending::{GivenUp, Origin, PendingClaim, consumption};
+use crate::runs::StopCause;
 
 impl Driver {
     pub(super) fn take_answer(&mut self, answered: Answered) {
@@ -42,6 +44,10 @@ impl Driver {
                     let lead_us = crate::offset::micros(self.shared.lead.duration());
                     let until_us = (pending.deadline_us - lead_us).max(pending.due_us);
                     self.unplaced.entry(until_us).or_default().push(nobody);
+                }
+                if denial == Denial::Overlap && pending.claim.overlap == Overlap::CancelEarlier {
+                    // The store has noted it for the holder's next heartbeat. If that is us, we know already.
+                    self.runs.stop_others(&execution, StopCause::Requested);
                 }
                 self.shared.events.emit(Event::Denied { execution, denial });
             }

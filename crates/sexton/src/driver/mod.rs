@@ -8,14 +8,15 @@ mod answers;
 mod table;
 mod ticks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{
     Claim, Consumed, Consumption, Execution, Grant, HeldLock, LockError, Verdict,
 };
-use sexton_core::tick::{Concurrency, Tick};
+use sexton_core::name::TaskName;
+use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,7 +26,7 @@ use crate::event::Event;
 use crate::limits::Permit;
 use crate::link::{Link, backoff, joined, later_us};
 use crate::pending::{GivenUp, PendingClaim, PendingClaims};
-use crate::runs::{GrantedRun, Runs};
+use crate::runs::{GrantedRun, Runs, Turn};
 use crate::scheduler::Shared;
 use crate::task::CheckedTask;
 use table::TaskTable;
@@ -216,6 +217,7 @@ impl Driver {
     }
 
     fn start_ready(&mut self, now_us: i64) {
+        let mut starting = Vec::new();
         while let Some(entry) = self
             .ready
             .first_entry()
@@ -228,7 +230,7 @@ impl Driver {
                     self.shared.events.emit(Event::LeaseLost { execution });
                     continue;
                 }
-                let run = GrantedRun {
+                starting.push(GrantedRun {
                     lock: granted.lock(),
                     due_us,
                     attempt: granted.grant.attempt,
@@ -236,9 +238,13 @@ impl Driver {
                     concurrency: granted.claim.concurrency,
                     task: granted.task,
                     permit: granted.permit,
-                };
-                self.runs.start(run);
+                    turn: Turn::default(),
+                });
             }
+        }
+        take_turns(&mut starting);
+        for run in starting {
+            self.runs.start(run);
         }
     }
 
@@ -322,6 +328,17 @@ impl Driver {
         }
         let locks: Vec<HeldLock> = self.ready.values().flatten().map(Granted::lock).collect();
         self.runs.release(locks).await;
+    }
+}
+
+/// Ticks of one (task, index) that start together, because they were missed, begin in order on however many threads.
+fn take_turns(starting: &mut [GrantedRun]) {
+    let mut turns: HashMap<(TaskName, ConcurrencyIndex), Turn> = HashMap::new();
+    for run in starting {
+        let Execution { task, index, .. } = &run.lock.execution;
+        let turn = turns.entry((task.clone(), *index)).or_default();
+        run.turn = std::mem::take(turn);
+        *turn = run.turn.next();
     }
 }
 

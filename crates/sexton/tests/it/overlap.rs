@@ -20,9 +20,11 @@ async fn fleet(
     let mut fleet = Vec::new();
     for _ in 0..replicas {
         let task = Task::new("t").every(seconds(10)).unwrap().overlap(overlap);
-        let task = task.run(diary.working(clock, seconds(25)));
+        let task = task.lease(seconds(40)).run(diary.working(clock, seconds(25)));
         fleet.push(
             replica(clock, store.clone())
+                // Heartbeats and renewals are out of step with the ticks, so that nothing goes well by chance.
+                .heartbeat(seconds(7))
                 .task(task)
                 .start()
                 .await
@@ -109,6 +111,11 @@ async fn cancel_the_earlier_runs_the_new_tick_once_the_earlier_has_stopped() {
         assert_eq!(diary.seconds(), [10, 20, 30], "{replicas} replicas");
         assert_eq!(entries[0].end, End::Cancelled);
         assert_eq!(entries[1].end, End::Cancelled);
+        // Whoever runs the earlier one learns of the new tick when it claims that itself.
+        assert!(
+            entries[1].late_ms() < 100,
+            "{replicas} replicas: {entries:?}"
+        );
         let states: Vec<_> = lines(&store, "t").await.iter().map(|line| line.1).collect();
         assert_eq!(states[0], ExecutionState::Ended(Outcome::Cancelled));
         assert_eq!(states[1], ExecutionState::Ended(Outcome::Cancelled));
