@@ -70,3 +70,7 @@ pub use task::{ReadyTask, Task, TaskError, TaskProblem};
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/policies.md")]
+struct Policies;

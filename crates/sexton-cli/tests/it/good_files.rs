@@ -336,3 +336,29 @@ fn names_of_any_script_and_as_long_as_allowed() {
         assert_eq!(file.tasks[0].name.as_str(), name);
     }
 }
+
+#[test]
+fn the_task_files_of_the_documentation_are_read() {
+    let text = include_str!("../../../../docs/policies.md");
+    let mut names = Vec::new();
+    for block in text.split("```toml\n").skip(1) {
+        let (toml, _) = block.split_once("```").unwrap();
+        names.extend(
+            task_file(toml)
+                .unwrap()
+                .tasks
+                .into_iter()
+                .map(|task| task.name.to_string()),
+        );
+    }
+    let expected = [
+        "backup",
+        "report",
+        "invoices",
+        "reindex",
+        "fetch",
+        "thumbnails",
+        "sale",
+    ];
+    assert_eq!(names, expected);
+}

@@ -20,7 +20,9 @@ async fn fleet(
     let mut fleet = Vec::new();
     for _ in 0..replicas {
         let task = Task::new("t").every(seconds(10)).unwrap().overlap(overlap);
-        let task = task.lease(seconds(40)).run(diary.working(clock, seconds(25)));
+        let task = task
+            .lease(seconds(40))
+            .run(diary.working(clock, seconds(25)));
         fleet.push(
             replica(clock, store.clone())
                 // Heartbeats and renewals are out of step with the ticks, so that nothing goes well by chance.

@@ -1,0 +1,10 @@
+//! Every example is run, and what it shows is what it says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod policies;
+mod service;
