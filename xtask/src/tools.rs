@@ -40,6 +40,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         had_by: HadBy::Package("redis-server"),
     },
     Tool {
+        name: "faketime",
+        programs: &["faketime"],
+        variable: None,
+        had_by: HadBy::Package("faketime"),
+    },
+    Tool {
         name: "nextest",
         programs: &["cargo-nextest"],
         variable: None,
@@ -185,7 +191,7 @@ mod tests {
         assert_eq!(known("redis"), Ok("redis".to_owned()));
         assert_eq!(
             known("rediss").unwrap_err(),
-            "no tool is called \"rediss\"; known: redis, nextest"
+            "no tool is called \"rediss\"; known: redis, faketime, nextest"
         );
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
 
-/// An offset from our own clock that is worth a warning.
+/// An offset from our own clock, or a leap of the store's, that is worth a warning.
 const OFFSET_WARN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -126,7 +126,12 @@ impl Link {
 
     fn learn(&self, sample: ClockSample) {
         let agreement = self.with_store_clock(|clock| clock.add(sample));
-        if let Agreement::Leapt(_) = agreement {
+        if let Agreement::Leapt(by_us) = agreement {
+            let by = SignedDuration::from_micros(by_us);
+            if by.unsigned_abs() >= OFFSET_WARN {
+                let manager = self.name.clone();
+                self.events.emit(Event::ClockLeapt { manager, by });
+            }
             self.tell_offset(true);
             self.turned();
         }

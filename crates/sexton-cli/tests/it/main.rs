@@ -17,6 +17,7 @@ mod explain;
 mod fleet;
 mod good_files;
 mod http;
+mod machine_clock;
 mod next;
 mod program;
 mod ran;

@@ -169,6 +169,10 @@ fn log_of_the_fleet(event: &Event) {
         Event::StoreBack { manager, after } => {
             tracing::info!(event = "store_back", %manager, after_ms = millis(*after), "store back");
         }
+        Event::ClockLeapt { manager, by } => {
+            let by_ms = by.as_secs_f64() * 1e3;
+            tracing::warn!(event = "clock_leapt", %manager, by_ms, "the store's clock was set, or this process stood still");
+        }
         Event::ClockOffset { manager, offset } => {
             let offset_ms = offset.as_secs_f64() * 1e3;
             tracing::warn!(event = "clock_offset", %manager, offset_ms, "the store's clock differs from ours; the store's rules");

@@ -144,7 +144,15 @@ pub enum Event {
         /// After how long.
         after: Duration,
     },
-    /// The store's clock is far from ours, or was set.
+    /// The store's clock was set, or this process or its machine stood still, by a second and more. Set back, it makes ticks wait
+    /// until they are due again; set forward, it leaves those between missed.
+    ClockLeapt {
+        /// Whose.
+        manager: ManagerName,
+        /// How far: negative if it was set back.
+        by: SignedDuration,
+    },
+    /// The store's clock is far from ours.
     ClockOffset {
         /// Which.
         manager: ManagerName,

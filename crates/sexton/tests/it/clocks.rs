@@ -113,9 +113,18 @@ async fn a_stores_clock_set_back_grants_nothing_twice_and_nothing_early() {
         .start()
         .await
         .unwrap();
+    let mut events = scheduler.events();
     pass_seconds(45.0).await;
     stores_clock.jump(SignedDuration::from_secs(-30));
     pass_seconds(60.0).await;
+    let leaps: Vec<i64> = drain(&mut events)
+        .iter()
+        .filter_map(|event| match event {
+            Event::ClockLeapt { by, .. } => Some(by.as_secs()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(leaps, [-30]);
     let seconds = diary.seconds();
     let mut once = seconds.clone();
     once.dedup();

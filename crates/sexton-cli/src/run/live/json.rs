@@ -139,6 +139,7 @@ fn of_event(event: &Event) -> (&'static str, Value) {
         Event::StoreLost { error, .. } => ("store lost", json!({"error": error})),
         Event::StoreRefuses { error, .. } => ("store refuses", json!({"error": error})),
         Event::StoreBack { after, .. } => ("store back", json!({"after_ms": millis(after)})),
+        Event::ClockLeapt { by, .. } => ("clock leapt", json!({"by_ms": by.as_millis_f64()})),
         Event::ClockOffset { offset, .. } => {
             ("clock offset", json!({"offset_ms": offset.as_millis_f64()}))
         }

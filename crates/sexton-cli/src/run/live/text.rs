@@ -208,6 +208,10 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
         Event::StoreLost { error, .. } => (BAD, format!("store lost: {}", visible(error))),
         Event::StoreRefuses { error, .. } => (BAD, format!("store refuses: {}", visible(error))),
         Event::StoreBack { after, .. } => (GOOD, format!("store back after {}", span(*after))),
+        Event::ClockLeapt { by, .. } => (
+            ODD,
+            format!("the store's clock was set by {by:#}, or this process stood still so long"),
+        ),
         Event::ClockOffset { offset, .. } => (
             ODD,
             format!("the store's clock is {offset:#} from this machine's"),
