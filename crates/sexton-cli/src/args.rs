@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use sexton::Tick;
+use sexton::lock::ExecutionState;
 
 use crate::crontab;
 
@@ -50,6 +52,135 @@ pub enum Command {
         after_help = "Examples:\n  sexton explain '0 0 1,15 * 5'\n  sexton explain '30 2 * * *' --tz Europe/Paris --from 2026-03-28"
     )]
     Explain(ExpressionArguments),
+    /// Show what ran, was skipped or was missed, newest first
+    #[command(
+        after_help = "Examples:\n  sexton history\n  sexton history backup --since 1d --state failed --state lost --output\n  sexton history --store sqlite:/var/lib/sexton.db --json"
+    )]
+    History(HistoryArguments),
+    /// Show the tasks that the store knows: schedule, last execution, what runs, what is paused
+    Tasks(TasksArguments),
+    /// Run a task now, once over all instances, besides its schedule
+    #[command(
+        after_help = "It has as many executions as each of its ticks. An instance takes it up within a heartbeat (5 s)."
+    )]
+    Trigger(TaskArguments),
+    /// Pause a task all over the fleet: ticks that come due are skipped until it is resumed
+    Pause(PauseArguments),
+    /// Resume a task that is paused
+    Resume(TaskArguments),
+    /// Cancel what a task runs, on whichever instance
+    #[command(
+        after_help = "The instance learns of it within a heartbeat (5 s), asks the run to end, and kills it after a grace period."
+    )]
+    Cancel(CancelArguments),
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub struct StoreArguments {
+    /// The store [default: the task file's, or sqlite:sexton.db]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// The task file whose store and namespace it is
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The namespace in the store [default: the task file's, or `default`]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What of the history.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Only this task's
+    pub task: Option<String>,
+    /// Only these states, like `failed` or `missed`; may be given more than once
+    #[arg(long = "state", value_name = "STATE", value_parser = state)]
+    pub states: Vec<ExecutionState>,
+    /// Only ticks from this instant on, or from so long ago
+    #[arg(long, value_name = "INSTANT|DURATION")]
+    pub since: Option<String>,
+    /// Only ticks before this instant, or before so long ago
+    #[arg(long, value_name = "INSTANT|DURATION")]
+    pub until: Option<String>,
+    /// At most so many executions
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Show the errors and the end of the output in full
+    #[arg(long)]
+    pub output: bool,
+    /// The IANA time zone of what is shown [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// Which tasks are shown, and how.
+#[derive(Debug, Args)]
+pub struct TasksArguments {
+    /// The IANA time zone of what is shown [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// One task.
+#[derive(Debug, Args)]
+pub struct TaskArguments {
+    /// The task
+    pub task: String,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// What to pause, and why.
+#[derive(Debug, Args)]
+pub struct PauseArguments {
+    /// The task
+    pub task: String,
+    /// Why, for whoever wonders
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// What to cancel.
+#[derive(Debug, Args)]
+pub struct CancelArguments {
+    /// The task
+    pub task: String,
+    /// Only the execution of this tick
+    #[arg(long, value_name = "INSTANT", value_parser = tick)]
+    pub tick: Option<Tick>,
+    /// Only the execution of this concurrency index
+    #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub index: Option<u16>,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+fn state(text: &str) -> Result<ExecutionState, String> {
+    let known = || {
+        let words = ExecutionState::ALL.map(ExecutionState::as_str);
+        format!("allowed is one of {}", words.join(", "))
+    };
+    text.parse().map_err(|_| known())
+}
+
+fn tick(text: &str) -> Result<Tick, String> {
+    let refused = |error| format!("{error}; allowed is an instant like 2026-12-24T18:00:00.000Z");
+    text.parse().map_err(refused)
 }
 
 /// Which file.

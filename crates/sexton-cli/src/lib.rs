@@ -14,6 +14,8 @@ pub mod environment;
 pub mod execute;
 mod run;
 pub mod secret;
+mod similar;
+mod store;
 pub mod store_url;
 pub mod tasks;
 pub mod visible;

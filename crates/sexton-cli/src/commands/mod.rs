@@ -4,9 +4,11 @@ pub mod check;
 pub mod explain;
 mod expression;
 pub mod next;
+pub mod operate;
 pub mod run;
 mod ticks;
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -46,6 +48,12 @@ pub fn execute(arguments: Arguments) -> Exit {
         Command::Check(arguments) => check::check(&arguments, &environment),
         Command::Next(arguments) => next::next(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::History(arguments) => operate::history(&arguments, &environment),
+        Command::Tasks(arguments) => operate::tasks(&arguments, &environment),
+        Command::Trigger(arguments) => operate::trigger(&arguments, &environment),
+        Command::Pause(arguments) => operate::pause(&arguments, &environment),
+        Command::Resume(arguments) => operate::resume(&arguments, &environment),
+        Command::Cancel(arguments) => operate::cancel(&arguments, &environment),
     };
     match done {
         Ok(exit) => exit,
@@ -73,4 +81,17 @@ fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile
         (Some(path), None) => config::load(path, environment),
         (None, None) => Err(Rejected::whole("no file was named")),
     }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }

@@ -1,11 +1,10 @@
 //! `sexton run`.
 
-use std::error::Error;
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, complain, load};
+use super::{Exit, chain, complain, load};
 use crate::args::RunArguments;
 use crate::environment::Environment;
 use crate::run::{self, RunError};
@@ -58,17 +57,4 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
     };
     let is_clean = report.cut_off.is_empty() && report.all_settled;
     Ok(if is_clean { Exit::Done } else { Exit::Trouble })
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.ends_with(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
-    })
 }

@@ -7,10 +7,10 @@ use toml::de::DeValue;
 
 use super::fields::{Fields, Scope, kind, quoted};
 use super::interpolate::{InterpolateError, interpolate};
-use super::similar;
 use crate::diagnostic::Problem;
 use crate::duration;
 use crate::secret::Secret;
+use crate::similar;
 
 /// How much of what was found is repeated in a message, in characters.
 const FOUND_CHARS_MAX: usize = 60;

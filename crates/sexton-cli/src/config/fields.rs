@@ -7,9 +7,9 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 use super::field::Field;
-use super::similar;
 use crate::diagnostic::{Problem, Report};
 use crate::environment::Environment;
+use crate::similar;
 use crate::visible::brief;
 
 /// How much of a key is repeated in a message, in characters.

@@ -21,7 +21,6 @@ pub(crate) mod instant;
 mod interpolate;
 mod policies;
 mod schedule;
-mod similar;
 mod store;
 mod task;
 mod work;

@@ -2,22 +2,22 @@
 
 mod live;
 mod reload;
-mod store;
 mod tasks;
 
 use std::io;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
+use sexton::name::ManagerName;
+use sexton::sqlite::Missing;
 use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArguments;
 use crate::diagnostic::Rejected;
 use crate::execute::{Requests, STOP_GRACE};
+use crate::store;
 use crate::tasks::TaskFile;
-
-pub(crate) use store::location;
 
 /// Why the program could not run.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +43,9 @@ pub(crate) async fn run(
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let requests = Requests::new()?;
-    let url = store::url(arguments.store.as_deref(), &file)?;
-    let scheduler = store::open(&url, file.store.namespace.clone(), builder(arguments)).await?;
+    let url = store::url(arguments.store.as_deref(), Some(&file))?;
+    let manager = store::open(&url, file.store.namespace.clone(), Missing::Create).await?;
+    let scheduler = builder(arguments).shared_manager(ManagerName::default().as_str(), manager);
     let scheduler = scheduler.tasks(file.tasks.iter().map(|spec| tasks::ready(spec, &requests)));
     let opening = scheduler.start();
     let scheduler = tokio::select! {
@@ -52,7 +53,7 @@ pub(crate) async fn run(
         () = stops.next() => return Ok(ShutdownReport::default()),
     };
     let mut log = live::Live::new(arguments.log_format, &scheduler);
-    log.began(&scheduler, &location(&url), &file)
+    log.began(&scheduler, &store::location(&url), &file)
         .map_err(RunError::Output)?;
     let mut current = file.tasks;
     loop {

@@ -19,6 +19,7 @@ mod good_files;
 mod http;
 mod machine_clock;
 mod next;
+mod operate;
 mod program;
 mod ran;
 mod random_files;

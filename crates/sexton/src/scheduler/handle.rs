@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sexton_core::lock::{
-    CancelRequested, Capability, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery,
-    LockError, LockManager, PauseChange, TaskQuery, TaskState,
+    CancelRequested, Capability, Enqueue, Execution, ExecutionRecord, HistoryQuery, LockError,
+    LockManager, PauseChange, TaskQuery, TaskState,
 };
 use sexton_core::name::{ManagerName, TaskName};
 use sexton_core::tick::{Concurrency, Tick};
@@ -15,11 +15,9 @@ use crate::driver::{Command, Put};
 use crate::error::RegistryError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
+use crate::operator::{enqueue_now, no_free_tick};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
-
-/// Milliseconds from now on that are tried as the tick of a triggered run.
-const TRIGGER_TRIES_MAX: usize = 100;
 
 /// Changes a running scheduler's tasks, and tells the fleet what to do. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -159,40 +157,21 @@ impl SchedulerHandle {
         task: &TaskName,
         concurrency: Concurrency,
     ) -> Result<Tick, LockError> {
-        let action = "trigger a task";
-        let home = self.home_for(manager, action)?;
-        let mut tick = Tick::at_or_before(home.link.manager.now().await?);
-        for _ in 0..TRIGGER_TRIES_MAX {
-            let batch: Vec<Enqueue> = concurrency
-                .indices()
-                .map(|index| Enqueue {
-                    execution: Execution {
-                        task: task.clone(),
-                        index,
-                        tick,
-                    },
-                    concurrency,
-                })
-                .collect();
-            let answers = home.link.call(home.link.manager.enqueue(&batch)).await?;
-            if answers.contains(&Enqueued::Waiting) {
-                let found = batch
-                    .into_iter()
-                    .map(|enqueue| (enqueue.execution, Some(concurrency)))
-                    .collect();
-                // If the driver is busy, the next heartbeat finds it.
-                let _ = home.commands.try_send(Command::Claim(found));
-                return Ok(tick);
-            }
-            // That very millisecond is a tick already.
-            tick = tick.saturating_add_millis(1);
-        }
-        Err(LockError::Refused {
-            store: home.link.manager.location(),
-            action,
-            advice: format!("each of {TRIGGER_TRIES_MAX} milliseconds is a tick already"),
-            source: None,
-        })
+        let home = self.home_for(manager, "trigger a task")?;
+        let begin = Tick::at_or_before(home.link.manager.now().await?);
+        let enqueue =
+            async |batch: &[Enqueue]| home.link.call(home.link.manager.enqueue(batch)).await;
+        let batch = enqueue_now(task, concurrency, begin, enqueue).await?;
+        let Some(tick) = batch.first().map(|enqueue| enqueue.execution.tick) else {
+            return Err(no_free_tick(home.link.manager.location()));
+        };
+        let found = batch
+            .into_iter()
+            .map(|enqueue| (enqueue.execution, Some(concurrency)))
+            .collect();
+        // If the driver is busy, the next heartbeat finds it.
+        let _ = home.commands.try_send(Command::Claim(found));
+        Ok(tick)
     }
 
     /// Asks for an execution to be cancelled, on whichever instance it runs.

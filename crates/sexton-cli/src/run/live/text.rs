@@ -168,7 +168,7 @@ impl Text {
             Event::Denied { execution, denial } => {
                 let why = match denial {
                     Denial::Paused => "skipped: paused",
-                    _ => "not now: an earlier one still runs",
+                    _ => "not now: an earlier run still goes on",
                 };
                 Some((ODD, about(execution, why)))
             }

@@ -1,7 +1,7 @@
 //! What somebody may have meant.
 
 /// The candidate that `found` most looks like, if any looks like it at all.
-pub(super) fn closest<'c>(
+pub(crate) fn closest<'c>(
     found: &str,
     candidates: impl Iterator<Item = &'c str>,
 ) -> Option<&'c str> {

@@ -1,10 +1,12 @@
 //! The store that the command line or the file names, opened.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
+use sexton::MemoryLockManager;
+use sexton::lock::LockManager;
 use sexton::name::Namespace;
-use sexton::sqlite::SqliteOptions;
-use sexton::{MemoryLockManager, SchedulerBuilder};
+use sexton::sqlite::{Missing, SqliteOptions};
 use thiserror::Error;
 
 use crate::store_url::{StoreUrl, StoreUrlError};
@@ -24,12 +26,14 @@ pub(crate) enum StoreError {
 
 /// The store's URL: the command line's (relative to the current folder), else the file's, else the default beside the
 /// file.
-pub(super) fn url(flag: Option<&str>, file: &TaskFile) -> Result<StoreUrl, StoreError> {
-    let own = file.store.url.as_ref();
+pub(crate) fn url(flag: Option<&str>, file: Option<&TaskFile>) -> Result<StoreUrl, StoreError> {
+    let here = Path::new("");
+    let folder = file.map_or(here, |file| &file.folder);
+    let own = file.and_then(|file| file.store.url.as_ref());
     let (from, parsed) = match (flag, own) {
-        (Some(url), _) => ("--store", StoreUrl::parse(url, &PathBuf::new())),
-        (None, Some(url)) => ("[store] url", StoreUrl::parse(url.expose(), &file.folder)),
-        (None, None) => return Ok(StoreUrl::default_in(&file.folder)),
+        (Some(url), _) => ("--store", StoreUrl::parse(url, here)),
+        (None, Some(url)) => ("[store] url", StoreUrl::parse(url.expose(), folder)),
+        (None, None) => return Ok(StoreUrl::default_in(folder)),
     };
     parsed.map_err(|why| StoreError::Url { from, why })
 }
@@ -42,17 +46,18 @@ pub(crate) fn location(url: &StoreUrl) -> String {
     }
 }
 
-/// A scheduler's builder with the store as its lock manager.
-pub(super) async fn open(
+/// Opens the store; `missing` says whether one may be made where there is none.
+pub(crate) async fn open(
     url: &StoreUrl,
     namespace: Option<Namespace>,
-    builder: SchedulerBuilder,
-) -> Result<SchedulerBuilder, StoreError> {
+    missing: Missing,
+) -> Result<Arc<dyn LockManager>, StoreError> {
+    let namespace = namespace.unwrap_or_default();
     Ok(match url {
-        StoreUrl::Memory => builder.manager(MemoryLockManager::new()),
+        StoreUrl::Memory => Arc::new(MemoryLockManager::new().in_namespace(namespace)),
         StoreUrl::Sqlite(path) => {
-            let options = SqliteOptions::new().namespace(namespace.unwrap_or_default());
-            builder.manager(options.open(path).await?)
+            let options = SqliteOptions::new().namespace(namespace).missing(missing);
+            Arc::new(options.open(path).await?)
         }
     })
 }

@@ -1,0 +1,104 @@
+//! The commands that change something: trigger, pause, resume, cancel.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use sexton::lock::{CancelRequested, Execution, ExecutionState, HistoryQuery};
+use sexton::{Operator, Tick};
+
+use super::{Refused, known_task};
+use crate::args::{CancelArguments, PauseArguments, TaskArguments};
+use crate::visible::visible;
+
+/// Says what was done, to people or as JSON.
+fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
+    let mut out = io::stdout().lock();
+    if as_json {
+        writeln!(out, "{value}")?;
+    } else {
+        writeln!(out, "{}", visible(text))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn trigger(arguments: &TaskArguments, operator: &Operator) -> Result<(), Refused> {
+    let task = known_task(operator, &arguments.task).await?;
+    let Some(tick) = operator.trigger(&task).await? else {
+        let name = arguments.task.clone();
+        return Err(Refused::NeverDefined { name });
+    };
+    let text = format!("{task}: triggered, as tick {tick}");
+    let value = json!({"task": task.as_str(), "tick": tick.to_string()});
+    say(arguments.store.json, &text, &value)
+}
+
+pub(super) async fn pause(arguments: &PauseArguments, operator: &Operator) -> Result<(), Refused> {
+    let task = known_task(operator, &arguments.task).await?;
+    operator.pause(&task, &arguments.note).await?;
+    let value = json!({"task": task.as_str(), "paused": true, "note": arguments.note});
+    say(arguments.store.json, &format!("{task}: paused"), &value)
+}
+
+pub(super) async fn resume(arguments: &TaskArguments, operator: &Operator) -> Result<(), Refused> {
+    let task = known_task(operator, &arguments.task).await?;
+    let was_paused = operator
+        .task(&task)
+        .await?
+        .is_some_and(|task| task.pause.is_some());
+    operator.resume(&task).await?;
+    let text = if was_paused {
+        "resumed"
+    } else {
+        "was not paused"
+    };
+    let value = json!({"task": task.as_str(), "paused": false, "was_paused": was_paused});
+    say(arguments.store.json, &format!("{task}: {text}"), &value)
+}
+
+/// Asks for each execution that runs or waits and is meant to be cancelled.
+pub(super) async fn cancel(
+    arguments: &CancelArguments,
+    operator: &Operator,
+) -> Result<(), Refused> {
+    let task = known_task(operator, &arguments.task).await?;
+    let next = arguments.tick.map(|tick| tick.saturating_add_millis(1));
+    let query = HistoryQuery {
+        task: Some(task.clone()),
+        states: vec![ExecutionState::Running, ExecutionState::Waiting],
+        since: arguments.tick,
+        until: next,
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    let open = operator.history(&query).await?;
+    let meant = open
+        .into_iter()
+        .map(|record| record.execution)
+        .filter(|execution| {
+            arguments
+                .index
+                .is_none_or(|index| execution.index.get() == index)
+        });
+    let mut told = 0;
+    for execution in meant {
+        let (word, text) = match operator.cancel(&execution).await? {
+            CancelRequested::Told => ("told", "its holder is told"),
+            CancelRequested::Withdrawn => ("withdrawn", "it waited, and will not run"),
+            // It ended meanwhile.
+            CancelRequested::NotRunning => continue,
+        };
+        told += 1;
+        let Execution { index, tick, .. } = &execution;
+        let text = format!("{task} #{index} of {tick}: {text}");
+        let value = json!({"task": task.as_str(), "index": index.get(), "tick": tick.to_string(), "cancel": word});
+        say(arguments.store.json, &text, &value)?;
+    }
+    if told == 0 {
+        let of = arguments
+            .tick
+            .map_or_else(String::new, |tick: Tick| format!(" of {tick}"));
+        let what = format!("nothing{of} of the task {:?} runs or waits", arguments.task);
+        return Err(Refused::NothingToDo(what));
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The commands that operate on a store, whoever runs its tasks.
+
+mod act;
+mod history;
+mod store;
+mod table;
+mod tasks;
+
+use std::io;
+
+use sexton::Operator;
+use sexton::name::TaskName;
+use thiserror::Error;
+
+use super::{Exit, chain, complain};
+use crate::args::{
+    CancelArguments, HistoryArguments, PauseArguments, StoreArguments, TaskArguments,
+    TasksArguments,
+};
+use crate::diagnostic::Rejected;
+use crate::environment::Environment;
+use crate::similar;
+use crate::store::StoreError;
+use crate::visible::visible;
+use store::Opened;
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error("{0}")]
+    Argument(String),
+    #[error("the file cannot be used")]
+    File(Box<Rejected>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(
+        "the store {0} is within the memory of the process that runs the tasks: no other can look into it"
+    )]
+    Memory(String),
+    #[error("the store has never heard of a task {name:?}{similar}")]
+    UnknownTask { name: String, similar: String },
+    #[error("no instance has told the store what the task {name:?} is: start one that runs it")]
+    NeverDefined { name: String },
+    #[error("{0}")]
+    NothingToDo(String),
+    #[error(transparent)]
+    Lock(#[from] sexton::lock::LockError),
+    #[error("cannot write")]
+    Write(#[from] io::Error),
+}
+
+impl Refused {
+    fn exit(&self) -> Exit {
+        match self {
+            Refused::NothingToDo(_) | Refused::Lock(_) | Refused::Write(_) => Exit::Trouble,
+            _ => Exit::BadInput,
+        }
+    }
+}
+
+/// Opens the store, does `work` with it, and tells what came of it.
+fn operate(
+    arguments: &StoreArguments,
+    environment: &Environment,
+    work: impl AsyncFnOnce(&Opened) -> Result<(), Refused>,
+) -> io::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let opened = store::open(arguments, environment).await?;
+        work(&opened).await
+    });
+    match done {
+        Ok(()) => Ok(Exit::Done),
+        Err(Refused::Write(error)) => Err(error),
+        Err(Refused::File(rejected)) => Ok(complain(&rejected.to_string(), Exit::BadInput)),
+        Err(refused) => {
+            let text = format!("error: {}\n", visible(&chain(&refused)));
+            Ok(complain(&text, refused.exit()))
+        }
+    }
+}
+
+/// `sexton history`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn history(arguments: &HistoryArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        history::show(arguments, opened).await
+    })
+}
+
+/// `sexton tasks`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        tasks::show(arguments, opened).await
+    })
+}
+
+/// `sexton trigger`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn trigger(arguments: &TaskArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        act::trigger(arguments, &opened.operator).await
+    })
+}
+
+/// `sexton pause`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn pause(arguments: &PauseArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        act::pause(arguments, &opened.operator).await
+    })
+}
+
+/// `sexton resume`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn resume(arguments: &TaskArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        act::resume(arguments, &opened.operator).await
+    })
+}
+
+/// `sexton cancel`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(&arguments.store, environment, async |opened| {
+        act::cancel(arguments, &opened.operator).await
+    })
+}
+
+/// The task of this name, if the store has heard of it; else with what its name was meant to be, perhaps.
+async fn known_task(operator: &Operator, name: &str) -> Result<TaskName, Refused> {
+    let unknown = |similar: Option<&str>| Refused::UnknownTask {
+        name: name.to_owned(),
+        similar: similar.map_or_else(String::new, |similar| {
+            format!("; did you mean {similar:?}?")
+        }),
+    };
+    let Ok(task) = TaskName::new(name) else {
+        return Err(unknown(None));
+    };
+    if operator.task(&task).await?.is_some() {
+        return Ok(task);
+    }
+    let all = tasks::all(operator).await?;
+    let names = all.iter().map(|task| task.task.as_str());
+    Err(unknown(similar::closest(name, names)))
+}

@@ -1,0 +1,55 @@
+//! The store to operate on.
+
+use sexton::Operator;
+use sexton::name::Namespace;
+use sexton::sqlite::Missing;
+
+use super::Refused;
+use crate::args::StoreArguments;
+use crate::config;
+use crate::environment::Environment;
+use crate::store;
+use crate::store_url::StoreUrl;
+use crate::tasks::TaskFile;
+
+/// A store, and the task file that named it, if one did.
+pub(super) struct Opened {
+    pub(super) operator: Operator,
+    pub(super) file: Option<TaskFile>,
+}
+
+/// Opens the store that is named, which must be there: a wrong name is no reason to make one.
+pub(super) async fn open(
+    arguments: &StoreArguments,
+    environment: &Environment,
+) -> Result<Opened, Refused> {
+    let loaded = arguments
+        .file
+        .as_ref()
+        .map(|path| config::load(path, environment));
+    let file = loaded
+        .transpose()
+        .map_err(|rejected| Refused::File(Box::new(rejected)))?;
+    let url = store::url(arguments.store.as_deref(), file.as_ref())?;
+    if url == StoreUrl::Memory {
+        return Err(Refused::Memory(store::location(&url)));
+    }
+    let namespace = match &arguments.namespace {
+        Some(name) => Some(
+            Namespace::new(name)
+                .map_err(|error| Refused::Argument(format!("--namespace {name:?}: {error}")))?,
+        ),
+        None => file.as_ref().and_then(|file| file.store.namespace.clone()),
+    };
+    let manager = store::open(&url, namespace, Missing::Refuse).await?;
+    let operator = Operator::shared(manager, who(environment));
+    Ok(Opened { operator, file })
+}
+
+/// Who operates, as others read it.
+fn who(environment: &Environment) -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| environment.text(name));
+    user.unwrap_or("an operator").to_owned()
+}

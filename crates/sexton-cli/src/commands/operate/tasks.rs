@@ -1,0 +1,173 @@
+//! `sexton tasks`.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, TaskQuery, TaskState};
+use sexton::name::TaskName;
+use sexton::{Operator, Tick};
+
+use super::Refused;
+use super::store::Opened;
+use super::table::{Table, wall, zone};
+use crate::args::TasksArguments;
+use crate::tasks::TaskFile;
+
+const PAGE_MAX: usize = 1_000;
+
+/// A task, with what became of it lately.
+struct Shown {
+    task: TaskState,
+    /// Its latest execution that is over.
+    last: Option<ExecutionRecord>,
+    running: usize,
+    /// When it is due next, if the task file is at hand: a store knows no schedules.
+    next: Option<Tick>,
+}
+
+pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<(), Refused> {
+    let zone = zone(arguments.tz.as_deref())?;
+    let operator = &opened.operator;
+    let running = running(operator).await?;
+    let now = Tick::at_or_before(operator.manager().now().await?);
+    let next = opened.file.as_ref().map(|file| next_ticks(file, now));
+    let mut shown = Vec::new();
+    for task in all(operator).await? {
+        let running = running.get(&task.task).copied().unwrap_or(0);
+        let next = next.as_ref().and_then(|next| next.get(&task.task).copied());
+        let last = last(operator, &task.task).await?;
+        shown.push(Shown {
+            task,
+            last,
+            running,
+            next,
+        });
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if arguments.store.json {
+        let values: Vec<Value> = shown.iter().map(value).collect();
+        writeln!(out, "{}", Value::from(values))?;
+    } else {
+        let mut table = Table::new(&[
+            "TASK",
+            "SCHEDULE",
+            "OF",
+            "LAST TICK",
+            "LAST",
+            "RUNS",
+            "NEXT TICK",
+            "PAUSED",
+        ]);
+        for Shown {
+            task,
+            last,
+            running,
+            next,
+        } in &shown
+        {
+            let definition = task.definition.as_ref();
+            let wall = |tick: Tick| wall(tick.timestamp(), &zone);
+            table.row([
+                task.task.to_string(),
+                definition.map_or_else(|| "?".to_owned(), |definition| definition.schedule.clone()),
+                definition
+                    .map_or_else(String::new, |definition| definition.concurrency.to_string()),
+                last.as_ref()
+                    .map_or_else(String::new, |last| wall(last.execution.tick)),
+                last.as_ref()
+                    .map_or_else(String::new, |last| last.state.to_string()),
+                running.to_string(),
+                next.map_or_else(String::new, wall),
+                task.pause.as_ref().map_or_else(String::new, |pause| {
+                    format!("by {}: {}", pause.by, pause.note)
+                }),
+            ]);
+        }
+        table.write(&mut out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// All tasks that the store has heard of, by name.
+pub(super) async fn all(operator: &Operator) -> Result<Vec<TaskState>, Refused> {
+    let mut tasks: Vec<TaskState> = Vec::new();
+    loop {
+        let after = tasks.last().map(|task| task.task.clone());
+        let limit = PAGE_MAX;
+        let page = operator.tasks(&TaskQuery::Page { after, limit }).await?;
+        let is_last = page.len() < limit;
+        tasks.extend(page);
+        if is_last {
+            return Ok(tasks);
+        }
+    }
+}
+
+async fn running(operator: &Operator) -> Result<HashMap<TaskName, usize>, Refused> {
+    let mut counts = HashMap::new();
+    let mut query = HistoryQuery {
+        states: vec![ExecutionState::Running],
+        limit: PAGE_MAX,
+        ..HistoryQuery::default()
+    };
+    loop {
+        let page = operator.history(&query).await?;
+        for record in &page {
+            *counts.entry(record.execution.task.clone()).or_insert(0) += 1;
+        }
+        if page.len() < PAGE_MAX {
+            return Ok(counts);
+        }
+        query.after = page.last().map(|record| record.execution.clone());
+    }
+}
+
+async fn last(operator: &Operator, task: &TaskName) -> Result<Option<ExecutionRecord>, Refused> {
+    let states = ExecutionState::ALL
+        .into_iter()
+        .filter(|state| state.is_over());
+    let query = HistoryQuery {
+        task: Some(task.clone()),
+        states: states.collect(),
+        limit: 1,
+        ..HistoryQuery::default()
+    };
+    Ok(operator.history(&query).await?.into_iter().next())
+}
+
+fn next_ticks(file: &TaskFile, now: Tick) -> HashMap<TaskName, Tick> {
+    let next =
+        |task: &crate::tasks::TaskSpec| Some((task.name.clone(), task.schedule.next_after(now)?));
+    file.tasks.iter().filter_map(next).collect()
+}
+
+/// A task as an object. Its field names are part of the program's interface.
+fn value(shown: &Shown) -> Value {
+    let Shown {
+        task,
+        last,
+        running,
+        next,
+    } = shown;
+    let definition = task.definition.as_ref();
+    json!({
+        "task": task.task.as_str(),
+        "schedule": definition.map(|definition| &definition.schedule),
+        "concurrency": definition.map(|definition| definition.concurrency.get()),
+        "definition": definition.map(|definition| &definition.definition),
+        "running": running,
+        "last": last.as_ref().map(|last| json!({
+            "tick": last.execution.tick.to_string(),
+            "index": last.execution.index.get(),
+            "state": last.state.as_str(),
+        })),
+        "next": next.map(|next| next.to_string()),
+        "paused": task.pause.as_ref().map(|pause| json!({
+            "by": pause.by,
+            "note": pause.note,
+            "since": format!("{:.3}", pause.since),
+        })),
+    })
+}

@@ -1,0 +1,296 @@
+//! The commands of operators, against a store whose tasks two programs run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Program, ask_until, sexton};
+
+const FILE: &str = r#"
+[[task]]
+name = "ring"
+every = "200ms"
+shell = 'echo "$SEXTON_TICK" >> rung'
+
+[[task]]
+name = "by hand"
+cron = "0 0 1 1 *"
+concurrency = 2
+shell = 'echo "$SEXTON_TICK $SEXTON_CONCURRENCY_INDEX" >> triggered; echo done'
+
+[[task]]
+name = "long"
+cron = "0 0 1 1 *"
+shell = 'echo begun >> long; exec sleep 600'
+"#;
+
+/// What a command said, and how it ended.
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn say(folder: &Path, words: &[&str]) -> Said {
+    let output = sexton(folder, words).output().unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// What a command that must succeed said as JSON.
+fn json(folder: &Path, words: &[&str]) -> Value {
+    let said = say(folder, &[words, &["--json"]].concat());
+    assert_eq!(said.code, Some(0), "{words:?}: {}", said.stderr);
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout))
+}
+
+fn two_programs(folder: &Path) -> (Program, Program) {
+    let mut first = Program::run_file(folder, FILE);
+    first.began();
+    let mut second = Program::run(folder, &["tasks.toml"]);
+    second.began();
+    (first, second)
+}
+
+fn lines(folder: &Path, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn stop(programs: (Program, Program)) {
+    for program in [programs.0, programs.1] {
+        let ended = program.stop();
+        assert!(ended.status.success(), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_task_that_is_paused_is_skipped_by_all_until_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    ask_until("it rings", || {
+        (lines(folder, "rung").len() > 2).then_some(())
+    });
+    let paused = json(folder, &["pause", "ring", "--note", "quiet, please"]);
+    assert_eq!(paused["paused"], true);
+    // What was granted ahead of the pause still runs; a second later every tick is skipped.
+    let skipped = ["history", "ring", "--state", "skipped", "--limit", "8"];
+    let skipped = ask_until("eight ticks are skipped", || {
+        let skipped = json(folder, &skipped);
+        (skipped.as_array().unwrap().len() == 8).then_some(skipped)
+    });
+    assert!(
+        skipped
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|one| one["reason"] == "paused")
+    );
+    let rung = lines(folder, "rung").len();
+    let tasks = json(folder, &["tasks"]);
+    let ring = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|task| task["task"] == "ring")
+        .unwrap();
+    assert_eq!(ring["paused"]["note"], "quiet, please");
+    assert_eq!(ring["last"]["state"], "skipped");
+    assert_eq!(ring["schedule"], "every 200 milliseconds");
+    assert_eq!(
+        lines(folder, "rung").len(),
+        rung,
+        "it rang while it was paused"
+    );
+    assert_eq!(json(folder, &["resume", "ring"])["was_paused"], true);
+    ask_until("it rings again", || {
+        (lines(folder, "rung").len() > rung + 2).then_some(())
+    });
+    let ticks = lines(folder, "rung");
+    assert_eq!(
+        ticks.iter().collect::<BTreeSet<_>>().len(),
+        ticks.len(),
+        "{ticks:?}"
+    );
+    assert_eq!(json(folder, &["resume", "ring"])["was_paused"], false);
+    stop(programs);
+}
+
+#[test]
+fn what_is_triggered_runs_once_over_the_fleet_with_all_its_indices() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    let tick = json(folder, &["trigger", "by hand"])["tick"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ended = ["history", "by hand", "--state", "succeeded"];
+    let history = ask_until("both indices have run", || {
+        let history = json(folder, &ended);
+        (history.as_array().unwrap().len() == 2).then_some(history)
+    });
+    for record in history.as_array().unwrap() {
+        assert_eq!(record["tick"], tick.as_str());
+        assert_eq!(record["output"], "done\n");
+        assert_eq!(record["concurrency"], 2);
+        assert!(record["lateness_ms"].as_i64().unwrap() >= 0, "{record}");
+    }
+    stop(programs);
+    let mut ran = lines(folder, "triggered");
+    ran.sort();
+    assert_eq!(ran, [format!("{tick} 1"), format!("{tick} 2")]);
+}
+
+#[test]
+fn what_runs_is_cancelled_wherever_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    let tick = json(folder, &["trigger", "long"])["tick"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    ask_until("it has begun", || {
+        (!lines(folder, "long").is_empty()).then_some(())
+    });
+    let other = say(folder, &["cancel", "long", "--index", "2"]);
+    assert_eq!(other.code, Some(1));
+    assert_eq!(
+        other.stderr,
+        "error: nothing of the task \"long\" runs or waits\n"
+    );
+    let told = say(folder, &["cancel", "long", "--tick", &tick]);
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        told.stdout,
+        format!("long #1 of {tick}: its holder is told\n")
+    );
+    let over = ask_until("it has ended", || {
+        let over = json(folder, &["history", "long", "--state", "cancelled"]);
+        over.as_array().unwrap().first().cloned()
+    });
+    assert_eq!(over["tick"], tick.as_str());
+    assert_eq!(over["cancel_requested"], true);
+    stop(programs);
+    assert_eq!(lines(folder, "long"), ["begun"]);
+}
+
+#[test]
+fn tables_are_for_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = r#"
+[[task]]
+name = "first"
+at = 2001-01-01T00:00:00Z
+shell = "true"
+
+[[task]]
+name = "two of a tick"
+cron = "0 0 1 1 *"
+concurrency = 2
+shell = 'printf "one\n\033[31mtwo\n"; exit 3'
+"#;
+    let mut program = Program::run_file(folder, file);
+    program.began();
+    json(folder, &["trigger", "two of a tick"]);
+    ask_until("it has failed", || {
+        let failed = json(folder, &["history", "--state", "failed"]);
+        (failed.as_array().unwrap().len() == 2).then_some(())
+    });
+    assert!(program.stop().status.success());
+    let history = say(
+        folder,
+        &["history", "--tz", "UTC", "--output", "--limit", "1"],
+    );
+    let lines: Vec<&str> = history.stdout.lines().collect();
+    assert!(
+        lines[0].starts_with("TICK                     TASK"),
+        "{}",
+        history.stdout
+    );
+    assert!(
+        lines[1].contains("  two of a tick  1  failed  1    "),
+        "{}",
+        history.stdout
+    );
+    assert!(lines[1].ends_with("  exit status 3"), "{}", history.stdout);
+    assert!(
+        history.stdout.contains("\n  one\n  \\u{1b}[31mtwo\n"),
+        "{}",
+        history.stdout
+    );
+    assert!(!history.stdout.contains('\u{1b}'));
+    let tasks = say(folder, &["tasks", "--file", "tasks.toml", "--tz", "UTC"]);
+    assert!(
+        tasks.stdout.contains("-01-01 00:00:00.000"),
+        "{}",
+        tasks.stdout
+    );
+    assert!(!tasks.stdout.contains('\u{1b}'));
+}
+
+/// The commands answer what cannot be: the words of the command line, the code, and what is said.
+#[test]
+fn what_cannot_be_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut program = Program::run_file(folder, FILE);
+    program.finished("ring");
+    assert!(program.stop().status.success());
+    std::fs::write(folder.join("bad.toml"), "[[task]]\nname = 1\n").unwrap();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (
+            &["history", "rign"],
+            2,
+            "error: the store has never heard of a task \"rign\"; did you mean \"ring\"?\n",
+        ),
+        (
+            &["pause", "nobody at all"],
+            2,
+            "error: the store has never heard of a task \"nobody at all\"\n",
+        ),
+        (
+            &["cancel", "by hand"],
+            1,
+            "error: nothing of the task \"by hand\" runs or waits\n",
+        ),
+        (
+            &["tasks", "--store", "memory:"],
+            2,
+            "error: the store memory: is within the memory of the process that runs the tasks: no other can look into it\n",
+        ),
+        (
+            &["tasks", "--store", "sqlite:gone.db"],
+            2,
+            "gone.db\" does not exist, and was not to be created\n",
+        ),
+        (
+            &["history", "--since", "yesterday"],
+            2,
+            "or how long ago, like 90m or 1d\n",
+        ),
+        (&["history", "--tz", "Mars/Olympus"], 2, "Mars/Olympus"),
+        (&["tasks", "--file", "bad.toml"], 2, "bad.toml:2"),
+    ];
+    for (words, code, told) in cases {
+        let said = say(folder, words);
+        assert_eq!(said.code, Some(code), "{words:?}: {}", said.stderr);
+        assert!(said.stderr.contains(told), "{words:?}: {}", said.stderr);
+        assert_eq!(said.stdout, "", "{words:?}");
+    }
+    assert!(!folder.join("gone.db").exists());
+    let state = say(folder, &["history", "--state", "done"]);
+    assert_eq!(state.code, Some(2));
+    assert!(
+        state.stderr.contains("allowed is one of"),
+        "{}",
+        state.stderr
+    );
+}
