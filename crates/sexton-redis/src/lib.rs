@@ -1,0 +1,52 @@
+//! Task locks in Redis and Valkey, for [Sexton](https://docs.rs/sexton).
+//!
+//! ```no_run
+//! use sexton_redis::RedisLockManager;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let manager = RedisLockManager::connect("redis://127.0.0.1/").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises, and on what
+//! - Every batch is one script, which the server runs alone: it is decided by the server's clock and without anything in between. Scripts
+//!   are sent once and, after a restart or a `SCRIPT FLUSH`, once more, without anybody's doing.
+//! - What was answered is as durable as the server keeps it: with `appendfsync always` it survives a crash, with `everysec` a crash
+//!   may take a second, without an append-only file all since the last snapshot.
+//! - A failover to a replica loses what that had not received yet; what was granted there may then be granted again. Let
+//!   [`RedisOptions::wait_for_replicas`] wait for them, and set `min-replicas-to-write`.
+//! - `maxmemory-policy` must be `noeviction` (the default): a server that throws keys away throws watermarks away.
+//!
+//! # What it keeps
+//! All keys of a namespace begin with `sexton:{NAMESPACE/0}:` and share a slot of a cluster.
+//!
+//! | key | type | holds | goes |
+//! |---|---|---|---|
+//! | `reg` | hash | per (task, index): watermark and fence | never: about 60 bytes each |
+//! | `rec` | hash | per execution: its record | with the retention |
+//! | `run` | hash | at-most-once executions that run, in short | when they end |
+//! | `wait`, `lane`, `wake`, `bare` | sorted sets | which records wait, are queued or leased, when leases end, which have none | when they end |
+//! | `hist` | sorted set | records that are over, by tick | with the retention |
+//! | `ahead` | set | what was triggered above its watermark | when that has passed it |
+//! | `cancel` | hash | what somebody asked to be cancelled | when it ends |
+//! | `pause`, `def`, `tasks` | hashes, sorted set | pauses, definitions, the names of tasks | never, but pauses |
+//! | `inst` | hash | instances | a day after the retention, or when they leave |
+//! | `meta` | hash | the revision of definitions and pauses | never |
+
+mod answer;
+mod claims;
+mod connection;
+mod error;
+mod fleet;
+mod history;
+mod manager;
+mod options;
+mod record_text;
+mod scripts;
+mod task_lock;
+
+pub use error::ConnectError;
+pub use manager::RedisLockManager;
+pub use options::RedisOptions;
+pub use task_lock::{RedisTaskLock, TaskLockError};

@@ -1,0 +1,19 @@
+-- Accounts for ticks that will not be run. Six arguments a tick: field, tick, state, reason,
+-- concurrency, instance. Answers the clock, then for each "recorded" or "already".
+local function consume(at)
+  local field, tick_text = ARGV[at], ARGV[at + 1]
+  local member = field .. '\t' .. tick_text
+  local text = call('HGET', REG, field)
+  local mark, fence = read_register(text)
+  if tick_number(tick_text) <= mark or fetch(member) then return 'already' end
+  call('HSET', REG, field, tick_text .. ' ' .. int(fence))
+  if not text then call('ZADD', TASKS, 0, field) end
+  local r = blank_record(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+  r.instance, r.finished = ARGV[at + 5], now_text .. '000'
+  save(member, r)
+  return 'recorded'
+end
+
+local answers = { now_text }
+for at = 1, #ARGV, 6 do answers[#answers + 1] = consume(at) end
+return answers

@@ -1,0 +1,14 @@
+//! The manager against real servers, which the tests start.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod conformance;
+mod connecting;
+mod equivalence;
+mod server;
