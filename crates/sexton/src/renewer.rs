@@ -58,10 +58,12 @@ impl Renewer {
             let wake = self.wake(&leases);
             let link = Arc::clone(&self.link);
             tokio::select! {
+                // In a fixed order, so that a simulation can be repeated; an answer comes before the end of a lease.
+                biased;
+                answers = answer(&mut self.call) => self.take_answers(answers),
+                () = self.turns.next() => self.turned(),
                 () = began => {}
                 () = link.sleep_until(wake) => {}
-                () = self.turns.next() => self.turned(),
-                answers = answer(&mut self.call) => self.take_answers(answers),
             }
         }
     }

@@ -279,6 +279,7 @@ impl Runs {
     fn stop_where(&self, cause: StopCause, is_meant: impl Fn(&Execution) -> bool) {
         let mut found: Vec<HeldLock> = self.lock().keys().cloned().collect();
         found.retain(|lock| is_meant(&lock.execution));
+        found.sort_by(in_order);
         found.iter().for_each(|lock| self.stop(lock, cause));
     }
 
@@ -315,9 +316,10 @@ impl Runs {
         }
     }
 
-    /// All locks under a lease.
+    /// All locks under a lease, in an order that does not change from one run of a program to the next.
     pub(crate) fn leases(&self) -> Vec<LeaseDue> {
-        self.lock()
+        let mut leases: Vec<LeaseDue> = self
+            .lock()
             .iter()
             .filter_map(|(lock, running)| {
                 let Leased { lease, until_us } = running.lease?;
@@ -327,7 +329,9 @@ impl Runs {
                     until_us,
                 })
             })
-            .collect()
+            .collect();
+        leases.sort_by(|one, other| in_order(&one.lock, &other.lock));
+        leases
     }
 
     pub(crate) fn extend_lease(&self, lock: &HeldLock, until: Timestamp) {
@@ -364,6 +368,11 @@ impl Drop for EndGuard {
         self.runs.shared.count_running(-1);
         self.runs.ended.notify_waiters();
     }
+}
+
+/// Locks by execution and fence: their claims' ids are random.
+fn in_order(one: &HeldLock, other: &HeldLock) -> std::cmp::Ordering {
+    (&one.execution, one.fence).cmp(&(&other.execution, other.fence))
 }
 
 pub(crate) fn timestamp(us: i64) -> Timestamp {
