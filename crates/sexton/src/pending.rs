@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sexton_core::lock::{BATCH_MAX, Claim, Consumption, Execution, Reason};
 use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::policy::Placement;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 use crate::limits::{Limits, Permit};
@@ -28,6 +29,32 @@ pub(crate) struct PendingClaim {
     /// Whether it was sent and its answer lost: the store may have granted it.
     pub(crate) is_in_doubt: bool,
     pub(crate) permit: Option<Permit>,
+}
+
+/// A (task, index): what has a watermark of its own.
+type Lane = (TaskName, ConcurrencyIndex);
+
+/// The earliest tick of each lane that is not accounted for yet.
+#[derive(Debug, Default)]
+struct OpenTicks(HashMap<Lane, Tick>);
+
+impl OpenTicks {
+    fn insert(&mut self, execution: &Execution) {
+        let Execution { task, index, tick } = execution.clone();
+        let earliest = self.0.entry((task, index)).or_insert(tick);
+        *earliest = tick.min(*earliest);
+    }
+
+    /// Whether one before this is open.
+    fn before(&self, execution: &Execution) -> bool {
+        // Mostly nothing is open.
+        if self.0.is_empty() {
+            return false;
+        }
+        let lane = (execution.task.clone(), execution.index);
+        let earliest = self.0.get(&lane);
+        earliest.is_some_and(|earliest| *earliest < execution.tick)
+    }
 }
 
 /// How a claim came to be.
@@ -132,8 +159,10 @@ impl PendingClaims {
         std::mem::take(&mut self.dropped)
     }
 
-    /// The next batch of ticks to account for, oldest first.
+    /// The next batch of ticks to account for, oldest first: a newer one would raise the watermark past those before it.
     pub(crate) fn take_given_up(&mut self) -> Vec<GivenUp> {
+        let by_tick = |given_up: &GivenUp| given_up.consumption.execution.tick;
+        self.given_up.make_contiguous().sort_by_key(by_tick);
         let count = self.given_up.len().min(BATCH_MAX);
         self.given_up.drain(..count).collect()
     }
@@ -151,7 +180,7 @@ impl PendingClaims {
     /// Gives up what it is too late for, and of a task that catches up with the latest tick alone, all but that. What was
     /// due by `away_until_us` waited for the store.
     pub(crate) fn expire(&mut self, now_us: i64, instance: &InstanceId, away_until_us: i64) {
-        let mut latest_due: HashMap<(TaskName, ConcurrencyIndex), Tick> = HashMap::new();
+        let mut latest_due: HashMap<Lane, Tick> = HashMap::new();
         for pending in &self.claims {
             if matches!(pending.task.policies.missed, Missed::Latest { .. })
                 && pending.due_us <= now_us
@@ -189,19 +218,39 @@ impl PendingClaims {
 
     /// The next batch to send: what may be sent and run now, the highest priority first, of one priority the
     /// earliest.
-    pub(crate) fn take_batch(&mut self, now_us: i64, limits: &Arc<Limits>) -> Vec<PendingClaim> {
+    ///
+    /// A tick waits for those of the schedule before it in its lane, those that stand open as `unplaced` among them: once it
+    /// is granted, the watermark is past them. Under distinct placement it waits for their verdicts too.
+    pub(crate) fn take_batch<'a>(
+        &mut self,
+        now_us: i64,
+        limits: &Arc<Limits>,
+        unplaced: impl Iterator<Item = &'a Execution>,
+    ) -> Vec<PendingClaim> {
+        let mut open = OpenTicks::default();
+        unplaced.for_each(|execution| open.insert(execution));
         let claims = self.claims.make_contiguous();
         // Stable: the ticks of one (task, index) stay in order, as the watermark wants them.
         claims.sort_by_key(|pending| (-i16::from(pending.task.policies.priority), pending.due_us));
         let mut batch = Vec::new();
         let mut kept = VecDeque::new();
         for mut pending in std::mem::take(&mut self.claims) {
-            if batch.len() < BATCH_MAX && pending.not_before_us <= now_us {
+            if batch.len() == BATCH_MAX {
+                kept.push_back(pending);
+                continue;
+            }
+            let by_schedule = pending.origin == Origin::Tick;
+            let may_go = pending.not_before_us <= now_us && !open.before(&pending.claim.execution);
+            if may_go {
                 pending.permit = pending.permit.or_else(|| limits.try_take(&pending.task));
-                if pending.permit.is_some() {
-                    batch.push(pending);
-                    continue;
-                }
+            }
+            let goes = may_go && pending.permit.is_some();
+            if by_schedule && (!goes || pending.claim.placement == Placement::Distinct) {
+                open.insert(&pending.claim.execution);
+            }
+            if goes {
+                batch.push(pending);
+                continue;
             }
             kept.push_back(pending);
         }
@@ -220,5 +269,32 @@ pub(crate) fn consumption(
         concurrency: pending.claim.concurrency,
         reason,
         instance: instance.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sexton_core::tick::Concurrency;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_is_accounted_for_oldest_tick_first() {
+        let mut pending = PendingClaims::default();
+        for tick_ms in [2_000, 3_000, 1_000] {
+            pending.give_up(Consumption {
+                execution: Execution {
+                    task: TaskName::new("t").unwrap(),
+                    index: ConcurrencyIndex::ONE,
+                    tick: Tick::from_millis(tick_ms).unwrap(),
+                },
+                concurrency: Concurrency::ONE,
+                reason: Reason::TooLate,
+                instance: InstanceId::random(),
+            });
+        }
+        let order = pending.take_given_up();
+        let order = order.iter().map(|given_up| &given_up.consumption.execution);
+        assert!(order.is_sorted_by_key(|execution| execution.tick));
     }
 }

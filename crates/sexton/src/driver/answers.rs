@@ -39,11 +39,7 @@ impl Driver {
             Verdict::Denied(denial) => {
                 let execution = pending.claim.execution.clone();
                 if denial == Denial::Placement && pending.origin == Origin::Tick {
-                    let nobody = consumption(&pending, &self.shared.instance, Reason::TooLate);
-                    // Before anybody is granted the next tick, which would raise the watermark past this one.
-                    let lead_us = crate::offset::micros(self.shared.lead.duration());
-                    let until_us = (pending.deadline_us - lead_us).max(pending.due_us);
-                    self.unplaced.entry(until_us).or_default().push(nobody);
+                    self.leave_to_others(&pending);
                 }
                 if denial == Denial::Overlap && pending.claim.overlap == Overlap::CancelEarlier {
                     // The store has noted it for the holder's next heartbeat. If that is us, we know already.
@@ -52,6 +48,19 @@ impl Driver {
                 self.shared.events.emit(Event::Denied { execution, denial });
             }
         }
+    }
+
+    /// Leaves an index that is not for us open to others until the next tick comes near: a grant of that one would raise the
+    /// watermark past this one.
+    fn leave_to_others(&mut self, pending: &PendingClaim) {
+        let nobody = consumption(pending, &self.shared.instance, Reason::TooLate);
+        let lead_us = crate::offset::micros(self.shared.lead.duration());
+        let next = pending.task.schedule.next_after(nobody.execution.tick);
+        let next_us = next.map_or(pending.deadline_us, |next| {
+            next.as_millis().saturating_mul(1_000)
+        });
+        let until_us = (next_us - lead_us).max(pending.due_us);
+        self.unplaced.entry(until_us).or_default().push(nobody);
     }
 
     fn take_grant(&mut self, pending: PendingClaim, grant: Grant) {

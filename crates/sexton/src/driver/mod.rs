@@ -30,6 +30,7 @@ use crate::runs::{GrantedRun, Runs, Turn};
 use crate::scheduler::Shared;
 use crate::task::CheckedTask;
 use table::TaskTable;
+pub(crate) use ticks::tick_at;
 
 /// What others may ask of a driver.
 #[derive(Debug)]
@@ -289,7 +290,11 @@ impl Driver {
     }
 
     fn claim_call(&mut self, now_us: i64) -> Option<Call> {
-        let pending = self.pending.take_batch(now_us, &self.shared.limits);
+        let unplaced = self.unplaced.values().flatten();
+        let unplaced = unplaced.map(|nobody| &nobody.execution);
+        let pending = self
+            .pending
+            .take_batch(now_us, &self.shared.limits, unplaced);
         if pending.is_empty() {
             return None;
         }

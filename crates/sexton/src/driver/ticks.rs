@@ -6,7 +6,7 @@ use std::time::Duration;
 use sexton_core::lock::{Consumption, Execution, Reason};
 use sexton_core::tick::{Concurrency, Tick};
 
-use super::{Command, Driver, LATE_AFTER_MAX, Put, claim_for, executions, late_us};
+use super::{Command, Driver, LATE_AFTER_MAX, LATE_AFTER_MIN, Put, claim_for, executions, late_us};
 use crate::due::{Due, Slot};
 use crate::error::RegistryError;
 use crate::event::Event;
@@ -68,6 +68,7 @@ impl Driver {
             return;
         }
         let now_us = self.link.now_us();
+        self.close_unplaced_before(&execution, now_us);
         let mut claim = claim_for(&self.shared, &task, execution);
         claim.concurrency = concurrency.unwrap_or(task.concurrency);
         // It stands in the store and will be found again, by us or by others.
@@ -83,6 +84,25 @@ impl Driver {
             is_in_doubt: false,
             permit: None,
         });
+    }
+
+    /// Waits no longer for others to take what stands open before an execution in its (task, index): not to hold up what
+    /// was triggered until the next tick.
+    fn close_unplaced_before(&mut self, execution: &Execution, now_us: i64) {
+        let late_before = tick_at(now_us - micros(LATE_AFTER_MIN));
+        let is_in_the_way = |nobody: &mut Consumption| {
+            let Execution { task, index, tick } = &nobody.execution;
+            *task == execution.task
+                && *index == execution.index
+                && *tick < execution.tick
+                && *tick <= late_before
+        };
+        for bucket in self.unplaced.values_mut() {
+            for nobody in bucket.extract_if(.., is_in_the_way) {
+                self.pending.give_up(nobody);
+            }
+        }
+        self.unplaced.retain(|_, bucket| !bucket.is_empty());
     }
 
     /// Turns what is due into claims, and puts each task's next tick into the queue.
@@ -219,6 +239,6 @@ impl Driver {
 }
 
 /// The latest tick not after an instant in microseconds.
-pub(super) fn tick_at(us: i64) -> Tick {
+pub(crate) fn tick_at(us: i64) -> Tick {
     Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicIsize;
 use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
-use sexton_core::lock::{BATCH_MAX, Capability, ClaimLead, LockManager, Retention, TaskQuery};
+use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
 use sexton_core::name::{InstanceId, ManagerName, NameError, TaskName};
 use sexton_core::tick::Tick;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::accounted::accounted_until;
 use super::{Home, Scheduler, Shared};
 use crate::driver::Driver;
 use crate::error::BuildError;
@@ -27,9 +28,6 @@ use crate::run::States;
 use crate::runs::{Runs, SETTLEMENTS_MAX};
 use crate::settler::settle_all;
 use crate::task::{CheckedTask, ReadyTask, TaskError, TaskProblem};
-
-/// With more tasks than this, only those that catch up are asked about in the store when the scheduler starts.
-const ASKED_TASKS_MAX: usize = 10_000;
 
 /// Commands that may wait for a driver.
 const COMMANDS_MAX: usize = 64;
@@ -402,38 +400,6 @@ impl Shared {
             .iter()
             .all(|label| self.labels.iter().any(|own| **own == **label))
     }
-}
-
-/// Up to which tick each task is accounted for in the store, so that what was missed since is not overlooked.
-async fn accounted_until(
-    link: &Link,
-    tasks: &[CheckedTask],
-) -> Result<HashMap<TaskName, Tick>, sexton_core::lock::LockError> {
-    let mut accounted = HashMap::new();
-    if !link.manager.supports(Capability::Operations) {
-        return Ok(accounted);
-    }
-    let ask_all = tasks.len() <= ASKED_TASKS_MAX;
-    let asked: Vec<TaskName> = tasks
-        .iter()
-        .filter(|task| ask_all || task.policies.missed != Missed::Skip)
-        .map(|task| task.name.clone())
-        .collect();
-    for names in asked.chunks(BATCH_MAX) {
-        let query = TaskQuery::Named(names.to_vec());
-        for state in link.call(link.manager.tasks(&query)).await? {
-            // The index that is furthest behind: the others answer "taken".
-            let watermark = state
-                .registers
-                .iter()
-                .map(|(_, register)| register.watermark)
-                .min();
-            if let Some(watermark) = watermark {
-                accounted.insert(state.task, watermark);
-            }
-        }
-    }
-    Ok(accounted)
 }
 
 impl Home {

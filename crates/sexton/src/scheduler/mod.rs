@@ -1,5 +1,6 @@
 //! The scheduler: what a service starts, talks to while it runs, and shuts down.
 
+mod accounted;
 mod builder;
 mod handle;
 mod shutdown;

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sexton::clock::TokioClock;
-use sexton::lock::{ExecutionState, Reason};
-use sexton::policy::Placement;
-use sexton::{MemoryLockManager, Scheduler, Task, Tick};
+use sexton::clock::{Clock, TokioClock};
+use sexton::lock::{
+    ClaimLead, Enqueue, Execution, ExecutionRecord, ExecutionState, LockManager, Reason,
+};
+use sexton::policy::{Missed, Placement};
+use sexton::{Concurrency, ConcurrencyIndex, MemoryLockManager, Scheduler, Task, Tick};
 
-use crate::fleet::{Diary, begin, history, pass_seconds, replica, seconds, store};
+use crate::fleet::{Diary, begin, history, name, pass_seconds, replica, second, seconds, store};
 
 async fn fleet(
     replicas: usize,
@@ -82,8 +84,7 @@ async fn distinct_with_too_few_instances_records_what_nobody_could_take() {
     let store = store(&clock);
     let fleet = fleet(2, Placement::Distinct, &diary, &clock, &store).await;
     pass_seconds(25.0).await;
-    let first =
-        |record: &&sexton::lock::ExecutionRecord| crate::fleet::second(record.execution.tick) == 10;
+    let first = |record: &&ExecutionRecord| second(record.execution.tick) == 10;
     let records = history(&store, "t").await;
     let missed: Vec<_> = records
         .iter()
@@ -99,6 +100,93 @@ async fn distinct_with_too_few_instances_records_what_nobody_could_take() {
             .all(|instances| instances[0] != instances[1])
     );
     shut_down(fleet).await;
+}
+
+/// How many records there are of each tick.
+async fn records_by_tick(store: &MemoryLockManager) -> Vec<(i64, usize)> {
+    let mut by_tick = BTreeMap::new();
+    for record in history(store, "t").await {
+        *by_tick.entry(second(record.execution.tick)).or_default() += 1;
+    }
+    by_tick.into_iter().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_could_take_is_recorded_before_the_next_tick_is_granted() {
+    // Whether ticks are caught up with, and whether one is claimed before the one before it is due.
+    let window = seconds(60);
+    let cases = [
+        (Missed::Skip, 1),
+        (Missed::Latest { window }, 1),
+        (Missed::All { window }, 1),
+        (Missed::Skip, 45),
+    ];
+    for (missed, lead_s) in cases {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let task = Task::new("t").every(seconds(10)).unwrap().concurrency(2);
+        let task = task.placement(Placement::Distinct).missed(missed);
+        let scheduler = replica(&clock, store.clone())
+            .claim_lead(ClaimLead::new(seconds(lead_s)).unwrap())
+            .task(task.run(diary.noting(&clock)))
+            .start()
+            .await
+            .unwrap();
+        pass_seconds(205.0).await;
+        let complete: Vec<(i64, usize)> = (1..=19).map(|tick| (tick * 10, 2)).collect();
+        let records = records_by_tick(&store).await;
+        assert_eq!(records[..19], complete, "{missed:?}, lead {lead_s} s");
+        scheduler.shutdown(Duration::ZERO).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_could_take_is_recorded_before_what_was_triggered_is_granted() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let task = Task::new("t").every(seconds(60)).unwrap().concurrency(2);
+    let task = task.placement(Placement::Distinct);
+    let scheduler = replica(&clock, store.clone())
+        .task(task.run(diary.noting(&clock)))
+        .start()
+        .await
+        .unwrap();
+    pass_seconds(70.0).await;
+    let left_open = 3 - diary.entries()[0].index;
+    let enqueue = Enqueue {
+        execution: Execution {
+            task: name("t"),
+            index: ConcurrencyIndex::new(left_open.into()).unwrap(),
+            tick: Tick::at_or_before(clock.now()),
+        },
+        concurrency: Concurrency::new(2).unwrap(),
+    };
+    store.enqueue(&[enqueue]).await.unwrap();
+    // Until the next heartbeat, not until the next tick.
+    pass_seconds(6.0).await;
+    assert_eq!(diary.seconds(), [60, 70]);
+    assert_eq!(records_by_tick(&store).await, [(60, 2), (70, 1)]);
+    scheduler.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_joins_takes_the_index_that_is_left_of_a_tick_claimed_ahead() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let start = || {
+        let task = Task::new("t").every(seconds(60)).unwrap().concurrency(2);
+        let task = task.placement(Placement::Distinct);
+        replica(&clock, store.clone())
+            .claim_lead(ClaimLead::new(seconds(30)).unwrap())
+            .task(task.run(diary.noting(&clock)))
+    };
+    let first = start().start().await.unwrap();
+    pass_seconds(50.0).await;
+    assert_eq!(history(&store, "t").await.len(), 1);
+    let second = start().start().await.unwrap();
+    pass_seconds(11.0).await;
+    assert_eq!(diary.by_tick("t").values().next(), Some(&vec![1, 2]));
+    shut_down(vec![first, second]).await;
 }
 
 #[tokio::test(start_paused = true)]
