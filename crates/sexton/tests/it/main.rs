@@ -21,4 +21,5 @@ mod overlap;
 mod placement;
 mod running;
 mod shutdown;
+mod simulation;
 mod store_trouble;

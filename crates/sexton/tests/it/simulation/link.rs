@@ -14,6 +14,7 @@ use sexton::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
+use tokio::sync::oneshot;
 
 use super::store::SimStore;
 
@@ -26,16 +27,15 @@ pub(crate) struct SimClock {
 
 impl SimClock {
     pub(crate) fn new(clock: TokioClock) -> SimClock {
-        SimClock { clock, stopped_until: Arc::default() }
+        SimClock {
+            clock,
+            stopped_until: Arc::default(),
+        }
     }
 
     /// The process does nothing for so long.
     pub(crate) fn stop(&self, duration: Duration) {
         *self.stopped_until.lock().unwrap() = self.clock.monotonic() + duration;
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        *self.stopped_until.lock().unwrap() > self.clock.monotonic()
     }
 
     /// Completes when the process runs.
@@ -77,11 +77,24 @@ pub(crate) struct Weather {
     pub(crate) cut: f64,
     /// Share of calls whose answer is lost.
     pub(crate) deaf: f64,
+    /// Whether the caller is told at once that a call was lost.
+    pub(crate) breaks_loudly: bool,
 }
 
+/// Longer than any caller waits.
+const SILENCE: Duration = Duration::from_secs(10);
+
 impl Weather {
-    pub(crate) const FAIR: Weather =
-        Weather { delay_max: Duration::from_millis(2), cut: 0.0, deaf: 0.0 };
+    pub(crate) const FAIR: Weather = Weather {
+        delay_max: Duration::from_millis(2),
+        cut: 0.0,
+        deaf: 0.0,
+        breaks_loudly: true,
+    };
+
+    fn delay(self) -> Duration {
+        self.delay_max.mul_f64(fastrand::f64())
+    }
 }
 
 /// A replica's connection.
@@ -95,30 +108,54 @@ pub(crate) struct SimLink {
 
 impl SimLink {
     pub(crate) fn new(store: SimStore, clock: SimClock, weather: Arc<Mutex<Weather>>) -> SimLink {
-        SimLink { store, clock, namespace: Namespace::default(), weather }
+        SimLink {
+            store,
+            clock,
+            namespace: Namespace::default(),
+            weather,
+        }
     }
 
-    async fn through<T>(
+    /// Sends a call on its way. Once sent it arrives or does not, whatever becomes of the replica that sent it.
+    async fn through<T: Send + 'static>(
         &self,
         action: &'static str,
-        act: impl FnOnce() -> T + Send,
+        act: impl FnOnce(&SimStore) -> T + Send + 'static,
     ) -> Result<T, LockError> {
+        self.clock.running().await;
         let weather = *self.weather.lock().unwrap();
-        let lost = || LockError::Unavailable {
+        let (there, back) = (weather.delay(), weather.delay());
+        let (is_cut, is_deaf) = (chance(weather.cut), chance(weather.deaf));
+        let store = self.store.clone();
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(async move {
+            tokio::time::sleep(there).await;
+            if !is_cut {
+                let value = act(&store);
+                tokio::time::sleep(back).await;
+                if !is_deaf {
+                    // Whoever asked may have stopped waiting.
+                    let _ = answer.send(value);
+                    return;
+                }
+            }
+            // A connection that breaks is noticed at once, or not before the caller's patience ends.
+            if !weather.breaks_loudly {
+                tokio::time::sleep(SILENCE).await;
+            }
+        });
+        let answer = answered.await;
+        self.clock.running().await;
+        answer.map_err(|_| LockError::Unavailable {
             store: self.location(),
             action,
             source: "lost on the way".into(),
-        };
-        self.clock.running().await;
-        tokio::time::sleep(weather.delay_max.mul_f64(fastrand::f64())).await;
-        if fastrand::f64() < weather.cut {
-            return Err(lost());
-        }
-        let answer = act();
-        tokio::time::sleep(weather.delay_max.mul_f64(fastrand::f64())).await;
-        self.clock.running().await;
-        if fastrand::f64() < weather.deaf { Err(lost()) } else { Ok(answer) }
+        })
     }
+}
+
+fn chance(share: f64) -> bool {
+    fastrand::f64() < share
 }
 
 #[async_trait::async_trait]
@@ -136,7 +173,7 @@ impl LockManager for SimLink {
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {
-        self.through("now", || self.store.now()).await
+        self.through("now", SimStore::now).await
     }
 
     async fn claim(
@@ -145,39 +182,58 @@ impl LockManager for SimLink {
         batch: &[Claim],
     ) -> Result<Answer<Vec<Verdict>>, LockError> {
         let clients_now = self.clock.now();
-        self.through("claim", || self.store.claim(lead, batch, clients_now)).await
+        let batch = batch.to_vec();
+        self.through("claim", move |store| store.claim(lead, &batch, clients_now))
+            .await
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
-        self.through("renew", || self.store.renew(batch)).await
+        let batch = batch.to_vec();
+        self.through("renew", move |store| store.renew(&batch))
+            .await
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
-        self.through("settle", || self.store.settle(batch)).await
+        let batch = batch.to_vec();
+        self.through("settle", move |store| store.settle(&batch))
+            .await
     }
 
     async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
-        self.through("release", || self.store.release(batch)).await
+        let batch = batch.to_vec();
+        self.through("release", move |store| store.release(&batch))
+            .await
     }
 
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
-        self.through("consume", || self.store.consume(batch)).await
+        let batch = batch.to_vec();
+        self.through("consume", move |store| store.consume(&batch))
+            .await
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
-        self.through("sweep", || self.store.sweep(query)).await
+        let query = query.clone();
+        self.through("sweep", move |store| store.sweep(&query))
+            .await
     }
 
     async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
-        self.through("heartbeat", || self.store.heartbeat(report)).await
+        let report = report.clone();
+        self.through("heartbeat", move |store| store.heartbeat(&report))
+            .await
     }
 
     async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.through("leave", || self.store.leave(instance)).await
+        let instance = instance.clone();
+        self.through("leave", move |store| store.leave(&instance))
+            .await
     }
 
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
-        Ok(Answer { now: self.store.now(), value: Vec::new() })
+        Ok(Answer {
+            now: self.store.now(),
+            value: Vec::new(),
+        })
     }
 
     async fn define(
@@ -185,14 +241,22 @@ impl LockManager for SimLink {
         _: &InstanceId,
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
-        Ok(Answer { now: self.store.now(), value: vec![Defined::Same; batch.len()] })
+        Ok(Answer {
+            now: self.store.now(),
+            value: vec![Defined::Same; batch.len()],
+        })
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
         let TaskQuery::Named(names) = query else {
-            return Ok(Answer { now: self.store.now(), value: Vec::new() });
+            return Ok(Answer {
+                now: self.store.now(),
+                value: Vec::new(),
+            });
         };
-        self.through("tasks", || self.store.tasks(names)).await
+        let names = names.clone();
+        self.through("tasks", move |store| store.tasks(&names))
+            .await
     }
 
     async fn change_pause(
@@ -200,22 +264,37 @@ impl LockManager for SimLink {
         tasks: &[TaskName],
         change: &PauseChange,
     ) -> Result<Answer<()>, LockError> {
-        self.through("change_pause", || self.store.change_pause(tasks, change)).await
+        let (tasks, change) = (tasks.to_vec(), change.clone());
+        self.through("change_pause", move |store| {
+            store.change_pause(&tasks, &change)
+        })
+        .await
     }
 
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
-        self.through("enqueue", || self.store.enqueue(batch)).await
+        let batch = batch.to_vec();
+        self.through("enqueue", move |store| store.enqueue(&batch))
+            .await
     }
 
     async fn request_cancel(&self, _: &Execution) -> Result<Answer<CancelRequested>, LockError> {
-        Ok(Answer { now: self.store.now(), value: CancelRequested::NotRunning })
+        Ok(Answer {
+            now: self.store.now(),
+            value: CancelRequested::NotRunning,
+        })
     }
 
     async fn history(&self, _: &HistoryQuery) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
-        Ok(Answer { now: self.store.now(), value: self.store.records() })
+        Ok(Answer {
+            now: self.store.now(),
+            value: self.store.records(),
+        })
     }
 
     async fn prune(&self, _: &Retention, _: usize) -> Result<Answer<usize>, LockError> {
-        Ok(Answer { now: self.store.now(), value: 0 })
+        Ok(Answer {
+            now: self.store.now(),
+            value: 0,
+        })
     }
 }

@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
 use sexton::lock::{
-    Answer, Claim, ClaimLead, Consumed, Consumption, Enqueue, Enqueued, Execution,
-    ExecutionRecord, HeldLock, InstanceRecord, InstanceReport, Pause, PauseChange, Register,
-    Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery, TaskState,
-    Verdict,
+    Answer, Claim, ClaimLead, Consumed, Consumption, Enqueue, Enqueued, ExecutionRecord, HeldLock,
+    InstanceRecord, InstanceReport, Pause, PauseChange, Register, Released, Renewal, Renewed,
+    Settled, Settlement, Signals, Sweep, SweepQuery, TaskState, Verdict,
 };
 use sexton::name::{ClaimId, InstanceId, TaskName};
-use sexton::{Attempt, ConcurrencyIndex, Fence};
+use sexton::{ConcurrencyIndex, Fence, Tick};
+
+use super::history::{Granted, History, What};
 
 /// A rule that the store does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,62 +32,62 @@ pub(crate) enum Break {
     FenceReused,
 }
 
-/// Something that took effect in the store, at the store's time.
-#[derive(Debug, Clone)]
-pub(crate) struct Effect {
-    pub(crate) at: Timestamp,
-    pub(crate) kind: EffectKind,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum EffectKind {
-    /// A new grant; `had_record`: of an execution that stood in the store already.
-    Granted {
-        execution: Execution,
-        claim_id: ClaimId,
-        instance: InstanceId,
-        fence: Fence,
-        attempt: Attempt,
-        lease_until: Option<Timestamp>,
-        had_record: bool,
-    },
-    Extended(HeldLock, Option<Timestamp>),
-    Settled(HeldLock),
-    Released(HeldLock),
-    /// Accounted for without a grant.
-    Recorded(Execution),
-}
-
 #[derive(Debug, Default)]
 struct State {
     locks: LockState,
     instances: BTreeMap<InstanceId, InstanceRecord>,
-    log: Vec<Effect>,
+    forgotten: Vec<ExecutionRecord>,
 }
 
 /// Clones share the state.
 #[derive(Debug, Clone)]
 pub(crate) struct SimStore {
     clock: Arc<dyn Clock>,
+    history: History,
     broken: Option<Break>,
     state: Arc<Mutex<State>>,
 }
 
 impl SimStore {
-    pub(crate) fn new(clock: Arc<dyn Clock>, broken: Option<Break>) -> SimStore {
-        SimStore { clock, broken, state: Arc::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, history: History, broken: Option<Break>) -> SimStore {
+        SimStore {
+            clock,
+            history,
+            broken,
+            state: Arc::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(crate) fn effects(&self) -> Vec<Effect> {
-        self.state.lock().unwrap().log.clone()
+    /// All records there ever were, those that were forgotten since among them.
+    pub(crate) fn records(&self) -> Vec<ExecutionRecord> {
+        let state = self.state.lock().unwrap();
+        state
+            .forgotten
+            .iter()
+            .chain(state.locks.records())
+            .cloned()
+            .collect()
     }
 
-    pub(crate) fn records(&self) -> Vec<ExecutionRecord> {
-        self.state.lock().unwrap().locks.records().cloned().collect()
+    /// Whether nothing runs or waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap()
+            .locks
+            .records()
+            .all(|record| record.state.is_over())
+    }
+
+    /// Whether all that was ever claimed of a task is accounted for up to its last tick.
+    pub(crate) fn has_passed(&self, task: &TaskName, last: Tick) -> bool {
+        let state = self.state.lock().unwrap();
+        let mut registers = state.locks.registers();
+        registers.all(|(name, _, register)| name != task || register.watermark >= last)
     }
 
     fn each<E, T>(
@@ -96,7 +97,10 @@ impl SimStore {
     ) -> Answer<Vec<T>> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
-        let value = batch.iter().map(|entry| decide(&mut state, entry, now)).collect();
+        let value = batch
+            .iter()
+            .map(|entry| decide(&mut state, entry, now))
+            .collect();
         state.locks.take_changes();
         Answer { now, value }
     }
@@ -117,15 +121,20 @@ impl SimStore {
                 }
                 _ => now,
             };
-            state.claim(claim, lead, by, now, broken)
+            state.claim(claim, lead, by, broken, &self.history)
         })
     }
 
     pub(crate) fn renew(&self, batch: &[Renewal]) -> Answer<Vec<Renewed>> {
         self.each(batch, |state, renewal, now| {
             let renewed = state.locks.renew(renewal, now);
-            if let Renewed::Extended { lease_until, .. } = renewed {
-                state.tell(now, EffectKind::Extended(renewal.lock.clone(), lease_until));
+            if let Renewed::Extended {
+                lease_until: Some(until),
+                ..
+            } = renewed
+            {
+                self.history
+                    .write(What::Extended(renewal.lock.clone(), until));
             }
             renewed
         })
@@ -135,7 +144,8 @@ impl SimStore {
         self.each(batch, |state, settlement, now| {
             let settled = state.locks.settle(settlement, now);
             if matches!(settled, Settled::Recorded { .. }) {
-                state.tell(now, EffectKind::Settled(settlement.lock.clone()));
+                let Settlement { lock, outcome, .. } = settlement;
+                self.history.write(What::Settled(lock.clone(), *outcome));
             }
             settled
         })
@@ -144,8 +154,8 @@ impl SimStore {
     pub(crate) fn release(&self, batch: &[HeldLock]) -> Answer<Vec<Released>> {
         self.each(batch, |state, lock, now| {
             let released = state.locks.release(lock, now);
-            if released == Released::Reopened {
-                state.tell(now, EffectKind::Released(lock.clone()));
+            if released == Released::Open {
+                self.history.write(What::Released(lock.clone()));
             }
             released
         })
@@ -154,15 +164,23 @@ impl SimStore {
     pub(crate) fn consume(&self, batch: &[Consumption]) -> Answer<Vec<Consumed>> {
         self.each(batch, |state, consumption, now| {
             let consumed = state.locks.consume(consumption, now);
-            if consumed == Consumed::Recorded {
-                state.tell(now, EffectKind::Recorded(consumption.execution.clone()));
-            }
+            let Consumption {
+                execution,
+                instance,
+                ..
+            } = consumption.clone();
+            self.history.write(match consumed {
+                Consumed::Recorded => What::Recorded(execution),
+                Consumed::Already => What::AccountedFor(execution, instance),
+            });
             consumed
         })
     }
 
     pub(crate) fn enqueue(&self, batch: &[Enqueue]) -> Answer<Vec<Enqueued>> {
-        self.each(batch, |state, enqueue, now| state.locks.enqueue(enqueue, now))
+        self.each(batch, |state, enqueue, now| {
+            state.locks.enqueue(enqueue, now)
+        })
     }
 
     pub(crate) fn sweep(&self, query: &SweepQuery) -> Answer<Sweep> {
@@ -172,18 +190,28 @@ impl SimStore {
             Some(Break::LeaseNotChecked) => now + SignedDuration::from_mins(1),
             _ => now,
         };
-        let State { locks, instances, .. } = &mut *state;
+        let State {
+            locks, instances, ..
+        } = &mut *state;
         let is_present = |instance: &InstanceId| {
-            instances.get(instance).is_some_and(|record| record.is_present_at(now))
+            instances
+                .get(instance)
+                .is_some_and(|record| record.is_present_at(now))
         };
         let value = locks.sweep(query, &is_present, by);
+        for execution in &value.lost {
+            self.history.write(What::Lost(execution.clone()));
+        }
         Answer { now, value }
     }
 
     pub(crate) fn heartbeat(&self, report: &InstanceReport) -> Answer<Signals> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
-        let record = InstanceRecord { report: report.clone(), seen_at: now };
+        let record = InstanceRecord {
+            report: report.clone(),
+            seen_at: now,
+        };
         state.instances.insert(report.instance.clone(), record);
         let cancel = state
             .locks
@@ -193,12 +221,22 @@ impl SimStore {
             .map(|record| record.execution.clone())
             .collect();
         let sweep = state.locks.has_claimable(now);
-        Answer { now, value: Signals { cancel, sweep, revision: 0 } }
+        Answer {
+            now,
+            value: Signals {
+                cancel,
+                sweep,
+                revision: 0,
+            },
+        }
     }
 
     pub(crate) fn leave(&self, instance: &InstanceId) -> Answer<()> {
         self.state.lock().unwrap().instances.remove(instance);
-        Answer { now: self.clock.now(), value: () }
+        Answer {
+            now: self.clock.now(),
+            value: (),
+        }
     }
 
     pub(crate) fn tasks(&self, names: &[TaskName]) -> Answer<Vec<TaskState>> {
@@ -212,9 +250,17 @@ impl SimStore {
                 .collect();
             registers.sort_by_key(|(index, _)| *index);
             let pause = state.locks.pause(task).cloned();
-            TaskState { task: task.clone(), definition: None, pause, registers }
+            TaskState {
+                task: task.clone(),
+                definition: None,
+                pause,
+                registers,
+            }
         };
-        Answer { now: self.clock.now(), value: names.iter().map(of).collect() }
+        Answer {
+            now: self.clock.now(),
+            value: names.iter().map(of).collect(),
+        }
     }
 
     pub(crate) fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answer<()> {
@@ -223,40 +269,38 @@ impl SimStore {
         for task in tasks {
             let pause = match change {
                 PauseChange::Resume => None,
-                PauseChange::Pause { note, by } => {
-                    Some(Pause { note: note.clone(), by: by.clone(), since: now })
-                }
+                PauseChange::Pause { note, by } => Some(Pause {
+                    note: note.clone(),
+                    by: by.clone(),
+                    since: now,
+                }),
             };
             state.locks.load_pause(task.clone(), pause);
         }
         Answer { now, value: () }
     }
 
-    /// Drops what is over and older than the rest needs, as a short retention would.
+    /// Forgets what is over and has a tick before `oldest`, as a short retention would.
     pub(crate) fn forget_before(&self, oldest: Timestamp) {
         let mut state = self.state.lock().unwrap();
-        let old: Vec<Execution> = state
-            .locks
-            .records()
-            .map(|record| record.execution.clone())
-            .filter(|execution| execution.tick.timestamp() < oldest)
-            .collect();
-        old.iter().for_each(|execution| state.locks.forget(execution));
+        let is_old = |record: &&ExecutionRecord| {
+            record.state.is_over() && record.execution.tick.timestamp() < oldest
+        };
+        let old: Vec<ExecutionRecord> = state.locks.records().filter(is_old).cloned().collect();
+        old.iter()
+            .for_each(|record| state.locks.forget(&record.execution));
+        state.forgotten.extend(old);
     }
 }
 
 impl State {
-    fn tell(&mut self, at: Timestamp, kind: EffectKind) {
-        self.log.push(Effect { at, kind });
-    }
-
     fn claim(
         &mut self,
         claim: &Claim,
         lead: ClaimLead,
         by: Timestamp,
-        now: Timestamp,
         broken: Option<Break>,
+        history: &History,
     ) -> Verdict {
         let execution = claim.execution.clone();
         let before = self.locks.register(&execution.task, execution.index);
@@ -266,7 +310,11 @@ impl State {
             claim.claim_id = ClaimId::random();
         }
         let mut verdict = self.locks.claim(&claim, lead, by);
-        let is_new = |fence: Fence| had_record.as_ref().is_none_or(|record| record.fence != fence);
+        let is_new = |fence: Fence| {
+            had_record
+                .as_ref()
+                .is_none_or(|record| record.fence != fence)
+        };
         match &mut verdict {
             Verdict::Granted(grant) if is_new(grant.fence) => {
                 let after = self.locks.register(&execution.task, execution.index);
@@ -285,22 +333,23 @@ impl State {
                 {
                     register.watermark = before.watermark;
                 }
-                self.locks.load_register(execution.task.clone(), execution.index, register);
-                let kind = EffectKind::Granted {
+                self.locks
+                    .load_register(execution.task.clone(), execution.index, register);
+                history.write(What::Granted(Granted {
                     execution,
-                    claim_id: claim.claim_id,
                     instance: claim.instance.clone(),
                     fence: grant.fence,
                     attempt: grant.attempt,
                     lease_until: grant.lease_until,
                     had_record: had_record.is_some(),
-                };
-                self.tell(now, kind);
+                }));
             }
             Verdict::Granted(_) => {}
-            Verdict::Denied(_) => {
+            Verdict::Denied(denial) => {
+                let instance = claim.instance.clone();
+                history.write(What::Denied(execution.clone(), instance, *denial));
                 if had_record.is_none() && self.locks.record(&execution).is_some() {
-                    self.tell(now, EffectKind::Recorded(execution));
+                    history.write(What::Recorded(execution));
                 }
             }
         }

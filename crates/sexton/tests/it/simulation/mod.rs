@@ -1,0 +1,154 @@
+//! The whole fleet in one thread and in no time: schedulers as they are, on a store and a network that go wrong as a seed
+//! says, and a checker of everything that happened against the promise.
+//!
+//! Each seed is another world, and always the same one. `SEXTON_SIM_SEED=7 cargo nextest run -p sexton --no-capture
+//! simulation` shows what happens in the world of seed 7; `SEXTON_SIM_SEEDS=100000` goes through more of them than usual.
+
+mod checker;
+mod history;
+mod link;
+mod plan;
+mod store;
+mod world;
+
+use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
+
+use self::checker::violations;
+use self::store::Break;
+use self::world::{Simulated, simulate};
+
+/// Worlds that the ordinary tests go through, all together.
+const SEEDS: u64 = 1_000;
+
+/// Tests that share them, side by side.
+const SHARES: u64 = 4;
+
+/// Worlds in which a broken rule must show.
+const SEEDS_TO_FIND_MAX: u64 = 300;
+
+fn number_from(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} must be a number, found {text:?}")))
+}
+
+fn log(simulated: &Simulated) -> String {
+    let mut log = format!("{:#?}\n", simulated.plan);
+    for line in &simulated.lines {
+        writeln!(log, "{line}").unwrap();
+    }
+    log
+}
+
+/// What the world of a seed does that it must not.
+fn wrong_in(seed: u64, broken: Option<Break>) -> Vec<String> {
+    let simulated = std::panic::catch_unwind(AssertUnwindSafe(|| simulate(seed, broken)));
+    match simulated {
+        Ok(simulated) => violations(&simulated),
+        Err(_) => vec!["it panicked".to_owned()],
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "it is what was asked for")]
+fn show(seed: u64) {
+    let simulated = simulate(seed, None);
+    println!("{}", log(&simulated));
+    let wrong = violations(&simulated);
+    assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
+}
+
+/// The promise holds in a share of the worlds.
+fn holds_in_share(share: u64) {
+    if let Some(seed) = number_from("SEXTON_SIM_SEED") {
+        if share == 0 {
+            show(seed);
+        }
+        return;
+    }
+    let seeds = number_from("SEXTON_SIM_SEEDS").unwrap_or(SEEDS);
+    for seed in (share..seeds).step_by(usize::try_from(SHARES).unwrap()) {
+        let wrong = wrong_in(seed, None);
+        assert!(
+            wrong.is_empty(),
+            "the promise is broken in the world of seed {seed}:\n{}\nsee what happens there: SEXTON_SIM_SEED={seed} cargo \
+             nextest run -p sexton --no-capture simulation",
+            wrong.join("\n")
+        );
+    }
+}
+
+#[test]
+fn the_promise_holds_in_the_first_share_of_worlds() {
+    holds_in_share(0);
+}
+
+#[test]
+fn the_promise_holds_in_the_second_share_of_worlds() {
+    holds_in_share(1);
+}
+
+#[test]
+fn the_promise_holds_in_the_third_share_of_worlds() {
+    holds_in_share(2);
+}
+
+#[test]
+fn the_promise_holds_in_the_fourth_share_of_worlds() {
+    holds_in_share(3);
+}
+
+#[test]
+fn a_seed_is_always_the_same_world() {
+    for seed in [1, 2, 3] {
+        let (first, second) = (log(&simulate(seed, None)), log(&simulate(seed, None)));
+        let differs = first
+            .lines()
+            .zip(second.lines())
+            .find(|(one, other)| one != other);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
+
+/// The checker finds what a broken rule does, and calls it by this name.
+#[allow(clippy::print_stdout, reason = "seeds are told")]
+#[track_caller]
+fn finds(broken: Break, rule: &str) {
+    let is_found = |seed: &u64| {
+        let wrong = wrong_in(*seed, Some(broken));
+        wrong.iter().any(|wrong| wrong.starts_with(rule))
+    };
+    match (0..SEEDS_TO_FIND_MAX).find(is_found) {
+        Some(seed) => println!("{broken:?} shows in the world of seed {seed}"),
+        None => panic!("{broken:?} goes unnoticed in {SEEDS_TO_FIND_MAX} worlds"),
+    }
+}
+
+#[test]
+fn a_watermark_that_is_not_advanced_is_found() {
+    finds(
+        Break::WatermarkNotAdvanced,
+        "nothing is granted behind the watermark",
+    );
+}
+
+#[test]
+fn a_claim_id_that_is_ignored_is_found() {
+    finds(Break::ClaimIdIgnored, "a healthy instance loses nothing");
+}
+
+#[test]
+fn a_lease_that_is_not_checked_is_found() {
+    finds(Break::LeaseNotChecked, "no two grants are live at once");
+}
+
+#[test]
+fn a_clients_clock_that_is_trusted_is_found() {
+    finds(Break::ClientsClockTrusted, "no two grants are live at once");
+}
+
+#[test]
+fn a_fence_that_is_reused_is_found() {
+    finds(Break::FenceReused, "fences rise");
+}
