@@ -235,7 +235,10 @@ impl Connection {
     ) -> Result<(Value, Value), RedisError> {
         let mut manager = self.manager.clone();
         let Some(wait) = confirmation.command() else {
-            let answer = manager.send_packed_command(&command).await?.extract_error()?;
+            let answer = manager
+                .send_packed_command(&command)
+                .await?
+                .extract_error()?;
             return Ok((answer, Value::Nil));
         };
         let mut pipeline = Pipeline::with_capacity(2);

@@ -1,5 +1,6 @@
 //! A scheduler's link to one lock manager: calls with a limit, the store's clock, lost and found.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::SignedDuration;
 use sexton_core::clock::Clock;
 use sexton_core::lock::{Answer, LockError, LockManager};
 use sexton_core::name::ManagerName;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
@@ -23,7 +24,7 @@ pub(crate) struct Link {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: EventBus,
     /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or waits for it.
-    turns: watch::Sender<u64>,
+    turned: Arc<Turned>,
     call_limit: Duration,
     store_clock: Mutex<StoreClock>,
     lost_since: Mutex<Option<Duration>>,
@@ -52,7 +53,7 @@ impl Link {
             manager,
             clock,
             events,
-            turns: watch::Sender::new(0),
+            turned: Arc::default(),
             call_limit,
             store_clock: Mutex::new(StoreClock::from_first(sample)),
             lost_since: Mutex::new(None),
@@ -73,11 +74,14 @@ impl Link {
 
     /// Tells, from now on, when the store's clock leapt or the store is back.
     pub(crate) fn turns(&self) -> Turns {
-        Turns(self.turns.subscribe())
+        let seen = self.turned.count.load(Ordering::Acquire);
+        let turned = Arc::clone(&self.turned);
+        Turns { turned, seen }
     }
 
     fn turned(&self) {
-        self.turns.send_modify(|turns| *turns += 1);
+        self.turned.count.fetch_add(1, Ordering::AcqRel);
+        self.turned.told.notify_waiters();
     }
 
     /// Completes at our monotonic time `wake`; `None`: never.
@@ -210,16 +214,35 @@ impl Link {
     }
 }
 
+/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes those who wait in an order
+/// of chance: a simulation is to be the same each time.
+#[derive(Debug, Default)]
+struct Turned {
+    count: AtomicU64,
+    told: Notify,
+}
+
 /// When the store's clock leapt or the store is back.
 #[derive(Debug)]
-pub(crate) struct Turns(watch::Receiver<u64>);
+pub(crate) struct Turns {
+    turned: Arc<Turned>,
+    seen: u64,
+}
 
 impl Turns {
     /// Completes when there was such a turn since this was last asked; cancel safe.
     pub(crate) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
-            // The link is gone, and whoever asks is about to be.
-            std::future::pending::<()>().await;
+        loop {
+            let told = self.turned.told.notified();
+            let mut told = std::pin::pin!(told);
+            // From here on a turn is not overlooked, even before it is awaited.
+            told.as_mut().enable();
+            let count = self.turned.count.load(Ordering::Acquire);
+            if count != self.seen {
+                self.seen = count;
+                return;
+            }
+            told.await;
         }
     }
 }

@@ -277,15 +277,21 @@ impl Runs {
     }
 
     fn stop_where(&self, cause: StopCause, is_meant: impl Fn(&Execution) -> bool) {
-        let mut found: Vec<HeldLock> = self.lock().keys().cloned().collect();
-        found.retain(|lock| is_meant(&lock.execution));
-        found.sort_by(in_order);
+        let found: Vec<HeldLock> = {
+            let running = self.lock();
+            let locks = in_fixed_order(&running).into_iter().map(|(lock, _)| lock);
+            locks
+                .filter(|lock| is_meant(&lock.execution))
+                .cloned()
+                .collect()
+        };
         found.iter().for_each(|lock| self.stop(lock, cause));
     }
 
     pub(crate) fn abort_all(&self) {
-        for running in self.lock().values() {
-            if let Some(task) = &running.task {
+        let running = self.lock();
+        for (_, run) in in_fixed_order(&running) {
+            if let Some(task) = &run.task {
                 task.abort();
             }
         }
@@ -293,10 +299,9 @@ impl Runs {
 
     /// The executions that run now.
     pub(crate) fn executions(&self) -> Vec<Execution> {
-        self.lock()
-            .keys()
-            .map(|lock| lock.execution.clone())
-            .collect()
+        let running = self.lock();
+        let locks = in_fixed_order(&running).into_iter().map(|(lock, _)| lock);
+        locks.map(|lock| lock.execution.clone()).collect()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -316,22 +321,22 @@ impl Runs {
         }
     }
 
-    /// All locks under a lease, in an order that does not change from one run of a program to the next.
+    /// All locks under a lease.
     pub(crate) fn leases(&self) -> Vec<LeaseDue> {
-        let mut leases: Vec<LeaseDue> = self
-            .lock()
-            .iter()
-            .filter_map(|(lock, running)| {
-                let Leased { lease, until_us } = running.lease?;
-                Some(LeaseDue {
-                    lock: lock.clone(),
-                    lease,
-                    until_us,
-                })
+        let running = self.lock();
+        let due = |(lock, run): (&HeldLock, &Running)| {
+            let Leased { lease, until_us } = run.lease?;
+            let lock = lock.clone();
+            Some(LeaseDue {
+                lock,
+                lease,
+                until_us,
             })
-            .collect();
-        leases.sort_by(|one, other| in_order(&one.lock, &other.lock));
-        leases
+        };
+        in_fixed_order(&running)
+            .into_iter()
+            .filter_map(due)
+            .collect()
     }
 
     pub(crate) fn extend_lease(&self, lock: &HeldLock, until: Timestamp) {
@@ -370,9 +375,12 @@ impl Drop for EndGuard {
     }
 }
 
-/// Locks by execution and fence: their claims' ids are random.
-fn in_order(one: &HeldLock, other: &HeldLock) -> std::cmp::Ordering {
-    (&one.execution, one.fence).cmp(&(&other.execution, other.fence))
+/// Runs by execution and fence, for what is done to them one after the other is to be the same each time that a
+/// simulation is repeated. Their claims' ids are random, and so is the order of the map.
+fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Running)> {
+    let mut all: Vec<_> = running.iter().collect();
+    all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));
+    all
 }
 
 pub(crate) fn timestamp(us: i64) -> Timestamp {
