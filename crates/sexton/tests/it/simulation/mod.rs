@@ -22,7 +22,7 @@ use self::world::{Simulated, simulate};
 const SEEDS: u64 = 1_000;
 
 /// Tests that share them, side by side.
-const SHARES: u64 = 4;
+const SHARES: u64 = 8;
 
 /// Worlds in which a broken rule must show.
 const SEEDS_TO_FIND_MAX: u64 = 300;
@@ -96,6 +96,26 @@ fn the_promise_holds_in_the_third_share_of_worlds() {
 #[test]
 fn the_promise_holds_in_the_fourth_share_of_worlds() {
     holds_in_share(3);
+}
+
+#[test]
+fn the_promise_holds_in_the_fifth_share_of_worlds() {
+    holds_in_share(4);
+}
+
+#[test]
+fn the_promise_holds_in_the_sixth_share_of_worlds() {
+    holds_in_share(5);
+}
+
+#[test]
+fn the_promise_holds_in_the_seventh_share_of_worlds() {
+    holds_in_share(6);
+}
+
+#[test]
+fn the_promise_holds_in_the_eighth_share_of_worlds() {
+    holds_in_share(7);
 }
 
 #[test]
