@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
 use sexton::name::Namespace;
+use sexton::redis::RedisOptions;
 use sexton::sqlite::{Missing, SqliteOptions};
 use thiserror::Error;
 
@@ -22,6 +23,8 @@ pub(crate) enum StoreError {
     },
     #[error("the store cannot be used")]
     Sqlite(#[from] sexton_sql::OpenError),
+    #[error("the store cannot be used")]
+    Redis(#[from] sexton_redis::ConnectError),
 }
 
 /// The store's URL: the command line's (relative to the current folder), else the file's, else the default beside the
@@ -39,10 +42,11 @@ pub(crate) fn url(flag: Option<&str>, file: Option<&TaskFile>) -> Result<StoreUr
 }
 
 /// The store, as people know it.
-pub(crate) fn location(url: &StoreUrl) -> String {
+pub(crate) fn location(url: &StoreUrl, manager: &dyn LockManager) -> String {
     match url {
+        // As it was written: shorter than the whole path.
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        StoreUrl::Memory => "memory:".to_owned(),
+        StoreUrl::Redis(_) | StoreUrl::Memory => manager.location(),
     }
 }
 
@@ -55,6 +59,10 @@ pub(crate) async fn open(
     let namespace = namespace.unwrap_or_default();
     Ok(match url {
         StoreUrl::Memory => Arc::new(MemoryLockManager::new().in_namespace(namespace)),
+        StoreUrl::Redis(url) => {
+            let options = RedisOptions::new().namespace(namespace);
+            Arc::new(options.connect(url.expose()).await?)
+        }
         StoreUrl::Sqlite(path) => {
             let options = SqliteOptions::new().namespace(namespace).missing(missing);
             Arc::new(options.open(path).await?)

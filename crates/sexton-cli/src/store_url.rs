@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::secret::Secret;
+
 /// What a store's URL looks like, for error messages.
-pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\" \
-    or \"memory:\" (this process alone)";
+pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\", \
+    \"redis://user:password@host:6379/0\" or \"memory:\" (this process alone)";
 
 /// The name of the default store's file, beside the task file.
 pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
@@ -17,6 +19,8 @@ pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
 pub enum StoreUrl {
     /// One SQLite file, shared by the processes of one machine.
     Sqlite(PathBuf),
+    /// A Redis or Valkey server. Its URL may hold a password.
+    Redis(Secret),
     /// The memory of this process: nobody to share with.
     Memory,
 }
@@ -39,6 +43,14 @@ pub enum StoreUrlError {
         /// What stands before the colon, if that is no more than a word.
         scheme: Option<String>,
     },
+    /// `redis:` without a server.
+    #[error(
+        "the Redis store's URL names no server: it is written redis://[user:password@]host[:port][/database]"
+    )]
+    RedisHost,
+    /// TLS, Sentinel, Cluster.
+    #[error("Redis is known to this version of sexton as a single server without TLS: redis://…")]
+    NotYet,
     /// `sqlite:` without a file.
     #[error("the SQLite store's URL names no file")]
     NoFile,
@@ -66,9 +78,11 @@ impl StoreUrl {
             "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
             "memory" => Err(StoreUrlError::MemoryHasNoPath),
             "sqlite" => sqlite_path(rest).map(|path| StoreUrl::Sqlite(folder.join(path))),
-            "redis" | "rediss" | "redis+sentinel" | "redis+cluster" => {
-                Err(not_compiled("Redis", "redis"))
+            "redis" if rest.starts_with("//") => {
+                Ok(StoreUrl::Redis(Secret::resolved("redis://…", url)))
             }
+            "redis" => Err(StoreUrlError::RedisHost),
+            "rediss" | "redis+sentinel" | "redis+cluster" => Err(StoreUrlError::NotYet),
             "postgres" | "postgresql" => Err(not_compiled("PostgreSQL", "postgres")),
             "mysql" | "mariadb" => Err(not_compiled("MySQL", "mysql")),
             "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
@@ -141,7 +155,8 @@ mod tests {
     #[test]
     fn a_url_that_cannot_be_used_is_answered_without_repeating_it() {
         for url in [
-            "redis://u:hunter2@h/",
+            "rediss://u:hunter2@h/",
+            "redis:hunter2",
             "postgres://u:hunter2@h/",
             "ftp://u:hunter2@h",
             "hunter2",

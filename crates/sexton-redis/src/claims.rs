@@ -1,6 +1,7 @@
 //! Batches about executions: claimed, renewed, settled, released, consumed, enqueued, cancelled.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use sexton_core::lock::ExecutionState;
@@ -25,15 +26,15 @@ use crate::scripts;
 pub(crate) struct Arguments(Vec<Vec<u8>>);
 
 impl Arguments {
-    pub(crate) fn add(&mut self, argument: impl ToString) {
-        self.text(argument.to_string());
+    pub(crate) fn add(&mut self, number: impl Display) {
+        self.text(format!("{number}"));
     }
 
     pub(crate) fn text(&mut self, argument: impl Into<String>) {
         self.0.push(argument.into().into_bytes());
     }
 
-    /// The four or three that show a lock: member, claim, fence.
+    /// What shows a lock: member, claim, fence.
     fn lock(&mut self, lock: &HeldLock) {
         self.text(member(&lock.execution));
         self.text(claim_text(lock.claim_id));

@@ -65,6 +65,8 @@ pub use scheduler::{Scheduler, SchedulerBuilder, SchedulerHandle, ShutdownReport
 pub use sexton_core::memory::MemoryLockManager;
 pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 pub use sexton_core::{lock, name, schedule};
+#[cfg(feature = "redis")]
+pub use sexton_redis::{self as redis, RedisLockManager};
 #[cfg(feature = "sqlite")]
 pub use sexton_sql::sqlite::{self, SqliteLockManager};
 pub use task::{ReadyTask, Task, TaskError, TaskProblem};

@@ -45,6 +45,7 @@ pub(crate) async fn run(
     let requests = Requests::new()?;
     let url = store::url(arguments.store.as_deref(), Some(&file))?;
     let manager = store::open(&url, file.store.namespace.clone(), Missing::Create).await?;
+    let location = store::location(&url, &*manager);
     let scheduler = builder(arguments).shared_manager(ManagerName::default().as_str(), manager);
     let scheduler = scheduler.tasks(file.tasks.iter().map(|spec| tasks::ready(spec, &requests)));
     let opening = scheduler.start();
@@ -53,7 +54,7 @@ pub(crate) async fn run(
         () = stops.next() => return Ok(ShutdownReport::default()),
     };
     let mut log = live::Live::new(arguments.log_format, &scheduler);
-    log.began(&scheduler, &store::location(&url), &file)
+    log.began(&scheduler, &location, &file)
         .map_err(RunError::Output)?;
     let mut current = file.tasks;
     loop {

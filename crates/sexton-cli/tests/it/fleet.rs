@@ -1,10 +1,10 @@
-//! Several programs on one SQLite file, some of them killed and stopped: nothing twice, nothing silently not at all.
+//! Several programs on one store, some of them killed and stopped: nothing twice, nothing silently not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rustix::process::Signal;
-use sexton::SqliteLockManager;
+use sexton::{RedisLockManager, SqliteLockManager};
 use sexton_core::lock::{
     Execution, ExecutionRecord, ExecutionState, HistoryQuery, LockManager, Outcome, Reason,
     SweepQuery,
@@ -13,6 +13,7 @@ use sexton_core::name::TaskName;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 use crate::program::{Program, ask_until};
+use crate::redis_server;
 
 const PERIOD_MS: i64 = 200;
 /// How many executions a tick of a task has; there are two tasks of each.
@@ -32,9 +33,9 @@ struct Written {
 
 /// `a…` skips what it is too late for; `b…` catches up with every tick, so that however slow the machine is, none may
 /// be missing.
-fn task_file() -> String {
+fn task_file(store: &str) -> String {
     let line = "$SEXTON_TASK $SEXTON_CONCURRENCY_INDEX $SEXTON_TICK $SEXTON_FENCE $SEXTON_INSTANCE";
-    let mut file = "[store]\nurl = \"sqlite:sexton.db\"\n".to_owned();
+    let mut file = format!("[store]\nurl = \"{store}\"\n");
     for concurrency in CONCURRENCIES {
         for (kind, missed) in [
             ("a", "\"skip\""),
@@ -72,7 +73,7 @@ fn read_line(line: &str) -> Written {
 
 /// All records of ticks in `first_ms..=last_ms` in these states; empty means all.
 async fn records(
-    manager: &SqliteLockManager,
+    manager: &dyn LockManager,
     first_ms: i64,
     last_ms: i64,
     states: &[ExecutionState],
@@ -111,8 +112,35 @@ fn wait_for_tick(program: &mut Program, after_ms: i64) -> i64 {
 fn five_programs_run_every_tick_once_while_one_is_killed_and_one_stands_still() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    std::fs::write(folder.join("tasks.toml"), task_file()).unwrap();
+    let file = folder.path().join("sexton.db");
+    every_tick_runs_once(&runtime, folder.path(), "sqlite:sexton.db", || {
+        let opening = SqliteLockManager::open(&file);
+        Box::new(runtime.block_on(opening).unwrap())
+    });
+}
+
+#[test]
+fn five_programs_on_a_redis_server_do_too() {
+    if redis_server::is_declared_absent() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = runtime.block_on(redis_server::Server::start());
+    let url = server.url();
+    every_tick_runs_once(&runtime, folder.path(), &url, || {
+        let connecting = RedisLockManager::connect(&url);
+        Box::new(runtime.block_on(connecting).unwrap())
+    });
+}
+
+fn every_tick_runs_once(
+    runtime: &tokio::runtime::Runtime,
+    folder: &Path,
+    store: &str,
+    open: impl Fn() -> Box<dyn LockManager>,
+) {
+    std::fs::write(folder.join("tasks.toml"), task_file(store)).unwrap();
 
     let mut programs: Vec<Program> = (0..5)
         .map(|_| Program::run(folder, &["tasks.toml"]))
@@ -143,12 +171,10 @@ fn five_programs_run_every_tick_once_while_one_is_killed_and_one_stands_still() 
     let last_ms = ticks.min().unwrap();
 
     // Nothing of what was due by then is open any more, but what the killed one held.
-    let manager = runtime
-        .block_on(SqliteLockManager::open(folder.join("sexton.db")))
-        .unwrap();
+    let manager = open();
     let open = [ExecutionState::Waiting, ExecutionState::Running];
     ask_until("everything due has ended", || {
-        let open = runtime.block_on(records(&manager, first_ms, last_ms, &open));
+        let open = runtime.block_on(records(&*manager, first_ms, last_ms, &open));
         open.iter()
             .all(|record| is_of(record, killed_id))
             .then_some(())
@@ -163,14 +189,14 @@ fn five_programs_run_every_tick_once_while_one_is_killed_and_one_stands_still() 
     }
 
     let written = written(folder);
-    let records = runtime.block_on(records(&manager, first_ms, last_ms, &[]));
+    let records = runtime.block_on(records(&*manager, first_ms, last_ms, &[]));
     never_twice(&written);
     let (missed, stranded) = account(&written, &records, first_ms..=last_ms, killed_id);
     fences_rise(&written, first_ms..=last_ms);
     never_early(&records);
     let by: BTreeSet<&String> = written.iter().map(|line| &line.instance).collect();
     assert_eq!(by, instances.iter().collect());
-    runtime.block_on(what_the_killed_one_held_ends_as_lost(&manager));
+    runtime.block_on(what_the_killed_one_held_ends_as_lost(&*manager));
     eprintln!(
         "{} runs written down, {} records of {} ticks, {missed} missed with a reason, \
          {stranded} stranded with the killed one",
@@ -294,7 +320,7 @@ fn never_early(records: &[ExecutionRecord]) {
 }
 
 /// Once its presence has run out, a sweep closes what it was granted and never told the end of.
-async fn what_the_killed_one_held_ends_as_lost(manager: &SqliteLockManager) {
+async fn what_the_killed_one_held_ends_as_lost(manager: &dyn LockManager) {
     let query = SweepQuery {
         abandoned_after: std::time::Duration::ZERO,
         ..SweepQuery::default()

@@ -25,6 +25,13 @@ mod ran;
 mod random_files;
 mod reading;
 mod recovery;
+#[path = "../../../sexton-redis/tests/it/server.rs"]
+#[allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "shared with the tests of the Redis manager"
+)]
+mod redis_server;
 mod refused;
 mod run;
 mod server;

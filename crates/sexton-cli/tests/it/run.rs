@@ -35,9 +35,9 @@ fn what_cannot_be_used_is_refused_before_anything_starts() {
         (vec!["tasks.toml"], "[[task]]\nname = 1\n", "tasks.toml:2"),
         (vec!["not-there.toml"], TASK, "not-there.toml"),
         (
-            vec!["tasks.toml", "--store", "redis://u:hunter2@h/"],
+            vec!["tasks.toml", "--store", "postgres://u:hunter2@h/"],
             TASK,
-            "error: --store: this build of sexton has no Redis store: build it with the feature `redis`; allowed is",
+            "error: --store: this build of sexton has no PostgreSQL store: build it with the feature `postgres`; allowed is",
         ),
         (
             vec!["tasks.toml", "--store", "hunter2"],

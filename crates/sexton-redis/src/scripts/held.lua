@@ -6,8 +6,12 @@ local function held(member, claim, fence)
   if r and r.claim == claim and r.fence == fence then return r, class end
 end
 
+-- Mostly nothing is queued and nothing leased.
+local has_lanes = call('EXISTS', LANE) == 1
+
 -- The tick queued behind earlier executions of a (task, index), if nothing runs there any more.
 local function queued_and_free(member)
+  if not has_lanes then return '' end
   local lane = lane_of(field_of(member))
   for _, other in ipairs(lane) do
     if other[2].state == 'waiting' then

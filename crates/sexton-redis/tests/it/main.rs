@@ -11,4 +11,5 @@
 mod conformance;
 mod connecting;
 mod equivalence;
+mod faults;
 mod server;

@@ -114,15 +114,17 @@ async fn five_replicas_and_concurrency_6_every_800_ms() {
     every_tick_has_exactly(6, 800).await;
 }
 
-/// The same with real time, on one file: what is late is caught up with, however busy the machine.
-#[cfg(feature = "sqlite")]
-mod on_sqlite {
+/// The same with real time, on real stores: what is late is caught up with, however busy the machine.
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod on_stores {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use jiff::SignedDuration;
     use sexton::clock::{Clock, SystemClock};
+    use sexton::lock::LockManager;
     use sexton::policy::Missed;
-    use sexton::{Run, Scheduler, SqliteLockManager, State, Task};
+    use sexton::{Run, Scheduler, State, Task};
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
     use super::REPLICAS;
@@ -139,9 +141,11 @@ mod on_sqlite {
         let _ = ran.send(line);
     }
 
-    async fn every_tick_has_exactly(concurrency: u64, period_ms: u32) {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("sexton.db");
+    async fn every_tick_has_exactly(
+        concurrency: u64,
+        period_ms: u32,
+        managers: Vec<Arc<dyn LockManager>>,
+    ) {
         let period = Duration::from_millis(u64::from(period_ms));
         let span_ms = 4_000;
         let in_a_second = SystemClock.now() + SignedDuration::from_secs(1);
@@ -150,7 +154,7 @@ mod on_sqlite {
         let end = begin + SignedDuration::from_millis(span_ms);
         let (sender, mut ran) = unbounded_channel();
         let mut fleet = Vec::new();
-        for _ in 0..REPLICAS {
+        for manager in managers {
             let tasks = ["first", "second"].map(|name| {
                 let task = Task::new(name)
                     .every(period)
@@ -162,9 +166,8 @@ mod on_sqlite {
                     .missed(Missed::All { window })
                     .run(tell)
             });
-            let manager = SqliteLockManager::open(&file).await.unwrap();
             let builder = Scheduler::builder()
-                .manager(manager)
+                .shared_manager("default", manager)
                 .state::<Ran>(sender.clone());
             fleet.push(builder.tasks(tasks).start().await.unwrap());
         }
@@ -201,14 +204,48 @@ mod on_sqlite {
         assert_eq!(found, expected);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn every_200_400_and_800_ms_with_concurrency_1_3_and_6() {
+    /// On a store of its own for each period and concurrency.
+    async fn every_200_400_and_800_ms_with_concurrency_1_3_and_6(
+        open: impl AsyncFn(String) -> Arc<dyn LockManager>,
+    ) {
+        let open = &open;
         for period_ms in [200, 400, 800] {
-            tokio::join!(
-                every_tick_has_exactly(1, period_ms),
-                every_tick_has_exactly(3, period_ms),
-                every_tick_has_exactly(6, period_ms),
-            );
+            let run = async |concurrency: u64| {
+                let mut managers = Vec::new();
+                for _ in 0..REPLICAS {
+                    managers.push(open(format!("{period_ms} {concurrency}")).await);
+                }
+                every_tick_has_exactly(concurrency, period_ms, managers).await;
+            };
+            tokio::join!(run(1), run(3), run(6));
         }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sqlite() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = async |name: String| {
+            let file = folder.path().join(name);
+            let manager = sexton::SqliteLockManager::open(file).await.unwrap();
+            Arc::new(manager) as Arc<dyn LockManager>
+        };
+        every_200_400_and_800_ms_with_concurrency_1_3_and_6(open).await;
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn redis() {
+        if crate::redis_server::is_declared_absent() {
+            return;
+        }
+        let server = crate::redis_server::Server::start().await;
+        let open = async |name: String| {
+            let namespace = sexton::name::Namespace::new(name).unwrap();
+            let options = sexton::redis::RedisOptions::new().namespace(namespace);
+            let manager = options.connect(&server.url()).await.unwrap();
+            Arc::new(manager) as Arc<dyn LockManager>
+        };
+        every_200_400_and_800_ms_with_concurrency_1_3_and_6(open).await;
     }
 }

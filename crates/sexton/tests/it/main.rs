@@ -19,6 +19,14 @@ mod missed;
 mod operations;
 mod overlap;
 mod placement;
+#[cfg(feature = "redis")]
+#[path = "../../../sexton-redis/tests/it/server.rs"]
+#[allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "shared with the tests of the Redis manager"
+)]
+mod redis_server;
 mod running;
 mod shutdown;
 mod simulation;

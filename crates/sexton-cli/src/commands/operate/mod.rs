@@ -34,9 +34,9 @@ enum Refused {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(
-        "the store {0} is within the memory of the process that runs the tasks: no other can look into it"
+        "the store memory: is within the memory of the process that runs the tasks: no other can look into it"
     )]
-    Memory(String),
+    Memory,
     #[error("the store has never heard of a task {name:?}{similar}")]
     UnknownTask { name: String, similar: String },
     #[error("no instance has told the store what the task {name:?} is: start one that runs it")]

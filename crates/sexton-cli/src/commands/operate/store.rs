@@ -32,7 +32,7 @@ pub(super) async fn open(
         .map_err(|rejected| Refused::File(Box::new(rejected)))?;
     let url = store::url(arguments.store.as_deref(), file.as_ref())?;
     if url == StoreUrl::Memory {
-        return Err(Refused::Memory(store::location(&url)));
+        return Err(Refused::Memory);
     }
     let namespace = match &arguments.namespace {
         Some(name) => Some(
