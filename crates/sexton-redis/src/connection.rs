@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
@@ -225,6 +226,47 @@ impl Connection {
                 format!("{other:?} as an answer"),
             )),
         }
+    }
+
+    /// The server's clock, or that of a test.
+    pub(crate) async fn time(&self) -> Result<Timestamp, LockError> {
+        if let Some(clock) = &self.clock {
+            return Ok(clock.now());
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("TIME");
+        let answers = self.pipeline("read its clock", &pipeline).await?;
+        let read = || {
+            let Some(Value::Array(parts)) = answers.first() else {
+                return None;
+            };
+            let mut parts = parts.iter().map(|part| match part {
+                Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
+                _ => None,
+            });
+            let (seconds, micros) = (parts.next()??, parts.next()??);
+            Timestamp::from_microsecond(seconds.checked_mul(1_000_000)?.checked_add(micros)?).ok()
+        };
+        read().ok_or_else(|| unreadable(&self.location, format!("{answers:?} as its clock")))
+    }
+
+    /// Bare commands, in one go; an answer for each. None goes nowhere.
+    pub(crate) async fn pipeline(
+        &self,
+        action: &'static str,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>, LockError> {
+        let count = pipeline.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let mut manager = self.manager.clone();
+        let sending = manager.send_packed_commands(pipeline, 0, count).await;
+        let answers = sending.and_then(|answers| {
+            let checked = answers.into_iter().map(Value::extract_error);
+            checked.collect::<Result<Vec<Value>, RedisError>>()
+        });
+        answers.map_err(|error| lock_error(&self.location, action, error))
     }
 
     /// Both commands in one go: `WAIT` answers only for the writes of its own connection before it.

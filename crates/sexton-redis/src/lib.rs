@@ -40,6 +40,7 @@ mod connection;
 mod error;
 mod fleet;
 mod history;
+mod ktor;
 mod manager;
 mod options;
 mod record_text;
@@ -47,6 +48,7 @@ mod scripts;
 mod task_lock;
 
 pub use error::ConnectError;
+pub use ktor::{ExpirationError, KtorLockManager};
 pub use manager::RedisLockManager;
 pub use options::RedisOptions;
 pub use task_lock::{RedisTaskLock, TaskLockError};

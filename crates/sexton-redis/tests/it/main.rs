@@ -12,4 +12,5 @@ mod conformance;
 mod connecting;
 mod equivalence;
 mod faults;
+mod ktor;
 mod server;

@@ -158,3 +158,37 @@ async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
     assert_eq!(crate::fleet::history(&first, "there").await.len(), 0);
     assert_eq!(crate::fleet::history(&second, "there").await.len(), 2);
 }
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn locks_of_the_kotlin_system_run_plain_tasks_and_refuse_the_others() {
+    if crate::redis_server::is_declared_absent() {
+        return;
+    }
+    let server = crate::redis_server::Server::start().await;
+    let redis = sexton::RedisLockManager::connect(&server.url())
+        .await
+        .unwrap();
+    let manager = redis.ktor_compatible(Duration::from_secs(600)).unwrap();
+    let (sender, mut ran) = tokio::sync::mpsc::unbounded_channel();
+    let every = || Task::new("t").every(Duration::from_millis(100)).unwrap();
+    let work = move |run: sexton::Run| {
+        // Nobody listens any more once the test is over.
+        let _ = sender.send(run.tick());
+        async {}
+    };
+    let refused = Scheduler::builder().manager(manager.clone());
+    let refused = refused
+        .task(every().at_least_once(3).run(work.clone()))
+        .start()
+        .await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("no leases"), "{error}");
+    let scheduler = Scheduler::builder()
+        .manager(manager)
+        .task(every().run(work));
+    let scheduler = scheduler.start().await.unwrap();
+    let (first, second) = (ran.recv().await.unwrap(), ran.recv().await.unwrap());
+    assert!(first < second);
+    scheduler.shutdown(Duration::from_secs(1)).await;
+}
