@@ -9,6 +9,24 @@
 //!   while processes run takes the watermarks with it.
 //! - Waiting for other writers is bounded (5 s unless told otherwise) and fair enough: short waits of random length.
 //!
+//! # What the tables hold
+//! | table | a row for each | grows with |
+//! |---|---|---|
+//! | `sexton_registers` | (task, index), with its watermark and fence; never pruned, for it decides who runs what | tasks |
+//! | `sexton_executions` | execution granted, skipped or waiting: the history, and the leases of what runs | ticks, until pruned |
+//! | `sexton_tasks` | task that an instance defined or an operator paused | tasks |
+//! | `sexton_instances` | instance that reported itself | instances |
+//! | `sexton_namespaces` | namespace, with a revision that rises when its definitions or pauses change | namespaces |
+//! | `sexton_schema` | migration applied | versions |
+//!
+//! The history is nearly all of the file. How much is kept is the scheduler's retention; a file that was pruned does not shrink, its free pages are
+//! used again.
+//!
+//! # When not to use it
+//! - The replicas run on more than one machine, or the file would lie on a network file system.
+//! - Many processes claim all the time: one writes at a time, and who is next is left to chance.
+//! - The disk is lost with its container: the watermarks go with it, and past ticks may be granted again.
+//!
 //! ```
 //! use sexton_core::lock::{Claim, ClaimLead, Execution, LockManager, Verdict};
 //! use sexton_core::name::{InstanceId, TaskName};
