@@ -124,7 +124,8 @@ impl Operator {
             return Ok(None);
         };
         let begin = Tick::at_or_before(self.manager.now().await?);
-        let enqueue = async |batch: &[Enqueue]| Ok(self.manager.enqueue(batch).await?.value);
+        let enqueue =
+            |batch: Vec<Enqueue>| async move { Ok(self.manager.enqueue(&batch).await?.value) };
         let batch = enqueue_now(task, definition.concurrency, begin, enqueue).await?;
         match batch.first() {
             Some(first) => Ok(Some(first.execution.tick)),
@@ -143,12 +144,15 @@ impl Operator {
 
 /// Makes one execution for each index wait, all of a tick of their own: `begin`, or the first millisecond behind it that is no tick
 /// of the task yet. Empty if there is none near.
-pub(crate) async fn enqueue_now(
+pub(crate) async fn enqueue_now<Enqueuing>(
     task: &TaskName,
     concurrency: Concurrency,
     begin: Tick,
-    enqueue: impl AsyncFn(&[Enqueue]) -> Result<Vec<Enqueued>, LockError>,
-) -> Result<Vec<Enqueue>, LockError> {
+    enqueue: impl Fn(Vec<Enqueue>) -> Enqueuing,
+) -> Result<Vec<Enqueue>, LockError>
+where
+    Enqueuing: Future<Output = Result<Vec<Enqueued>, LockError>>,
+{
     let mut tick = begin;
     for _ in 0..TRIGGER_TRIES_MAX {
         let one = |index| {
@@ -159,7 +163,7 @@ pub(crate) async fn enqueue_now(
             }
         };
         let batch: Vec<Enqueue> = concurrency.indices().map(one).collect();
-        if enqueue(&batch).await?.contains(&Enqueued::Waiting) {
+        if enqueue(batch.clone()).await?.contains(&Enqueued::Waiting) {
             return Ok(batch);
         }
         tick = tick.saturating_add_millis(1);

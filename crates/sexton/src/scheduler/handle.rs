@@ -159,8 +159,9 @@ impl SchedulerHandle {
     ) -> Result<Tick, LockError> {
         let home = self.home_for(manager, "trigger a task")?;
         let begin = Tick::at_or_before(home.link.manager.now().await?);
-        let enqueue =
-            async |batch: &[Enqueue]| home.link.call(home.link.manager.enqueue(batch)).await;
+        let enqueue = |batch: Vec<Enqueue>| async move {
+            home.link.call(home.link.manager.enqueue(&batch)).await
+        };
         let batch = enqueue_now(task, concurrency, begin, enqueue).await?;
         let Some(tick) = batch.first().map(|enqueue| enqueue.execution.tick) else {
             return Err(no_free_tick(home.link.manager.location()));

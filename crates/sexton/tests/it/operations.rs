@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sexton::lock::{CancelRequested, ExecutionState, LockError, Outcome, Reason, TaskQuery};
-use sexton::name::ManagerName;
+use sexton::lock::{
+    CancelRequested, ExecutionState, HistoryQuery, LockError, Outcome, Reason, TaskQuery,
+};
+use sexton::name::{ManagerName, TaskName};
 use sexton::{Concurrency, Event, RegistryError, Task};
 
 use crate::fleet::{
@@ -267,4 +269,17 @@ async fn the_history_is_pruned_by_a_task_of_sextons_own() {
             .ends_with("records pruned")
     );
     scheduler.shutdown(Duration::ZERO).await;
+}
+
+#[test]
+fn what_a_handle_does_can_be_spawned() {
+    fn can_be_spawned<T: Send>(_: impl FnOnce(&'static sexton::SchedulerHandle) -> T) {}
+    can_be_spawned(|handle| async {
+        let (manager, name) = (ManagerName::default(), TaskName::new("t")?);
+        handle.trigger(&manager, &name, Concurrency::ONE).await?;
+        handle.pause(&name, "").await?;
+        handle.resume(&name).await?;
+        handle.history(&manager, &HistoryQuery::default()).await?;
+        Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    });
 }
