@@ -20,6 +20,9 @@ mod operations;
 mod overlap;
 mod placement;
 #[cfg(feature = "redis")]
+#[allow(clippy::print_stderr, reason = "a figure to read")]
+mod redis_round_trips;
+#[cfg(feature = "redis")]
 #[path = "../../../sexton-redis/tests/it/server.rs"]
 #[allow(
     dead_code,
