@@ -63,7 +63,7 @@ pub enum Command {
     #[command(
         after_help = "It has as many executions as each of its ticks. An instance takes it up within a heartbeat (5 s)."
     )]
-    Trigger(TaskArguments),
+    Trigger(TriggerArguments),
     /// Pause a task all over the fleet: ticks that come due are skipped until it is resumed
     Pause(PauseArguments),
     /// Resume a task that is paused
@@ -136,6 +136,19 @@ pub struct TasksArguments {
 pub struct TaskArguments {
     /// The task
     pub task: String,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// What to run now.
+#[derive(Debug, Args)]
+pub struct TriggerArguments {
+    /// The task
+    pub task: String,
+    /// Wait until it has run: exit 0 if every execution succeeded, 1 if not
+    #[arg(long)]
+    pub wait: bool,
     #[command(flatten)]
     /// Which store.
     pub store: StoreArguments,

@@ -48,6 +48,16 @@ fn json(folder: &Path, words: &[&str]) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout))
 }
 
+/// Waits until the store has been told of a task, which a program does once it has begun.
+fn wait_for_definition(folder: &Path, name: &str) {
+    ask_until("it is defined", || {
+        let tasks = json(folder, &["tasks"]);
+        let mut tasks = tasks.as_array().unwrap().iter();
+        let found = tasks.find(|task| task["task"] == name)?;
+        (!found["schedule"].is_null()).then_some(())
+    });
+}
+
 fn two_programs(folder: &Path) -> (Program, Program) {
     let mut first = Program::run_file(folder, FILE);
     first.began();
@@ -126,6 +136,7 @@ fn what_is_triggered_runs_once_over_the_fleet_with_all_its_indices() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let programs = two_programs(folder);
+    wait_for_definition(folder, "by hand");
     let tick = json(folder, &["trigger", "by hand"])["tick"]
         .as_str()
         .unwrap()
@@ -148,10 +159,45 @@ fn what_is_triggered_runs_once_over_the_fleet_with_all_its_indices() {
 }
 
 #[test]
+fn whoever_triggers_may_wait_for_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = r#"
+[[task]]
+name = "well"
+cron = "0 0 1 1 *"
+shell = "true"
+
+[[task]]
+name = "badly"
+cron = "0 0 1 1 *"
+concurrency = 2
+shell = 'exit $((SEXTON_CONCURRENCY_INDEX - 1))'
+"#;
+    let mut program = Program::run_file(folder, file);
+    program.began();
+    wait_for_definition(folder, "well");
+    wait_for_definition(folder, "badly");
+    let well = say(folder, &["trigger", "well", "--wait"]);
+    assert_eq!((well.code, well.stderr.as_str()), (Some(0), ""));
+    assert!(well.stdout.ends_with(": succeeded\n"), "{}", well.stdout);
+    let badly = say(folder, &["trigger", "badly", "--wait"]);
+    assert_eq!(badly.code, Some(1));
+    assert_eq!(badly.stderr, "error: 1 of 2 executions did not succeed\n");
+    assert!(
+        badly.stdout.ends_with(": failed: exit status 1\n"),
+        "{}",
+        badly.stdout
+    );
+    assert!(program.stop().status.success());
+}
+
+#[test]
 fn what_runs_is_cancelled_wherever_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let programs = two_programs(folder);
+    wait_for_definition(folder, "long");
     let tick = json(folder, &["trigger", "long"])["tick"]
         .as_str()
         .unwrap()
@@ -199,6 +245,7 @@ shell = 'printf "one\n\033[31mtwo\n"; exit 3'
 "#;
     let mut program = Program::run_file(folder, file);
     program.began();
+    wait_for_definition(folder, "two of a tick");
     json(folder, &["trigger", "two of a tick"]);
     ask_until("it has failed", || {
         let failed = json(folder, &["history", "--state", "failed"]);
@@ -243,6 +290,7 @@ fn what_cannot_be_is_told() {
     let folder = folder.path();
     let mut program = Program::run_file(folder, FILE);
     program.finished("ring");
+    wait_for_definition(folder, "by hand");
     assert!(program.stop().status.success());
     std::fs::write(folder.join("bad.toml"), "[[task]]\nname = 1\n").unwrap();
     let cases: [(&[&str], i32, &str); 8] = [

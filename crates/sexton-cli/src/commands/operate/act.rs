@@ -1,14 +1,18 @@
 //! The commands that change something: trigger, pause, resume, cancel.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use sexton::lock::{CancelRequested, Execution, ExecutionState, HistoryQuery};
+use sexton::lock::{CancelRequested, Execution, ExecutionState, HistoryQuery, Outcome};
+use sexton::name::TaskName;
 use sexton::{Operator, Tick};
 
 use super::{Refused, known_task};
-use crate::args::{CancelArguments, PauseArguments, TaskArguments};
+use crate::args::{CancelArguments, PauseArguments, TaskArguments, TriggerArguments};
 use crate::visible::visible;
+
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Says what was done, to people or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
@@ -21,7 +25,10 @@ fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
     Ok(())
 }
 
-pub(super) async fn trigger(arguments: &TaskArguments, operator: &Operator) -> Result<(), Refused> {
+pub(super) async fn trigger(
+    arguments: &TriggerArguments,
+    operator: &Operator,
+) -> Result<(), Refused> {
     let task = known_task(operator, &arguments.task).await?;
     let Some(tick) = operator.trigger(&task).await? else {
         let name = arguments.task.clone();
@@ -29,7 +36,57 @@ pub(super) async fn trigger(arguments: &TaskArguments, operator: &Operator) -> R
     };
     let text = format!("{task}: triggered, as tick {tick}");
     let value = json!({"task": task.as_str(), "tick": tick.to_string()});
-    say(arguments.store.json, &text, &value)
+    say(arguments.store.json, &text, &value)?;
+    if arguments.wait {
+        wait(operator, &task, tick, arguments.store.json).await?;
+    }
+    Ok(())
+}
+
+/// Waits until each execution of a tick is over, and says how it ended.
+async fn wait(
+    operator: &Operator,
+    task: &TaskName,
+    tick: Tick,
+    as_json: bool,
+) -> Result<(), Refused> {
+    let query = HistoryQuery {
+        task: Some(task.clone()),
+        since: Some(tick),
+        until: Some(tick.saturating_add_millis(1)),
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    let over = loop {
+        let records = operator.history(&query).await?;
+        if records.iter().all(|record| record.state.is_over()) {
+            break records;
+        }
+        // A store tells nobody what happens in it.
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    };
+    let mut failed = 0;
+    for record in &over {
+        let (index, state) = (record.execution.index, record.state);
+        failed += usize::from(state != ExecutionState::Ended(Outcome::Succeeded));
+        let why = record
+            .error
+            .as_deref()
+            .map_or_else(String::new, |error| format!(": {error}"));
+        let text = format!("{task} #{index} of {tick}: {state}{why}");
+        let value = json!({
+            "task": task.as_str(), "index": index.get(), "tick": tick.to_string(),
+            "state": state.as_str(), "error": record.error,
+        });
+        say(as_json, &text, &value)?;
+    }
+    if failed == 0 {
+        return Ok(());
+    }
+    let of = over.len();
+    Err(Refused::NotSucceeded(format!(
+        "{failed} of {of} executions did not succeed"
+    )))
 }
 
 pub(super) async fn pause(arguments: &PauseArguments, operator: &Operator) -> Result<(), Refused> {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use super::{Exit, chain, complain};
 use crate::args::{
     CancelArguments, HistoryArguments, PauseArguments, StoreArguments, TaskArguments,
-    TasksArguments,
+    TasksArguments, TriggerArguments,
 };
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
@@ -43,6 +43,8 @@ enum Refused {
     NeverDefined { name: String },
     #[error("{0}")]
     NothingToDo(String),
+    #[error("{0}")]
+    NotSucceeded(String),
     #[error(transparent)]
     Lock(#[from] sexton::lock::LockError),
     #[error("cannot write")]
@@ -52,7 +54,10 @@ enum Refused {
 impl Refused {
     fn exit(&self) -> Exit {
         match self {
-            Refused::NothingToDo(_) | Refused::Lock(_) | Refused::Write(_) => Exit::Trouble,
+            Refused::NothingToDo(_)
+            | Refused::NotSucceeded(_)
+            | Refused::Lock(_)
+            | Refused::Write(_) => Exit::Trouble,
             _ => Exit::BadInput,
         }
     }
@@ -106,7 +111,7 @@ pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Resul
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn trigger(arguments: &TaskArguments, environment: &Environment) -> io::Result<Exit> {
+pub fn trigger(arguments: &TriggerArguments, environment: &Environment) -> io::Result<Exit> {
     operate(&arguments.store, environment, async |opened| {
         act::trigger(arguments, &opened.operator).await
     })
