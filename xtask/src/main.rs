@@ -90,7 +90,10 @@ mod tests {
     fn an_unknown_absence_is_refused_with_what_is_known() {
         let told = without(&["--without", "redis,oracle"]).unwrap_err();
         assert!(told.contains("\"oracle\""), "{told}");
-        assert!(told.contains("known: redis, faketime, nextest"), "{told}");
+        assert!(
+            told.contains("known: redis, postgres, faketime, nextest"),
+            "{told}"
+        );
         assert!(without(&["--without"]).is_err());
     }
 }

@@ -40,6 +40,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         had_by: HadBy::Package("redis-server"),
     },
     Tool {
+        name: "postgres",
+        programs: &["postgres", "initdb", "pgbench"],
+        variable: None,
+        had_by: HadBy::Package("postgresql"),
+    },
+    Tool {
         name: "faketime",
         programs: &["faketime"],
         variable: None,
@@ -152,8 +158,18 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     folders
+        .chain(postgres_folders())
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
+}
+
+/// Where Debian puts each version's programs of PostgreSQL.
+fn postgres_folders() -> impl Iterator<Item = PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter();
+    versions
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
 }
 
 fn install(packages: &[&str]) -> Result<(), Failed> {
@@ -191,7 +207,7 @@ mod tests {
         assert_eq!(known("redis"), Ok("redis".to_owned()));
         assert_eq!(
             known("rediss").unwrap_err(),
-            "no tool is called \"rediss\"; known: redis, faketime, nextest"
+            "no tool is called \"rediss\"; known: redis, postgres, faketime, nextest"
         );
     }
 

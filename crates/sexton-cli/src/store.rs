@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
 use sexton::name::Namespace;
+use sexton::postgres::{Migrations, PostgresOptions};
 use sexton::redis::RedisOptions;
 use sexton::sqlite::{Missing, SqliteOptions};
 use thiserror::Error;
@@ -22,7 +23,7 @@ pub(crate) enum StoreError {
         why: StoreUrlError,
     },
     #[error("the store cannot be used")]
-    Sqlite(#[from] sexton_sql::OpenError),
+    Sql(#[from] sexton_sql::OpenError),
     #[error("the store cannot be used")]
     Redis(#[from] sexton_redis::ConnectError),
 }
@@ -46,7 +47,7 @@ pub(crate) fn location(url: &StoreUrl, manager: &dyn LockManager) -> String {
     match url {
         // As it was written: shorter than the whole path.
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        StoreUrl::Redis(_) | StoreUrl::Memory => manager.location(),
+        StoreUrl::Redis(_) | StoreUrl::Postgres(_) | StoreUrl::Memory => manager.location(),
     }
 }
 
@@ -61,6 +62,15 @@ pub(crate) async fn open(
         StoreUrl::Memory => Arc::new(MemoryLockManager::new().in_namespace(namespace)),
         StoreUrl::Redis(url) => {
             let options = RedisOptions::new().namespace(namespace);
+            Arc::new(options.connect(url.expose()).await?)
+        }
+        StoreUrl::Postgres(url) => {
+            let migrations = match missing {
+                Missing::Create => Migrations::Apply,
+                Missing::Refuse => Migrations::Refuse,
+            };
+            let options = PostgresOptions::new().namespace(namespace);
+            let options = options.migrations(migrations);
             Arc::new(options.connect(url.expose()).await?)
         }
         StoreUrl::Sqlite(path) => {

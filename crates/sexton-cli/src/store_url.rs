@@ -8,7 +8,8 @@ use crate::secret::Secret;
 
 /// What a store's URL looks like, for error messages.
 pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\", \
-    \"redis://user:password@host:6379/0\" or \"memory:\" (this process alone)";
+    \"redis://user:password@host:6379/0\", \"postgres://user:password@host:5432/database\" or \
+    \"memory:\" (this process alone)";
 
 /// The name of the default store's file, beside the task file.
 pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
@@ -21,6 +22,8 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// A Redis or Valkey server. Its URL may hold a password.
     Redis(Secret),
+    /// A PostgreSQL database. Its URL may hold a password.
+    Postgres(Secret),
     /// The memory of this process: nobody to share with.
     Memory,
 }
@@ -51,6 +54,12 @@ pub enum StoreUrlError {
     /// TLS, Sentinel, Cluster.
     #[error("Redis is known to this version of sexton as a single server without TLS: redis://…")]
     NotYet,
+    /// A PostgreSQL URL that cannot be read.
+    #[error("the PostgreSQL store's URL cannot be read: {problem}")]
+    Postgres {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// `sqlite:` without a file.
     #[error("the SQLite store's URL names no file")]
     NoFile,
@@ -83,7 +92,7 @@ impl StoreUrl {
             }
             "redis" => Err(StoreUrlError::RedisHost),
             "rediss" | "redis+sentinel" | "redis+cluster" => Err(StoreUrlError::NotYet),
-            "postgres" | "postgresql" => Err(not_compiled("PostgreSQL", "postgres")),
+            "postgres" | "postgresql" => postgres(url),
             "mysql" | "mariadb" => Err(not_compiled("MySQL", "mysql")),
             "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
             _ => {
@@ -116,6 +125,18 @@ fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {
         return Err(StoreUrlError::NoFile);
     }
     Ok(path)
+}
+
+fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    match sexton_sql::postgres::location(url) {
+        Ok(location) => Ok(StoreUrl::Postgres(Secret::resolved(location, url))),
+        Err(sexton_sql::OpenError::BadPostgresUrl { problem }) => {
+            Err(StoreUrlError::Postgres { problem })
+        }
+        Err(other) => Err(StoreUrlError::Postgres {
+            problem: other.to_string(),
+        }),
+    }
 }
 
 fn not_compiled(kind: &'static str, feature: &'static str) -> StoreUrlError {
@@ -157,7 +178,10 @@ mod tests {
         for url in [
             "rediss://u:hunter2@h/",
             "redis:hunter2",
-            "postgres://u:hunter2@h/",
+            "postgres://u:hunter2@h:port/",
+            "postgres://u:hunter2@h/?sslmod=require",
+            "postgres://u:?hunter2@h/",
+            "mysql://u:hunter2@h/",
             "ftp://u:hunter2@h",
             "hunter2",
             "hunter2@x:y",

@@ -21,6 +21,75 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The URL is not one of a PostgreSQL database. It is not shown: it may have a password in it.
+    #[error(
+        "this is not the URL of a PostgreSQL database: {problem}; \
+         write postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    BadPostgresUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A schema or a table prefix cannot be used.
+    #[error("the {what} {name:?} cannot be used: {problem}")]
+    BadName {
+        /// What is named.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The server cannot be reached, or does not answer as it should. Try again.
+    #[error(
+        "{store} cannot be reached: check that the server runs and that host and port are right"
+    )]
+    Unreachable {
+        /// The store.
+        store: String,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The server does not let the user in.
+    #[error(
+        "{store} does not let this user in: check user, password and the server's rules of access"
+    )]
+    NotLetIn {
+        /// The store.
+        store: String,
+        /// What the server said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The server has no such database.
+    #[error("{store} does not exist: create the database, or name another one")]
+    NoDatabase {
+        /// The store.
+        store: String,
+        /// What the server said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// No schema of the connection's search path exists, and none was named.
+    #[error("{store} has no schema for the tables: name one, or set the search_path of its user")]
+    NoSchema {
+        /// The store.
+        store: String,
+    },
+    /// The tables are missing or old, and were not to be made or changed.
+    #[error(
+        "{store} has schema version {found} (0: no tables), version {needed} is needed, \
+         and migrations were not to be applied: apply them first"
+    )]
+    OlderSchema {
+        /// The store.
+        store: String,
+        /// The schema's version.
+        found: i64,
+        /// The version needed.
+        needed: i64,
+    },
     /// The path cannot be the name of a file.
     #[error("{path:?} cannot name a database: {problem}")]
     BadPath {
@@ -147,7 +216,7 @@ impl OpenError {
     /// Whether the same call may go through later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, OpenError::Busy { .. })
+        matches!(self, OpenError::Busy { .. } | OpenError::Unreachable { .. })
     }
 
     /// As the error of a call that had to open the store again.
@@ -172,6 +241,9 @@ impl OpenError {
             OpenError::NoPermission { source, .. }
             | OpenError::ReadOnly { source, .. }
             | OpenError::NotADatabase { source, .. }
+            | OpenError::Unreachable { source, .. }
+            | OpenError::NotLetIn { source, .. }
+            | OpenError::NoDatabase { source, .. }
             | OpenError::Driver { source, .. } => Some(source),
             _ => None,
         }

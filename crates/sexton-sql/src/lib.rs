@@ -1,12 +1,13 @@
 //! Lock managers that keep Sexton's task locks in a SQL database.
 //!
-//! Each works the same way: a batch is one short transaction that loads what the batch touches into
-//! [`sexton_core::lock::rules::LockState`], lets the rules decide, and writes back what changed. So the rules stand in
+//! Each works the same way: a batch loads what it touches into [`sexton_core::lock::rules::LockState`], lets the rules
+//! decide, and writes back what changed, all of it as if at one moment. So the rules stand in
 //! one place and no dialect has a copy of them.
 //!
 //! | feature | module | store |
 //! |---|---|---|
 //! | `sqlite` (default) | [`sqlite`] | a SQLite file shared by the processes of one machine, or memory |
+//! | `postgres` | [`postgres`] | a PostgreSQL database |
 //!
 //! What every dialect shares stands beside the dialects' folders: what a batch touches, the words and rows it is written as, how definitions
 //! are compared, and how long a busy database is asked again.
@@ -14,6 +15,8 @@
 mod define;
 mod error;
 mod patience;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod record_row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -21,5 +24,7 @@ mod wanted;
 mod words;
 
 pub use error::OpenError;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLockManager;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockManager;

@@ -4,12 +4,11 @@
 //! them; numbers a signed column cannot hold are cut to its largest.
 
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeTuple, Serializer};
 use sexton_core::lock::{Execution, ExecutionRecord};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
-use crate::words::{delivery_of, delivery_word, overlap_of, overlap_word};
+use crate::words::{delivery_of, overlap_of};
 
 /// A row that is not what any version wrote: where, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,53 +133,4 @@ pub(crate) fn fence_column(fence: Fence) -> i64 {
 /// The whole milliseconds of a time, rounded down.
 pub(crate) fn millis(time: Timestamp) -> i64 {
     Tick::at_or_before(time).as_millis()
-}
-
-/// The same instant in whole milliseconds, rounded down.
-pub(crate) fn in_whole_millis(time: Timestamp) -> Timestamp {
-    Tick::at_or_before(time).timestamp()
-}
-
-/// A record as the tuple of its columns, in the order of [`RecordRow`]'s fields.
-#[derive(Debug)]
-pub(crate) struct RecordColumns<'r>(pub(crate) &'r ExecutionRecord);
-
-/// How many columns a record has besides its namespace.
-pub(crate) const COLUMNS: usize = 20;
-
-impl Serialize for RecordColumns<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let record = self.0;
-        let mut columns = serializer.serialize_tuple(COLUMNS)?;
-        columns.serialize_element(&record.execution.tick.as_millis())?;
-        columns.serialize_element(record.execution.task.as_str())?;
-        columns.serialize_element(&record.execution.index.get())?;
-        columns.serialize_element(&record.concurrency.get())?;
-        columns.serialize_element(record.state.as_str())?;
-        columns.serialize_element(&record.reason.map(sexton_core::lock::Reason::as_str))?;
-        columns.serialize_element(&record.claim_id.map(Hex))?;
-        columns.serialize_element(&record.instance.as_ref().map(InstanceId::as_str))?;
-        columns.serialize_element(&record.attempt.map(Attempt::get))?;
-        columns.serialize_element(&fence_column(record.fence))?;
-        columns.serialize_element(delivery_word(record.delivery))?;
-        columns.serialize_element(&record.delivery.attempts_max())?;
-        columns.serialize_element(overlap_word(record.overlap))?;
-        columns.serialize_element(&record.lease_until.map(millis))?;
-        columns.serialize_element(&u8::from(record.cancel_requested))?;
-        columns.serialize_element(&millis(record.granted_at))?;
-        columns.serialize_element(&record.started_at.map(millis))?;
-        columns.serialize_element(&record.finished_at.map(millis))?;
-        columns.serialize_element(&record.error)?;
-        columns.serialize_element(&record.output)?;
-        columns.end()
-    }
-}
-
-/// A claim's id in hexadecimal digits, which JSON can carry.
-struct Hex(ClaimId);
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0.as_u128()))
-    }
 }

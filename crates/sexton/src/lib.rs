@@ -28,7 +28,7 @@
 //! ```
 //!
 //! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one process, or in a store that
-//! you already run.
+//! you already run: by the features `sqlite` and `postgres`.
 
 pub mod clock;
 mod driver;
@@ -67,6 +67,8 @@ pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick}
 pub use sexton_core::{lock, name, schedule};
 #[cfg(feature = "redis")]
 pub use sexton_redis::{self as redis, RedisLockManager};
+#[cfg(feature = "postgres")]
+pub use sexton_sql::postgres::{self, PostgresLockManager};
 #[cfg(feature = "sqlite")]
 pub use sexton_sql::sqlite::{self, SqliteLockManager};
 pub use task::{ReadyTask, Task, TaskError, TaskProblem};

@@ -10,7 +10,7 @@ use sqlx::{Connection, Sqlite, Transaction};
 use super::SqliteLockManager;
 use super::error::{Stalled, Trouble};
 use crate::patience::Patience;
-use crate::record_row::in_whole_millis;
+use sexton_core::tick::Tick;
 
 /// What is to be done with a connection. Done again from the start when the database was busy, so it must leave nothing
 /// behind when it fails: one transaction at most.
@@ -49,6 +49,11 @@ pub(super) async fn begin_write(
     connection: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>, Trouble> {
     Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+/// The same instant in whole milliseconds, rounded down.
+fn in_whole_millis(time: Timestamp) -> Timestamp {
+    Tick::at_or_before(time).timestamp()
 }
 
 impl SqliteLockManager {

@@ -61,6 +61,7 @@ mod load;
 mod manager;
 mod options;
 mod prune;
+mod record_json;
 mod schema;
 mod store_back;
 mod sweep;

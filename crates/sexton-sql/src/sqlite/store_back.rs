@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::Trouble;
 use super::load::json;
-use crate::record_row::{RecordColumns, fence_column};
+use super::record_json::RecordColumns;
+use crate::record_row::fence_column;
 
 /// One statement for each table, both in one message to the connection's thread.
 ///

@@ -8,7 +8,7 @@ use sexton_conformance::{Failure, Hook, Store};
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
 
-use crate::fixtures::Place;
+use crate::place::Place;
 
 struct OnFile(Place);
 

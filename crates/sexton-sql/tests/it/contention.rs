@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use sexton_core::lock::{Claim, ClaimLead, LockManager, Verdict};
 
-use crate::fixtures::{Place, claim};
+use crate::fixtures::claim;
+use crate::place::Place;
 
 const MANAGERS: usize = 6;
 const TICKS: i64 = 20;

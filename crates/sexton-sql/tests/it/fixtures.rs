@@ -1,14 +1,9 @@
 //! Short names for what every test needs.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use sexton_core::clock::ManualClock;
 use sexton_core::lock::{Claim, Execution, Grant, Verdict};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
-use sexton_sql::sqlite::{SqliteLockManager, SqliteOptions};
-use tempfile::TempDir;
 
 /// Noon of the day on which all tests play.
 pub(crate) const NOON_MS: i64 = 1_706_616_000_000;
@@ -50,32 +45,4 @@ pub(crate) fn grant(verdict: &Verdict) -> &Grant {
 /// A clock that stands at noon.
 pub(crate) fn noon() -> ManualClock {
     ManualClock::at(Tick::from_millis(NOON_MS).unwrap().timestamp())
-}
-
-/// A directory for one test, and the database in it.
-pub(crate) struct Place {
-    pub(crate) directory: TempDir,
-    pub(crate) clock: ManualClock,
-}
-
-impl Place {
-    pub(crate) fn new() -> Place {
-        Place {
-            directory: tempfile::tempdir().unwrap(),
-            clock: noon(),
-        }
-    }
-
-    pub(crate) fn path(&self) -> PathBuf {
-        self.directory.path().join("sexton.db")
-    }
-
-    pub(crate) fn options(&self) -> SqliteOptions {
-        SqliteOptions::new().clock(Arc::new(self.clock.clone()))
-    }
-
-    /// Another manager on the same file and clock, as another process would have.
-    pub(crate) async fn open(&self) -> SqliteLockManager {
-        self.options().open(self.path()).await.unwrap()
-    }
 }

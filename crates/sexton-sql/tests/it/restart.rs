@@ -4,7 +4,8 @@ use sexton_core::lock::{ClaimLead, Denial, LockManager, PauseChange, Verdict};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixtures::{Place, claim, grant, task};
+use crate::fixtures::{claim, grant, task};
+use crate::place::Place;
 
 #[tokio::test]
 async fn a_reopened_file_denies_what_it_granted_and_knows_its_owner() {

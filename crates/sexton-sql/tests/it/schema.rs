@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixtures::Place;
+use crate::place::Place;
 
 #[tokio::test]
 async fn the_migrated_schema_is_the_one_on_record() {

@@ -7,7 +7,8 @@ use sexton_sql::OpenError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixtures::{Place, claim};
+use crate::fixtures::claim;
+use crate::place::Place;
 
 async fn raw(place: &Place) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(place.path());

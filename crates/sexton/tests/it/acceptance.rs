@@ -115,7 +115,7 @@ async fn five_replicas_and_concurrency_6_every_800_ms() {
 }
 
 /// The same with real time, on real stores: what is late is caught up with, however busy the machine.
-#[cfg(any(feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "redis", feature = "postgres"))]
 mod on_stores {
     use std::sync::Arc;
     use std::time::Duration;
@@ -243,6 +243,21 @@ mod on_stores {
         let open = async |name: String| {
             let namespace = sexton::name::Namespace::new(name).unwrap();
             let options = sexton::redis::RedisOptions::new().namespace(namespace);
+            let manager = options.connect(&server.url()).await.unwrap();
+            Arc::new(manager) as Arc<dyn LockManager>
+        };
+        every_200_400_and_800_ms_with_concurrency_1_3_and_6(open).await;
+    }
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgres() {
+        let Some(server) = crate::postgres_server::Server::start() else {
+            return;
+        };
+        let open = async |name: String| {
+            let namespace = sexton::name::Namespace::new(name).unwrap();
+            let options = sexton::postgres::PostgresOptions::new().namespace(namespace);
             let manager = options.connect(&server.url()).await.unwrap();
             Arc::new(manager) as Arc<dyn LockManager>
         };

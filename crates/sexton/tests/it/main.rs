@@ -19,6 +19,10 @@ mod missed;
 mod operations;
 mod overlap;
 mod placement;
+#[cfg(feature = "postgres")]
+#[path = "../../../sexton-sql/tests/it/postgres/server.rs"]
+#[allow(dead_code, reason = "shared with the tests of the PostgreSQL manager")]
+mod postgres_server;
 #[cfg(feature = "redis")]
 #[allow(clippy::print_stderr, reason = "a figure to read")]
 mod redis_round_trips;

@@ -12,23 +12,13 @@ fn rejected_store(lines: &str) -> String {
 
 #[test]
 fn a_store_that_is_not_compiled_in_names_the_feature_that_brings_it() {
-    assert_snapshot!(rejected_store("url = \"postgres://127.0.0.1/bells\""), @r#"
-    error: this build of sexton has no PostgreSQL store: build it with the feature `postgres`
-     --> tasks.toml:2:7, field `store.url`
-      |
-    2 | url = "postgres://127.0.0.1/bells"
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
-
-    tasks.toml: 1 error
-    "#);
     assert_snapshot!(rejected_store("url = \"mysql://127.0.0.1/bells\""), @r#"
     error: this build of sexton has no MySQL store: build it with the feature `mysql`
      --> tasks.toml:2:7, field `store.url`
       |
     2 | url = "mysql://127.0.0.1/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -38,7 +28,22 @@ fn a_store_that_is_not_compiled_in_names_the_feature_that_brings_it() {
       |
     2 | url = "mongodb://127.0.0.1/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mongodb://127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn a_postgres_url_that_cannot_be_read() {
+    let url = "url = \"postgres://127.0.0.1/bells?sslmod=require\"";
+    assert_snapshot!(rejected_store(url), @r#"
+    error: the PostgreSQL store's URL cannot be read: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options
+     --> tasks.toml:2:7, field `store.url`
+      |
+    2 | url = "postgres://127.0.0.1/bells?sslmod=require"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells?sslmod=require"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -52,7 +57,7 @@ fn an_unknown_kind_of_store() {
       |
     2 | url = "etcd://127.0.0.1/"
       |       ^^^^^^^^^^^^^^^^^^^ found "etcd://127.0.0.1/"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -62,7 +67,7 @@ fn an_unknown_kind_of_store() {
       |
     2 | url = "sexton.db"
       |       ^^^^^^^^^^^ found "sexton.db"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -76,7 +81,7 @@ fn a_password_in_a_url_is_never_repeated() {
       |
     2 | url = "mysql://bell:*******@127.0.0.1/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:*******@127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -86,7 +91,7 @@ fn a_password_in_a_url_is_never_repeated() {
       |
     2 | url = "mysql://bell:${SECRET}@127.0.0.1/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:${SECRET}@127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
       = help: the value is not shown, for it may be secret
 
     tasks.toml: 1 error
@@ -101,7 +106,7 @@ fn files_that_are_none() {
       |
     2 | url = "sqlite:"
       |       ^^^^^^^^^ found "sqlite:"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -111,7 +116,7 @@ fn files_that_are_none() {
       |
     2 | url = "sqlite://sexton.db"
       |       ^^^^^^^^^^^^^^^^^^^^ found "sqlite://sexton.db"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -121,7 +126,7 @@ fn files_that_are_none() {
       |
     2 | url = "memory:shared"
       |       ^^^^^^^^^^^^^^^ found "memory:shared"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0", "postgres://user:password@host:5432/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);

@@ -1,0 +1,219 @@
+//! What a batch touches, out of the tables and into the rules' state.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use sexton_core::lock::rules::LockState;
+use sexton_core::lock::{Execution, ExecutionRecord, Pause, Register};
+use sexton_core::name::{InstanceId, Namespace, TaskName};
+use sexton_core::tick::ConcurrencyIndex;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row};
+use uuid::Uuid;
+
+use super::error::{Outage, Trouble};
+use super::sql::Sql;
+use crate::record_row::{
+    RecordRow, Unreadable, concurrency_index, fence, instance_id, task_name, tick,
+};
+use crate::wanted::Wanted;
+
+/// What has a register, and so one version for everything of it.
+pub(super) type Pair = (TaskName, ConcurrencyIndex);
+
+/// What the tables say, at one moment.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) now: Timestamp,
+    pub(super) state: LockState,
+    /// Of every register asked for that has a row.
+    pub(super) versions: HashMap<Pair, i64>,
+    /// The records asked for, in the statement's order.
+    pub(super) asked: Vec<Execution>,
+    pub(super) present: HashSet<InstanceId>,
+}
+
+/// Loads what a batch touches, in one statement and so from one snapshot.
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    sql: &Sql,
+    namespace: &Namespace,
+    wanted: &Wanted,
+    pairs: &BTreeSet<Pair>,
+) -> Result<Loaded, Trouble> {
+    fn tasks<'t>(pairs: impl IntoIterator<Item = &'t Pair>) -> (Vec<&'t str>, Vec<i32>) {
+        let pair = |(task, index): &'t Pair| (task.as_str(), i32::from(index.get()));
+        pairs.into_iter().map(pair).unzip()
+    }
+    let (register_tasks, register_indices) = tasks(pairs);
+    let (open_tasks, open_indices) = tasks(&wanted.open);
+    let records = || wanted.records.iter();
+    let ticks = || wanted.ticks.iter();
+    let query = sql
+        .load
+        .query()
+        .bind(namespace.as_str())
+        .bind(register_tasks)
+        .bind(register_indices)
+        .bind(records().map(|one| one.task.as_str()).collect::<Vec<_>>())
+        .bind(
+            records()
+                .map(|one| i32::from(one.index.get()))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            records()
+                .map(|one| one.tick.as_millis())
+                .collect::<Vec<_>>(),
+        )
+        .bind(open_tasks)
+        .bind(open_indices)
+        .bind(ticks().map(|(task, _)| task.as_str()).collect::<Vec<_>>())
+        .bind(
+            ticks()
+                .map(|(_, tick)| tick.as_millis())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            wanted
+                .pauses
+                .iter()
+                .map(TaskName::as_str)
+                .collect::<Vec<_>>(),
+        );
+    read_all(connection, query).await
+}
+
+/// Reads the rows of a statement in parts, as `sql/load.sql` and `sql/sweep.sql` are.
+pub(super) async fn read_all(
+    connection: &mut PgConnection,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Loaded, Trouble> {
+    let mut loaded = Loaded {
+        now: Timestamp::UNIX_EPOCH,
+        state: LockState::new(),
+        versions: HashMap::new(),
+        asked: Vec::new(),
+        present: HashSet::new(),
+    };
+    let mut is_read_only = false;
+    let mut rows = query.fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let part: i32 = row.try_get_unchecked(PART)?;
+        match part {
+            0 => {
+                loaded.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
+                is_read_only = row.try_get_unchecked::<i64, _>(VERSION)? != 0;
+            }
+            1 => loaded.put_register(&row)?,
+            2 => {
+                let record = read_record(&row, TICK)?;
+                loaded.asked.push(record.execution.clone());
+                loaded.state.load_record(record);
+            }
+            3 => {
+                let task = task_name(row.try_get_unchecked(TASK)?)?;
+                loaded
+                    .state
+                    .load_pause(task, Some(read_pause(&row, TICK, ERROR, OUTPUT)?));
+            }
+            4 => {
+                let instance = instance_id(row.try_get_unchecked(INSTANCE)?)?;
+                loaded.present.insert(instance);
+            }
+            _ => loaded.state.load_record(read_record(&row, TICK)?),
+        }
+    }
+    // Whoever decides might have to write. What a server says that only reads may be old besides.
+    if is_read_only {
+        return Err(Outage::ReadOnly.into());
+    }
+    Ok(loaded)
+}
+
+const PART: usize = 0;
+const VERSION: usize = 1;
+const TICK: usize = 2;
+const TASK: usize = 3;
+const INDEX: usize = 4;
+const INSTANCE: usize = 9;
+const FENCE: usize = 11;
+const ERROR: usize = 20;
+const OUTPUT: usize = 21;
+
+impl Loaded {
+    fn put_register(&mut self, row: &PgRow) -> Result<(), Trouble> {
+        let task = task_name(row.try_get_unchecked(TASK)?)?;
+        let index: i32 = row.try_get_unchecked(INDEX)?;
+        let index = concurrency_index(index.into())?;
+        let watermark_ms: Option<i64> = row.try_get_unchecked(TICK)?;
+        if let Some(watermark_ms) = watermark_ms {
+            let register = Register {
+                watermark: tick(watermark_ms)?,
+                fence: fence(row.try_get_unchecked(FENCE)?)?,
+            };
+            self.state.load_register(task.clone(), index, register);
+        }
+        let version = row.try_get_unchecked(VERSION)?;
+        self.versions.insert((task, index), version);
+        Ok(())
+    }
+}
+
+pub(super) fn read_pause(
+    row: &PgRow,
+    since: usize,
+    note: usize,
+    by: usize,
+) -> Result<Pause, Trouble> {
+    Ok(Pause {
+        note: row.try_get_unchecked(note)?,
+        by: row.try_get_unchecked(by)?,
+        since: tick(row.try_get_unchecked(since)?)?.timestamp(),
+    })
+}
+
+/// Reads the columns of an execution, the first of them at `first`.
+pub(super) fn read_record(row: &PgRow, first: usize) -> Result<ExecutionRecord, Trouble> {
+    let index: i32 = row.try_get_unchecked(first + 2)?;
+    let concurrency: i32 = row.try_get_unchecked(first + 3)?;
+    let claim_id: Option<Uuid> = row.try_get_unchecked(first + 6)?;
+    let columns = RecordRow {
+        tick_ms: row.try_get_unchecked(first)?,
+        task: row.try_get_unchecked(first + 1)?,
+        concurrency_index: index.into(),
+        concurrency: concurrency.into(),
+        state: row.try_get_unchecked(first + 4)?,
+        reason: row.try_get_unchecked(first + 5)?,
+        claim_id: claim_id.as_ref().map(|id| id.as_bytes().as_slice()),
+        instance: row.try_get_unchecked(first + 7)?,
+        attempt: row.try_get_unchecked(first + 8)?,
+        fence: row.try_get_unchecked(first + 9)?,
+        delivery: row.try_get_unchecked(first + 10)?,
+        attempts_max: row.try_get_unchecked(first + 11)?,
+        overlap: row.try_get_unchecked(first + 12)?,
+        lease_until_ms: row.try_get_unchecked(first + 13)?,
+        cancel_requested: row.try_get_unchecked(first + 14)?,
+        granted_at_ms: row.try_get_unchecked(first + 15)?,
+        started_at_ms: row.try_get_unchecked(first + 16)?,
+        finished_at_ms: row.try_get_unchecked(first + 17)?,
+        error: row.try_get_unchecked(first + 18)?,
+        output: row.try_get_unchecked(first + 19)?,
+    };
+    Ok(columns.to_record()?)
+}
+
+/// PostgreSQL's text holds every character but NUL: it is shown by its picture.
+pub(super) fn text(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') {
+        text.replace('\0', "\u{2400}").into()
+    } else {
+        text.into()
+    }
+}
+
+pub(super) fn unreadable_count(column: &str, found: i64) -> Unreadable {
+    Unreadable(format!("{found} as the {column} of an instance"))
+}

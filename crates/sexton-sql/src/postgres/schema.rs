@@ -1,0 +1,189 @@
+//! The tables, and how they come to be.
+//!
+//! The version stands in the table `sexton_versions`. Many replicas may start at once: whoever finds the tables missing or old takes an advisory
+//! lock for one transaction, looks again, and does what is left to do. Whoever finds them as they should be asks for no privilege but to
+//! read that one table.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, query, query_scalar, raw_sql};
+
+use super::error::Trouble;
+use super::names::{Names, quoted};
+use crate::error::OpenError;
+
+/// Every step of the schema, oldest first. A step that was ever released is never changed.
+const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sql"))];
+
+/// The newest version known.
+pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// Who makes and changes the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Migrations {
+    /// The manager does, when it is opened, if anything is missing. Its user needs CREATE on the schema then, or on the database if
+    /// the schema is missing too.
+    #[default]
+    Apply,
+    /// Somebody else does, by [`PostgresOptions::migration_sql`](super::PostgresOptions::migration_sql). Tables that are
+    /// missing or old are an error.
+    Refuse,
+}
+
+/// Brings the schema to [`VERSION`], and answers the tables' names with their schema.
+pub(super) async fn prepare(
+    connection: &mut PgConnection,
+    names: &Names,
+    migrations: Migrations,
+    lock_timeout_ms: &str,
+    location: &str,
+) -> Result<Names, Trouble> {
+    let current: Option<String> = query_scalar("SELECT current_schema()")
+        .fetch_one(&mut *connection)
+        .await?;
+    let names = match (names.schema(), current) {
+        (Some(_), _) => names.clone(),
+        (None, Some(current)) => names.in_schema(current),
+        (None, None) => {
+            let store = location.to_owned();
+            return Err(OpenError::NoSchema { store }.into());
+        }
+    };
+    let found = version(connection, &names, location).await?;
+    if found == VERSION {
+        return Ok(names);
+    }
+    if migrations == Migrations::Refuse {
+        let store = location.to_owned();
+        let needed = VERSION;
+        return Err(OpenError::OlderSchema {
+            store,
+            found,
+            needed,
+        }
+        .into());
+    }
+    let mut transaction = connection
+        .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+        .await?;
+    query(
+        "SELECT set_config('lock_timeout', $1, true), \
+         set_config('idle_in_transaction_session_timeout', $1, true)",
+    )
+    .bind(lock_timeout_ms)
+    .execute(&mut *transaction)
+    .await?;
+    query("SELECT pg_advisory_xact_lock($1)")
+        .bind(names.lock_key())
+        .execute(&mut *transaction)
+        .await?;
+    let found = version(&mut transaction, &names, location).await?;
+    if let Some(schema) = names.schema() {
+        let is_there: bool =
+            query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
+                .bind(schema)
+                .fetch_one(&mut *transaction)
+                .await?;
+        if !is_there {
+            let create = format!("CREATE SCHEMA {}", quoted(schema));
+            raw_sql(AssertSqlSafe(create))
+                .execute(&mut *transaction)
+                .await?;
+        }
+    }
+    for script in scripts(&names, found) {
+        raw_sql(AssertSqlSafe(script))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(names)
+}
+
+/// The version of the tables, 0 if there are none.
+async fn version(
+    connection: &mut PgConnection,
+    names: &Names,
+    location: &str,
+) -> Result<i64, Trouble> {
+    let table = names.table("versions");
+    // By the catalogue's rows and not by `to_regclass`, which may remember from before the lock that there was none.
+    let is_there: bool = query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2)",
+    )
+    .bind(names.schema())
+    .bind(names.unquoted("versions"))
+    .fetch_one(&mut *connection)
+    .await?;
+    if !is_there {
+        return Ok(0);
+    }
+    let newest = format!("SELECT max(version) FROM {table}");
+    let newest: Option<i64> = query_scalar(AssertSqlSafe(newest))
+        .fetch_one(connection)
+        .await?;
+    match newest {
+        Some(found) if found > VERSION => Err(OpenError::NewerSchema {
+            store: location.to_owned(),
+            found,
+            known: VERSION,
+        }
+        .into()),
+        found => Ok(found.unwrap_or(0)),
+    }
+}
+
+/// What leads from a version to the newest, step by step.
+fn scripts(names: &Names, from: i64) -> impl Iterator<Item = String> {
+    let steps = MIGRATIONS
+        .into_iter()
+        .filter(move |(number, _)| *number > from);
+    steps.map(|(number, script)| {
+        let noted = format!("\nINSERT INTO {{versions}} (version) VALUES ({number});\n");
+        names.fill(&[script, &noted].concat())
+    })
+}
+
+/// The same as a script for somebody else to run.
+pub(super) fn script(names: &Names, from: i64) -> String {
+    let mut script =
+        format!("-- Sexton's tables, from version {from} to version {VERSION}.\nBEGIN;\n\n");
+    if let Some(schema) = names.schema()
+        && from == 0
+    {
+        script.push_str(&format!(
+            "CREATE SCHEMA IF NOT EXISTS {};\n\n",
+            quoted(schema)
+        ));
+    }
+    for step in scripts(names, from) {
+        script.push_str(&step);
+    }
+    script.push_str("\nCOMMIT;\n");
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_in_order_and_all_their_names_are_known() {
+        let names = Names::new(None, "app_").unwrap();
+        for (place, (number, script)) in (1..).zip(MIGRATIONS) {
+            assert_eq!(number, place);
+            let filled = names.fill(script);
+            assert!(
+                filled.contains("\"app_") && !filled.contains('{'),
+                "{filled}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_is_at_the_newest_version_has_nothing_to_run() {
+        let names = Names::new(Some("billing"), "app_").unwrap();
+        let script = script(&names, VERSION);
+        assert!(!script.contains("CREATE"), "{script}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Every statement there is, with the tables' names in it. All of them stand here and in the folder `sql` beside this file.
+
+use std::sync::Arc;
+
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{Postgres, query};
+
+use super::names::Names;
+
+/// A statement's text. Only [`Names::fill`] makes one, from a constant.
+#[derive(Debug, Clone)]
+pub(super) struct Statement(Arc<str>);
+
+impl Statement {
+    fn new(names: &Names, template: &str) -> Statement {
+        Statement(names.fill(template).into())
+    }
+
+    /// To be bound and run.
+    pub(super) fn query(&self) -> Query<'static, Postgres, PgArguments> {
+        // Safe: constants of this file, and names that are checked and quoted.
+        query(AssertSqlSafe(Arc::clone(&self.0)))
+    }
+}
+
+/// What of the executions a sweep looks at.
+const OPEN: &str = "e.state IN ('waiting', 'running') AND CASE \
+    WHEN e.state = 'waiting' THEN NOT EXISTS (SELECT 1 FROM {tasks} AS t \
+        WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL) \
+    WHEN e.lease_until_ms IS NOT NULL THEN e.lease_until_ms <= (SELECT now_ms FROM clock) \
+    ELSE greatest(e.granted_at_ms, e.tick_ms) <= (SELECT now_ms FROM clock) - $6 \
+        AND NOT EXISTS (SELECT 1 FROM {instances} AS i WHERE i.namespace = $1 \
+            AND i.instance = e.instance AND i.seen_at_ms + i.presence_ms > (SELECT now_ms FROM clock)) END";
+const WAITING: &str = "e.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
+    WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
+const LEASE_OVER: &str = "e.lease_until_ms IS NOT NULL \
+    AND e.lease_until_ms <= (SELECT now_ms FROM clock) AND e.state = 'running' \
+    AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
+        WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
+
+/// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before (null: none), $8 the
+/// page's size, $9 the task.
+const HISTORY: &str = "\
+    SELECT {record} FROM {executions} AS e \
+    WHERE e.namespace = $1 AND e.tick_ms >= $2 AND e.tick_ms < $3 \
+        AND ($4::text[] IS NULL OR e.state = ANY ($4)) \
+        AND ($5::bigint IS NULL OR e.tick_ms < $5 OR e.task > $6 \
+            OR (e.task = $6 AND e.concurrency_index > $7)) AND ";
+const HISTORY_ORDER: &str = " ORDER BY e.tick_ms DESC, e.task, e.concurrency_index LIMIT $8";
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Sql {
+    /// The clock, in milliseconds.
+    pub(super) clock: Statement,
+    pub(super) load: Statement,
+    pub(super) store_back: Statement,
+    pub(super) sweep_open: Statement,
+    pub(super) sweep_waiting: Statement,
+    pub(super) sweep_lease_over: Statement,
+    pub(super) history_of_all: Statement,
+    pub(super) history_of_a_task: Statement,
+    pub(super) history_of_what_is_open: Statement,
+    pub(super) prune_old: Statement,
+    pub(super) prune_too_many: Statement,
+    pub(super) report: Statement,
+    pub(super) leave: Statement,
+    pub(super) instances: Statement,
+    pub(super) patience: Statement,
+    pub(super) lock_tasks: Statement,
+    pub(super) store_definitions: Statement,
+    pub(super) pause: Statement,
+    pub(super) raise_versions: Statement,
+    pub(super) raise_revision: Statement,
+    pub(super) task_names: Statement,
+    pub(super) task_states: Statement,
+    pub(super) task_registers: Statement,
+}
+
+impl Sql {
+    pub(super) fn new(names: &Names) -> Sql {
+        let new = |template: &str| Statement::new(names, template);
+        let sweep = |candidate: &str| {
+            let template = include_str!("sql/sweep.sql").replace("{candidate}", candidate);
+            Statement::new(names, &template)
+        };
+        let history = |only: &str| new(&[HISTORY, only, HISTORY_ORDER].concat());
+        Sql {
+            clock: new("SELECT {clock_ms}"),
+            load: new(include_str!("sql/load.sql")),
+            store_back: new(include_str!("sql/store_back.sql")),
+            sweep_open: sweep(OPEN),
+            sweep_waiting: sweep(WAITING),
+            sweep_lease_over: sweep(LEASE_OVER),
+            history_of_all: history("$9::text IS NULL"),
+            history_of_a_task: history("e.task = $9"),
+            // What runs or waits is little, wherever it lies.
+            history_of_what_is_open: history(
+                "e.state IN ('waiting', 'running') AND ($9::text IS NULL OR e.task = $9)",
+            ),
+            prune_old: new(include_str!("sql/prune_old.sql")),
+            prune_too_many: new(include_str!("sql/prune_too_many.sql")),
+            report: new(include_str!("sql/report.sql")),
+            leave: new("DELETE FROM {instances} WHERE namespace = $1 AND instance = $2"),
+            instances: new(
+                "SELECT instance, started_at_ms, version, clock_offset_ns, running, \
+                presence_ms, seen_at_ms FROM {instances} WHERE namespace = $1 ORDER BY instance",
+            ),
+            // For the few transactions of more than one statement: $1 how long to wait for a row, and how long a client that went silent
+            // may keep what it has, in ms.
+            patience: new("SELECT set_config('lock_timeout', $1, true), \
+                set_config('idle_in_transaction_session_timeout', $1, true), {clock_ms}"),
+            lock_tasks: new(include_str!("sql/lock_tasks.sql")),
+            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the instance
+            store_definitions: new("UPDATE {tasks} AS t SET schedule = w.schedule, \
+                    concurrency = w.concurrency, definition = w.definition, defined_by = $6 \
+                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[]) \
+                    AS w (task, schedule, concurrency, definition) \
+                WHERE t.namespace = $1 AND t.task = w.task"),
+            // $1 the namespace, $2 tasks, $3 the note, $4 by whom, $5 since; three nulls to resume
+            pause: new(
+                "UPDATE {tasks} SET pause_note = $3, paused_by = $4, paused_since_ms = $5 \
+                WHERE namespace = $1 AND task = ANY ($2::text[])",
+            ),
+            raise_versions: new(include_str!("sql/raise_versions.sql")),
+            // $1 the namespace, $2 by how much
+            raise_revision: new(
+                "INSERT INTO {namespaces} AS n (namespace, revision) VALUES ($1, $2) \
+                ON CONFLICT (namespace) DO UPDATE SET revision = n.revision + excluded.revision",
+            ),
+            task_names: new(include_str!("sql/task_names.sql")),
+            // $1 the namespace, $2 tasks
+            task_states: new(
+                "SELECT task, schedule, concurrency, definition, pause_note, paused_by, \
+                    paused_since_ms FROM {tasks} WHERE namespace = $1 AND task = ANY ($2::text[])",
+            ),
+            // $1 the namespace, $2 tasks
+            task_registers: new(
+                "SELECT task, concurrency_index, watermark_ms, fence FROM {registers} \
+                WHERE namespace = $1 AND task = ANY ($2::text[]) AND watermark_ms IS NOT NULL \
+                ORDER BY task, concurrency_index",
+            ),
+        }
+    }
+}

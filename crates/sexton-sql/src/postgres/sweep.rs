@@ -1,0 +1,146 @@
+//! What may be claimed although no schedule brings it up, and what nobody will finish.
+//!
+//! The statements find *candidates*, from the indexes of what is open; the rules say which of them count. So a statement
+//! may bring too much, never too little. What is closed as lost is written like everything else: where nothing has changed since it was
+//! read. A holder that settles at that very moment is the faster one, and its execution is not lost.
+
+use jiff::Timestamp;
+use sexton_core::lock::{Answer, Execution, LockError, Sweep, SweepQuery};
+use sqlx::postgres::PgConnection;
+
+use super::PostgresLockManager;
+use super::call::Errand;
+use super::error::Trouble;
+use super::load::{Loaded, read_all};
+use super::sql::Statement;
+use super::store_back::{store_back, touched};
+
+/// The most executions of an answer.
+const ANSWER_MAX: usize = 1_000;
+/// How many candidates are looked at together.
+const PAGE: usize = 1_000;
+
+/// A walk over candidates in the order of (task, index, tick).
+struct Walk<'w> {
+    statement: &'w Statement,
+    abandoned_after_ms: i64,
+    after: Option<Execution>,
+    is_at_end: bool,
+}
+
+impl Walk<'_> {
+    /// All that decides the next page's candidates. Only its clock if there are none any more.
+    async fn next(
+        &mut self,
+        manager: &PostgresLockManager,
+        connection: &mut PgConnection,
+    ) -> Result<Loaded, Trouble> {
+        let after = self.after.as_ref();
+        let query = self
+            .statement
+            .query()
+            .bind(manager.inner.namespace.as_str())
+            .bind(after.map_or("", |after| after.task.as_str()))
+            .bind(after.map_or(0, |after| i32::from(after.index.get())))
+            .bind(after.map_or(0, |after| after.tick.as_millis()))
+            .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
+            .bind(self.abandoned_after_ms);
+        let loaded = read_all(connection, query).await?;
+        self.is_at_end = loaded.asked.len() < PAGE;
+        self.after = loaded.asked.last().cloned().or(self.after.take());
+        Ok(loaded)
+    }
+}
+
+/// Whether a sweep would find something to claim.
+pub(super) async fn has_claimable(
+    manager: &PostgresLockManager,
+    connection: &mut PgConnection,
+) -> Result<bool, Trouble> {
+    let sql = &manager.inner.sql;
+    for statement in [&sql.sweep_waiting, &sql.sweep_lease_over] {
+        let mut walk = Walk {
+            statement,
+            abandoned_after_ms: 0,
+            after: None,
+            is_at_end: false,
+        };
+        while !walk.is_at_end {
+            let loaded = walk.next(manager, connection).await?;
+            if loaded.state.has_claimable(loaded.now) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A sweep, as far as it has come.
+struct Sweeping<'q> {
+    query: &'q SweepQuery,
+    after: Option<Execution>,
+    found: Sweep,
+}
+
+impl PostgresLockManager {
+    pub(super) async fn sweep_open(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
+        let mut sweeping = Sweeping {
+            query,
+            after: query.after.clone(),
+            found: Sweep::default(),
+        };
+        let now = self.call("sweep", &mut sweeping).await?;
+        let value = sweeping.found;
+        Ok(Answer { now, value })
+    }
+}
+
+impl Errand for Sweeping<'_> {
+    type Found = Timestamp;
+
+    async fn run(
+        &mut self,
+        manager: &PostgresLockManager,
+        connection: &mut PgConnection,
+    ) -> Result<Timestamp, Trouble> {
+        let limit = self.query.limit.min(ANSWER_MAX);
+        let abandoned_after = self.query.abandoned_after;
+        let abandoned_after_ms = i64::try_from(abandoned_after.as_millis()).unwrap_or(i64::MAX / 4);
+        let mut walk = Walk {
+            statement: &manager.inner.sql.sweep_open,
+            abandoned_after_ms: abandoned_after_ms.min(i64::MAX / 4),
+            after: self.after.clone(),
+            is_at_end: false,
+        };
+        loop {
+            let rest = SweepQuery {
+                after: self.after.clone(),
+                limit: limit - self.found.claimable.len() - self.found.lost.len(),
+                abandoned_after,
+            };
+            let mut loaded = walk.next(manager, connection).await?;
+            let Loaded {
+                now,
+                state,
+                present,
+                ..
+            } = &mut loaded;
+            let now = *now;
+            let page = state.sweep(&rest, &|instance| present.contains(instance), now);
+            let changes = state.take_changes();
+            let pairs = touched(&changes);
+            let mut lost = page.lost;
+            if !pairs.is_empty() {
+                let kept = store_back(manager, connection, &loaded, &pairs, &changes).await?;
+                lost.retain(|one| kept.contains(&(one.task.clone(), one.index)));
+            }
+            self.found.claimable.extend(page.claimable);
+            self.found.lost.extend(lost);
+            self.after.clone_from(&walk.after);
+            let found = self.found.claimable.len() + self.found.lost.len();
+            if walk.is_at_end || found >= limit {
+                return Ok(now);
+            }
+        }
+    }
+}

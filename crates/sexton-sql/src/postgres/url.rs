@@ -1,0 +1,96 @@
+//! Which server and database a URL means.
+
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::OpenError;
+
+/// What the driver knows; it would pass over anything else with a warning that shows the value.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+/// What the server's list of sessions shows.
+const APPLICATION: &str = "sexton";
+
+/// Reads a URL. What is said about a bad one never shows it: it may have a password in it.
+pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let bad = |problem: String| OpenError::BadPostgresUrl { problem };
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(bad("it does not begin with postgres://".to_owned()));
+    }
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    if query.contains('@') {
+        let problem = "a ? in the user or the password must be written as %3F";
+        return Err(bad(problem.to_owned()));
+    }
+    let keys = query.split('&').filter(|pair| !pair.is_empty());
+    for key in keys.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key)) {
+        if !PARAMETERS.contains(&key) && !key.starts_with("options[") {
+            let known = PARAMETERS.join(", ");
+            return Err(bad(format!(
+                "it has the parameter {key:?}; known are {known}"
+            )));
+        }
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|error| bad(said(&error)))?;
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name(APPLICATION),
+    })
+}
+
+/// What is wrong, without the driver's own introductions to it.
+fn said(error: &sqlx::Error) -> String {
+    let error: &dyn std::error::Error = error;
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().unwrap_or(error).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        parse(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_url_names_server_database_and_user() {
+        let options =
+            parse("postgresql://us%2Fer:pass@db.example:5433/app?sslmode=require").unwrap();
+        assert_eq!(options.get_host(), "db.example");
+        assert_eq!(options.get_port(), 5433);
+        assert_eq!(options.get_database(), Some("app"));
+        assert_eq!(options.get_username(), "us/er");
+        assert_eq!(options.get_application_name(), Some("sexton"));
+        let options = parse("postgres://h/app?application_name=billing").unwrap();
+        assert_eq!(options.get_application_name(), Some("billing"));
+    }
+
+    #[test]
+    fn a_bad_url_is_told_what_is_wrong_with_it_without_its_password() {
+        insta::assert_snapshot!(refused("mysql://u:secret@h/app"), @r#"this is not the URL of a PostgreSQL database: it does not begin with postgres://; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h:port/app"), @r#"this is not the URL of a PostgreSQL database: invalid port number; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmode=perhaps"), @r#"this is not the URL of a PostgreSQL database: unknown value "perhaps" for `ssl_mode`; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:sec?ret@h/app"), @r#"this is not the URL of a PostgreSQL database: a ? in the user or the password must be written as %3F; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmod=require"), @r#"this is not the URL of a PostgreSQL database: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+    }
+}

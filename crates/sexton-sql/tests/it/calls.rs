@@ -1,0 +1,271 @@
+//! Any calls at any times, and what a manager answers: for a store to be compared with the manager in memory.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sexton_core::lock::{
+    Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
+    InstanceReport, LockManager, Outcome, PauseChange, Reason, Renewal, Retention, Settlement,
+    SweepQuery, TaskDefinition, TaskQuery,
+};
+use sexton_core::name::ClaimId;
+use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
+
+use crate::fixtures::{NOON_MS, instance, task};
+
+const TASKS: [&str; 3] = ["a", "b \"'%[é", "c"];
+const INSTANCES: [&str; 2] = ["one", "two"];
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Claim(Vec<Claim>),
+    Renew(Vec<Renewal>),
+    Settle(Vec<Settlement>),
+    Release(Vec<HeldLock>),
+    Consume(Vec<Consumption>),
+    Enqueue(Vec<Enqueue>),
+    Cancel(Execution),
+    Sweep(SweepQuery),
+    Heartbeat(InstanceReport),
+    Leave(&'static str),
+    Define(&'static str, Vec<TaskDefinition>),
+    Pause(Vec<&'static str>, PauseChange),
+    Tasks(TaskQuery),
+    History(HistoryQuery),
+    Prune(Retention),
+    Wait(u64),
+}
+
+fn execution() -> impl Strategy<Value = Execution> {
+    (0..TASKS.len(), 1_u64..=2, 0_i64..6).prop_map(|(name, index, tick)| Execution {
+        task: task(TASKS[name]),
+        index: ConcurrencyIndex::new(index).unwrap(),
+        tick: Tick::from_millis(NOON_MS + tick * 250).unwrap(),
+    })
+}
+
+fn two() -> Concurrency {
+    Concurrency::new(2).unwrap()
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    let delivery = (0_u8..3, 1_u32..4).prop_map(|(kind, max)| {
+        let attempts_max = NonZeroU32::new(max).unwrap();
+        match kind {
+            0 => Delivery::AtMostOnce,
+            1 => Delivery::AtLeastOnce { attempts_max },
+            _ => Delivery::Transactional { attempts_max },
+        }
+    });
+    let overlap = prop_oneof![
+        Just(Overlap::Allow),
+        Just(Overlap::Skip),
+        Just(Overlap::QueueOne),
+        Just(Overlap::CancelEarlier)
+    ];
+    let placement = prop_oneof![Just(Placement::Race), Just(Placement::Distinct)];
+    let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..600);
+    (execution(), delivery, overlap, placement, who).prop_map(
+        |(execution, delivery, overlap, placement, (who, id, lease_ms))| Claim {
+            execution,
+            concurrency: two(),
+            claim_id: ClaimId::from_u128(id),
+            instance: instance(INSTANCES[who]),
+            delivery,
+            overlap,
+            placement,
+            lease: Lease::new(Duration::from_millis(lease_ms)).unwrap(),
+        },
+    )
+}
+
+fn lock() -> impl Strategy<Value = HeldLock> {
+    (execution(), 0_u128..4, 1_u64..4).prop_map(|(execution, id, fence)| HeldLock {
+        execution,
+        claim_id: ClaimId::from_u128(id),
+        fence: Fence::new(fence),
+    })
+}
+
+fn settlement() -> impl Strategy<Value = Settlement> {
+    let outcome = prop_oneof![
+        Just(Outcome::Succeeded),
+        Just(Outcome::Failed),
+        Just(Outcome::CutOff)
+    ];
+    (lock(), outcome, any::<Option<String>>()).prop_map(|(lock, outcome, text)| {
+        let at = lock.execution.tick.timestamp();
+        let settlement = Settlement::new(lock, outcome, at, at);
+        match text {
+            Some(text) => settlement.with_error(&text).with_output(&text),
+            None => settlement,
+        }
+    })
+}
+
+fn report() -> impl Strategy<Value = InstanceReport> {
+    (0..INSTANCES.len(), 0_u32..9, 100_u64..900).prop_map(|(who, running, ms)| InstanceReport {
+        instance: instance(INSTANCES[who]),
+        started_at: Tick::from_millis(NOON_MS).unwrap().timestamp(),
+        version: "1.2.3".to_owned(),
+        clock_offset: None,
+        running,
+        presence: Duration::from_millis(ms),
+    })
+}
+
+fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
+    let one = (0..TASKS.len(), 1_u64..3).prop_map(|(name, concurrency)| TaskDefinition {
+        task: task(TASKS[name]),
+        schedule: "at noon".to_owned(),
+        concurrency: Concurrency::new(concurrency).unwrap(),
+        definition: format!("{{\"concurrency\": {concurrency}}}"),
+    });
+    prop::collection::vec(one, 0..3)
+}
+
+fn history() -> impl Strategy<Value = HistoryQuery> {
+    let states = prop_oneof![
+        Just(Vec::new()),
+        Just(vec![ExecutionState::Running, ExecutionState::Waiting]),
+        Just(vec![ExecutionState::Waiting]),
+        Just(vec![
+            ExecutionState::Running,
+            ExecutionState::Ended(Outcome::Succeeded),
+            ExecutionState::Skipped
+        ]),
+    ];
+    let bound = || {
+        prop::option::of((0_i64..6).prop_map(|at| Tick::from_millis(NOON_MS + at * 250).unwrap()))
+    };
+    let named = prop::option::of((0..TASKS.len()).prop_map(|name| task(TASKS[name])));
+    (
+        named,
+        states,
+        bound(),
+        bound(),
+        prop::option::of(execution()),
+        1_usize..8,
+    )
+        .prop_map(|(task, states, since, until, after, limit)| HistoryQuery {
+            task,
+            states,
+            since,
+            until,
+            after,
+            limit,
+        })
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let consumption =
+        (execution(), 0..Reason::ALL.len()).prop_map(|(execution, reason)| Consumption {
+            execution,
+            concurrency: two(),
+            reason: Reason::ALL[reason],
+            instance: instance("one"),
+        });
+    let enqueue = execution().prop_map(|execution| Enqueue {
+        execution,
+        concurrency: two(),
+    });
+    let renewal = (lock(), 100_u64..600).prop_map(|(lock, ms)| Renewal {
+        lock,
+        lease: Lease::new(Duration::from_millis(ms)).unwrap(),
+    });
+    let sweep =
+        (prop::option::of(execution()), 1_usize..5, 0_u64..500).prop_map(|(after, limit, ms)| {
+            SweepQuery {
+                after,
+                limit,
+                abandoned_after: Duration::from_millis(ms),
+            }
+        });
+    let who = (0..INSTANCES.len()).prop_map(|who| INSTANCES[who]);
+    let pause = prop_oneof![
+        Just(PauseChange::Resume),
+        Just(PauseChange::Pause {
+            note: "lunch".to_owned(),
+            by: "ops".to_owned()
+        })
+    ];
+    let names = || prop::collection::vec((0..TASKS.len()).prop_map(|name| TASKS[name]), 0..3);
+    let tasks = prop_oneof![
+        names().prop_map(|names| TaskQuery::Named(names.into_iter().map(task).collect())),
+        (
+            prop::option::of((0..TASKS.len()).prop_map(|name| task(TASKS[name]))),
+            1_usize..4
+        )
+            .prop_map(|(after, limit)| TaskQuery::Page { after, limit }),
+    ];
+    let retention = (prop::option::of(0_u64..1_500), prop::option::of(0_u32..4)).prop_map(
+        |(age_ms, per_task_max)| Retention {
+            age_max: age_ms.map(Duration::from_millis),
+            per_task_max,
+        },
+    );
+    prop_oneof![
+        8 => prop::collection::vec(claim(), 0..5).prop_map(Step::Claim),
+        2 => prop::collection::vec(renewal, 0..4).prop_map(Step::Renew),
+        3 => prop::collection::vec(settlement(), 0..4).prop_map(Step::Settle),
+        2 => prop::collection::vec(lock(), 0..4).prop_map(Step::Release),
+        1 => prop::collection::vec(consumption, 0..3).prop_map(Step::Consume),
+        1 => prop::collection::vec(enqueue, 0..3).prop_map(Step::Enqueue),
+        2 => execution().prop_map(Step::Cancel),
+        2 => sweep.prop_map(Step::Sweep),
+        2 => report().prop_map(Step::Heartbeat),
+        1 => who.clone().prop_map(Step::Leave),
+        1 => (who, definitions()).prop_map(|(who, batch)| Step::Define(who, batch)),
+        1 => (names(), pause).prop_map(|(names, change)| Step::Pause(names, change)),
+        1 => tasks.prop_map(Step::Tasks),
+        2 => history().prop_map(Step::History),
+        1 => retention.prop_map(Step::Prune),
+        4 => (1_u64..400).prop_map(Step::Wait),
+    ]
+}
+
+/// What a manager answers, to be compared. `Wait` is the clocks' affair.
+pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
+    let lead = ClaimLead::new(Duration::from_millis(500)).unwrap();
+    match step {
+        Step::Claim(batch) => format!("{:?}", manager.claim(lead, batch).await),
+        Step::Renew(batch) => format!("{:?}", manager.renew(batch).await),
+        Step::Settle(batch) => format!("{:?}", manager.settle(batch).await),
+        Step::Release(batch) => format!("{:?}", manager.release(batch).await),
+        Step::Consume(batch) => format!("{:?}", manager.consume(batch).await),
+        Step::Enqueue(batch) => format!("{:?}", manager.enqueue(batch).await),
+        Step::Cancel(execution) => format!("{:?}", manager.request_cancel(execution).await),
+        Step::Sweep(query) => format!("{:?}", manager.sweep(query).await),
+        Step::Heartbeat(report) => format!("{:?}", manager.heartbeat(report).await),
+        Step::Leave(who) => format!("{:?}", manager.leave(&instance(who)).await),
+        Step::Define(who, batch) => format!("{:?}", manager.define(&instance(who), batch).await),
+        Step::Pause(names, change) => {
+            let names: Vec<_> = names.iter().copied().map(task).collect();
+            format!("{:?}", manager.change_pause(&names, change).await)
+        }
+        Step::Tasks(query) => format!("{:?}", manager.tasks(query).await),
+        Step::History(query) => format!("{:?}", manager.history(query).await),
+        Step::Prune(retention) => format!("{:?}", manager.prune(retention, 1_000).await),
+        Step::Wait(_) => String::new(),
+    }
+}
+
+/// Everything that can be seen of a store.
+pub(crate) async fn whole(manager: &dyn LockManager) -> String {
+    let page = TaskQuery::Page {
+        after: None,
+        limit: 1_000,
+    };
+    let everything = HistoryQuery {
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    format!(
+        "{:#?}\n{:#?}\n{:#?}",
+        manager.history(&everything).await,
+        manager.tasks(&page).await,
+        manager.instances().await,
+    )
+}

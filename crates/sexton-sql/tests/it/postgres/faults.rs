@@ -1,0 +1,271 @@
+//! What goes wrong on the way to a server and on it: an outage that is told as one, or nothing that a caller notices.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::{Claim, ClaimLead, LockError, LockManager, Verdict};
+use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, Row};
+
+use super::proxy::Proxy;
+use super::server::{Disk, Server};
+use crate::fixtures::{claim, grant};
+
+async fn one(manager: &PostgresLockManager, claim: &Claim) -> Result<Verdict, LockError> {
+    let batch = std::slice::from_ref(claim);
+    let answer = manager.claim(ClaimLead::default(), batch).await?;
+    Ok(answer.value.into_iter().next().unwrap())
+}
+
+/// The sources of an error, the last of them: what was found.
+fn root(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Claims until it is answered, as a scheduler does, with the same id.
+async fn insist(manager: &PostgresLockManager, batch: &[Claim]) -> Vec<Verdict> {
+    loop {
+        match manager.claim(ClaimLead::default(), batch).await {
+            Ok(answer) => return answer.value,
+            Err(error) if error.is_transient() => tokio::task::yield_now().await,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// With `fsync` on, as users have it: what was answered is on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_under_load_forgets_no_grant_and_is_found_again() {
+    const TICKS: i64 = 60;
+    let Some(mut server) = Server::start_with(Disk::Synced, &[]) else {
+        return;
+    };
+    let url = server.url();
+    let mut racers = Vec::new();
+    let (progress, mut rounds) = tokio::sync::mpsc::unbounded_channel();
+    for racer in 0..4 {
+        let manager = PostgresLockManager::connect(&url).await.unwrap();
+        let progress = progress.clone();
+        racers.push(tokio::spawn(async move {
+            let mut granted = Vec::new();
+            for tick in (0..TICKS).rev() {
+                let by = format!("instance-{racer}");
+                let batch: Vec<_> = (0..20)
+                    .map(|number| claim(&format!("task-{number}"), -tick, &by))
+                    .collect();
+                let verdicts = insist(&manager, &batch).await;
+                for (claim, verdict) in batch.into_iter().zip(verdicts) {
+                    granted.extend(verdict.grant().map(|grant| (claim.execution, grant.fence)));
+                }
+                progress.send(()).unwrap();
+            }
+            granted
+        }));
+    }
+    drop(progress);
+    let mut round = 0;
+    while rounds.recv().await.is_some() {
+        round += 1;
+        if round % 40 == 0 && round < 4 * 50 {
+            // On the test's own thread, with which the server ends; the racers have others.
+            server.kill();
+            server.begin();
+        }
+    }
+    let mut owners = HashMap::new();
+    for racer in racers {
+        for (execution, fence) in racer.await.unwrap() {
+            assert_eq!(owners.insert(execution, fence), None, "granted twice");
+        }
+    }
+    assert_eq!(owners.len(), 20 * usize::try_from(TICKS).unwrap());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_is_had_again_whichever_it_was() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let proxy = Proxy::to(server.port()).await;
+    let url = server.url_at(proxy.port);
+    let manager = PostgresLockManager::connect(&url).await.unwrap();
+    // Both of a claim's answers, and those before them while a new connection gets to know its statements.
+    for lost in 0..20 {
+        let claim = claim("digest", lost, "one");
+        proxy.cut_at_the_next_answer();
+        let verdict = one(&manager, &claim).await.unwrap();
+        assert!(grant(&verdict).fence.get() > u64::try_from(lost).unwrap());
+        proxy.has_cut().await;
+        assert_eq!(one(&manager, &claim).await.unwrap(), verdict);
+    }
+    let rows = sqlx::query("SELECT count(*), count(DISTINCT claim_id) FROM sexton_executions");
+    let row = rows.fetch_one(&mut server.raw().await).await.unwrap();
+    assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (20, 20));
+}
+
+#[tokio::test]
+async fn the_answer_to_the_write_itself_may_be_lost() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let proxy = Arc::new(Proxy::to(server.port()).await);
+    let options = PostgresOptions::new();
+    let manager = options.connect(&server.url_at(proxy.port)).await.unwrap();
+    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+    // The write waits for the row, and its answer is the next.
+    let mut intruder = server.raw().await;
+    let mut holding = intruder.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM sexton_registers FOR UPDATE");
+    lock.execute(&mut *holding).await.unwrap();
+    let ours = claim("digest", 1, "one");
+    let claiming = tokio::spawn({
+        let (manager, ours) = (manager.clone(), ours.clone());
+        async move { one(&manager, &ours).await }
+    });
+    someone_waits(&server).await;
+    proxy.cut_at_the_next_answer();
+    holding.rollback().await.unwrap();
+    let verdict = claiming.await.unwrap().unwrap();
+    assert_eq!(grant(&verdict).fence.get(), 2);
+    proxy.has_cut().await;
+}
+
+/// Returns when a session waits for what another one holds.
+async fn someone_waits(server: &Server) {
+    let mut watcher = server.raw().await;
+    loop {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let waiting = sqlx::query(sql).fetch_one(&mut watcher).await.unwrap();
+        if waiting.get::<i64, _>(0) > 0 {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let options = PostgresOptions::new().wait_max(Duration::from_millis(300));
+    let manager = options.connect(&server.url()).await.unwrap();
+    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+    let mut intruder = server.raw().await;
+    let mut holding = intruder.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM sexton_registers FOR UPDATE");
+    lock.execute(&mut *holding).await.unwrap();
+
+    let next = claim("digest", 1, "one");
+    let error = one(&manager, &next).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    // Others' tasks are not held up.
+    one(&manager, &claim("other", 1, "one")).await.unwrap();
+    // Whoever lost anyway is told so at once: that takes no row.
+    let late = one(&manager, &claim("digest", 0, "two")).await.unwrap();
+    assert!(matches!(late, Verdict::Denied(_)));
+
+    holding.rollback().await.unwrap();
+    assert_eq!(grant(&one(&manager, &next).await.unwrap()).fence.get(), 2);
+}
+
+#[tokio::test]
+async fn a_table_that_is_locked_whole_is_an_outage_and_then_over() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let options = PostgresOptions::new().wait_max(Duration::from_millis(300));
+    let manager = options.connect(&server.url()).await.unwrap();
+    let mut intruder = server.raw().await;
+    let mut holding = intruder.begin().await.unwrap();
+    let lock = sqlx::query("LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut *holding).await.unwrap();
+    // More often than there are connections.
+    for _ in 0..6 {
+        let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+    }
+    holding.rollback().await.unwrap();
+    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_pool_is_an_outage_that_says_so() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(&server.url())
+        .await
+        .unwrap();
+    let options = PostgresOptions::new().wait_max(Duration::from_millis(200));
+    let manager = options.with_pool(pool.clone()).await.unwrap();
+    let taken = pool.acquire().await.unwrap();
+    let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(
+        root(&error).contains("all 1 are in use"),
+        "{}",
+        root(&error)
+    );
+    drop(taken);
+    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+    pool.close().await;
+    let error = one(&manager, &claim("digest", 1, "one")).await.unwrap_err();
+    assert!(root(&error).contains("closed"), "{}", root(&error));
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let manager = server.open().await;
+    let taken = claim("digest", 0, "one");
+    one(&manager, &taken).await.unwrap();
+    server
+        .run("ALTER SYSTEM SET default_transaction_read_only = on")
+        .await;
+    server.run("SELECT pg_reload_conf()").await;
+    let error = loop {
+        // The server's processes read the setting one after the other.
+        let other = server.open().await;
+        if let Err(error) = one(&other, &claim("digest", 0, "two")).await {
+            break error;
+        }
+    };
+    assert!(error.is_transient(), "{error:?}");
+    assert!(root(&error).contains("only reads"), "{}", root(&error));
+}
+
+#[tokio::test]
+async fn a_server_with_no_connection_left_is_an_outage_and_then_over() {
+    let Some(server) = Server::start_with(
+        Disk::Lazy,
+        &[
+            "max_connections=8",
+            "superuser_reserved_connections=0",
+            "max_wal_senders=0",
+        ],
+    ) else {
+        return;
+    };
+    let manager = server.open().await;
+    manager.close().await;
+    let mut others = Vec::new();
+    let options: sqlx::postgres::PgConnectOptions = server.url().parse().unwrap();
+    while let Ok(connection) = sqlx::PgConnection::connect_with(&options).await {
+        others.push(connection);
+    }
+    let opened = PostgresOptions::new().connect(&server.url()).await;
+    assert!(opened.unwrap_err().is_transient());
+    for connection in others {
+        connection.close().await.unwrap();
+    }
+    let manager = server.open().await;
+    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+}
