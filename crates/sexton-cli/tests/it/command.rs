@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 use serde_json::Value;
 use sexton::SqliteLockManager;
 use sexton_core::lock::{ExecutionState, HistoryQuery, LockManager, Outcome, Settlement};
 use tempfile::TempDir;
 
-use crate::program::{Program, ask_until, sexton};
+use crate::program::{Program, sexton, wait_until_gone};
 
 /// The first end of a task that is due all the time, with these lines in its table.
 fn first_end(folder: &Path, task: &str) -> Value {
@@ -145,18 +145,6 @@ fn a_command_that_failed_is_tried_again_within_its_run() {
 }
 
 /// Ends once nothing runs under this process id any more. What is dead and not yet waited for does not run.
-fn wait_until_gone(pid: &str) {
-    let raw = pid.trim().parse().unwrap();
-    ask_until(&format!("process {pid} is gone"), || {
-        let is_there = test_kill_process(Pid::from_raw(raw).unwrap()).is_ok();
-        let stat = std::fs::read_to_string(format!("/proc/{raw}/stat")).unwrap_or_default();
-        let is_dead = stat
-            .rsplit_once(") ")
-            .is_some_and(|(_, rest)| rest.starts_with('Z'));
-        (!is_there || is_dead).then_some(())
-    });
-}
-
 #[test]
 fn a_timeout_takes_the_whole_group_down() {
     let end = first_timeout(folder().path(), "shell = 'sleep 60 & echo $!; wait'");

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
 
@@ -108,11 +108,13 @@ impl Program {
         Some(event)
     }
 
-    /// The next event of this name that fits.
+    /// The next event of this name that fits. Sexton's own tasks, which are due at times of their own, are passed over.
     pub(crate) fn wait(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.wait_line(event, |line| {
             let found = parsed(line);
-            (found["event"] == event && fits(&found)).then_some(found)
+            let task = found["task"].as_str().unwrap_or_default();
+            let is_meant = found["event"] == event && !task.starts_with("sexton:");
+            (is_meant && fits(&found)).then_some(found)
         })
     }
 
@@ -204,4 +206,17 @@ pub(crate) fn ask_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T 
         assert!(SystemClock.monotonic() < until, "{what}: not in time");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until a process has ended, whether or not anybody has asked how.
+pub(crate) fn wait_until_gone(pid: &str) {
+    let raw = pid.trim().parse().unwrap();
+    ask_until(&format!("process {pid} is gone"), || {
+        let is_there = test_kill_process(Pid::from_raw(raw).unwrap()).is_ok();
+        let stat = std::fs::read_to_string(format!("/proc/{raw}/stat")).unwrap_or_default();
+        let is_dead = stat
+            .rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('Z'));
+        (!is_there || is_dead).then_some(())
+    });
 }

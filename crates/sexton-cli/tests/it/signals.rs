@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rustix::process::{Pid, Signal, test_kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::program::{Ended, Program, ask_until, sexton};
+use crate::program::{Ended, Program, ask_until, sexton, wait_until_gone};
 
 /// Runs until something in the folder tells it to end, and leaves a word of it.
 const UNTIL_TOLD: &str = "[store]\nurl = \"memory:\"\n[[task]]\nname = \"t\"\nevery = \"200ms\"\noverlap = \"skip\"\n\
@@ -63,7 +63,7 @@ fn what_does_not_end_within_the_grace_is_cut_off_and_told() {
     let events = ended.events();
     let end = events.iter().find(|event| event["event"] == "finished");
     assert_eq!(end.unwrap()["outcome"], "cut_off");
-    wait_until_gone(folder.path());
+    wait_until_command_is_gone(folder.path());
 }
 
 #[test]
@@ -78,15 +78,11 @@ fn a_second_signal_does_not_wait_and_leaves_nothing_behind() {
     let ended = program.ended();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(last(&ended)["event"], "stopped at once");
-    wait_until_gone(folder.path());
+    wait_until_command_is_gone(folder.path());
 }
 
-fn wait_until_gone(folder: &Path) {
-    let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
-    let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    ask_until("the command is gone", || {
-        test_kill_process(pid).is_err().then_some(())
-    });
+fn wait_until_command_is_gone(folder: &Path) {
+    wait_until_gone(&std::fs::read_to_string(folder.join("pid")).unwrap());
 }
 
 fn task(name: &str, rest: &str) -> String {
