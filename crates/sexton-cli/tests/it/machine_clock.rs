@@ -8,6 +8,7 @@ use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
 
 use crate::program::{Program, sexton};
+use crate::redis_server;
 
 /// `$LIB` is filled in by the loader.
 const PRELOADED: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
@@ -24,21 +25,23 @@ shell = 'echo "$SEXTON_TICK" >> log'
 /// A machine whose clock this test sets.
 struct Machine<'f> {
     folder: &'f Path,
+    /// The file that holds its clock.
+    clock: &'static str,
 }
 
 impl Machine<'_> {
     fn set(&self, seconds_ahead: i64) {
-        let next = self.folder.join("clock.next");
+        let next = self.folder.join(format!("{}.next", self.clock));
         std::fs::write(&next, format!("{seconds_ahead:+}")).unwrap();
         // In one step: who reads the clock finds the old or the new one.
-        std::fs::rename(next, self.folder.join("clock")).unwrap();
+        std::fs::rename(next, self.folder.join(self.clock)).unwrap();
     }
 
     fn run(&self) -> Program {
         let mut command = sexton(self.folder, ["run", "--log-format", "json", "tasks.toml"]);
         command
             .env("LD_PRELOAD", PRELOADED)
-            .env("FAKETIME_TIMESTAMP_FILE", self.folder.join("clock"))
+            .env("FAKETIME_TIMESTAMP_FILE", self.folder.join(self.clock))
             .env("FAKETIME_NO_CACHE", "1")
             // Setting a clock does not change how time passes.
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
@@ -74,6 +77,7 @@ fn nothing_runs_twice_when_the_machines_clock_is_set_an_hour_ahead_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let machine = Machine {
         folder: folder.path(),
+        clock: "clock",
     };
     std::fs::write(folder.path().join("tasks.toml"), FILE).unwrap();
     machine.set(0);
@@ -112,4 +116,44 @@ fn nothing_runs_twice_when_the_machines_clock_is_set_an_hour_ahead_and_back() {
     assert_eq!(once.len(), ticks.len(), "a tick ran twice: {log}");
     let between = |time: &&Timestamp| **time > before + HOUR / 2 && **time < ahead - SECOND;
     assert_eq!(once.iter().filter(|tick| between(tick)).count(), 0, "{log}");
+}
+
+#[test]
+fn machines_whose_clocks_are_an_hour_ahead_and_behind_share_the_ticks_of_a_server() {
+    if is_declared_absent() || redis_server::is_declared_absent() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(redis_server::Server::start());
+    let file = format!("[store]\nurl = \"{}\"\n{FILE}", server.url());
+    std::fs::write(folder.path().join("tasks.toml"), file).unwrap();
+    let began = SystemClock.now();
+    let mut programs: Vec<Program> = [("right", 0), ("ahead", 3_600), ("behind", -3_600)]
+        .into_iter()
+        .map(|(clock, seconds_ahead)| {
+            let machine = Machine {
+                folder: folder.path(),
+                clock,
+            };
+            machine.set(seconds_ahead);
+            machine.run()
+        })
+        .collect();
+    // Each of them runs some, at the server's time whatever it believes itself.
+    for program in &mut programs {
+        for _ in 0..2 {
+            let end = program.wait("started", |event| event["task"] == "t");
+            let off = tick(&end).duration_since(SystemClock.now()).unsigned_abs();
+            assert!(off < std::time::Duration::from_secs(60), "{end}");
+        }
+    }
+    for program in programs {
+        assert!(program.stop().status.success());
+    }
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let ticks: Vec<Timestamp> = log.lines().map(|line| line.parse().unwrap()).collect();
+    let once: BTreeSet<&Timestamp> = ticks.iter().collect();
+    assert_eq!(once.len(), ticks.len(), "a tick ran twice: {log}");
+    assert!(once.iter().all(|tick| **tick >= began), "{log}");
 }
