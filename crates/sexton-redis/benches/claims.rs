@@ -27,20 +27,27 @@ use sexton_redis::{RedisLockManager, RedisOptions};
 const BATCHES: [usize; 4] = [1, 10, 100, 1_000];
 const MEASURED: Duration = Duration::from_secs(3);
 /// Replicas that claim at once, each over a connection of its own.
-const CLAIMANTS: [usize; 2] = [1, 4];
+const CLAIMANTS: [usize; 3] = [1, 4, 16];
 /// The budget of DESIGN.md at batches of 100.
 const BUDGET: f64 = 0.8;
+
+/// Calls before those that were claimed are settled. A tick is usually claimed when the one before is over.
+const CALLS: usize = 32;
 
 struct Claimant {
     manager: RedisLockManager,
     instance: InstanceId,
-    tasks: Vec<TaskName>,
+    batches: Vec<Vec<TaskName>>,
+    round: i64,
 }
 
 impl Claimant {
     async fn new(url: &str, fleet: &str, number: usize, batch: usize) -> Claimant {
         let namespace = Namespace::new(fleet).unwrap();
-        let name = |task| TaskName::new(format!("task-{number}-{task}")).unwrap();
+        let name = |call: usize, task: usize| {
+            TaskName::new(format!("task-{number}-{call}-{task}")).unwrap()
+        };
+        let batches = (0..CALLS).map(|call| (0..batch).map(|task| name(call, task)).collect());
         Claimant {
             manager: RedisOptions::new()
                 .namespace(namespace)
@@ -48,73 +55,124 @@ impl Claimant {
                 .await
                 .unwrap(),
             instance: InstanceId::random(),
-            tasks: (0..batch).map(name).collect(),
+            batches: batches.collect(),
+            round: 0,
         }
     }
 
-    async fn claim(&self, round: i64) -> Vec<HeldLock> {
+    /// One claim of each task, a batch after the other.
+    async fn claim(&mut self) -> Vec<Vec<HeldLock>> {
         // Long past, so that each is later than the one before and none too early.
-        let tick = Tick::from_millis(1_600_000_000_000 + round * 1_000).unwrap();
-        let claim = |task: &TaskName| {
-            let (task, index) = (task.clone(), ConcurrencyIndex::ONE);
-            Claim::new(
-                Execution { task, index, tick },
-                Concurrency::ONE,
-                self.instance.clone(),
-            )
-        };
-        let claims: Vec<Claim> = self.tasks.iter().map(claim).collect();
-        let answer = self
-            .manager
-            .claim(ClaimLead::default(), &claims)
-            .await
-            .unwrap();
-        let held = claims
-            .iter()
-            .zip(answer.value)
-            .map(|(claim, verdict)| match verdict {
-                Verdict::Granted(grant) => HeldLock {
-                    execution: claim.execution.clone(),
-                    claim_id: claim.claim_id,
-                    fence: grant.fence,
-                },
-                other => unreachable!("nobody else claims these: {other:?}"),
-            });
-        held.collect()
+        let tick = Tick::from_millis(1_600_000_000_000 + self.round * 1_000).unwrap();
+        self.round += 1;
+        let mut held = Vec::with_capacity(CALLS);
+        for tasks in &self.batches {
+            let claim = |task: &TaskName| {
+                let (task, index) = (task.clone(), ConcurrencyIndex::ONE);
+                Claim::new(
+                    Execution { task, index, tick },
+                    Concurrency::ONE,
+                    self.instance.clone(),
+                )
+            };
+            let claims: Vec<Claim> = tasks.iter().map(claim).collect();
+            let answer = self.manager.claim(ClaimLead::default(), &claims).await;
+            let verdicts = answer.unwrap().value;
+            held.push(claims.into_iter().zip(verdicts).map(held_lock).collect());
+        }
+        held
     }
 
-    /// How many it claimed, and whether it settled them too.
-    async fn work(self, settles: bool) -> usize {
-        let until = SystemClock.monotonic() + MEASURED;
-        let mut round = 0;
-        while SystemClock.monotonic() < until {
-            let held = self.claim(round).await;
-            round += 1;
-            if settles {
-                let now = SystemClock.now();
-                let settle = |lock| Settlement::new(lock, Outcome::Succeeded, now, now);
-                let settlements: Vec<_> = held.into_iter().map(settle).collect();
-                self.manager.settle(&settlements).await.unwrap();
-            }
+    async fn settle(&self, held: Vec<Vec<HeldLock>>) {
+        let now = SystemClock.now();
+        for locks in held {
+            let settle = |lock| Settlement::new(lock, Outcome::Succeeded, now, now);
+            let settlements: Vec<_> = locks.into_iter().map(settle).collect();
+            self.manager.settle(&settlements).await.unwrap();
         }
-        usize::try_from(round).unwrap() * self.tasks.len()
     }
 }
 
-/// Claims a second of so many claimants together.
-async fn per_second(url: &str, claimants: usize, batch: usize, settles: bool) -> f64 {
-    let mut working = Vec::new();
+fn held_lock((claim, verdict): (Claim, Verdict)) -> HeldLock {
+    match verdict {
+        Verdict::Granted(grant) => HeldLock {
+            execution: claim.execution,
+            claim_id: claim.claim_id,
+            fence: grant.fence,
+        },
+        other => unreachable!("nobody else claims these: {other:?}"),
+    }
+}
+
+/// What claimants together did within a time.
+#[derive(Default)]
+struct Rates {
+    claimed: f64,
+    settled: f64,
+    server_us: f64,
+}
+
+/// All claim, then all settle, and again.
+async fn rates(server: &server::Server, claimants: usize, batch: usize) -> Rates {
     // Each measurement begins with a store that knows nothing.
-    let fleet = format!("{claimants} {batch} {settles}");
+    let fleet = format!("{claimants} {batch}");
+    let mut fleet_of = Vec::new();
     for number in 0..claimants {
-        let claimant = Claimant::new(url, &fleet, number, batch).await;
-        working.push(tokio::spawn(claimant.work(settles)));
+        fleet_of.push(Claimant::new(&server.url(), &fleet, number, batch).await);
     }
+    let (mut claiming, mut settling, mut busy) = (Duration::ZERO, Duration::ZERO, 0.0);
     let mut claims = 0;
-    for working in working {
-        claims += working.await.unwrap();
+    while claiming < MEASURED {
+        busy_us(server).await;
+        let began = SystemClock.monotonic();
+        let working = fleet_of.into_iter().map(|mut claimant| {
+            tokio::spawn(async move {
+                let held = claimant.claim().await;
+                (claimant, held)
+            })
+        });
+        let mut done = Vec::new();
+        for working in working.collect::<Vec<_>>() {
+            done.push(working.await.unwrap());
+        }
+        let claimed = SystemClock.monotonic();
+        busy += busy_us(server).await;
+        let began_to_settle = SystemClock.monotonic();
+        let working = done.into_iter().map(|(claimant, held)| {
+            tokio::spawn(async move {
+                claimant.settle(held).await;
+                claimant
+            })
+        });
+        fleet_of = Vec::new();
+        for working in working.collect::<Vec<_>>() {
+            fleet_of.push(working.await.unwrap());
+        }
+        settling += SystemClock.monotonic() - began_to_settle;
+        claiming += claimed - began;
+        claims += claimants * CALLS * batch;
     }
-    f64::from(u32::try_from(claims).unwrap()) / MEASURED.as_secs_f64()
+    let claims = f64::from(u32::try_from(claims).unwrap());
+    Rates {
+        claimed: claims / claiming.as_secs_f64(),
+        settled: claims / settling.as_secs_f64(),
+        server_us: busy / claims,
+    }
+}
+
+/// How long the server was busy with scripts since it last forgot, in µs.
+async fn busy_us(server: &server::Server) -> f64 {
+    let mut client = server.client().await;
+    let info: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query_async(&mut client)
+        .await
+        .unwrap();
+    let forget = redis::cmd("CONFIG").arg("RESETSTAT").to_owned();
+    forget.query_async::<()>(&mut client).await.unwrap();
+    let scripts = info.lines().filter(|line| line.starts_with("cmdstat_eval"));
+    let used = scripts.filter_map(|line| line.split_once("usec=")?.1.split_once(','));
+    used.map(|(us, _)| us.parse::<f64>().unwrap()).sum()
 }
 
 /// What the server does when it is asked for nothing but one key a claim.
@@ -157,17 +215,19 @@ async fn measure() {
     println!("SET NX PX, pipelines of 128, 4 connections: {peer:>9.0}/s");
     for claimants in CLAIMANTS {
         for batch in BATCHES {
-            let claims = per_second(&server.url(), claimants, batch, false).await;
-            let settled = per_second(&server.url(), claimants, batch, true).await;
+            let rates = rates(&server, claimants, batch).await;
             let budget = if batch == 100 {
                 format!(", budget {BUDGET} ×")
             } else {
                 String::new()
             };
             println!(
-                "{claimants} claimants, batches of {batch:>4}: {claims:>9.0} claims/s ({:.2} × SET{budget}), \
-                 {settled:>9.0}/s claimed and settled",
-                claims / peer
+                "{claimants} claimants, batches of {batch:>4}: {:>9.0} claims/s ({:.2} × SET{budget}; the server {:.2} µs each), \
+                 {:>9.0}/s settled",
+                rates.claimed,
+                rates.claimed / peer,
+                rates.server_us,
+                rates.settled
             );
         }
     }

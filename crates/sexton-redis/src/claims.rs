@@ -1,95 +1,85 @@
 //! Batches about executions: claimed, renewed, settled, released, consumed, enqueued, cancelled.
 
-use std::collections::HashMap;
-use std::fmt::Display;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
-use sexton_core::lock::ExecutionState;
 use sexton_core::lock::{
     Answer, CancelRequested, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued,
-    Execution, Grant, HeldLock, LockError, Reason, Released, Renewal, Renewed, Settled, Settlement,
-    Verdict, check_batch_size,
+    Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Released, Renewal, Renewed,
+    Settled, Settlement, Verdict, check_batch_size,
 };
-use sexton_core::policy::Placement;
-use sexton_core::tick::{Attempt, Fence};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 use crate::answer::{Answers, NumberOrText};
+use crate::arguments::Arguments;
 use crate::manager::RedisLockManager;
 use crate::record_text::{
-    claim_text, delivery_text, field, member, nanos_text, overlap_text, tail_text, tick_of_millis,
-    tick_text,
+    delivery_text, nanos_text, overlap_text, tail_text, tick_of_millis, tick_text,
 };
 use crate::scripts;
 
-/// Arguments of a script, one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct Arguments(Vec<Vec<u8>>);
+/// Claims that differ only in their field and id.
+#[derive(Debug, PartialEq, Eq)]
+struct Stretch<'b> {
+    tick: Tick,
+    instance: &'b InstanceId,
+    delivery: Delivery,
+    overlap: Overlap,
+    placement: Placement,
+    lease: Option<Lease>,
+    concurrency: Concurrency,
+}
 
-impl Arguments {
-    pub(crate) fn add(&mut self, number: impl Display) {
-        self.text(format!("{number}"));
+impl<'b> Stretch<'b> {
+    fn of(claim: &'b Claim) -> Stretch<'b> {
+        Stretch {
+            tick: claim.execution.tick,
+            instance: &claim.instance,
+            delivery: claim.delivery,
+            overlap: claim.overlap,
+            placement: claim.placement,
+            lease: claim.is_leased().then_some(claim.lease),
+            concurrency: claim.concurrency,
+        }
     }
 
-    pub(crate) fn text(&mut self, argument: impl Into<String>) {
-        self.0.push(argument.into().into_bytes());
-    }
-
-    /// What shows a lock: member, claim, fence.
-    fn lock(&mut self, lock: &HeldLock) {
-        self.text(member(&lock.execution));
-        self.text(claim_text(lock.claim_id));
-        self.add(lock.fence.get());
-    }
-
-    pub(crate) fn as_slice(&self) -> &[Vec<u8>] {
-        &self.0
+    fn arguments(&self, count: usize, arguments: &mut Arguments) {
+        arguments.add(count);
+        arguments.text(tick_text(self.tick));
+        arguments.text(self.instance.as_str());
+        arguments.text(delivery_text(self.delivery));
+        arguments.text(overlap_text(self.overlap));
+        let is_distinct = self.placement == Placement::Distinct;
+        arguments.text(if is_distinct { "distinct" } else { "race" });
+        match self.lease {
+            Some(lease) => arguments.micros(lease.duration()),
+            None => arguments.text(""),
+        }
+        arguments.add(self.concurrency.get());
     }
 }
 
-pub(crate) fn micros(duration: std::time::Duration) -> u128 {
-    duration.as_micros()
+/// What claims of a batch have in common is sent once: mostly it is all of it.
+fn stretches_of(batch: &[Claim]) -> Vec<(Stretch<'_>, usize)> {
+    let mut stretches: Vec<(Stretch<'_>, usize)> = Vec::new();
+    for claim in batch {
+        let stretch = Stretch::of(claim);
+        match stretches.last_mut() {
+            Some((last, count)) if *last == stretch => *count += 1,
+            _ => stretches.push((stretch, 1)),
+        }
+    }
+    stretches
 }
 
-/// What claims of a batch have in common is sent once: it is most of what there is to send.
-fn profiles_of(batch: &[Claim]) -> (Vec<usize>, Vec<&Claim>) {
-    let mut numbers = HashMap::new();
-    let mut first = Vec::new();
-    let profile = |claim: &Claim, first: &mut Vec<_>| {
-        let lease = claim.is_leased().then_some(claim.lease);
-        let is_distinct = claim.placement == Placement::Distinct;
-        let same = (
-            claim.instance.clone(),
-            delivery_text(claim.delivery),
-            overlap_text(claim.overlap),
-            is_distinct,
-            lease,
-            claim.concurrency,
-        );
-        (same, first.len())
-    };
-    let places = batch.iter().map(|claim| {
-        let (same, next) = profile(claim, &mut first);
-        *numbers.entry(same).or_insert_with(|| {
-            first.push(claim);
-            next
-        })
-    });
-    let places = places.collect();
-    (places, first)
-}
-
-fn profile_arguments(arguments: &mut Arguments, number: usize, claim: &Claim) {
-    arguments.add(number);
-    arguments.text(claim.instance.as_str());
-    arguments.text(delivery_text(claim.delivery));
-    arguments.text(overlap_text(claim.overlap));
-    let is_distinct = claim.placement == Placement::Distinct;
-    arguments.text(if is_distinct { "distinct" } else { "race" });
-    let lease = claim
-        .is_leased()
-        .then(|| micros(claim.lease.duration()).to_string());
-    arguments.text(lease.unwrap_or_default());
-    arguments.add(claim.concurrency.get());
+/// Whether no (task, index) is there twice.
+fn is_each_once<'b>(executions: impl ExactSizeIterator<Item = &'b Execution>) -> bool {
+    let count = executions.len();
+    let fields: HashSet<(&TaskName, ConcurrencyIndex)> =
+        executions.map(|one| (&one.task, one.index)).collect();
+    fields.len() == count
 }
 
 impl RedisLockManager {
@@ -104,23 +94,22 @@ impl RedisLockManager {
             let value = Vec::new();
             return Ok(Answer { now, value });
         }
-        let (places, profiles) = profiles_of(batch);
         let mut arguments = Arguments::default();
-        arguments.add(micros(lead.duration()));
-        arguments.add(profiles.len());
-        for (number, claim) in profiles.into_iter().enumerate() {
-            profile_arguments(&mut arguments, number, claim);
+        arguments.micros(lead.duration());
+        arguments.flag(is_each_once(batch.iter().map(|claim| &claim.execution)));
+        arguments.add(batch.len());
+        let stretches = stretches_of(batch);
+        arguments.add(stretches.len());
+        for (stretch, count) in &stretches {
+            stretch.arguments(*count, &mut arguments);
         }
-        for (claim, place) in batch.iter().zip(places) {
-            let Execution { task, index, tick } = &claim.execution;
-            arguments.text(field(task, *index));
-            arguments.text(tick_text(*tick));
-            arguments.text(claim_text(claim.claim_id));
-            arguments.add(place);
+        for claim in batch {
+            arguments.field(&claim.execution.task, claim.execution.index);
         }
-        let claiming =
-            self.connection
-                .run_confirmed("claim", &scripts::CLAIM, arguments.as_slice());
+        arguments.claim_ids(batch.iter().map(|claim| claim.claim_id));
+        let claiming = self
+            .connection
+            .run_confirmed("claim", &scripts::CLAIM, &arguments);
         claiming.await?.answer_each(batch.len(), verdict)
     }
 
@@ -132,11 +121,9 @@ impl RedisLockManager {
         let mut arguments = Arguments::default();
         for renewal in batch {
             arguments.lock(&renewal.lock);
-            arguments.add(micros(renewal.lease.duration()));
+            arguments.micros(renewal.lease.duration());
         }
-        let renewing = self
-            .connection
-            .run("renew", &scripts::RENEW, arguments.as_slice());
+        let renewing = self.connection.run("renew", &scripts::RENEW, &arguments);
         renewing.await?.answer_each(batch.len(), renewed)
     }
 
@@ -146,16 +133,27 @@ impl RedisLockManager {
     ) -> Result<Answer<Vec<Settled>>, LockError> {
         check_batch_size(batch.len())?;
         let mut arguments = Arguments::default();
+        arguments.add(batch.len());
+        let executions = batch.iter().map(|settlement| &settlement.lock.execution);
+        arguments.flag(is_each_once(executions));
+        for Settlement { lock, .. } in batch {
+            arguments.field(&lock.execution.task, lock.execution.index);
+        }
         for settlement in batch {
-            arguments.lock(&settlement.lock);
+            let HeldLock {
+                execution,
+                claim_id,
+                fence,
+            } = &settlement.lock;
+            arguments.text(tick_text(execution.tick));
+            arguments.claim_id(*claim_id);
+            arguments.add(fence.get());
             arguments.text(ExecutionState::Ended(settlement.outcome).as_str());
             arguments.text(nanos_text(settlement.started_at));
             arguments.text(nanos_text(settlement.finished_at));
             arguments.text(tail_text(settlement.error(), settlement.output()));
         }
-        let settling = self
-            .connection
-            .run("settle", &scripts::SETTLE, arguments.as_slice());
+        let settling = self.connection.run("settle", &scripts::SETTLE, &arguments);
         settling.await?.answer_each(batch.len(), |answers| {
             Ok(match answers.text()?.as_str() {
                 "refused" => Settled::Refused,
@@ -179,7 +177,7 @@ impl RedisLockManager {
         batch.iter().for_each(|lock| arguments.lock(lock));
         let releasing = self
             .connection
-            .run("release", &scripts::RELEASE, arguments.as_slice());
+            .run("release", &scripts::RELEASE, &arguments);
         releasing.await?.answer_each(batch.len(), |answers| {
             word(
                 answers,
@@ -196,7 +194,7 @@ impl RedisLockManager {
         let mut arguments = Arguments::default();
         for consumption in batch {
             let Execution { task, index, tick } = &consumption.execution;
-            arguments.text(field(task, *index));
+            arguments.field(task, *index);
             arguments.text(tick_text(*tick));
             arguments.text(consumption.reason.state().as_str());
             arguments.text(Reason::as_str(consumption.reason));
@@ -205,7 +203,7 @@ impl RedisLockManager {
         }
         let consuming = self
             .connection
-            .run("consume", &scripts::CONSUME, arguments.as_slice());
+            .run("consume", &scripts::CONSUME, &arguments);
         consuming.await?.answer_each(batch.len(), |answers| {
             word(
                 answers,
@@ -225,13 +223,13 @@ impl RedisLockManager {
         let mut arguments = Arguments::default();
         for enqueue in batch {
             let Execution { task, index, tick } = &enqueue.execution;
-            arguments.text(field(task, *index));
+            arguments.field(task, *index);
             arguments.text(tick_text(*tick));
             arguments.add(enqueue.concurrency.get());
         }
         let enqueuing = self
             .connection
-            .run("enqueue", &scripts::ENQUEUE, arguments.as_slice());
+            .run("enqueue", &scripts::ENQUEUE, &arguments);
         enqueuing.await?.answer_each(batch.len(), |answers| {
             word(
                 answers,
@@ -248,11 +246,11 @@ impl RedisLockManager {
         execution: &Execution,
     ) -> Result<Answer<CancelRequested>, LockError> {
         let mut arguments = Arguments::default();
-        arguments.text(member(execution));
+        arguments.member(execution);
         let asking = self.connection.run(
             "request a cancellation",
             &scripts::REQUEST_CANCEL,
-            arguments.as_slice(),
+            &arguments,
         );
         asking.await?.answer(|answers| {
             word(

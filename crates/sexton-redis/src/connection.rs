@@ -14,14 +14,15 @@ use sexton_core::lock::LockError;
 use sexton_core::name::Namespace;
 
 use crate::answer::Answers;
+use crate::arguments::Arguments;
 use crate::error::{ConnectError, Unconfirmed, lock_error, unavailable, unreadable};
 use crate::options::RedisOptions;
 use crate::scripts::Script;
 
 /// In the order in which the prelude takes them.
-const KEYS: [&str; 15] = [
-    "reg", "rec", "run", "wait", "lane", "wake", "bare", "hist", "ahead", "cancel", "pause", "def",
-    "tasks", "inst", "meta",
+const KEYS: [&str; 16] = [
+    "reg", "live", "rec", "run", "wait", "lane", "wake", "bare", "hist", "ahead", "cancel",
+    "pause", "def", "tasks", "inst", "meta",
 ];
 
 /// What a claim waits for behind its answer.
@@ -159,7 +160,7 @@ impl Connection {
         }
     }
 
-    fn command(&self, name: &str, script: &str, arguments: &[Vec<u8>]) -> Cmd {
+    fn command(&self, name: &str, script: &str, arguments: &Arguments) -> Cmd {
         let mut command = redis::cmd(name);
         command.arg(script).arg(self.keys.len());
         self.keys.iter().for_each(|key| {
@@ -181,7 +182,7 @@ impl Connection {
         &self,
         action: &'static str,
         script: &Script,
-        arguments: &[Vec<u8>],
+        arguments: &Arguments,
     ) -> Result<Answers, LockError> {
         self.run_and(action, script, arguments, Confirmation::None)
             .await
@@ -192,7 +193,7 @@ impl Connection {
         &self,
         action: &'static str,
         script: &Script,
-        arguments: &[Vec<u8>],
+        arguments: &Arguments,
     ) -> Result<Answers, LockError> {
         self.run_and(action, script, arguments, self.confirmation)
             .await
@@ -202,7 +203,7 @@ impl Connection {
         &self,
         action: &'static str,
         script: &Script,
-        arguments: &[Vec<u8>],
+        arguments: &Arguments,
         confirmation: Confirmation,
     ) -> Result<Answers, LockError> {
         let command = self.command("EVALSHA", &script.digest, arguments);

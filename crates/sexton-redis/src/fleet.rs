@@ -11,7 +11,7 @@ use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency};
 
 use crate::answer::Answers;
-use crate::claims::{Arguments, micros};
+use crate::arguments::Arguments;
 use crate::manager::RedisLockManager;
 use crate::record_text::{execution, field_of, member, nanos_text, register};
 use crate::scripts;
@@ -21,12 +21,10 @@ const SWEPT_MAX: usize = 5_000;
 
 impl RedisLockManager {
     pub(crate) async fn sweep_page(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
-        let abandoned_after = micros(query.abandoned_after);
+        let abandoned_after = query.abandoned_after.as_micros();
         let mut arguments = Arguments::default();
         arguments.add(abandoned_after);
-        let looking = self
-            .connection
-            .run("sweep", &scripts::OPEN, arguments.as_slice());
+        let looking = self.connection.run("sweep", &scripts::OPEN, &arguments);
         let open = looking.await?.answer(|answers| {
             let mut open = Vec::new();
             while !answers.is_at_end() {
@@ -50,9 +48,7 @@ impl RedisLockManager {
             arguments.add(abandoned_after);
             some.iter()
                 .for_each(|member| arguments.text(member.as_str()));
-            let sweeping = self
-                .connection
-                .run("sweep", &scripts::SWEEP, arguments.as_slice());
+            let sweeping = self.connection.run("sweep", &scripts::SWEEP, &arguments);
             let answer = sweeping
                 .await?
                 .answer(|answers| swept(answers, &mut sweep))?;
@@ -65,11 +61,9 @@ impl RedisLockManager {
         let mut arguments = Arguments::default();
         arguments.text(report.instance.as_str());
         arguments.text(report_text(report));
-        let beating = self.connection.run(
-            "send a heartbeat",
-            &scripts::HEARTBEAT,
-            arguments.as_slice(),
-        );
+        let beating = self
+            .connection
+            .run("send a heartbeat", &scripts::HEARTBEAT, &arguments);
         beating.await?.answer(|answers| {
             let revision = answers.number()?.unsigned_abs();
             let sweep = answers.number()? != 0;
@@ -93,16 +87,15 @@ impl RedisLockManager {
     ) -> Result<Answer<()>, LockError> {
         let mut arguments = Arguments::default();
         arguments.text(instance.as_str());
-        let leaving = self
-            .connection
-            .run("leave", &scripts::LEAVE, arguments.as_slice());
+        let leaving = self.connection.run("leave", &scripts::LEAVE, &arguments);
         leaving.await?.answer(|_| Ok(()))
     }
 
     pub(crate) async fn known_instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
+        let none = Arguments::default();
         let asking = self
             .connection
-            .run("list instances", &scripts::INSTANCES, &[]);
+            .run("list instances", &scripts::INSTANCES, &none);
         asking.await?.answer(|answers| {
             let mut instances = Vec::new();
             while !answers.is_at_end() {
@@ -133,7 +126,7 @@ impl RedisLockManager {
         }
         let defining = self
             .connection
-            .run("define tasks", &scripts::DEFINE, arguments.as_slice());
+            .run("define tasks", &scripts::DEFINE, &arguments);
         let mut tasks = batch.iter().map(|definition| &definition.task);
         defining.await?.answer_each(batch.len(), |answers| {
             let text = answers.text()?;
@@ -169,7 +162,7 @@ impl RedisLockManager {
         }
         let asking = self
             .connection
-            .run("list tasks", &scripts::TASKS, arguments.as_slice());
+            .run("list tasks", &scripts::TASKS, &arguments);
         asking.await?.answer(|answers| {
             let mut tasks = Vec::new();
             while !answers.is_at_end() {
@@ -191,11 +184,9 @@ impl RedisLockManager {
             PauseChange::Resume => String::new(),
         });
         tasks.iter().for_each(|task| arguments.text(task.as_str()));
-        let changing = self.connection.run(
-            "change a pause",
-            &scripts::CHANGE_PAUSE,
-            arguments.as_slice(),
-        );
+        let changing = self
+            .connection
+            .run("change a pause", &scripts::CHANGE_PAUSE, &arguments);
         changing.await?.answer(|_| Ok(()))
     }
 }
@@ -232,7 +223,7 @@ fn report_text(report: &InstanceReport) -> String {
         .map(|offset| offset.as_nanos().to_string());
     format!(
         "{}\t{}\t{}\t{}\t{}",
-        micros(report.presence),
+        report.presence.as_micros(),
         nanos_text(report.started_at),
         offset.unwrap_or_default(),
         report.running,

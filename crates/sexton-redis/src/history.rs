@@ -10,7 +10,7 @@ use sexton_core::lock::{
 use sexton_core::name::TaskName;
 
 use crate::answer::Answers;
-use crate::claims::{Arguments, micros};
+use crate::arguments::Arguments;
 use crate::manager::RedisLockManager;
 use crate::record_text::{execution, record};
 use crate::scripts;
@@ -39,9 +39,10 @@ impl RedisLockManager {
             value: Vec::new(),
         };
         if wants_open {
+            let none = Arguments::default();
             let asking = self
                 .connection
-                .run("read the history", &scripts::HISTORY_OPEN, &[]);
+                .run("read the history", &scripts::HISTORY_OPEN, &none);
             let open = asking
                 .await?
                 .answer(|answers| pairs(answers, read_record))?;
@@ -121,11 +122,9 @@ impl RedisLockManager {
             .map(|state| format!("{},", state.as_str()));
         arguments.text(format!(",{}", states.collect::<String>()));
         arguments.add(u8::from(records == Records::Wanted));
-        let asking = self.connection.run(
-            "read the history",
-            &scripts::HISTORY_OVER,
-            arguments.as_slice(),
-        );
+        let asking = self
+            .connection
+            .run("read the history", &scripts::HISTORY_OVER, &arguments);
         let answer = asking.await?.answer(|answers| {
             let looked_at = usize::try_from(answers.number()?).unwrap_or(0);
             let is_last = answers.number()? != 0;
@@ -152,18 +151,16 @@ impl RedisLockManager {
         };
         if let Some(age) = retention.age_max {
             let mut arguments = Arguments::default();
-            arguments.add(micros(age));
+            arguments.micros(age);
             arguments.add(limit);
-            let forgetting =
-                self.connection
-                    .run("prune", &scripts::FORGET_OLD, arguments.as_slice());
+            let forgetting = self
+                .connection
+                .run("prune", &scripts::FORGET_OLD, &arguments);
             answer = forgetting.await?.answer(count)?;
         }
         if let Some(max) = retention.per_task_max.filter(|_| answer.value < limit) {
             let too_many = self.too_many(max, limit - answer.value).await?;
-            let forgotten = self
-                .connection
-                .run("prune", &scripts::FORGET, too_many.as_slice());
+            let forgotten = self.connection.run("prune", &scripts::FORGET, &too_many);
             let forgotten = forgotten.await?.answer(count)?;
             answer = Answer {
                 now: forgotten.now,

@@ -23,9 +23,10 @@
 //!
 //! | key | type | holds | goes |
 //! |---|---|---|---|
-//! | `reg` | hash | per (task, index): watermark and fence | never: about 60 bytes each |
+//! | `reg` | hash | per (task, index): watermark and fence, and the latest at-most-once execution while it runs | never: about 60 bytes each |
+//! | `live` | set | which of those hold an execution that runs | when it ends |
 //! | `rec` | hash | per execution: its record | with the retention |
-//! | `run` | hash | at-most-once executions that run, in short | when they end |
+//! | `run` | hash | at-most-once executions that run on while a later one has begun | when they end |
 //! | `wait`, `lane`, `wake`, `bare` | sorted sets | which records wait, are queued or leased, when leases end, which have none | when they end |
 //! | `hist` | sorted set | records that are over, by tick | with the retention |
 //! | `ahead` | set | what was triggered above its watermark | when that has passed it |
@@ -35,6 +36,7 @@
 //! | `meta` | hash | the revision of definitions and pauses | never |
 
 mod answer;
+mod arguments;
 mod claims;
 mod connection;
 mod error;

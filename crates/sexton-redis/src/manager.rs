@@ -12,6 +12,7 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{InstanceId, Namespace};
 
+use crate::arguments::Arguments;
 use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::options::RedisOptions;
@@ -79,7 +80,8 @@ impl LockManager for RedisLockManager {
 
     async fn now(&self) -> Result<Timestamp, LockError> {
         // Every script answers the clock; this one does nothing else if no task is named.
-        let none = [b"named".to_vec()];
+        let mut none = Arguments::default();
+        none.text("named");
         let asked = self
             .connection
             .run("read its clock", &scripts::TASKS, &none);

@@ -83,10 +83,6 @@ pub(crate) fn register(text: &str) -> Result<(Tick, Fence), Unreadable> {
     Ok((tick_of(watermark)?, Fence::new(fence)))
 }
 
-pub(crate) fn claim_text(id: ClaimId) -> String {
-    format!("{:032x}", id.as_u128())
-}
-
 pub(crate) fn delivery_text(delivery: Delivery) -> String {
     let max = delivery.attempts_max();
     match delivery {

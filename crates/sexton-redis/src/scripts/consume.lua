@@ -6,7 +6,7 @@ local function consume(at)
   local text = call('HGET', REG, field)
   local mark, fence = read_register(text)
   if tick_number(tick_text) <= mark or fetch(member) then return 'already' end
-  call('HSET', REG, field, tick_text .. ' ' .. int(fence))
+  write_register(field, text, tick_number(tick_text), fence)
   if not text then call('ZADD', TASKS, 0, field) end
   local r = blank_record(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
   r.instance, r.finished = ARGV[at + 5], now_text .. '000'

@@ -9,6 +9,10 @@ local function add(members)
     end
   end
 end
+each_live(function(member, r)
+  answers[#answers + 1] = member
+  answers[#answers + 1] = write_record(r)
+end)
 add(call('HKEYS', RUN))
 add(call('ZRANGE', BARE, 0, -1))
 add(call('ZRANGE', WAKE, 0, -1))

@@ -18,21 +18,49 @@ impl Script {
 }
 
 const PRELUDE: &str = include_str!("prelude.lua");
+const RECORDS: &str = include_str!("records.lua");
 const LANES: &str = include_str!("lanes.lua");
 const HELD: &str = include_str!("held.lua");
 const CLAIMABLE: &str = include_str!("claimable.lua");
 
+/// What most batches do without is made only where it is needed: making it takes longer than a claim.
+const DECIDE_ON_DEMAND: [&str; 5] = [
+    "local function make_decide()\n",
+    RECORDS,
+    LANES,
+    include_str!("decide.lua"),
+    "return decide\nend\n",
+];
+const SETTLE_ON_DEMAND: [&str; 6] = [
+    "local function make_settle()\n",
+    RECORDS,
+    LANES,
+    HELD,
+    include_str!("settle_one.lua"),
+    "return settle\nend\n",
+];
+
+pub(crate) static CLAIM: LazyLock<Script> = LazyLock::new(|| {
+    let plain = include_str!("claim_plain.lua");
+    let head = [PRELUDE, include_str!("claim.lua")];
+    Script::of(&[&head[..], &DECIDE_ON_DEMAND, &[plain]].concat())
+});
+
+pub(crate) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
+    let live = include_str!("settle_live.lua");
+    let head = [PRELUDE, include_str!("settle.lua")];
+    Script::of(&[&head[..], &SETTLE_ON_DEMAND, &[live]].concat())
+});
+
 macro_rules! scripts {
     ($($name:ident = [$($part:expr),*], $file:literal;)*) => {$(
         pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::of(&[PRELUDE, $($part,)* include_str!($file)]));
+            LazyLock::new(|| Script::of(&[PRELUDE, RECORDS, $($part,)* include_str!($file)]));
     )*};
 }
 
 scripts! {
-    CLAIM = [LANES], "claim.lua";
     RENEW = [LANES, HELD], "renew.lua";
-    SETTLE = [LANES, HELD], "settle.lua";
     RELEASE = [LANES, HELD], "release.lua";
     CONSUME = [], "consume.lua";
     ENQUEUE = [], "enqueue.lua";

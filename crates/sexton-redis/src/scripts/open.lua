@@ -9,9 +9,12 @@ end
 for _, member in ipairs(call('ZRANGEBYSCORE', BARE, '-inf', int(oldest))) do
   members[#members + 1] = member
 end
-local light = call('HGETALL', RUN)
-for at = 1, #light, 2 do
-  local granted = tonumber(read_run(light[at + 1]).granted)
-  if math.max(granted, tick_of(light[at]) * 1000) <= oldest then members[#members + 1] = light[at] end
+local function add_if_old(member, r)
+  if math.max(tonumber(r.granted), tick_of(member) * 1000) <= oldest then
+    members[#members + 1] = member
+  end
 end
+local light = call('HGETALL', RUN)
+for at = 1, #light, 2 do add_if_old(light[at], read_run(light[at + 1])) end
+each_live(add_if_old)
 return members

@@ -12,8 +12,9 @@ local function tell(task)
   add(int(#fields))
   if #fields > 0 then
     for i, text in ipairs(call('HMGET', REG, unpack(fields))) do
+      local mark, fence = read_register(text)
       add(fields[i])
-      add(text or '')
+      add(text_of_tick(mark) .. ' ' .. int(fence))
     end
   end
 end
