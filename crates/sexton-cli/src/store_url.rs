@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// What a store's URL looks like, for error messages.
 pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\", \
-    \"redis://user:password@host:6379/0\", \"postgres://user:password@host:5432/database\" or \
+    \"redis://user:password@host:6379/0\" (or rediss, redis+sentinel, redis+cluster), \"postgres://user:password@host:5432/database\" or \
     \"memory:\" (this process alone)";
 
 /// The name of the default store's file, beside the task file.
@@ -20,7 +20,7 @@ pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
 pub enum StoreUrl {
     /// One SQLite file, shared by the processes of one machine.
     Sqlite(PathBuf),
-    /// A Redis or Valkey server. Its URL may hold a password.
+    /// Redis or Valkey: a server, what Sentinels watch, or a cluster. Its URL may hold a password.
     Redis(Secret),
     /// A PostgreSQL database. Its URL may hold a password.
     Postgres(Secret),
@@ -46,14 +46,12 @@ pub enum StoreUrlError {
         /// What stands before the colon, if that is no more than a word.
         scheme: Option<String>,
     },
-    /// `redis:` without a server.
-    #[error(
-        "the Redis store's URL names no server: it is written redis://[user:password@]host[:port][/database]"
-    )]
-    RedisHost,
-    /// TLS, Sentinel, Cluster.
-    #[error("Redis is known to this version of sexton as a single server without TLS: redis://…")]
-    NotYet,
+    /// A Redis URL that cannot be read.
+    #[error("the Redis store's URL cannot be read: {problem}")]
+    Redis {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A PostgreSQL URL that cannot be read.
     #[error("the PostgreSQL store's URL cannot be read: {problem}")]
     Postgres {
@@ -87,11 +85,8 @@ impl StoreUrl {
             "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
             "memory" => Err(StoreUrlError::MemoryHasNoPath),
             "sqlite" => sqlite_path(rest).map(|path| StoreUrl::Sqlite(folder.join(path))),
-            "redis" if rest.starts_with("//") => {
-                Ok(StoreUrl::Redis(Secret::resolved("redis://…", url)))
-            }
-            "redis" => Err(StoreUrlError::RedisHost),
-            "rediss" | "redis+sentinel" | "redis+cluster" => Err(StoreUrlError::NotYet),
+            "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
+            | "rediss+cluster" => redis(url),
             "postgres" | "postgresql" => postgres(url),
             "mysql" | "mariadb" => Err(not_compiled("MySQL", "mysql")),
             "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
@@ -125,6 +120,16 @@ fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {
         return Err(StoreUrlError::NoFile);
     }
     Ok(path)
+}
+
+fn redis(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    match sexton_redis::location(url) {
+        Ok(location) => Ok(StoreUrl::Redis(Secret::resolved(location, url))),
+        Err(sexton_redis::ConnectError::Url { problem }) => Err(StoreUrlError::Redis { problem }),
+        Err(other) => Err(StoreUrlError::Redis {
+            problem: other.to_string(),
+        }),
+    }
 }
 
 fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
@@ -176,7 +181,9 @@ mod tests {
     #[test]
     fn a_url_that_cannot_be_used_is_answered_without_repeating_it() {
         for url in [
-            "rediss://u:hunter2@h/",
+            "rediss://u:hunter2@h:port/",
+            "redis+sentinel://u:hunter2@h/",
+            "redis+cluster://u:hunter2@h/7",
             "redis:hunter2",
             "postgres://u:hunter2@h:port/",
             "postgres://u:hunter2@h/?sslmod=require",

@@ -44,15 +44,6 @@ impl Answers {
         Ok(Answer { now, value })
     }
 
-    /// The clock with a value for each of `count` entries.
-    pub(crate) fn answer_each<T>(
-        self,
-        count: usize,
-        mut read: impl FnMut(&mut Answers) -> Result<T, LockError>,
-    ) -> Result<Answer<Vec<T>>, LockError> {
-        self.answer(|answers| (0..count).map(|_| read(answers)).collect())
-    }
-
     pub(crate) fn is_at_end(&self) -> bool {
         self.values.len() == 0
     }

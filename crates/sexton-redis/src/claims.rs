@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sexton_core::lock::{
     Answer, CancelRequested, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued,
     Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Released, Renewal, Renewed,
-    Settled, Settlement, Verdict, check_batch_size,
+    Settled, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -14,6 +14,7 @@ use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 use crate::answer::{Answers, NumberOrText};
 use crate::arguments::Arguments;
+use crate::connection::Call;
 use crate::manager::RedisLockManager;
 use crate::record_text::{
     delivery_text, nanos_text, overlap_text, tail_text, tick_of_millis, tick_text,
@@ -62,8 +63,8 @@ impl<'b> Stretch<'b> {
 }
 
 /// What claims of a batch have in common is sent once: mostly it is all of it.
-fn stretches_of(batch: &[Claim]) -> Vec<(Stretch<'_>, usize)> {
-    let mut stretches: Vec<(Stretch<'_>, usize)> = Vec::new();
+fn stretches_of<'b>(batch: &[&'b Claim]) -> Vec<(Stretch<'b>, usize)> {
+    let mut stretches: Vec<(Stretch<'b>, usize)> = Vec::new();
     for claim in batch {
         let stretch = Stretch::of(claim);
         match stretches.last_mut() {
@@ -88,157 +89,137 @@ impl RedisLockManager {
         lead: ClaimLead,
         batch: &[Claim],
     ) -> Result<Answer<Vec<Verdict>>, LockError> {
-        check_batch_size(batch.len())?;
-        if batch.is_empty() {
-            let now = sexton_core::lock::LockManager::now(self).await?;
-            let value = Vec::new();
-            return Ok(Answer { now, value });
-        }
-        let mut arguments = Arguments::default();
-        arguments.micros(lead.duration());
-        arguments.flag(is_each_once(batch.iter().map(|claim| &claim.execution)));
-        arguments.add(batch.len());
-        let stretches = stretches_of(batch);
-        arguments.add(stretches.len());
-        for (stretch, count) in &stretches {
-            stretch.arguments(*count, &mut arguments);
-        }
-        for claim in batch {
-            arguments.field(&claim.execution.task, claim.execution.index);
-        }
-        arguments.claim_ids(batch.iter().map(|claim| claim.claim_id));
-        let claiming = self
-            .connection
-            .run_confirmed("claim", &scripts::CLAIM, &arguments);
-        claiming.await?.answer_each(batch.len(), verdict)
+        let write = |claims: &[&Claim], arguments: &mut Arguments| {
+            arguments.micros(lead.duration());
+            arguments.flag(is_each_once(claims.iter().map(|claim| &claim.execution)));
+            arguments.add(claims.len());
+            let stretches = stretches_of(claims);
+            arguments.add(stretches.len());
+            for (stretch, count) in &stretches {
+                stretch.arguments(*count, arguments);
+            }
+            for claim in claims {
+                arguments.field(&claim.execution.task, claim.execution.index);
+            }
+            arguments.claim_ids(claims.iter().map(|claim| claim.claim_id));
+        };
+        let call = Call::new("claim", &scripts::CLAIM).confirmed();
+        self.each(call, batch, write, |_, answers| verdict(answers))
+            .await
     }
 
     pub(crate) async fn renew_batch(
         &self,
         batch: &[Renewal],
     ) -> Result<Answer<Vec<Renewed>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        for renewal in batch {
-            arguments.lock(&renewal.lock);
-            arguments.micros(renewal.lease.duration());
-        }
-        let renewing = self.connection.run("renew", &scripts::RENEW, &arguments);
-        renewing.await?.answer_each(batch.len(), renewed)
+        let write = |renewals: &[&Renewal], arguments: &mut Arguments| {
+            for renewal in renewals {
+                arguments.lock(&renewal.lock);
+                arguments.micros(renewal.lease.duration());
+            }
+        };
+        let call = Call::new("renew", &scripts::RENEW);
+        self.each(call, batch, write, |_, answers| renewed(answers))
+            .await
     }
 
     pub(crate) async fn settle_batch(
         &self,
         batch: &[Settlement],
     ) -> Result<Answer<Vec<Settled>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        arguments.add(batch.len());
-        let executions = batch.iter().map(|settlement| &settlement.lock.execution);
-        arguments.flag(is_each_once(executions));
-        for Settlement { lock, .. } in batch {
-            arguments.field(&lock.execution.task, lock.execution.index);
-        }
-        for settlement in batch {
-            let HeldLock {
-                execution,
-                claim_id,
-                fence,
-            } = &settlement.lock;
-            arguments.text(tick_text(execution.tick));
-            arguments.claim_id(*claim_id);
-            arguments.add(fence.get());
-            arguments.text(ExecutionState::Ended(settlement.outcome).as_str());
-            arguments.text(nanos_text(settlement.started_at));
-            arguments.text(nanos_text(settlement.finished_at));
-            arguments.text(tail_text(settlement.error(), settlement.output()));
-        }
-        let settling = self.connection.run("settle", &scripts::SETTLE, &arguments);
-        settling.await?.answer_each(batch.len(), |answers| {
-            Ok(match answers.text()?.as_str() {
-                "refused" => Settled::Refused,
-                "" => Settled::Recorded { waiting: None },
-                tick => {
-                    let tick = tick_of_millis(tick).map_err(|found| answers.strange(found.0))?;
-                    Settled::Recorded {
-                        waiting: Some(tick),
-                    }
-                }
-            })
-        })
+        let write = |settlements: &[&Settlement], arguments: &mut Arguments| {
+            arguments.add(settlements.len());
+            let executions = settlements
+                .iter()
+                .map(|settlement| &settlement.lock.execution);
+            arguments.flag(is_each_once(executions));
+            for Settlement { lock, .. } in settlements {
+                arguments.field(&lock.execution.task, lock.execution.index);
+            }
+            for settlement in settlements {
+                let HeldLock {
+                    execution,
+                    claim_id,
+                    fence,
+                } = &settlement.lock;
+                arguments.text(tick_text(execution.tick));
+                arguments.claim_id(*claim_id);
+                arguments.add(fence.get());
+                arguments.text(ExecutionState::Ended(settlement.outcome).as_str());
+                arguments.text(nanos_text(settlement.started_at));
+                arguments.text(nanos_text(settlement.finished_at));
+                arguments.text(tail_text(settlement.error(), settlement.output()));
+            }
+        };
+        let read = |_: &Settlement, answers: &mut Answers| match answers.text()?.as_str() {
+            "refused" => Ok(Settled::Refused),
+            "" => Ok(Settled::Recorded { waiting: None }),
+            tick => {
+                let tick = tick_of_millis(tick).map_err(|found| answers.strange(found.0))?;
+                let waiting = Some(tick);
+                Ok(Settled::Recorded { waiting })
+            }
+        };
+        let call = Call::new("settle", &scripts::SETTLE);
+        self.each(call, batch, write, read).await
     }
 
     pub(crate) async fn release_batch(
         &self,
         batch: &[HeldLock],
     ) -> Result<Answer<Vec<Released>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        batch.iter().for_each(|lock| arguments.lock(lock));
-        let releasing = self
-            .connection
-            .run("release", &scripts::RELEASE, &arguments);
-        releasing.await?.answer_each(batch.len(), |answers| {
-            word(
-                answers,
-                &[("open", Released::Open), ("not_held", Released::NotHeld)],
-            )
-        })
+        let write = |locks: &[&HeldLock], arguments: &mut Arguments| {
+            locks.iter().for_each(|lock| arguments.lock(lock));
+        };
+        let words = [("open", Released::Open), ("not_held", Released::NotHeld)];
+        let call = Call::new("release", &scripts::RELEASE);
+        self.each(call, batch, write, |_, answers| word(answers, &words))
+            .await
     }
 
     pub(crate) async fn consume_batch(
         &self,
         batch: &[Consumption],
     ) -> Result<Answer<Vec<Consumed>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        for consumption in batch {
-            let Execution { task, index, tick } = &consumption.execution;
-            arguments.field(task, *index);
-            arguments.text(tick_text(*tick));
-            arguments.text(consumption.reason.state().as_str());
-            arguments.text(Reason::as_str(consumption.reason));
-            arguments.add(consumption.concurrency.get());
-            arguments.text(consumption.instance.as_str());
-        }
-        let consuming = self
-            .connection
-            .run("consume", &scripts::CONSUME, &arguments);
-        consuming.await?.answer_each(batch.len(), |answers| {
-            word(
-                answers,
-                &[
-                    ("recorded", Consumed::Recorded),
-                    ("already", Consumed::Already),
-                ],
-            )
-        })
+        let write = |consumptions: &[&Consumption], arguments: &mut Arguments| {
+            for consumption in consumptions {
+                let Execution { task, index, tick } = &consumption.execution;
+                arguments.field(task, *index);
+                arguments.text(tick_text(*tick));
+                arguments.text(consumption.reason.state().as_str());
+                arguments.text(Reason::as_str(consumption.reason));
+                arguments.add(consumption.concurrency.get());
+                arguments.text(consumption.instance.as_str());
+            }
+        };
+        let words = [
+            ("recorded", Consumed::Recorded),
+            ("already", Consumed::Already),
+        ];
+        let call = Call::new("consume", &scripts::CONSUME);
+        self.each(call, batch, write, |_, answers| word(answers, &words))
+            .await
     }
 
     pub(crate) async fn enqueue_batch(
         &self,
         batch: &[Enqueue],
     ) -> Result<Answer<Vec<Enqueued>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        for enqueue in batch {
-            let Execution { task, index, tick } = &enqueue.execution;
-            arguments.field(task, *index);
-            arguments.text(tick_text(*tick));
-            arguments.add(enqueue.concurrency.get());
-        }
-        let enqueuing = self
-            .connection
-            .run("enqueue", &scripts::ENQUEUE, &arguments);
-        enqueuing.await?.answer_each(batch.len(), |answers| {
-            word(
-                answers,
-                &[
-                    ("waiting", Enqueued::Waiting),
-                    ("already", Enqueued::Already),
-                ],
-            )
-        })
+        let write = |enqueues: &[&Enqueue], arguments: &mut Arguments| {
+            for enqueue in enqueues {
+                let Execution { task, index, tick } = &enqueue.execution;
+                arguments.field(task, *index);
+                arguments.text(tick_text(*tick));
+                arguments.add(enqueue.concurrency.get());
+            }
+        };
+        let words = [
+            ("waiting", Enqueued::Waiting),
+            ("already", Enqueued::Already),
+        ];
+        let call = Call::new("enqueue", &scripts::ENQUEUE);
+        self.each(call, batch, write, |_, answers| word(answers, &words))
+            .await
     }
 
     pub(crate) async fn ask_to_cancel(
@@ -247,21 +228,15 @@ impl RedisLockManager {
     ) -> Result<Answer<CancelRequested>, LockError> {
         let mut arguments = Arguments::default();
         arguments.member(execution);
-        let asking = self.connection.run(
-            "request a cancellation",
-            &scripts::REQUEST_CANCEL,
-            &arguments,
-        );
-        asking.await?.answer(|answers| {
-            word(
-                answers,
-                &[
-                    ("told", CancelRequested::Told),
-                    ("withdrawn", CancelRequested::Withdrawn),
-                    ("not_running", CancelRequested::NotRunning),
-                ],
-            )
-        })
+        let words = [
+            ("told", CancelRequested::Told),
+            ("withdrawn", CancelRequested::Withdrawn),
+            ("not_running", CancelRequested::NotRunning),
+        ];
+        let call = Call::new("request a cancellation", &scripts::REQUEST_CANCEL);
+        let bucket = self.connection.buckets.of(&execution.task);
+        self.in_bucket(call, bucket, &arguments, |answers| word(answers, &words))
+            .await
     }
 }
 

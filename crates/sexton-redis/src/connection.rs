@@ -1,99 +1,56 @@
-//! A connection that comes back by itself, and scripts run over it.
+//! Scripts and commands sent to a server, and their answers.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
-};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use sexton_core::clock::Clock;
 use sexton_core::lock::LockError;
 use sexton_core::name::Namespace;
 
+use crate::address::Address;
 use crate::answer::Answers;
 use crate::arguments::Arguments;
-use crate::error::{ConnectError, Unconfirmed, lock_error, unavailable, unreadable};
+use crate::buckets::Buckets;
+use crate::confirmation::Confirmation;
+use crate::error::{ConnectError, lock_error, unavailable, unreadable};
+use crate::link::Link;
 use crate::options::RedisOptions;
 use crate::scripts::Script;
 
-/// In the order in which the prelude takes them.
-const KEYS: [&str; 16] = [
-    "reg", "live", "rec", "run", "wait", "lane", "wake", "bare", "hist", "ahead", "cancel",
-    "pause", "def", "tasks", "inst", "meta",
-];
-
-/// What a claim waits for behind its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Confirmation {
-    None,
-    Replicas { replicas: u32, limit: Duration },
-    AppendOnlyFiles { replicas: u32, limit: Duration },
+/// A script, and what it is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    action: &'static str,
+    script: &'static Script,
+    is_confirmed: bool,
 }
 
-impl Confirmation {
-    fn command(self) -> Option<Cmd> {
-        // Zero would be for ever.
-        let millis = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
-        match self {
-            Confirmation::None => None,
-            Confirmation::Replicas { replicas, limit } => {
-                let mut wait = redis::cmd("WAIT");
-                wait.arg(replicas).arg(millis(limit));
-                Some(wait)
-            }
-            Confirmation::AppendOnlyFiles { replicas, limit } => {
-                let mut wait = redis::cmd("WAITAOF");
-                wait.arg(1).arg(replicas).arg(millis(limit));
-                Some(wait)
-            }
+impl Call {
+    pub(crate) fn new(action: &'static str, script: &'static Script) -> Call {
+        Call {
+            action,
+            script,
+            is_confirmed: false,
         }
     }
 
-    fn limit(self) -> Duration {
-        match self {
-            Confirmation::None => Duration::ZERO,
-            Confirmation::Replicas { limit, .. } | Confirmation::AppendOnlyFiles { limit, .. } => {
-                limit
-            }
+    /// Waits until what it writes is where it is to be.
+    pub(crate) fn confirmed(self) -> Call {
+        Call {
+            is_confirmed: true,
+            ..self
         }
-    }
-
-    /// Whether what the server answered is enough.
-    fn check(self, answer: &Value) -> Result<(), Unconfirmed> {
-        let (found, wanted, name) = match (self, answer) {
-            (Confirmation::Replicas { replicas, .. }, Value::Int(found)) => {
-                (*found, i64::from(replicas), "replicas")
-            }
-            (Confirmation::AppendOnlyFiles { replicas, .. }, Value::Array(counts)) => {
-                let count = counts.iter().map(|count| match count {
-                    Value::Int(count) => *count,
-                    _ => 0,
-                });
-                (count.sum(), i64::from(replicas) + 1, "append-only files")
-            }
-            _ => return Ok(()),
-        };
-        if found >= wanted {
-            return Ok(());
-        }
-        let wanted = format!("{wanted} {name}");
-        Err(Unconfirmed {
-            found,
-            wanted,
-            limit: self.limit(),
-        })
     }
 }
 
-/// Clones share the connection.
+/// Clones share the link.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    manager: ConnectionManager,
+    link: Link,
     pub(crate) location: Arc<str>,
-    keys: Arc<[String]>,
+    pub(crate) buckets: Buckets,
     confirmation: Confirmation,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -106,69 +63,67 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// The server for people to read, without secrets.
-fn location(client: &Client) -> String {
-    let info = client.get_connection_info();
-    format!("redis://{}/{}", info.addr(), info.redis_settings().db())
-}
-
 impl Connection {
     pub(crate) async fn open(
         url: &str,
         options: &RedisOptions,
     ) -> Result<Connection, ConnectError> {
-        let client = Client::open(url).map_err(ConnectError::Url)?;
-        let location = location(&client);
-        let response_timeout = options.response_timeout + options.confirmation.limit();
-        let looking = look(
-            &client,
-            &location,
-            options.connect_timeout,
-            response_timeout,
-        );
-        match tokio::time::timeout(options.connect_timeout, looking).await {
-            Ok(looked) => looked?,
-            Err(_) => {
-                let limit = options.connect_timeout;
-                return Err(ConnectError::TimedOut {
-                    store: location,
-                    limit,
-                });
+        let address = Address::parse(url)?;
+        let opening = async {
+            let link = Link::open(&address, options).await?;
+            let buckets = look(
+                &link,
+                &address.location,
+                &options.namespace,
+                options.buckets,
+            );
+            let buckets = buckets.await?;
+            Ok((link, buckets))
+        };
+        match tokio::time::timeout(options.connect_timeout, opening).await {
+            Ok(opened) => {
+                let (link, buckets) = opened?;
+                Ok(Connection {
+                    link,
+                    location: address.location.into(),
+                    buckets,
+                    confirmation: options.confirmation,
+                    clock: options.clock.clone(),
+                })
             }
+            Err(_) => Err(ConnectError::TimedOut {
+                store: address.location,
+                limit: options.connect_timeout,
+            }),
         }
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(options.connect_timeout))
-            .set_response_timeout(Some(response_timeout))
-            // Whoever calls tries again itself, with a pause that grows.
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(20));
-        let manager = ConnectionManager::new_with_config(client, config).await;
+    }
+
+    /// The same link for another namespace.
+    pub(crate) async fn in_namespace(
+        &self,
+        namespace: &Namespace,
+    ) -> Result<Connection, ConnectError> {
+        let buckets = agreed(&self.link, &self.location, namespace, None).await?;
         Ok(Connection {
-            manager: manager.map_err(|error| ConnectError::of(&location, error))?,
-            location: location.into(),
-            keys: keys(&options.namespace),
-            confirmation: options.confirmation,
-            clock: options.clock.clone(),
+            buckets,
+            ..self.clone()
         })
     }
 
-    /// The same connection for another namespace.
-    pub(crate) fn in_namespace(&self, namespace: &Namespace) -> Connection {
-        Connection {
-            keys: keys(namespace),
-            ..self.clone()
-        }
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.link.is_cluster()
     }
 
-    fn command(&self, name: &str, script: &str, arguments: &Arguments) -> Cmd {
+    fn command(&self, name: &str, script: &str, bucket: usize, arguments: &Arguments) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(script).arg(self.keys.len());
-        self.keys.iter().for_each(|key| {
+        let keys = self.buckets.keys(bucket);
+        command.arg(script).arg(keys.len());
+        for key in keys {
             command.arg(key);
-        });
-        arguments.iter().for_each(|argument| {
+        }
+        for argument in arguments.iter() {
             command.arg(argument);
-        });
+        }
         let now = self
             .clock
             .as_ref()
@@ -177,41 +132,25 @@ impl Connection {
         command
     }
 
-    /// Runs a script. What was lost on the way is [`LockError::Unavailable`].
+    /// Runs a script on a bucket. What was lost on the way is [`LockError::Unavailable`].
     pub(crate) async fn run(
         &self,
-        action: &'static str,
-        script: &Script,
+        call: Call,
+        bucket: usize,
         arguments: &Arguments,
     ) -> Result<Answers, LockError> {
-        self.run_and(action, script, arguments, Confirmation::None)
-            .await
-    }
-
-    /// Runs a script that grants, and waits until the grants are where they are to be.
-    pub(crate) async fn run_confirmed(
-        &self,
-        action: &'static str,
-        script: &Script,
-        arguments: &Arguments,
-    ) -> Result<Answers, LockError> {
-        self.run_and(action, script, arguments, self.confirmation)
-            .await
-    }
-
-    async fn run_and(
-        &self,
-        action: &'static str,
-        script: &Script,
-        arguments: &Arguments,
-        confirmation: Confirmation,
-    ) -> Result<Answers, LockError> {
-        let command = self.command("EVALSHA", &script.digest, arguments);
-        let answered = match self.send(command, confirmation).await {
+        let Call { action, script, .. } = call;
+        let confirmation = if call.is_confirmed {
+            self.confirmation
+        } else {
+            Confirmation::None
+        };
+        let command = self.command("EVALSHA", &script.digest, bucket, arguments);
+        let answered = match self.send(command, bucket, confirmation).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 // A new server, or one that was flushed. With the script itself it knows it from then on.
-                let command = self.command("EVAL", &script.code, arguments);
-                self.send(command, confirmation).await
+                let command = self.command("EVAL", &script.code, bucket, arguments);
+                self.send(command, bucket, confirmation).await
             }
             answered => answered,
         };
@@ -227,6 +166,31 @@ impl Connection {
                 format!("{other:?} as an answer"),
             )),
         }
+    }
+
+    /// Runs a script on several buckets side by side.
+    pub(crate) async fn run_each(
+        &self,
+        call: Call,
+        parts: &[(usize, Arguments)],
+    ) -> Result<Vec<Answers>, LockError> {
+        if let [(bucket, arguments)] = parts {
+            return Ok(vec![self.run(call, *bucket, arguments).await?]);
+        }
+        let runs = parts
+            .iter()
+            .map(|(bucket, arguments)| self.run(call, *bucket, arguments));
+        futures::future::try_join_all(runs).await
+    }
+
+    /// Runs a script on all buckets side by side.
+    pub(crate) async fn run_everywhere(
+        &self,
+        call: Call,
+        arguments: &Arguments,
+    ) -> Result<Vec<Answers>, LockError> {
+        let runs = (0..self.buckets.count()).map(|bucket| self.run(call, bucket, arguments));
+        futures::future::try_join_all(runs).await
     }
 
     /// The server's clock, or that of a test.
@@ -257,39 +221,27 @@ impl Connection {
         action: &'static str,
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>, LockError> {
-        let count = pipeline.len();
-        if count == 0 {
+        if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        let mut manager = self.manager.clone();
-        let sending = manager.send_packed_commands(pipeline, 0, count).await;
-        let answers = sending.and_then(|answers| {
-            let checked = answers.into_iter().map(Value::extract_error);
-            checked.collect::<Result<Vec<Value>, RedisError>>()
-        });
-        answers.map_err(|error| lock_error(&self.location, action, error))
+        let sending = send_all(&self.link, pipeline, self.buckets.home()).await;
+        sending.map_err(|error| lock_error(&self.location, action, error))
     }
 
     /// Both commands in one go: `WAIT` answers only for the writes of its own connection before it.
     async fn send(
         &self,
         command: Cmd,
+        bucket: usize,
         confirmation: Confirmation,
     ) -> Result<(Value, Value), RedisError> {
-        let mut manager = self.manager.clone();
-        let Some(wait) = confirmation.command() else {
-            let answer = manager
-                .send_packed_command(&command)
-                .await?
-                .extract_error()?;
-            return Ok((answer, Value::Nil));
-        };
         let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.add_command(command).add_command(wait);
-        let mut answers = manager
-            .send_packed_commands(&pipeline, 0, 2)
-            .await?
-            .into_iter();
+        pipeline.add_command(command);
+        if let Some(wait) = confirmation.command() {
+            pipeline.add_command(wait);
+        }
+        let key = self.buckets.key(bucket);
+        let mut answers = self.link.send(&pipeline, key).await?.into_iter();
         let mut next = || match answers.next() {
             Some(Value::ServerError(error)) => Err(RedisError::from(error)),
             Some(value) => Ok(value),
@@ -299,48 +251,99 @@ impl Connection {
     }
 }
 
-/// The keys of a namespace. The braces put all of them into one slot of a cluster.
-fn keys(namespace: &Namespace) -> Arc<[String]> {
-    let key = |name: &&str| format!("sexton:{{{namespace}/0}}:{name}");
-    KEYS.iter().map(key).collect()
+async fn send_all(link: &Link, pipeline: &Pipeline, key: &str) -> Result<Vec<Value>, RedisError> {
+    let answers = link.send(pipeline, key).await?;
+    let checked = answers.into_iter().map(Value::extract_error);
+    checked.collect()
 }
 
-/// Logs in and looks at what the server says of itself.
+/// Looks at what the servers say of themselves, and how the namespace is kept there.
 async fn look(
-    client: &Client,
+    link: &Link,
     store: &str,
-    connect_timeout: Duration,
-    response_timeout: Duration,
-) -> Result<(), ConnectError> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(connect_timeout))
-        .set_response_timeout(Some(response_timeout));
-    let connecting = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await;
-    let mut connection = connecting.map_err(|error| ConnectError::of(store, error))?;
-    let pinged: Result<String, RedisError> = redis::cmd("PING").query_async(&mut connection).await;
-    pinged.map_err(|error| ConnectError::of(store, error))?;
-    match eviction_policy(&mut connection).await {
-        Some(policy) if policy != "noeviction" => Err(ConnectError::Unusable {
-            store: store.to_owned(),
-            advice: format!(
-                "its maxmemory-policy is {policy}, so it may throw away the watermarks that keep a tick from running \
-                 twice: set it to noeviction, or use a server of Sexton's own"
-            ),
-            source: None,
-        }),
-        _ => Ok(()),
+    namespace: &Namespace,
+    wanted: Option<u16>,
+) -> Result<Buckets, ConnectError> {
+    let error = |error| ConnectError::of(store, error);
+    let mut ping = Pipeline::new();
+    ping.cmd("PING");
+    let buckets = Buckets::new(namespace, 1);
+    send_all(link, &ping, buckets.home()).await.map_err(error)?;
+    let buckets = agreed(link, store, namespace, wanted).await?;
+    let looked_at = if link.is_cluster() {
+        buckets.count()
+    } else {
+        1
+    };
+    for bucket in 0..looked_at {
+        match eviction_policy(link, buckets.key(bucket)).await {
+            Some(policy) if policy != "noeviction" => {
+                return Err(ConnectError::Unusable {
+                    store: store.to_owned(),
+                    advice: format!(
+                        "its maxmemory-policy is {policy}, so it may throw away the watermarks that keep a tick from running \
+                         twice: set it to noeviction, or use a server of Sexton's own"
+                    ),
+                    source: None,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(buckets)
+}
+
+/// How many buckets the namespace has: as many as whoever came first gave it.
+async fn agreed(
+    link: &Link,
+    store: &str,
+    namespace: &Namespace,
+    wanted: Option<u16>,
+) -> Result<Buckets, ConnectError> {
+    let default = if link.is_cluster() {
+        Buckets::IN_A_CLUSTER
+    } else {
+        Buckets::ON_A_SERVER
+    };
+    let ours = wanted.unwrap_or(default);
+    let home = Buckets::new(namespace, 1);
+    let mut asking = Pipeline::new();
+    let meta = home.meta();
+    asking.cmd("HSETNX").arg(meta).arg("buckets").arg(ours);
+    asking.cmd("HGET").arg(meta).arg("buckets");
+    let answers = send_all(link, &asking, meta).await;
+    let answers = answers.map_err(|error| ConnectError::of(store, error))?;
+    let kept = match answers.last() {
+        Some(Value::BulkString(digits)) => std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse::<u16>().ok()),
+        _ => None,
+    };
+    let unusable = |advice| ConnectError::Unusable {
+        store: store.to_owned(),
+        advice,
+        source: None,
+    };
+    let kept = kept.filter(|count| Buckets::ALLOWED.contains(count));
+    let kept = kept.ok_or_else(|| {
+        unusable(format!(
+            "{meta} does not say in how many buckets the namespace is kept"
+        ))
+    })?;
+    match wanted {
+        Some(wanted) if wanted != kept => Err(unusable(format!(
+            "the namespace is kept in {kept} buckets, not in {wanted}: replicas that counted differently would run ticks twice"
+        ))),
+        _ => Ok(Buckets::new(namespace, kept)),
     }
 }
 
 /// What it does when its memory is full, if it has a limit and this user may ask.
-async fn eviction_policy(connection: &mut MultiplexedConnection) -> Option<String> {
-    let asked: Result<String, RedisError> = redis::cmd("INFO")
-        .arg("memory")
-        .query_async(connection)
-        .await;
-    let info = asked.ok()?;
+async fn eviction_policy(link: &Link, key: &str) -> Option<String> {
+    let mut asking = Pipeline::new();
+    asking.cmd("INFO").arg("memory");
+    let answers = send_all(link, &asking, key).await.ok()?;
+    let info: String = redis::from_redis_value(answers.into_iter().next()?).ok()?;
     let value = |name: &str| {
         let mut lines = info.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))

@@ -1,5 +1,6 @@
 //! Trouble with a server, in Sexton's words.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use redis::RedisError;
@@ -10,11 +11,24 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// Not a URL of a Redis server. It is not repeated, since it may hold a password.
+    /// Not a URL of Redis servers. It is not repeated, since it may hold a password.
     #[error(
-        "this is not a URL of a Redis server: it is written redis://[user:password@]host[:port][/database]"
+        "this is not a URL of Redis servers: {problem}; it is written redis://[user:password@]host[:port][/database], \
+         redis+sentinel://…host,host,host/MASTER, or redis+cluster://…host,host"
     )]
-    Url(#[source] RedisError),
+    Url {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of certificates or keys that cannot be read.
+    #[error("{} cannot be read: it is to hold PEM, and this user is to be allowed to read it", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Nobody answers there, or nobody in time.
     #[error("{store} cannot be reached: is the server running, and may this machine talk to it?")]
     Unreachable {
@@ -130,7 +144,7 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     let known = [
         (
             "NOPERM",
-            "give the user the commands EVALSHA, SCRIPT, TIME and those that the scripts call, for keys sexton:*",
+            "give the user the commands EVAL, EVALSHA, TIME, HSETNX, HGET and those that the scripts call, for keys sexton:*",
         ),
         (
             "OOM",

@@ -4,67 +4,83 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{
-    Answer, Claimable, Defined, InstanceRecord, InstanceReport, LockError, Pause, PauseChange,
-    Register, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, check_batch_size,
+    Answer, Claimable, Defined, Execution, InstanceRecord, InstanceReport, LockError, Pause,
+    PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency};
 
 use crate::answer::Answers;
 use crate::arguments::Arguments;
+use crate::connection::Call;
 use crate::manager::RedisLockManager;
-use crate::record_text::{execution, field_of, member, nanos_text, register};
+use crate::record_text::{execution, field_of, nanos_text, register};
 use crate::scripts;
-
-/// Members of one call of a sweep: fewer than a script may unpack.
-const SWEPT_MAX: usize = 5_000;
 
 impl RedisLockManager {
     pub(crate) async fn sweep_page(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
         let abandoned_after = query.abandoned_after.as_micros();
         let mut arguments = Arguments::default();
         arguments.add(abandoned_after);
-        let looking = self.connection.run("sweep", &scripts::OPEN, &arguments);
-        let open = looking.await?.answer(|answers| {
+        let call = Call::new("sweep", &scripts::OPEN);
+        let read = |answers: &mut Answers| {
             let mut open = Vec::new();
             while !answers.is_at_end() {
-                open.push(answers.text()?);
+                let member = answers.text()?;
+                open.push(execution(&member).map_err(|found| answers.strange(found.0))?);
             }
             Ok(open)
-        })?;
-        // Not in the script, whose `<` goes by the server's locale.
-        let mut members = open.value;
+        };
+        let Answer { mut now, value } = self.everywhere(call, &arguments, read).await?;
+        let mut members: Vec<Execution> = value.into_iter().flatten().collect();
+        members.retain(|member| query.after.as_ref().is_none_or(|after| member > after));
         members.sort_unstable();
-        let after = query.after.as_ref().map(member);
-        members.retain(|member| after.as_ref().is_none_or(|after| member > after));
-        let (mut sweep, mut now) = (Sweep::default(), open.now);
-        for some in members.chunks(SWEPT_MAX) {
+        let mut sweep = Sweep::default();
+        let mut members = members.as_slice();
+        loop {
+            // As many as may still be found: whoever is found is told.
             let left = query.limit - sweep.claimable.len() - sweep.lost.len();
-            if left == 0 {
+            let (some, rest) = members.split_at(left.min(members.len()));
+            members = rest;
+            if some.is_empty() {
                 break;
             }
-            let mut arguments = Arguments::default();
-            arguments.add(left);
-            arguments.add(abandoned_after);
-            some.iter()
-                .for_each(|member| arguments.text(member.as_str()));
-            let sweeping = self.connection.run("sweep", &scripts::SWEEP, &arguments);
-            let answer = sweeping
-                .await?
-                .answer(|answers| swept(answers, &mut sweep))?;
-            now = answer.now;
+            let (answered, found) = self.sweep_some(some, abandoned_after).await?;
+            now = answered;
+            sweep.claimable.extend(found.claimable);
+            sweep.lost.extend(found.lost);
         }
         Ok(Answer { now, value: sweep })
+    }
+
+    async fn sweep_some(
+        &self,
+        members: &[Execution],
+        abandoned_after: u128,
+    ) -> Result<(Timestamp, Sweep), LockError> {
+        let write = |members: &[&Execution], arguments: &mut Arguments| {
+            arguments.add(abandoned_after);
+            members.iter().for_each(|member| arguments.member(member));
+        };
+        let call = Call::new("sweep", &scripts::SWEEP);
+        let answer = self.each(call, members, write, swept).await?;
+        let mut sweep = Sweep::default();
+        for found in answer.value {
+            match found {
+                Swept::Claimable(claimable) => sweep.claimable.push(claimable),
+                Swept::Lost(execution) => sweep.lost.push(execution),
+                Swept::Neither => {}
+            }
+        }
+        Ok((answer.now, sweep))
     }
 
     pub(crate) async fn beat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
         let mut arguments = Arguments::default();
         arguments.text(report.instance.as_str());
         arguments.text(report_text(report));
-        let beating = self
-            .connection
-            .run("send a heartbeat", &scripts::HEARTBEAT, &arguments);
-        beating.await?.answer(|answers| {
+        let call = Call::new("send a heartbeat", &scripts::HEARTBEAT);
+        let read = |answers: &mut Answers| {
             let revision = answers.number()?.unsigned_abs();
             let sweep = answers.number()? != 0;
             let mut cancel = Vec::new();
@@ -72,12 +88,27 @@ impl RedisLockManager {
                 let text = answers.text()?;
                 cancel.push(execution(&text).map_err(|found| answers.strange(found.0))?);
             }
-            cancel.sort_unstable();
             Ok(Signals {
                 cancel,
                 sweep,
                 revision,
             })
+        };
+        let Answer { now, value } = self.everywhere(call, &arguments, read).await?;
+        let mut signals = Signals {
+            cancel: Vec::new(),
+            sweep: value.iter().any(|signals| signals.sweep),
+            // Each rises only, and so does their sum.
+            revision: value.iter().map(|signals| signals.revision).sum(),
+        };
+        signals.cancel = value
+            .into_iter()
+            .flat_map(|signals| signals.cancel)
+            .collect();
+        signals.cancel.sort_unstable();
+        Ok(Answer {
+            now,
+            value: signals,
         })
     }
 
@@ -87,29 +118,31 @@ impl RedisLockManager {
     ) -> Result<Answer<()>, LockError> {
         let mut arguments = Arguments::default();
         arguments.text(instance.as_str());
-        let leaving = self.connection.run("leave", &scripts::LEAVE, &arguments);
-        leaving.await?.answer(|_| Ok(()))
+        let call = Call::new("leave", &scripts::LEAVE);
+        let answer = self.everywhere(call, &arguments, |_| Ok(())).await?;
+        Ok(Answer {
+            now: answer.now,
+            value: (),
+        })
     }
 
     pub(crate) async fn known_instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
-        let none = Arguments::default();
-        let asking = self
-            .connection
-            .run("list instances", &scripts::INSTANCES, &none);
-        asking.await?.answer(|answers| {
-            let mut instances = Vec::new();
-            while !answers.is_at_end() {
-                let (id, text) = (answers.text()?, answers.text()?);
-                let record = instance_record(&id, &text);
-                instances.push(
-                    record.ok_or_else(|| {
+        let call = Call::new("list instances", &scripts::INSTANCES);
+        let read =
+            |answers: &mut Answers| {
+                let mut instances = Vec::new();
+                while !answers.is_at_end() {
+                    let (id, text) = (answers.text()?, answers.text()?);
+                    let record = instance_record(&id, &text);
+                    instances.push(record.ok_or_else(|| {
                         answers.strange(format!("{text:?} of the instance {id:?}"))
-                    })?,
-                );
-            }
-            instances.sort_unstable_by(|a, b| a.report.instance.cmp(&b.report.instance));
-            Ok(instances)
-        })
+                    })?);
+                }
+                instances.sort_unstable_by(|a, b| a.report.instance.cmp(&b.report.instance));
+                Ok(instances)
+            };
+        // Every bucket has heard of all of them.
+        self.in_bucket(call, 0, &Arguments::default(), read).await
     }
 
     pub(crate) async fn define_batch(
@@ -117,59 +150,61 @@ impl RedisLockManager {
         instance: &InstanceId,
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
-        check_batch_size(batch.len())?;
-        let mut arguments = Arguments::default();
-        arguments.text(instance.as_str());
-        for definition in batch {
-            arguments.text(definition.task.as_str());
-            arguments.text(definition_text(definition));
-        }
-        let defining = self
-            .connection
-            .run("define tasks", &scripts::DEFINE, &arguments);
-        let mut tasks = batch.iter().map(|definition| &definition.task);
-        defining.await?.answer_each(batch.len(), |answers| {
-            let text = answers.text()?;
-            let task = tasks.next();
-            Ok(match text.as_str() {
+        let write = |definitions: &[&TaskDefinition], arguments: &mut Arguments| {
+            arguments.text(instance.as_str());
+            for definition in definitions {
+                arguments.text(definition.task.as_str());
+                arguments.text(definition_text(definition));
+            }
+        };
+        let read = |definition: &TaskDefinition, answers: &mut Answers| {
+            Ok(match answers.text()?.as_str() {
                 "new" => Defined::New,
                 "same" => Defined::Same,
                 other => {
-                    let read = task.and_then(|task| definition_of(task, other));
-                    let (was, by) =
-                        read.ok_or_else(|| answers.strange(format!("{other:?} for a definition")))?;
+                    let (was, by) = definition_of(&definition.task, other)
+                        .ok_or_else(|| answers.strange(format!("{other:?} for a definition")))?;
                     Defined::Differed { was, by }
                 }
             })
-        })
+        };
+        let call = Call::new("define tasks", &scripts::DEFINE);
+        self.each(call, batch, write, read).await
     }
 
     pub(crate) async fn known_tasks(
         &self,
         query: &TaskQuery,
     ) -> Result<Answer<Vec<TaskState>>, LockError> {
-        let mut arguments = Arguments::default();
+        let call = Call::new("list tasks", &scripts::TASKS);
         match query {
             TaskQuery::Named(names) => {
-                arguments.text("named");
-                names.iter().for_each(|name| arguments.text(name.as_str()));
+                let write = |names: &[&TaskName], arguments: &mut Arguments| {
+                    arguments.text("named");
+                    names.iter().for_each(|name| arguments.text(name.as_str()));
+                };
+                let read = |_: &TaskName, answers: &mut Answers| task_state(answers);
+                self.each(call, names, write, read).await
             }
             TaskQuery::Page { after, limit } => {
+                let mut arguments = Arguments::default();
                 arguments.text("page");
                 arguments.text(after.as_ref().map_or("", |after| after.as_str()));
                 arguments.add(limit);
+                let read = |answers: &mut Answers| {
+                    let mut tasks = Vec::new();
+                    while !answers.is_at_end() {
+                        tasks.push(task_state(answers)?);
+                    }
+                    Ok(tasks)
+                };
+                let Answer { now, value } = self.everywhere(call, &arguments, read).await?;
+                let mut value: Vec<TaskState> = value.into_iter().flatten().collect();
+                value.sort_unstable_by(|a, b| a.task.cmp(&b.task));
+                value.truncate(*limit);
+                Ok(Answer { now, value })
             }
         }
-        let asking = self
-            .connection
-            .run("list tasks", &scripts::TASKS, &arguments);
-        asking.await?.answer(|answers| {
-            let mut tasks = Vec::new();
-            while !answers.is_at_end() {
-                tasks.push(task_state(answers)?);
-            }
-            Ok(tasks)
-        })
     }
 
     pub(crate) async fn change_pauses(
@@ -177,43 +212,55 @@ impl RedisLockManager {
         tasks: &[TaskName],
         change: &PauseChange,
     ) -> Result<Answer<()>, LockError> {
-        check_batch_size(tasks.len())?;
-        let mut arguments = Arguments::default();
-        arguments.text(match change {
-            PauseChange::Pause { note, by } => format!("{}\t{note}{by}", note.len()),
-            PauseChange::Resume => String::new(),
-        });
-        tasks.iter().for_each(|task| arguments.text(task.as_str()));
-        let changing = self
-            .connection
-            .run("change a pause", &scripts::CHANGE_PAUSE, &arguments);
-        changing.await?.answer(|_| Ok(()))
+        let write = |tasks: &[&TaskName], arguments: &mut Arguments| {
+            arguments.text(match change {
+                PauseChange::Pause { note, by } => format!("{}\t{note}{by}", note.len()),
+                PauseChange::Resume => String::new(),
+            });
+            tasks.iter().for_each(|task| arguments.text(task.as_str()));
+        };
+        let call = Call::new("change a pause", &scripts::CHANGE_PAUSE);
+        if tasks.is_empty() {
+            let mut arguments = Arguments::default();
+            write(&[], &mut arguments);
+            return self.in_bucket(call, 0, &arguments, |_| Ok(())).await;
+        }
+        let answer = self.each(call, tasks, write, |_, _| Ok(()));
+        Ok(Answer {
+            now: answer.await?.now,
+            value: (),
+        })
     }
 }
 
-fn swept(answers: &mut Answers, sweep: &mut Sweep) -> Result<(), LockError> {
-    while !answers.is_at_end() {
-        let (member, concurrency, found) = (answers.text()?, answers.text()?, answers.text()?);
-        let execution = execution(&member).map_err(|found| answers.strange(found.0))?;
-        if found == "lost" {
-            sweep.lost.push(execution);
-            continue;
-        }
-        let concurrency = concurrency
-            .parse()
-            .ok()
-            .and_then(|count| Concurrency::new(count).ok());
-        let attempt = found.parse().ok().and_then(Attempt::new);
-        let (Some(concurrency), Some(attempt)) = (concurrency, attempt) else {
-            return Err(answers.strange(format!("attempt {found:?} of {member:?}")));
-        };
-        sweep.claimable.push(Claimable {
-            execution,
-            concurrency,
-            attempt,
-        });
+/// What a sweep found one execution to be.
+enum Swept {
+    Claimable(Claimable),
+    Lost(Execution),
+    Neither,
+}
+
+fn swept(execution: &Execution, answers: &mut Answers) -> Result<Swept, LockError> {
+    let (concurrency, found) = (answers.text()?, answers.text()?);
+    let execution = execution.clone();
+    match found.as_str() {
+        "" => return Ok(Swept::Neither),
+        "lost" => return Ok(Swept::Lost(execution)),
+        _ => {}
     }
-    Ok(())
+    let concurrency = concurrency
+        .parse()
+        .ok()
+        .and_then(|count| Concurrency::new(count).ok());
+    let attempt = found.parse().ok().and_then(Attempt::new);
+    let (Some(concurrency), Some(attempt)) = (concurrency, attempt) else {
+        return Err(answers.strange(format!("attempt {found:?} of {execution:?}")));
+    };
+    Ok(Swept::Claimable(Claimable {
+        execution,
+        concurrency,
+        attempt,
+    }))
 }
 
 /// `PRESENCE STARTED OFFSET RUNNING VERSION`, with tabs between; the script puts its clock in front.

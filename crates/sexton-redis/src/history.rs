@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Execution, ExecutionRecord, ExecutionState, HistoryQuery, LockError, Retention,
-    history_order,
+    Answer, Execution, ExecutionRecord, ExecutionState, HistoryQuery, LockError, LockManager,
+    Retention, history_order,
 };
 use sexton_core::name::TaskName;
 
 use crate::answer::Answers;
 use crate::arguments::Arguments;
+use crate::batches::earliest;
+use crate::connection::Call;
 use crate::manager::RedisLockManager;
 use crate::record_text::{execution, record};
 use crate::scripts;
@@ -34,51 +36,51 @@ impl RedisLockManager {
         let is_open = |state: &ExecutionState| !state.is_over();
         let wants_open = query.states.is_empty() || query.states.iter().any(is_open);
         let wants_over = query.states.is_empty() || !query.states.iter().all(is_open);
-        let mut answer = Answer {
-            now: Timestamp::MIN,
-            value: Vec::new(),
-        };
+        let mut answers = Vec::new();
         if wants_open {
-            let none = Arguments::default();
-            let asking = self
-                .connection
-                .run("read the history", &scripts::HISTORY_OPEN, &none);
-            let open = asking
-                .await?
-                .answer(|answers| pairs(answers, read_record))?;
-            answer.now = open.now;
-            answer.value.extend(
-                open.value
-                    .into_iter()
-                    .filter(|record| query.matches(record)),
-            );
+            let call = Call::new("read the history", &scripts::HISTORY_OPEN);
+            let read = |answers: &mut Answers| pairs(answers, read_record);
+            let open = self.everywhere(call, &Arguments::default(), read).await?;
+            let (now, mut value) = (open.now, open.value.concat());
+            value.retain(|record| query.matches(record));
+            answers.push(Answer { now, value });
         }
         if wants_over {
-            let over = self.over(query).await?;
-            answer.now = over.now;
+            let buckets = 0..self.connection.buckets.count();
+            let over = buckets.map(|bucket| self.over(bucket, query));
+            let over = futures::future::try_join_all(over).await?;
             // What ended between the two calls is in both; what it was last is what counts.
-            let ended: HashSet<&Execution> =
-                over.value.iter().map(|record| &record.execution).collect();
-            answer
-                .value
-                .retain(|record| !ended.contains(&record.execution));
-            answer.value.extend(over.value);
+            let ended: HashSet<&Execution> = over
+                .iter()
+                .flat_map(|answer| &answer.value)
+                .map(|record| &record.execution)
+                .collect();
+            for open in &mut answers {
+                open.value
+                    .retain(|record| !ended.contains(&record.execution));
+            }
+            answers.extend(over);
         }
-        if !wants_open && !wants_over {
-            answer.now = sexton_core::lock::LockManager::now(self).await?;
-        }
-        answer
-            .value
+        let Some(Answer { now, value }) = earliest(answers) else {
+            let (now, value) = (self.now().await?, Vec::new());
+            return Ok(Answer { now, value });
+        };
+        let mut value = value.concat();
+        value
             .sort_unstable_by(|a, b| history_order(&a.execution).cmp(&history_order(&b.execution)));
-        answer.value.truncate(query.limit);
-        Ok(answer)
+        value.truncate(query.limit);
+        Ok(Answer { now, value })
     }
 
-    async fn over(&self, query: &HistoryQuery) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
+    async fn over(
+        &self,
+        bucket: usize,
+        query: &HistoryQuery,
+    ) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
         let (mut found, mut passed) = (Vec::new(), 0);
         loop {
             let stretch = self
-                .stretch(query, passed, Records::Wanted, read_record)
+                .stretch(bucket, query, passed, Records::Wanted, read_record)
                 .await?;
             passed += stretch.looked_at;
             found.extend(
@@ -96,6 +98,7 @@ impl RedisLockManager {
 
     async fn stretch<T>(
         &self,
+        bucket: usize,
         query: &HistoryQuery,
         passed: usize,
         records: Records,
@@ -121,19 +124,17 @@ impl RedisLockManager {
             .iter()
             .map(|state| format!("{},", state.as_str()));
         arguments.text(format!(",{}", states.collect::<String>()));
-        arguments.add(u8::from(records == Records::Wanted));
-        let asking = self
-            .connection
-            .run("read the history", &scripts::HISTORY_OVER, &arguments);
-        let answer = asking.await?.answer(|answers| {
+        arguments.flag(records == Records::Wanted);
+        let call = Call::new("read the history", &scripts::HISTORY_OVER);
+        let read = |answers: &mut Answers| {
             let looked_at = usize::try_from(answers.number()?).unwrap_or(0);
             let is_last = answers.number()? != 0;
             Ok((looked_at, is_last, pairs(answers, read)?))
-        })?;
+        };
+        let answer = self.in_bucket(call, bucket, &arguments, read).await?;
         let (looked_at, is_last, found) = answer.value;
-        let now = answer.now;
         Ok(Stretch {
-            now,
+            now: answer.now,
             looked_at,
             is_last: is_last || looked_at == 0,
             found,
@@ -145,36 +146,47 @@ impl RedisLockManager {
         retention: &Retention,
         limit: usize,
     ) -> Result<Answer<usize>, LockError> {
-        let mut answer = Answer {
-            now: Timestamp::MIN,
-            value: 0,
-        };
+        let mut gone = 0;
+        for bucket in 0..self.connection.buckets.count() {
+            gone += self.forget_in(bucket, retention, limit - gone).await?;
+            if gone >= limit {
+                break;
+            }
+        }
+        let now = self.now().await?;
+        Ok(Answer { now, value: gone })
+    }
+
+    async fn forget_in(
+        &self,
+        bucket: usize,
+        retention: &Retention,
+        limit: usize,
+    ) -> Result<usize, LockError> {
+        let mut gone = 0;
         if let Some(age) = retention.age_max {
             let mut arguments = Arguments::default();
             arguments.micros(age);
             arguments.add(limit);
-            let forgetting = self
-                .connection
-                .run("prune", &scripts::FORGET_OLD, &arguments);
-            answer = forgetting.await?.answer(count)?;
+            let call = Call::new("prune", &scripts::FORGET_OLD);
+            let answer = self.in_bucket(call, bucket, &arguments, count).await?;
+            gone = answer.value.min(limit);
         }
-        if let Some(max) = retention.per_task_max.filter(|_| answer.value < limit) {
-            let too_many = self.too_many(max, limit - answer.value).await?;
-            let forgotten = self.connection.run("prune", &scripts::FORGET, &too_many);
-            let forgotten = forgotten.await?.answer(count)?;
-            answer = Answer {
-                now: forgotten.now,
-                value: answer.value + forgotten.value,
-            };
+        if let Some(max) = retention.per_task_max.filter(|_| gone < limit) {
+            let too_many = self.too_many(bucket, max, limit - gone).await?;
+            let call = Call::new("prune", &scripts::FORGET);
+            gone += self.in_bucket(call, bucket, &too_many, count).await?.value;
         }
-        if answer.now == Timestamp::MIN {
-            answer.now = sexton_core::lock::LockManager::now(self).await?;
-        }
-        Ok(answer)
+        Ok(gone)
     }
 
     /// What each task has more than `max` of, the newest counted first.
-    async fn too_many(&self, max: u32, limit: usize) -> Result<Arguments, LockError> {
+    async fn too_many(
+        &self,
+        bucket: usize,
+        max: u32,
+        limit: usize,
+    ) -> Result<Arguments, LockError> {
         let everything = HistoryQuery {
             limit: usize::MAX,
             ..HistoryQuery::default()
@@ -184,7 +196,7 @@ impl RedisLockManager {
         loop {
             let member = |_: &Answers, member: &str, _: &str| Ok(member.to_owned());
             let stretch = self
-                .stretch(&everything, passed, Records::LeftOut, member)
+                .stretch(bucket, &everything, passed, Records::LeftOut, member)
                 .await?;
             passed += stretch.looked_at;
             for member in stretch.found {

@@ -40,13 +40,21 @@ pub struct KtorLockManager {
     expiration: Duration,
 }
 
-/// An expiration of locks that cannot be.
+/// Why locks cannot be shared with a Kotlin system.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "the expiration of locks must be 1s..=24h, found {found:?}: it is how late a replica may be without running a tick again"
-)]
-pub struct ExpirationError {
-    found: Duration,
+#[non_exhaustive]
+pub enum KtorError {
+    /// An expiration of locks that cannot be.
+    #[error(
+        "the expiration of locks must be 1s..=24h, found {found:?}: it is how late a replica may be without running a tick again"
+    )]
+    Expiration {
+        /// What was asked for.
+        found: Duration,
+    },
+    /// A cluster, which the Kotlin system does not know.
+    #[error("locks are shared with the Kotlin system on one server: connect to it by redis://…")]
+    Cluster,
 }
 
 impl fmt::Debug for KtorLockManager {
@@ -63,7 +71,7 @@ impl RedisLockManager {
     /// replica: 1 s to 24 h. Let it be more than any replica is ever late.
     ///
     /// # Errors
-    /// [`ExpirationError`] for an expiration out of that range.
+    /// [`KtorError`] for an expiration out of that range, or a cluster.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -75,15 +83,15 @@ impl RedisLockManager {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn ktor_compatible(
-        &self,
-        lock_expiration: Duration,
-    ) -> Result<KtorLockManager, ExpirationError> {
+    pub fn ktor_compatible(&self, lock_expiration: Duration) -> Result<KtorLockManager, KtorError> {
         let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
         if !allowed.contains(&lock_expiration) {
-            return Err(ExpirationError {
+            return Err(KtorError::Expiration {
                 found: lock_expiration,
             });
+        }
+        if self.connection.is_cluster() {
+            return Err(KtorError::Cluster);
         }
         Ok(KtorLockManager {
             connection: self.connection.clone(),

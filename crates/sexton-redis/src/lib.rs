@@ -35,22 +35,29 @@
 //! | `inst` | hash | instances | a day after the retention, or when they leave |
 //! | `meta` | hash | the revision of definitions and pauses | never |
 
+mod address;
 mod answer;
 mod arguments;
+mod batches;
+mod buckets;
 mod claims;
+mod confirmation;
 mod connection;
 mod error;
 mod fleet;
 mod history;
 mod ktor;
+mod link;
 mod manager;
+mod master;
 mod options;
 mod record_text;
 mod scripts;
 mod task_lock;
 
+pub use address::location;
 pub use error::ConnectError;
-pub use ktor::{ExpirationError, KtorLockManager};
+pub use ktor::{KtorError, KtorLockManager};
 pub use manager::RedisLockManager;
 pub use options::RedisOptions;
 pub use task_lock::{RedisTaskLock, TaskLockError};

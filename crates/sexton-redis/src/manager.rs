@@ -12,11 +12,9 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{InstanceId, Namespace};
 
-use crate::arguments::Arguments;
 use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::options::RedisOptions;
-use crate::scripts;
 
 /// Keeps task locks in a Redis or Valkey server. Clones share its connection.
 ///
@@ -39,7 +37,7 @@ impl fmt::Debug for RedisLockManager {
 
 impl RedisLockManager {
     /// Connects with the default [`RedisOptions`] to a server that a URL names:
-    /// `redis://[user:password@]host[:port][/database]`.
+    /// see [`RedisOptions::connect`].
     ///
     /// # Errors
     /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away.
@@ -55,12 +53,17 @@ impl RedisLockManager {
     }
 
     /// The same server and connection for another namespace.
-    #[must_use]
-    pub fn in_namespace(&self, namespace: Namespace) -> RedisLockManager {
-        RedisLockManager {
-            connection: self.connection.in_namespace(&namespace),
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the server does not answer.
+    pub async fn in_namespace(
+        &self,
+        namespace: Namespace,
+    ) -> Result<RedisLockManager, ConnectError> {
+        Ok(RedisLockManager {
+            connection: self.connection.in_namespace(&namespace).await?,
             namespace,
-        }
+        })
     }
 }
 
@@ -79,13 +82,7 @@ impl LockManager for RedisLockManager {
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {
-        // Every script answers the clock; this one does nothing else if no task is named.
-        let mut none = Arguments::default();
-        none.text("named");
-        let asked = self
-            .connection
-            .run("read its clock", &scripts::TASKS, &none);
-        asked.await?.clock()
+        self.connection.time().await
     }
 
     async fn claim(

@@ -6,7 +6,9 @@ use std::time::Duration;
 use sexton_core::clock::Clock;
 use sexton_core::name::Namespace;
 
-use crate::connection::{Confirmation, Connection};
+use crate::buckets::Buckets;
+use crate::confirmation::Confirmation;
+use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::manager::RedisLockManager;
 
@@ -29,6 +31,7 @@ pub struct RedisOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) confirmation: Confirmation,
+    pub(crate) buckets: Option<u16>,
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
@@ -46,6 +49,7 @@ impl RedisOptions {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             confirmation: Confirmation::None,
+            buckets: None,
             clock: None,
         }
     }
@@ -53,6 +57,17 @@ impl RedisOptions {
     /// The namespace whose tasks are kept: fleets in different ones do not see each other.
     pub fn namespace(mut self, namespace: Namespace) -> RedisOptions {
         self.namespace = namespace;
+        self
+    }
+
+    /// Into how many buckets the tasks of the namespace are divided, 1..=1024, brought into that range. All keys of a bucket
+    /// share a slot of a cluster, and a batch is one call for each bucket that it reaches into.
+    ///
+    /// Whoever connects to a namespace first decides, by this or by default: 16 in a cluster, 1 anywhere else. Others find that out;
+    /// who asks for another number is refused.
+    pub fn buckets(mut self, count: u16) -> RedisOptions {
+        let (least, most) = (*Buckets::ALLOWED.start(), *Buckets::ALLOWED.end());
+        self.buckets = Some(count.clamp(least, most));
         self
     }
 
@@ -90,12 +105,37 @@ impl RedisOptions {
         self
     }
 
-    /// Connects to a server and looks whether it can be used.
+    /// Connects and looks whether what is there can be used.
+    ///
+    /// | URL | |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/database]` | one server, or one that something else keeps reachable there |
+    /// | `redis+sentinel://[user:password@]host[:port],…/MASTER[/database]` | the master that Sentinels name, whichever server that is at the time; the login is for the servers, `?sentinel_username=` and `sentinel_password=` for the Sentinels |
+    /// | `redis+cluster://[user:password@]host[:port],…` | a cluster, found from any of its nodes |
+    ///
+    /// With `rediss` in place of `redis` all of it goes through TLS, by the certificates of the machine or by those in the PEM files
+    /// of `?ca_file=`, and with a login by certificate by `cert_file=` and `key_file=`. What a URL's parts hold is percent-encoded.
+    /// An application that has more than one of rustls's crypto providers and has chosen none is given that of `ring`.
     ///
     /// # Errors
-    /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away.
+    /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away, a namespace
+    /// that is kept in another number of buckets.
+    ///
+    /// ```no_run
+    /// use sexton_redis::RedisOptions;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sentinels = "redis+sentinel://app:secret@a.example,b.example,c.example/mymaster";
+    /// let manager = RedisOptions::new().connect(sentinels).await?;
+    ///
+    /// let cluster = "rediss+cluster://app:secret@a.example:7000,b.example:7000?ca_file=/etc/ssl/redis.pem";
+    /// let manager = RedisOptions::new().buckets(32).connect(cluster).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self, url: &str) -> Result<RedisLockManager, ConnectError> {
-        let connection = Connection::open(url, &self).await?;
+        // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too deep to compile.
+        let connection = Box::pin(Connection::open(url, &self)).await?;
         Ok(RedisLockManager::new(connection, self.namespace))
     }
 }

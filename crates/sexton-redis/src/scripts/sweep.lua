@@ -1,7 +1,7 @@
--- Looks at members in the order given and closes what is lost, until so many are found. ARGV: the
--- most to find, when a grant without a lease is abandoned in µs, the members. Answers the clock,
--- then three values each: member, concurrency, and the attempt that a grant would be, or "lost".
-local limit, oldest = tonumber(ARGV[1]), now - tonumber(ARGV[2])
+-- Looks at members and closes what is lost. ARGV: when a grant without a lease is abandoned in µs, the
+-- members. Answers the clock, then two values for each: its concurrency, and the attempt that a grant
+-- would be, "lost", or nothing.
+local oldest = now - tonumber(ARGV[1])
 
 local function is_lost(member, r)
   if r.state ~= 'running' then return false end
@@ -20,19 +20,14 @@ local function because(r)
 end
 
 local answers, lost = { now_text }, {}
-for at = 3, #ARGV do
-  if (#answers - 1) / 3 >= limit then break end
+for at = 2, #ARGV do
   local member = ARGV[at]
   local r, class = fetch(member)
-  if r then
-    local attempt = claimable(member, r)
-    local found = attempt and int(attempt) or is_lost(member, r) and 'lost'
-    if found then
-      local place = #answers
-      answers[place + 1], answers[place + 2], answers[place + 3] = member, r.concurrency, found
-      if found == 'lost' then lost[#lost + 1] = { member, r, class } end
-    end
-  end
+  local attempt = r and claimable(member, r)
+  local found = attempt and int(attempt) or r and is_lost(member, r) and 'lost' or ''
+  if found == 'lost' then lost[#lost + 1] = { member, r, class } end
+  answers[#answers + 1] = r and r.concurrency or ''
+  answers[#answers + 1] = found
 end
 for _, one in ipairs(lost) do
   local member, r, class = one[1], one[2], one[3]

@@ -57,7 +57,7 @@ async fn nobody_there_is_told_and_so_is_a_server_that_is_none() {
     let error = RedisLockManager::connect("http://:secret@example.org")
         .await
         .unwrap_err();
-    assert!(matches!(error, ConnectError::Url(_)), "{error:?}");
+    assert!(matches!(error, ConnectError::Url { .. }), "{error:?}");
     assert!(!format!("{error}").contains("secret"));
 }
 

@@ -118,8 +118,13 @@ async fn what_is_too_early_or_may_have_expired_is_not_claimed() {
             Verdict::Denied(Denial::Taken)
         ]
     );
-    let count: usize = redis::cmd("DBSIZE").query_async(&mut client).await.unwrap();
-    assert_eq!(count, 0);
+    let mut keys = redis::cmd("KEYS");
+    let locks: Vec<String> = keys
+        .arg(r"*-\*\*\*-*")
+        .query_async(&mut client)
+        .await
+        .unwrap();
+    assert!(locks.is_empty(), "{locks:?}");
 }
 
 #[tokio::test]

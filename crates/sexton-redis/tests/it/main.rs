@@ -8,9 +8,12 @@
     reason = "tests"
 )]
 
+mod cluster_server;
 mod conformance;
 mod connecting;
 mod equivalence;
 mod faults;
 mod ktor;
+mod sentinel_server;
 mod server;
+mod suite;

@@ -29,11 +29,11 @@ pub(crate) struct Server {
     folder: TempDir,
 }
 
-fn program() -> std::ffi::OsString {
+pub(crate) fn program() -> std::ffi::OsString {
     std::env::var_os("SEXTON_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -1,0 +1,97 @@
+//! A cluster of three masters of a test's own.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use sexton_core::clock::{Clock, SystemClock};
+
+use crate::server::{Server, free_port};
+
+const SLOTS: u16 = 16_384;
+/// How long the nodes may take to agree.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct Cluster {
+    pub(crate) masters: Vec<Server>,
+}
+
+async fn ask<T: redis::FromRedisValue>(client: &mut MultiplexedConnection, words: &[&str]) -> T {
+    let mut command = redis::cmd(words[0]);
+    words[1..].iter().for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(client).await.unwrap()
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Cluster {
+        let mut masters = Vec::new();
+        for _ in 0..3 {
+            let bus = free_port().to_string();
+            let arguments = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "2000",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ];
+            masters.push((Server::start_with(&arguments).await, bus));
+        }
+        let share = SLOTS / 3;
+        for (number, (master, _)) in (0..).zip(&masters) {
+            let first = number * share;
+            let last = if number == 2 {
+                SLOTS - 1
+            } else {
+                first + share - 1
+            };
+            let mut client = master.client().await;
+            let (first, last) = (first.to_string(), last.to_string());
+            ask::<()>(&mut client, &["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+        }
+        let mut client = masters[0].0.client().await;
+        for (master, bus) in &masters[1..] {
+            let port = master.port().to_string();
+            ask::<()>(&mut client, &["CLUSTER", "MEET", "127.0.0.1", &port, bus]).await;
+        }
+        let masters = masters.into_iter().map(|(master, _)| master).collect();
+        let cluster = Cluster { masters };
+        cluster.wait_until_it_agrees().await;
+        cluster
+    }
+
+    /// Every node knows where every slot is.
+    pub(crate) async fn wait_until_it_agrees(&self) {
+        let until = SystemClock.monotonic() + LIMIT;
+        for master in &self.masters {
+            let mut client = master.client().await;
+            loop {
+                let info: String = ask(&mut client, &["CLUSTER", "INFO"]).await;
+                let has = |line: &str| info.lines().any(|found| found == line);
+                if has("cluster_state:ok")
+                    && has("cluster_known_nodes:3")
+                    && has("cluster_slots_ok:16384")
+                {
+                    break;
+                }
+                assert!(SystemClock.monotonic() < until, "no cluster: {info}");
+                // It tells nobody when it has come about.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let nodes: Vec<String> = self
+            .masters
+            .iter()
+            .map(|master| format!("127.0.0.1:{}", master.port()))
+            .collect();
+        format!("redis+cluster://{}", nodes.join(","))
+    }
+}

@@ -1,0 +1,179 @@
+//! A master with a replica, and three Sentinels that watch them, of a test's own.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use sexton_core::clock::{Clock, SystemClock};
+use tempfile::TempDir;
+
+use crate::server::{Server, free_port, program};
+
+/// How long Sentinels may take to find each other, or another master.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The name of the master that the Sentinels watch.
+pub(crate) const MASTER: &str = "mymaster";
+
+struct Sentinel {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Sentinel {
+    fn start(master: u16) -> Sentinel {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nloglevel warning\n\
+             sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
+             sentinel down-after-milliseconds {MASTER} 500\n\
+             sentinel failover-timeout {MASTER} 3000\n\
+             sentinel parallel-syncs {MASTER} 1\n",
+            folder.path().display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(program());
+        command.arg(&file).arg("--sentinel");
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Sentinel {
+            child: command.spawn().unwrap(),
+            port,
+            _folder: folder,
+        }
+    }
+
+    async fn client(&self) -> Option<MultiplexedConnection> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
+        client.get_multiplexed_async_connection().await.ok()
+    }
+
+    /// What it says of the master it watches.
+    async fn master(&self) -> Option<std::collections::HashMap<String, String>> {
+        let mut client = self.client().await?;
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("MASTER").arg(MASTER);
+        command.query_async(&mut client).await.ok()
+    }
+}
+
+pub(crate) struct Watched {
+    /// Whichever of them is the master at the time.
+    pub(crate) servers: [Server; 2],
+    sentinels: Vec<Sentinel>,
+}
+
+/// Asks until it is so. A macro: a closure that is async cannot say yet that its future may be sent.
+macro_rules! wait_until {
+    ($what:literal, $is_so:expr) => {
+        let until = SystemClock.monotonic() + LIMIT;
+        while !$is_so {
+            assert!(SystemClock.monotonic() < until, $what);
+            // They tell nobody.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+}
+
+async fn replication(server: &Server) -> String {
+    let client = redis::Client::open(server.url()).unwrap();
+    let Ok(mut client) = client.get_multiplexed_async_connection().await else {
+        return String::new();
+    };
+    let mut info = redis::cmd("INFO");
+    let asked = info.arg("replication").query_async(&mut client).await;
+    asked.unwrap_or_default()
+}
+
+impl Watched {
+    pub(crate) async fn start() -> Watched {
+        let kept = [
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        let master = Server::start_with(&kept).await;
+        let port = master.port();
+        let replica_of = format!("127.0.0.1 {port}");
+        let arguments = [&kept[..], &["--replicaof", &replica_of]].concat();
+        let replica = Server::start_with(&arguments).await;
+        let sentinels = (0..3).map(|_| Sentinel::start(port)).collect();
+        let watched = Watched {
+            servers: [master, replica],
+            sentinels,
+        };
+        watched.wait_for_the_replica().await;
+        for sentinel in &watched.sentinels {
+            wait_until!("the Sentinels have not found each other", {
+                let master = sentinel.master().await.unwrap_or_default();
+                let is =
+                    |name: &str, value: &str| master.get(name).is_some_and(|found| found == value);
+                is("num-other-sentinels", "2") && is("num-slaves", "1") && is("flags", "master")
+            });
+        }
+        watched
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<String> = self
+            .sentinels
+            .iter()
+            .map(|sentinel| format!("127.0.0.1:{}", sentinel.port))
+            .collect();
+        format!("redis+sentinel://{}/{MASTER}", hosts.join(","))
+    }
+
+    /// Waits until one server is a replica of the other and has all it had.
+    pub(crate) async fn wait_for_the_replica(&self) {
+        wait_until!("the replica does not follow", {
+            let [one, other] = [&self.servers[0], &self.servers[1]];
+            let (one, other) = (replication(one).await, replication(other).await);
+            let follows = |replica: &str, master: &str| {
+                replica.contains("master_link_status:up")
+                    && replica.contains("master_sync_in_progress:0")
+                    && master.contains("state=online")
+            };
+            follows(&one, &other) || follows(&other, &one)
+        });
+    }
+
+    /// Which of the servers the Sentinels agree is the master.
+    pub(crate) async fn master(&self) -> usize {
+        let mut ports = Vec::new();
+        for sentinel in &self.sentinels {
+            let master = sentinel.master().await;
+            ports.push(master.and_then(|mut master| master.remove("port")));
+        }
+        let agreed = ports[0]
+            .clone()
+            .filter(|port| ports.iter().all(|other| other.as_ref() == Some(port)));
+        let port = agreed.and_then(|port| port.parse::<u16>().ok());
+        self.servers
+            .iter()
+            .position(|server| Some(server.port()) == port)
+            .unwrap_or(usize::MAX)
+    }
+
+    /// Waits until the other server is the master, and says so itself.
+    pub(crate) async fn wait_for_another_master_than(&self, lost: usize) {
+        let other = 1 - lost;
+        wait_until!("the Sentinels choose no other master", {
+            self.master().await == other
+                && replication(&self.servers[other])
+                    .await
+                    .contains("role:master")
+        });
+    }
+}
