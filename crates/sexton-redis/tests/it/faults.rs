@@ -1,54 +1,15 @@
 //! What goes wrong with a server, and what is said of it: an outage, never a denial.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, ClaimLead, Execution, LockError, LockManager, Verdict};
-use sexton_core::name::{InstanceId, TaskName};
-use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
-use sexton_redis::{RedisLockManager, RedisOptions};
+use sexton_core::lock::{HeldLock, LockError, LockManager, Renewal, Renewed, Verdict};
+use sexton_core::name::InstanceId;
+use sexton_core::policy::{Delivery, Lease};
+use sexton_redis::RedisOptions;
 
+use crate::asking::{Grants, LIMIT, ask, ask_until_answered, claim, claim_all, quick};
+use crate::proxy::Proxy;
 use crate::server::{Server, is_declared_absent};
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-fn claim(number: i64) -> Claim {
-    let execution = Execution {
-        task: TaskName::new("t").unwrap(),
-        index: ConcurrencyIndex::ONE,
-        tick: Tick::from_millis(1_600_000_000_000 + number).unwrap(),
-    };
-    Claim::new(execution, Concurrency::ONE, InstanceId::new("one").unwrap())
-}
-
-async fn ask(manager: &RedisLockManager, claim: &Claim) -> Result<Verdict, LockError> {
-    let batch = std::slice::from_ref(claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await?;
-    Ok(answer.value.into_iter().next().unwrap())
-}
-
-fn quick() -> RedisOptions {
-    let second = Duration::from_secs(1);
-    RedisOptions::new()
-        .connect_timeout(second)
-        .response_timeout(second / 2)
-}
-
-/// Claims until there is an answer again, and answers that. Everything before must have been told as an outage.
-async fn ask_until_answered(manager: &RedisLockManager, claim: &Claim) -> Verdict {
-    let asking = async {
-        loop {
-            match ask(manager, claim).await {
-                Ok(verdict) => return verdict,
-                Err(error) => assert!(error.is_transient(), "{error:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, asking)
-        .await
-        .expect("the server is there again")
-}
 
 #[tokio::test]
 async fn a_server_that_was_killed_is_an_outage_and_keeps_what_it_granted() {
@@ -164,44 +125,153 @@ async fn replicas_that_do_not_confirm_are_an_outage_and_the_grant_is_found_by_it
     drop(replica);
 }
 
-/// Eight claimants on eight connections fight for the same ticks while the server is killed and started again.
+/// What befalls a server while eight claimants on eight connections fight for the same ticks.
+async fn nothing_is_granted_twice_while(
+    ticks: i64,
+    server: Server,
+    trouble: impl AsyncFnOnce(Server) -> Server,
+) {
+    let mut claimants = Vec::new();
+    for _ in 0..8 {
+        let manager = quick().connect(&server.url()).await.unwrap();
+        claimants.push(tokio::spawn(claim_all(manager, &["t"], ticks)));
+    }
+    let server = trouble(server).await;
+    let mut all = Grants::default();
+    for claimant in claimants {
+        all.extend(claimant.await.unwrap());
+    }
+    drop(server);
+    assert_eq!(all.broken(), Vec::<String>::new());
+    assert_eq!(all.count(), usize::try_from(ticks).unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_granted_twice_while_the_server_is_killed_under_load() {
     if is_declared_absent() {
         return;
     }
-    const TICKS: i64 = 400;
-    let mut server = Server::start().await;
-    let url: Arc<str> = server.url().into();
-    let mut claimants = Vec::new();
-    for _ in 0..8 {
-        let manager = quick().connect(&url).await.unwrap();
-        claimants.push(tokio::spawn(async move {
-            let mut granted = Vec::new();
-            for number in 0..TICKS {
-                let claim = claim(number);
-                if let Verdict::Granted(grant) = ask_until_answered(&manager, &claim).await {
-                    granted.push((number, grant.fence));
-                }
+    nothing_is_granted_twice_while(400, Server::start().await, async |mut server| {
+        for _ in 0..3 {
+            // Some claims are under way each time.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            server.kill();
+            server.begin().await;
+        }
+        server
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_granted_twice_while_scripts_are_flushed_and_memory_runs_out_under_load() {
+    if is_declared_absent() {
+        return;
+    }
+    nothing_is_granted_twice_while(400, Server::start().await, async |server| {
+        let mut client = server.client().await;
+        for round in 0..20 {
+            let mut flush = redis::cmd("SCRIPT");
+            flush.arg("FLUSH").exec_async(&mut client).await.unwrap();
+            for limit in ["1", "0"] {
+                let mut set = redis::cmd("CONFIG");
+                set.arg("SET").arg("maxmemory").arg(limit);
+                set.exec_async(&mut client).await.unwrap();
+                // A few claims are refused each time.
+                tokio::time::sleep(Duration::from_millis(round)).await;
             }
-            granted
-        }));
+        }
+        server
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_granted_twice_while_the_server_pauses_its_clients_past_their_patience() {
+    if is_declared_absent() {
+        return;
     }
-    for _ in 0..3 {
-        // Some claims are under way each time.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        server.kill();
-        server.begin().await;
+    nothing_is_granted_twice_while(200, Server::start().await, async |server| {
+        let mut client = server.client().await;
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut pause = redis::cmd("CLIENT");
+            pause.arg("PAUSE").arg(800).arg("ALL");
+            pause.exec_async(&mut client).await.unwrap();
+            // Answered when the pause is over.
+            redis::cmd("PING").exec_async(&mut client).await.unwrap();
+        }
+        server
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_while_clients_were_paused_is_granted_again_and_its_holder_learns_of_it()
+ {
+    if is_declared_absent() {
+        return;
     }
-    let mut all = Vec::new();
-    for claimant in claimants {
-        all.extend(claimant.await.unwrap());
+    let server = Server::start().await;
+    let url = server.url();
+    let patient = || RedisOptions::new().connect(&url);
+    let (holder, other) = (patient().await.unwrap(), patient().await.unwrap());
+    let lease = Lease::new(Duration::from_secs(1)).unwrap();
+    let leased = |instance: &str| {
+        let mut claim = claim(1);
+        claim.instance = InstanceId::new(instance).unwrap();
+        claim.lease = lease;
+        claim.delivery = Delivery::AtLeastOnce {
+            attempts_max: std::num::NonZeroU32::new(3).unwrap(),
+        };
+        claim
+    };
+    let first = leased("one");
+    let Ok(Verdict::Granted(grant)) = ask(&holder, &first).await else {
+        panic!("it is the first");
+    };
+    let mut client = server.client().await;
+    let mut pause = redis::cmd("CLIENT");
+    pause.arg("PAUSE").arg(1_500).arg("ALL");
+    pause.exec_async(&mut client).await.unwrap();
+    // Sent in this order, and decided in it when the pause is over.
+    let again = leased("two");
+    let verdict = ask(&other, &again).await.unwrap();
+    let Verdict::Granted(second) = verdict else {
+        panic!("the lease is over: {verdict:?}");
+    };
+    assert_eq!(second.attempt.get(), 2);
+    assert!(second.fence > grant.fence);
+    let lock = HeldLock {
+        execution: first.execution.clone(),
+        claim_id: first.claim_id,
+        fence: grant.fence,
+    };
+    let renewed = holder.renew(&[Renewal { lock, lease }]).await.unwrap();
+    assert_eq!(renewed.value, [Renewed::Lost]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_on_the_way_is_found_by_the_claims_id() {
+    if is_declared_absent() {
+        return;
     }
-    all.sort_unstable();
-    let ticks: Vec<i64> = all.iter().map(|(tick, _)| *tick).collect();
-    assert_eq!(ticks, (0..TICKS).collect::<Vec<_>>(), "each tick once");
-    assert!(
-        all.is_sorted_by(|(_, earlier), (_, later)| earlier < later),
-        "fences rise"
-    );
+    let server = Server::start().await;
+    let proxy = Proxy::to(server.port()).await;
+    let url = format!("redis://127.0.0.1:{}/", proxy.port);
+    let manager = quick().connect(&url).await.unwrap();
+    let direct = quick().connect(&server.url()).await.unwrap();
+    // The server knows the script from then on.
+    ask(&manager, &claim(0)).await.unwrap();
+    for number in 1..50 {
+        let ours = claim(number);
+        proxy.cut_at_the_next_answer();
+        let error = ask(&manager, &ours).await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        proxy.has_cut().await;
+        let taken = ask(&direct, &claim(number)).await.unwrap();
+        assert!(matches!(taken, Verdict::Denied(_)), "{taken:?}");
+        let again = ask_until_answered(&manager, &ours).await;
+        assert!(matches!(again, Verdict::Granted(_)), "{again:?}");
+    }
 }

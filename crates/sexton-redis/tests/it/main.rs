@@ -8,12 +8,18 @@
     reason = "tests"
 )]
 
+mod asking;
+mod cluster;
 mod cluster_server;
 mod conformance;
 mod connecting;
 mod equivalence;
+mod failover;
 mod faults;
 mod ktor;
+#[path = "../../../sexton-sql/tests/it/postgres/proxy.rs"]
+mod proxy;
 mod sentinel_server;
 mod server;
 mod suite;
+mod tls;

@@ -130,7 +130,10 @@ impl Server {
     /// A client of the test's own.
     pub(crate) async fn client(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.bare_url()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        // It waits as long as the server takes.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        connecting.await.unwrap()
     }
 
     /// Ends it as a crash would.
