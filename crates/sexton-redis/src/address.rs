@@ -1,10 +1,15 @@
 //! Where a server is, as a URL says it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
+use crate::confirmation::Confirmation;
 use crate::error::ConnectError;
+
+/// How long claims wait for replicas if the URL says that they do, and not how long.
+const WAIT_LIMIT_DEFAULT: Duration = Duration::from_secs(1);
 
 /// What stands behind a URL.
 #[derive(Debug, Clone)]
@@ -14,6 +19,8 @@ pub(crate) struct Address {
     pub(crate) login: RedisConnectionInfo,
     pub(crate) nodes: Vec<ConnectionAddr>,
     pub(crate) tls: TlsFiles,
+    /// What claims wait for, if the URL says so.
+    pub(crate) confirmation: Option<Confirmation>,
     /// For people to read, without secrets.
     pub(crate) location: String,
 }
@@ -63,6 +70,9 @@ fn node(
 
 struct Parameters {
     tls: TlsFiles,
+    replicas: Option<u32>,
+    files: Option<u32>,
+    limit: Option<Duration>,
     sentinel_username: Option<String>,
     sentinel_password: Option<String>,
 }
@@ -70,6 +80,9 @@ struct Parameters {
 fn parameters(query: &str, is_tls: bool, is_sentinel: bool) -> Result<Parameters, ConnectError> {
     let mut found = Parameters {
         tls: TlsFiles::default(),
+        replicas: None,
+        files: None,
+        limit: None,
         sentinel_username: None,
         sentinel_password: None,
     };
@@ -79,7 +92,15 @@ fn parameters(query: &str, is_tls: bool, is_sentinel: bool) -> Result<Parameters
             .decode_utf8()
             .map_err(|_| bad("a parameter in it is not UTF-8"))?
             .into_owned();
+        let number = || {
+            value
+                .parse::<u32>()
+                .map_err(|_| bad("a parameter in it is to be a number"))
+        };
         match name {
+            "wait_for_replicas" => found.replicas = Some(number()?),
+            "wait_for_append_only_files" => found.files = Some(number()?),
+            "wait_ms" => found.limit = Some(Duration::from_millis(number()?.into())),
             "ca_file" if is_tls => found.tls.ca = Some(value.into()),
             "cert_file" if is_tls => found.tls.certificate = Some(value.into()),
             "key_file" if is_tls => found.tls.key = Some(value.into()),
@@ -87,7 +108,7 @@ fn parameters(query: &str, is_tls: bool, is_sentinel: bool) -> Result<Parameters
             "sentinel_password" if is_sentinel => found.sentinel_password = Some(value),
             _ => {
                 return Err(bad(
-                    "it has a parameter that is none: there are ca_file, cert_file and key_file for rediss, \
+                    "it has a parameter that is none: there are wait_for_replicas, wait_for_append_only_files and wait_ms, ca_file, cert_file and key_file for rediss, \
                      sentinel_username and sentinel_password for Sentinel",
                 ));
             }
@@ -95,6 +116,14 @@ fn parameters(query: &str, is_tls: bool, is_sentinel: bool) -> Result<Parameters
     }
     if found.tls.certificate.is_some() != found.tls.key.is_some() {
         return Err(bad("cert_file and key_file go together"));
+    }
+    if found.replicas.is_some() && found.files.is_some() {
+        return Err(bad(
+            "wait_for_append_only_files waits for the replicas' files already: leave wait_for_replicas out",
+        ));
+    }
+    if found.limit.is_some() && found.replicas.is_none() && found.files.is_none() {
+        return Err(bad("wait_ms goes with what is waited for"));
     }
     Ok(found)
 }
@@ -185,12 +214,19 @@ impl Address {
             "cluster" => Kind::Cluster,
             _ => Kind::Server,
         };
+        let limit = parameters.limit.unwrap_or(WAIT_LIMIT_DEFAULT);
+        let confirmation = match (parameters.replicas, parameters.files) {
+            (Some(replicas), _) => Some(Confirmation::Replicas { replicas, limit }),
+            (None, Some(replicas)) => Some(Confirmation::AppendOnlyFiles { replicas, limit }),
+            (None, None) => None,
+        };
         let tls = parameters.tls;
         Ok(Address {
             kind,
             login,
             nodes,
             tls,
+            confirmation,
             location,
         })
     }
@@ -243,6 +279,10 @@ mod tests {
             panic!("{:?}", address.kind);
         };
         assert_eq!(password.as_deref(), Some("x&y"));
+        let waiting = Address::parse("redis://h?wait_for_replicas=2&wait_ms=50").unwrap();
+        let limit = Duration::from_millis(50);
+        let replicas = Some(Confirmation::Replicas { replicas: 2, limit });
+        assert_eq!(waiting.confirmation, replicas);
     }
 
     #[test]
@@ -260,6 +300,9 @@ mod tests {
             "redis://h?password=hunter2",
             "redis+sentinel://u:hunter2@h",
             "redis+cluster://u:hunter2@h/2",
+            "redis://:hunter2@h?wait_for_replicas=x",
+            "redis://:hunter2@h?wait_ms=5",
+            "redis://:hunter2@h?wait_for_replicas=1&wait_for_append_only_files=1",
         ] {
             let error = location(url).unwrap_err();
             assert!(

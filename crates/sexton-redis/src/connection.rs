@@ -66,11 +66,14 @@ impl fmt::Debug for Connection {
 impl Connection {
     pub(crate) async fn open(
         url: &str,
-        options: &RedisOptions,
+        mut options: RedisOptions,
     ) -> Result<Connection, ConnectError> {
         let address = Address::parse(url)?;
+        if let Some(confirmation) = address.confirmation {
+            options.confirmation = confirmation;
+        }
         let opening = async {
-            let link = Link::open(&address, options).await?;
+            let link = Link::open(&address, &options).await?;
             let buckets = look(
                 &link,
                 &address.location,

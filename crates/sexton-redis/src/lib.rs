@@ -19,7 +19,8 @@
 //! - `maxmemory-policy` must be `noeviction` (the default): a server that throws keys away throws watermarks away.
 //!
 //! # What it keeps
-//! All keys of a namespace begin with `sexton:{NAMESPACE/0}:` and share a slot of a cluster.
+//! Keys begin with `sexton:{NAMESPACE/BUCKET}:`. A task stays in its bucket, whose keys share a slot of a cluster; on a single server there is
+//! one bucket, `0`.
 //!
 //! | key | type | holds | goes |
 //! |---|---|---|---|
@@ -33,7 +34,7 @@
 //! | `cancel` | hash | what somebody asked to be cancelled | when it ends |
 //! | `pause`, `def`, `tasks` | hashes, sorted set | pauses, definitions, the names of tasks | never, but pauses |
 //! | `inst` | hash | instances | a day after the retention, or when they leave |
-//! | `meta` | hash | the revision of definitions and pauses | never |
+//! | `meta` | hash | the revision of definitions and pauses; in bucket 0, how many buckets there are | never |
 
 mod address;
 mod answer;

@@ -115,6 +115,8 @@ impl RedisOptions {
     ///
     /// With `rediss` in place of `redis` all of it goes through TLS, by the certificates of the machine or by those in the PEM files
     /// of `?ca_file=`, and with a login by certificate by `cert_file=` and `key_file=`. What a URL's parts hold is percent-encoded.
+    /// `?wait_for_replicas=N`, or `wait_for_append_only_files=N`, and `wait_ms=` (1,000 if left out) say
+    /// what [`wait_for_replicas`](RedisOptions::wait_for_replicas) does, and go before it.
     /// An application that has more than one of rustls's crypto providers and has chosen none is given that of `ring`.
     ///
     /// # Errors
@@ -135,7 +137,7 @@ impl RedisOptions {
     /// ```
     pub async fn connect(self, url: &str) -> Result<RedisLockManager, ConnectError> {
         // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too deep to compile.
-        let connection = Box::pin(Connection::open(url, &self)).await?;
+        let connection = Box::pin(Connection::open(url, self.clone())).await?;
         Ok(RedisLockManager::new(connection, self.namespace))
     }
 }

@@ -11,6 +11,16 @@
 #[allow(dead_code, reason = "shared with the tests")]
 mod faulty;
 
+#[cfg(feature = "redis")]
+#[path = "../../sexton-redis/tests/it/server.rs"]
+#[allow(
+    dead_code,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "shared with the tests"
+)]
+mod server;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,6 +82,31 @@ async fn measure(what: &str, manager: impl LockManager, apart: Duration) {
     );
 }
 
+fn twenty_ms_away(manager: impl LockManager) -> FaultyManager {
+    let slow = FaultyManager::new(manager);
+    slow.all(Fault::Slow(Duration::from_millis(20)));
+    slow
+}
+
+#[cfg(feature = "redis")]
+async fn measure_redis() {
+    let server = server::Server::start_with(&["--appendonly", "no"]).await;
+    for (what, apart) in [
+        ("one a millisecond", Duration::from_millis(1)),
+        ("a thousand at once", Duration::ZERO),
+    ] {
+        let connect = async |fleet: &str| {
+            let namespace = sexton::name::Namespace::new(format!("{fleet} {what}")).unwrap();
+            let options = sexton::redis::RedisOptions::new().namespace(namespace);
+            options.connect(&server.url()).await.unwrap()
+        };
+        let manager = connect("near").await;
+        measure(&format!("in Redis, {what}"), manager, apart).await;
+        let manager = twenty_ms_away(connect("far").await);
+        measure(&format!("in Redis 20 ms away, {what}"), manager, apart).await;
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let apart = Duration::from_millis(1);
@@ -87,11 +122,9 @@ async fn main() {
         Duration::ZERO,
     )
     .await;
-    let slow = || {
-        let slow = FaultyManager::new(MemoryLockManager::new());
-        slow.all(Fault::Slow(Duration::from_millis(20)));
-        slow
-    };
+    let slow = || twenty_ms_away(MemoryLockManager::new());
     measure("20 ms away, one a millisecond", slow(), apart).await;
     measure("20 ms away, a thousand at once", slow(), Duration::ZERO).await;
+    #[cfg(feature = "redis")]
+    measure_redis().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use sexton_core::clock::{Clock, SystemClock};
 
-use crate::server::{Server, free_port};
+use super::server::{Server, free_port};
 
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.

@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use sexton_core::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 
-use crate::server::{Server, free_port, program};
+use super::server::{Server, free_port, program};
 
 /// How long Sentinels may take to find each other, or another master.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -234,19 +234,48 @@ mod on_stores {
     }
 
     #[cfg(feature = "redis")]
-    #[tokio::test(flavor = "multi_thread")]
-    async fn redis() {
-        if crate::redis_server::is_declared_absent() {
-            return;
-        }
-        let server = crate::redis_server::Server::start().await;
+    async fn every_tick_by_redis(url: &str, options: sexton::redis::RedisOptions) {
         let open = async |name: String| {
             let namespace = sexton::name::Namespace::new(name).unwrap();
-            let options = sexton::redis::RedisOptions::new().namespace(namespace);
-            let manager = options.connect(&server.url()).await.unwrap();
-            Arc::new(manager) as Arc<dyn LockManager>
+            let manager = options.clone().namespace(namespace).connect(url).await;
+            Arc::new(manager.unwrap()) as Arc<dyn LockManager>
         };
         every_200_400_and_800_ms_with_concurrency_1_3_and_6(open).await;
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn redis() {
+        use crate::redis_servers::server::{Server, is_declared_absent};
+        if is_declared_absent() {
+            return;
+        }
+        let server = Server::start().await;
+        every_tick_by_redis(&server.url(), sexton::redis::RedisOptions::new()).await;
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn redis_watched_by_sentinels() {
+        use crate::redis_servers::{sentinel_server::Watched, server::is_declared_absent};
+        if is_declared_absent() {
+            return;
+        }
+        let watched = Watched::start().await;
+        let limit = Duration::from_secs(1);
+        let options = sexton::redis::RedisOptions::new().wait_for_replicas(1, limit);
+        every_tick_by_redis(&watched.url(), options).await;
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn redis_cluster() {
+        use crate::redis_servers::{cluster_server::Cluster, server::is_declared_absent};
+        if is_declared_absent() {
+            return;
+        }
+        let cluster = Cluster::start().await;
+        every_tick_by_redis(&cluster.url(), sexton::redis::RedisOptions::new()).await;
     }
 
     #[cfg(feature = "postgres")]

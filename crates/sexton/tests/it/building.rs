@@ -162,10 +162,10 @@ async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn locks_of_the_kotlin_system_run_plain_tasks_and_refuse_the_others() {
-    if crate::redis_server::is_declared_absent() {
+    if crate::redis_servers::server::is_declared_absent() {
         return;
     }
-    let server = crate::redis_server::Server::start().await;
+    let server = crate::redis_servers::server::Server::start().await;
     let redis = sexton::RedisLockManager::connect(&server.url())
         .await
         .unwrap();

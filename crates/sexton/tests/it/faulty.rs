@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sexton::MemoryLockManager;
 use sexton::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
@@ -32,7 +31,7 @@ type Plan = Box<dyn FnMut(&'static str) -> Fault + Send>;
 /// A replica's way to a store, with faults.
 #[derive(Clone)]
 pub(crate) struct FaultyManager {
-    store: MemoryLockManager,
+    store: Arc<dyn LockManager>,
     plan: Arc<Mutex<Plan>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     is_plain: bool,
@@ -45,9 +44,9 @@ impl std::fmt::Debug for FaultyManager {
 }
 
 impl FaultyManager {
-    pub(crate) fn new(store: MemoryLockManager) -> FaultyManager {
+    pub(crate) fn new(store: impl LockManager) -> FaultyManager {
         FaultyManager {
-            store,
+            store: Arc::new(store),
             plan: Arc::new(Mutex::new(Box::new(|_| Fault::None))),
             calls: Arc::default(),
             is_plain: false,

@@ -27,13 +27,17 @@ mod postgres_server;
 #[allow(clippy::print_stderr, reason = "a figure to read")]
 mod redis_round_trips;
 #[cfg(feature = "redis")]
-#[path = "../../../sexton-redis/tests/it/server.rs"]
+#[path = "../../../sexton-redis/tests/it"]
 #[allow(
     dead_code,
     clippy::print_stderr,
     reason = "shared with the tests of the Redis manager"
 )]
-mod redis_server;
+mod redis_servers {
+    pub(crate) mod cluster_server;
+    pub(crate) mod sentinel_server;
+    pub(crate) mod server;
+}
 mod running;
 mod shutdown;
 mod simulation;
