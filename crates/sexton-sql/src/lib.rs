@@ -20,6 +20,7 @@ pub mod postgres;
 mod record_row;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod tx;
 mod wanted;
 mod words;
 
@@ -28,3 +29,4 @@ pub use error::OpenError;
 pub use postgres::PostgresLockManager;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockManager;
+pub use tx::{BeginError, OpenTx, TransactionalDatabase, Tx, WrongDatabase};

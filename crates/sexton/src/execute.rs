@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
-use sexton_core::lock::{Outcome, Settlement};
+use sexton_core::lock::{Outcome, Settlement, TransactionSlot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -16,20 +16,37 @@ use crate::handler::{BoxError, Ending};
 use crate::link::chain;
 use crate::run::{Run, RunInner};
 use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
+use crate::transaction::{end_transaction, transaction_slot};
 
 /// How an execution ended, for the store.
 pub(crate) struct Executed {
     pub(crate) settlement: Settlement,
-    /// Whether the lock was lost meanwhile, so that the store would refuse to hear of it.
-    pub(crate) is_lock_lost: bool,
+    pub(crate) telling: Telling,
+}
+
+/// What the store is still to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// The outcome.
+    Due,
+    /// Nothing new: the outcome was committed with what the handler wrote.
+    Committed,
+    /// Nothing: whether it was committed is for the store to say. If it was not, the lease ends and the execution is granted again.
+    Unknown,
+    /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
+    LockLost,
 }
 
 /// How one try ended.
-enum Tried {
+pub(crate) enum Tried {
     Ended(Ending),
     Panicked(String),
     /// Stopped, with what it said if it ended within the grace period.
     Stopped(StopCause, Option<Ending>),
+    /// With what it wrote, and settled.
+    Committed(Ending),
+    /// Perhaps with what it wrote, and settled.
+    Unknown(String),
 }
 
 pub(crate) async fn execute(
@@ -54,10 +71,16 @@ pub(crate) async fn execute(
         fence = granted.lock.fence.get(),
         attempt = granted.attempt.get(),
     );
-    let tried = run_and_retry(runs, &mut granted, &mut stopped)
+    let tried = run_and_retry(runs, &mut granted, started_us, &mut stopped)
         .instrument(span)
         .await;
     let finished_us = link.now_us();
+    let telling = match &tried {
+        Tried::Committed(_) => Telling::Committed,
+        Tried::Unknown(_) => Telling::Unknown,
+        Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
+        _ => Telling::Due,
+    };
     let (outcome, error, output) = outcome(tried, granted.task.policies.timeout);
     let duration = duration_us(finished_us - started_us);
     runs.shared.events.emit(Event::Finished {
@@ -79,17 +102,17 @@ pub(crate) async fn execute(
     if let Some(output) = output {
         settlement = settlement.with_output(&output);
     }
-    let is_lock_lost = *stopped.borrow() == Some(StopCause::LockLost);
     drop(granted.permit);
     Executed {
         settlement,
-        is_lock_lost,
+        telling,
     }
 }
 
 async fn run_and_retry(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
+    started_us: i64,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> Tried {
     let clock = &runs.link.clock;
@@ -98,7 +121,12 @@ async fn run_and_retry(
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
     let mut retries = 0;
     loop {
-        let tried = run_once(runs, granted, retries, times_out_at, stopped).await;
+        let slot = transaction_slot(runs, granted);
+        let tried = run_once(runs, granted, retries, slot.clone(), times_out_at, stopped).await;
+        let tried = match slot {
+            Some(slot) => end_transaction(runs, granted, started_us, &slot, tried).await,
+            None => tried,
+        };
         let (error, message) = match &tried {
             Tried::Ended(Ending {
                 outcome: Outcome::Failed,
@@ -141,6 +169,7 @@ async fn run_once(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
     retry: u32,
+    transaction: Option<TransactionSlot>,
     times_out_at: Option<Duration>,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> Tried {
@@ -153,6 +182,7 @@ async fn run_once(
         instance: runs.shared.instance.clone(),
         cancellation: cancellation.clone(),
         states: Arc::clone(&runs.shared.states),
+        transaction,
     });
     let handler = Arc::clone(&granted.task.handler);
     let handled = AssertUnwindSafe(async move { handler.call(&run).await }).catch_unwind();
@@ -229,6 +259,10 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
             error,
             output,
         }) => (outcome, error.map(text), output),
+        Tried::Committed(Ending {
+            outcome, output, ..
+        }) => (outcome, None, output),
+        Tried::Unknown(why) => (Outcome::Lost, Some(why), None),
         Tried::Panicked(message) => (Outcome::Panicked, Some(message), None),
         Tried::Stopped(cause, ending) => {
             let mut why = match cause {

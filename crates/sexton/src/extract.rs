@@ -1,5 +1,9 @@
 //! Arguments of handlers: anything that can be had from a [`Run`].
 
+use std::cell::Cell;
+use std::sync::Arc;
+
+use sexton_core::lock::Transactions;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +15,7 @@ use crate::run::{Run, States};
 /// Implement it for types of your own by building them from the arguments that exist:
 ///
 /// ```
-/// use sexton::{FromRun, MissingState, Registered, Run, State};
+/// use sexton::{FromRun, MissingArgument, Registered, Run, State};
 ///
 /// #[derive(Clone)]
 /// struct Bucket(String);
@@ -20,11 +24,11 @@ use crate::run::{Run, States};
 /// struct ReportPath(String);
 ///
 /// impl FromRun for ReportPath {
-///     fn check(registered: &Registered<'_>) -> Result<(), MissingState> {
+///     fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
 ///         State::<Bucket>::check(registered)
 ///     }
 ///
-///     fn from_run(run: &Run) -> Result<ReportPath, MissingState> {
+///     fn from_run(run: &Run) -> Result<ReportPath, MissingArgument> {
 ///         let State(Bucket(name)) = State::from_run(run)?;
 ///         Ok(ReportPath(format!("{name}/{}", run.tick())))
 ///     }
@@ -32,15 +36,15 @@ use crate::run::{Run, States};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}` as an argument",
-    note = "arguments may be `Run`, `State<T>`, `Tick`, `Fence`, `Attempt`, `ConcurrencyIndex`, `CancellationToken`, or a type that implements `sexton::FromRun`"
+    note = "arguments may be `Run`, `State<T>`, `Tick`, `Fence`, `Attempt`, `ConcurrencyIndex`, `CancellationToken`, `Tx<DB>`, or a type that implements `sexton::FromRun`"
 )]
 pub trait FromRun: Sized {
     /// Whether the argument can be had, asked when the scheduler is built, so that what is missing
     /// is found before anything starts.
     ///
     /// # Errors
-    /// [`MissingState`] for a state that was not given to the scheduler.
-    fn check(registered: &Registered<'_>) -> Result<(), MissingState> {
+    /// [`MissingArgument`]: a state that was not given to the scheduler, a transaction that the task does not have.
+    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
         let _ = registered;
         Ok(())
     }
@@ -49,20 +53,67 @@ pub trait FromRun: Sized {
     ///
     /// # Errors
     /// As [`FromRun::check`].
-    fn from_run(run: &Run) -> Result<Self, MissingState>;
+    fn from_run(run: &Run) -> Result<Self, MissingArgument>;
 }
 
-/// The states that were given to a scheduler.
+/// What a task's handler may ask for: the states that were given to the scheduler, and transactions.
 #[derive(Debug)]
-pub struct Registered<'a>(pub(crate) &'a States);
+pub struct Registered<'a> {
+    pub(crate) states: &'a States,
+    /// Of the task's lock manager, if its delivery is transactional.
+    transactions: Option<Arc<dyn Transactions>>,
+    pub(crate) takes_transaction: Cell<bool>,
+}
 
-/// A handler asks for a state that was not given to the scheduler.
+impl<'a> Registered<'a> {
+    /// What begins the task's transactions, for an argument that takes one: a handler without such an argument is refused where the
+    /// delivery is transactional.
+    ///
+    /// # Errors
+    /// [`MissingArgument::NotTransactional`].
+    pub fn take_transaction(&self) -> Result<&dyn Transactions, MissingArgument> {
+        self.takes_transaction.set(true);
+        let transactions = self.transactions.as_deref();
+        transactions.ok_or(MissingArgument::NotTransactional)
+    }
+
+    pub(crate) fn new(
+        states: &'a States,
+        transactions: Option<Arc<dyn Transactions>>,
+    ) -> Registered<'a> {
+        Registered {
+            states,
+            transactions,
+            takes_transaction: Cell::new(false),
+        }
+    }
+}
+
+/// A handler asks for something that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "the handler takes State<{type_name}>, but no such state was given: add .state(…) to the scheduler's builder"
-)]
-pub struct MissingState {
-    type_name: &'static str,
+#[non_exhaustive]
+pub enum MissingArgument {
+    /// A state that was not given to the scheduler.
+    #[error(
+        "the handler takes State<{type_name}>, but no such state was given: add .state(…) to the scheduler's builder"
+    )]
+    State {
+        /// The state's type.
+        type_name: &'static str,
+    },
+    /// A transaction, of a task that has none.
+    #[error(
+        "the handler takes a transaction, which only a task with transactional delivery has: add .transactional(…) to the task"
+    )]
+    NotTransactional,
+    /// A transaction of another kind of database than the one that keeps the task's locks.
+    #[error("the handler takes Tx<{wanted}>, but the task's locks are kept in {found}")]
+    Database {
+        /// What the handler takes.
+        wanted: &'static str,
+        /// What there is.
+        found: &'static str,
+    },
 }
 
 /// A value that was given to the scheduler by [`state`](crate::SchedulerBuilder::state), cloned for each run.
@@ -70,18 +121,18 @@ pub struct MissingState {
 pub struct State<T>(pub T);
 
 impl<T: Clone + Send + Sync + 'static> FromRun for State<T> {
-    fn check(registered: &Registered<'_>) -> Result<(), MissingState> {
-        if registered.0.has::<T>() {
+    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
+        if registered.states.has::<T>() {
             Ok(())
         } else {
-            Err(MissingState {
+            Err(MissingArgument::State {
                 type_name: std::any::type_name::<T>(),
             })
         }
     }
 
-    fn from_run(run: &Run) -> Result<State<T>, MissingState> {
-        let missing = MissingState {
+    fn from_run(run: &Run) -> Result<State<T>, MissingArgument> {
+        let missing = MissingArgument::State {
             type_name: std::any::type_name::<T>(),
         };
         run.states().get().map(State).ok_or(missing)
@@ -91,7 +142,7 @@ impl<T: Clone + Send + Sync + 'static> FromRun for State<T> {
 macro_rules! from_run {
     ($($type:ty: $run:ident => $value:expr;)*) => {$(
         impl FromRun for $type {
-            fn from_run($run: &Run) -> Result<$type, MissingState> {
+            fn from_run($run: &Run) -> Result<$type, MissingArgument> {
                 Ok($value)
             }
         }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use futures::future::BoxFuture;
 use sexton_core::lock::Outcome;
 
-use crate::extract::{FromRun, MissingState, Registered};
+use crate::extract::{FromRun, MissingArgument, Registered};
 use crate::run::Run;
 
 /// Any error.
@@ -130,8 +130,8 @@ pub trait Handler<Arguments>: Send + Sync + 'static {
     /// Whether all arguments can be had.
     ///
     /// # Errors
-    /// [`MissingState`] for the first that cannot.
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState>;
+    /// [`MissingArgument`] for the first that cannot.
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument>;
 
     /// Runs the task.
     fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
@@ -147,7 +147,7 @@ macro_rules! handler {
             $($argument: FromRun,)*
         {
             #[allow(unused_variables, reason = "a handler may take no argument")]
-            fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState> {
+            fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
                 $($argument::check(registered)?;)*
                 Ok(())
             }
@@ -179,7 +179,7 @@ handler!(A, B, C, D, E, G, H, I);
 
 /// A handler whose arguments' types are forgotten.
 pub(crate) trait AnyHandler: Send + Sync {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState>;
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument>;
     fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
 }
 
@@ -198,7 +198,7 @@ impl<H, Arguments> Erased<H, Arguments> {
 }
 
 impl<Arguments: 'static, H: Handler<Arguments>> AnyHandler for Erased<H, Arguments> {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState> {
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
         self.handler.check(registered)
     }
 

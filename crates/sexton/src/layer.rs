@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures::future::{BoxFuture, poll_fn};
 use tower_service::Service;
 
-use crate::extract::{MissingState, Registered};
+use crate::extract::{MissingArgument, Registered};
 use crate::handler::{AnyHandler, BoxError, Ending};
 use crate::run::Run;
 
@@ -52,7 +52,7 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send,
 {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingState> {
+    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
         self.inner.check(registered)
     }
 

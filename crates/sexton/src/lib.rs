@@ -53,10 +53,11 @@ mod runs;
 mod scheduler;
 mod settler;
 mod task;
+mod transaction;
 
 pub use error::{BuildError, RegistryError};
 pub use event::Event;
-pub use extract::{FromRun, MissingState, Registered, State};
+pub use extract::{FromRun, MissingArgument, Registered, State};
 pub use handler::{BoxError, Ending, Handler, IntoEnding};
 pub use layer::HandlerService;
 pub use operator::Operator;
@@ -71,6 +72,8 @@ pub use sexton_redis::{self as redis, RedisLockManager};
 pub use sexton_sql::postgres::{self, PostgresLockManager};
 #[cfg(feature = "sqlite")]
 pub use sexton_sql::sqlite::{self, SqliteLockManager};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sexton_sql::{BeginError, OpenTx, TransactionalDatabase, Tx};
 pub use task::{ReadyTask, Task, TaskError, TaskProblem};
 
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sexton_core::lock::{HeldLock, TaskLock};
+use sexton_core::lock::{HeldLock, TaskLock, TransactionSlot};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ pub(crate) struct RunInner {
     pub(crate) instance: InstanceId,
     pub(crate) cancellation: CancellationToken,
     pub(crate) states: Arc<States>,
+    /// Of a run with transactional delivery.
+    pub(crate) transaction: Option<TransactionSlot>,
 }
 
 impl Run {
@@ -99,6 +101,13 @@ impl Run {
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.inner.cancellation
+    }
+
+    /// Where the run's transaction is taken from, if its task has transactional delivery: for arguments that make something else of it
+    /// than `Tx` does.
+    #[must_use]
+    pub fn transaction(&self) -> Option<&TransactionSlot> {
+        self.inner.transaction.as_ref()
     }
 
     pub(crate) fn states(&self) -> &States {

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use crate::event::Event;
-use crate::execute::{Executed, execute};
+use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
 use crate::link::Link;
 use crate::scheduler::Shared;
@@ -183,10 +183,13 @@ impl Runs {
     fn settle(&self, executed: Executed) {
         let Executed {
             settlement,
-            is_lock_lost,
+            telling,
         } = executed;
-        if is_lock_lost && settlement.outcome == Outcome::Lost {
-            return;
+        match telling {
+            Telling::Due => {}
+            Telling::Unknown | Telling::LockLost => return,
+            // It changes nothing to tell it again, but the answer names what waited for this one.
+            Telling::Committed => {}
         }
         let execution = settlement.lock.execution.clone();
         let settlements = self
@@ -224,7 +227,7 @@ impl Runs {
         );
         self.settle(Executed {
             settlement,
-            is_lock_lost: false,
+            telling: Telling::Due,
         });
     }
 

@@ -35,8 +35,10 @@ mod hold;
 mod record;
 pub mod rules;
 mod task_lock;
+mod transaction;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -57,6 +59,7 @@ pub use record::{
     history_order,
 };
 pub use task_lock::{HeldLock, TaskLock};
+pub use transaction::{Committed, Handed, OpenTransaction, TransactionSlot, Transactions};
 
 use crate::name::{InstanceId, Namespace, TaskName};
 
@@ -129,6 +132,12 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Whether the manager can do this. Asked when a scheduler is built, so that a task that cannot
     /// work fails before anything starts.
     fn supports(&self, capability: Capability) -> bool;
+
+    /// Transactions for handlers whose writes are to commit together with the settling of their execution; needed for
+    /// [`Capability::Transactions`].
+    fn transactions(&self) -> Option<Arc<dyn Transactions>> {
+        None
+    }
 
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, LockError>;

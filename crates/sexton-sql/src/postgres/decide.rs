@@ -34,6 +34,7 @@ use super::store_back::{store_back, touched};
 use crate::wanted::Wanted;
 
 /// What a batch is made of.
+#[derive(Debug)]
 pub(super) struct Kind<E> {
     /// What is tried, for an error to say.
     pub(super) action: &'static str,
@@ -43,12 +44,36 @@ pub(super) struct Kind<E> {
     pub(super) execution: fn(&E) -> &Execution,
 }
 
-struct Decision<'b, E, T, R> {
+pub(super) struct Decision<'b, E, T, R> {
     kind: Kind<E>,
     rule: R,
     batch: &'b [E],
     /// `None` where it still is to be decided.
     answers: Vec<Option<T>>,
+}
+
+impl<E> Clone for Kind<E> {
+    fn clone(&self) -> Kind<E> {
+        *self
+    }
+}
+
+impl<E> Copy for Kind<E> {}
+
+impl<'b, E, T, R> Decision<'b, E, T, R> {
+    pub(super) fn new(kind: Kind<E>, batch: &'b [E], rule: R) -> Decision<'b, E, T, R> {
+        Decision {
+            kind,
+            rule,
+            batch,
+            answers: batch.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// The answers so far, which are all once it has run well.
+    pub(super) fn into_answers(self) -> impl Iterator<Item = T> {
+        self.answers.into_iter().flatten()
+    }
 }
 
 impl PostgresLockManager {
@@ -65,16 +90,9 @@ impl PostgresLockManager {
         R: Fn(&mut LockState, &E, Timestamp) -> T + Send + Sync,
     {
         let action = kind.action;
-        let answers = batch.iter().map(|_| None).collect();
-        let mut decision = Decision {
-            kind,
-            rule,
-            batch,
-            answers,
-        };
+        let mut decision = Decision::new(kind, batch, rule);
         let now = self.call(action, &mut decision).await?;
-        // The errand ends well only when there is an answer to each.
-        let value = decision.answers.into_iter().flatten().collect();
+        let value = decision.into_answers().collect();
         Ok(Answer { now, value })
     }
 }

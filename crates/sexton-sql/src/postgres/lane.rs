@@ -3,11 +3,11 @@
 //! One of our own goes back to the others only after a call that ended well; whatever else happened to it, an abandoned call among it, it is
 //! closed, and whatever it had begun is rolled back by the server.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -32,6 +32,8 @@ pub(super) struct Own {
     connections_max: u32,
     permits: Semaphore,
     idle: Mutex<Vec<(Instant, PgConnection)>>,
+    /// Connections for handlers' transactions, which last as long as the handlers like.
+    handlers: OnceLock<PgPool>,
 }
 
 /// A connection for one call.
@@ -53,6 +55,7 @@ impl Source {
             connections_max,
             permits: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
             idle: Mutex::default(),
+            handlers: OnceLock::new(),
         }))
     }
 
@@ -61,6 +64,18 @@ impl Source {
         match self {
             Source::Own(own) => location(&own.options),
             Source::Pool(pool) => format!("{} (pool)", location(&pool.connect_options())),
+        }
+    }
+
+    /// Where handlers' transactions begin: an application's own pool, or one beside our connections.
+    pub(super) fn handlers_pool(&self) -> &PgPool {
+        match self {
+            Source::Own(own) => own.handlers.get_or_init(|| {
+                PgPoolOptions::new()
+                    .max_connections(own.connections_max)
+                    .connect_lazy_with(own.options.clone())
+            }),
+            Source::Pool(pool) => pool,
         }
     }
 
@@ -114,6 +129,10 @@ impl Source {
     pub(super) async fn close(&self) {
         let Source::Own(own) = self else { return };
         own.permits.close();
+        if let Some(handlers) = own.handlers.get() {
+            // Those in use follow when their handlers end.
+            let _ = tokio::time::timeout(GOODBYE_MAX, handlers.close()).await;
+        }
         while let Some(connection) = own.take_idle() {
             // A server that is gone need not be told.
             let _ = tokio::time::timeout(GOODBYE_MAX, connection.close()).await;

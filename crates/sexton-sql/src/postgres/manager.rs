@@ -1,6 +1,7 @@
 //! The lock manager's calls, each handed to the file that does it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,8 +10,8 @@ use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
     LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
-    check_batch_size,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
+    Verdict, check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -35,8 +36,15 @@ impl LockManager for PostgresLockManager {
     fn supports(&self, capability: Capability) -> bool {
         matches!(
             capability,
-            Capability::Leases | Capability::History | Capability::Operations
+            Capability::Leases
+                | Capability::History
+                | Capability::Operations
+                | Capability::Transactions
         )
+    }
+
+    fn transactions(&self) -> Option<Arc<dyn Transactions>> {
+        Some(Arc::new(self.clone()))
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {

@@ -65,6 +65,7 @@ mod sql;
 mod store_back;
 mod sweep;
 mod tasks;
+mod transaction;
 mod url;
 
 use std::sync::Arc;

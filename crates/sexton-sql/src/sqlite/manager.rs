@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
@@ -9,8 +11,8 @@ use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
     LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
-    check_batch_size,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
+    Verdict, check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -40,10 +42,17 @@ impl LockManager for SqliteLockManager {
     }
 
     fn supports(&self, capability: Capability) -> bool {
-        matches!(
-            capability,
-            Capability::Leases | Capability::History | Capability::Operations
-        )
+        match capability {
+            Capability::Leases | Capability::History | Capability::Operations => true,
+            Capability::Transactions => self.is_shared_with_an_application(),
+            _ => false,
+        }
+    }
+
+    /// A file of Sexton's own has no tables that a handler could write to.
+    fn transactions(&self) -> Option<Arc<dyn Transactions>> {
+        self.is_shared_with_an_application()
+            .then(|| Arc::new(self.clone()) as Arc<dyn Transactions>)
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {

@@ -66,6 +66,7 @@ mod schema;
 mod store_back;
 mod sweep;
 mod tasks;
+mod transaction;
 mod url;
 
 use std::path::Path;

@@ -21,7 +21,7 @@ use crate::extract::Registered;
 use crate::housekeeping::{announce, prune_task};
 use crate::limits::Limits;
 use crate::link::Link;
-use crate::policy::{Missed, Overlap};
+use crate::policy::{Delivery, Missed, Overlap};
 use crate::presence::{beat_for_ever, watch_clock_for_ever};
 use crate::renewer::renew_for_ever;
 use crate::run::States;
@@ -358,7 +358,7 @@ fn fits(
             Capability::Leases,
         ),
         (
-            matches!(delivery, crate::policy::Delivery::Transactional { .. }),
+            matches!(delivery, Delivery::Transactional { .. }),
             "transactional delivery",
             Capability::Transactions,
         ),
@@ -388,7 +388,17 @@ fn fits(
             });
         }
     }
-    task.handler.check(&Registered(&shared.states))?;
+    let is_transactional = matches!(delivery, Delivery::Transactional { .. });
+    let transactions = if is_transactional {
+        manager.transactions()
+    } else {
+        None
+    };
+    let registered = Registered::new(&shared.states, transactions);
+    task.handler.check(&registered)?;
+    if is_transactional && !registered.takes_transaction.get() {
+        return Err(TaskProblem::NoTransaction);
+    }
     Ok(())
 }
 

@@ -214,6 +214,15 @@ impl<S> Task<S> {
         self.delivery(Delivery::AtLeastOnce { attempts_max })
     }
 
+    /// Granted again when its holder is lost, at most `attempts_max` times in all (0 counts as 1), until the handler's
+    /// transaction commits: what it wrote there and the outcome are there together, once. The handler takes a `Tx`, and the lock manager keeps
+    /// its locks in the same database: PostgreSQL, or SQLite with an application's own pool.
+    #[must_use]
+    pub fn transactional(self, attempts_max: u32) -> Task<S> {
+        let attempts_max = std::num::NonZeroU32::MIN.saturating_add(attempts_max.saturating_sub(1));
+        self.delivery(Delivery::Transactional { attempts_max })
+    }
+
     /// How long a grant stays valid unless renewed, 100 ms to 24 h; 30 s unless said. It is renewed every third of it.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Task<S> {

@@ -68,5 +68,10 @@ pub enum TaskProblem {
     },
     /// Its handler takes a state that the scheduler was not given.
     #[error(transparent)]
-    State(#[from] crate::extract::MissingState),
+    Argument(#[from] crate::extract::MissingArgument),
+    /// Its delivery is transactional, and its handler writes in no transaction.
+    #[error(
+        "its delivery is transactional, but its handler takes no transaction: let it take sexton::Tx<…>, or deliver at least once"
+    )]
+    NoTransaction,
 }

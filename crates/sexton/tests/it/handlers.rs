@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sexton::lock::{ExecutionState, Outcome, TaskLock};
 use sexton::{
-    Attempt, ConcurrencyIndex, Ending, Fence, FromRun, MissingState, Registered, Run, State, Task,
-    Tick,
+    Attempt, ConcurrencyIndex, Ending, Fence, FromRun, MissingArgument, Registered, Run, State,
+    Task, Tick,
 };
 use tokio_util::sync::CancellationToken;
 use tower::util::{MapRequestLayer, MapResponseLayer};
@@ -23,11 +23,11 @@ fn once(name: &str) -> Task<sexton::schedule::Once> {
 struct ReportPath(String);
 
 impl FromRun for ReportPath {
-    fn check(registered: &Registered<'_>) -> Result<(), MissingState> {
+    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
         State::<Bucket>::check(registered)
     }
 
-    fn from_run(run: &Run) -> Result<ReportPath, MissingState> {
+    fn from_run(run: &Run) -> Result<ReportPath, MissingArgument> {
         let State(Bucket(bucket)) = State::from_run(run)?;
         Ok(ReportPath(format!("{bucket}/{}", run.tick())))
     }

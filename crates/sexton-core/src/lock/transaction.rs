@@ -1,0 +1,144 @@
+//! Transactional delivery: an execution settled in the transaction of what its handler wrote.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{LockError, Settlement};
+
+/// Begins transactions in the database that keeps the locks, as a lock manager offers it by
+/// [`LockManager::transactions`](super::LockManager::transactions). What a transaction is, only the manager's own crate
+/// knows, which finds itself by [`Transactions::as_any`].
+pub trait Transactions: fmt::Debug + Send + Sync + 'static {
+    /// The kind of database, for people to read: `PostgreSQL`.
+    fn database(&self) -> &'static str;
+
+    /// The manager itself.
+    fn as_any(&self) -> &(dyn Any + Send + Sync);
+}
+
+/// A transaction that a handler has written in.
+#[async_trait]
+pub trait OpenTransaction: Send {
+    /// Settles the execution in the transaction, if its lock is still held, and commits; rolls back if not. Bounded, like a call of a
+    /// lock manager.
+    async fn settle_and_commit(self: Box<Self>, settlement: &Settlement) -> Committed;
+
+    /// Undoes what was written.
+    async fn roll_back(self: Box<Self>) -> Result<(), LockError>;
+}
+
+/// How a transaction ended that was to settle its execution.
+#[derive(Debug)]
+pub enum Committed {
+    /// The writes and the outcome are there.
+    Recorded,
+    /// The lock is not held any more: nothing of it is there.
+    Refused,
+    /// Something went wrong: nothing of it is there.
+    RolledBack(LockError),
+    /// The answer to the commit was lost: all of it is there, or nothing.
+    Unknown(LockError),
+}
+
+/// Where a run's handler takes its transaction from, and gives it back to. Clones are the same place.
+#[derive(Clone)]
+pub struct TransactionSlot {
+    transactions: Arc<dyn Transactions>,
+    state: Arc<Mutex<SlotState>>,
+}
+
+enum SlotState {
+    Unused,
+    InUse,
+    Ready(Box<dyn OpenTransaction>),
+    Closed,
+}
+
+/// What a handler left behind when it ended.
+pub enum Handed {
+    /// It began no transaction.
+    Nothing,
+    /// It still holds its transaction somewhere.
+    InUse,
+    /// A transaction, to be ended.
+    Transaction(Box<dyn OpenTransaction>),
+}
+
+impl TransactionSlot {
+    /// A place that nothing was taken from yet.
+    #[must_use]
+    pub fn new(transactions: Arc<dyn Transactions>) -> TransactionSlot {
+        TransactionSlot {
+            transactions,
+            state: Arc::new(Mutex::new(SlotState::Unused)),
+        }
+    }
+
+    /// What begins transactions here.
+    #[must_use]
+    pub fn transactions(&self) -> &dyn Transactions {
+        &*self.transactions
+    }
+
+    /// Whether the run's transaction may begin: once, and not after its handler has ended.
+    #[must_use]
+    pub fn take(&self) -> bool {
+        let mut state = self.lock();
+        let may = matches!(*state, SlotState::Unused);
+        if may {
+            *state = SlotState::InUse;
+        }
+        may
+    }
+
+    /// It did not begin, and may be tried again.
+    pub fn not_begun(&self) {
+        let mut state = self.lock();
+        if matches!(*state, SlotState::InUse) {
+            *state = SlotState::Unused;
+        }
+    }
+
+    /// The handler is done with it. After the handler's end it is dropped, which undoes what was written.
+    pub fn give_back(&self, transaction: Box<dyn OpenTransaction>) {
+        let mut state = self.lock();
+        if matches!(*state, SlotState::InUse) {
+            *state = SlotState::Ready(transaction);
+        }
+    }
+
+    /// The handler has ended: what it left, and nothing is taken any more.
+    #[must_use]
+    pub fn close(&self) -> Handed {
+        match std::mem::replace(&mut *self.lock(), SlotState::Closed) {
+            SlotState::Unused | SlotState::Closed => Handed::Nothing,
+            SlotState::InUse => Handed::InUse,
+            SlotState::Ready(transaction) => Handed::Transaction(transaction),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for TransactionSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransactionSlot")
+            .field("transactions", &self.transactions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Handed::Nothing => "Nothing",
+            Handed::InUse => "InUse",
+            Handed::Transaction(_) => "Transaction",
+        })
+    }
+}

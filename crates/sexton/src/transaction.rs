@@ -1,0 +1,93 @@
+//! Runs with transactional delivery: what the handler wrote and how its execution ended, committed together.
+
+use std::sync::Arc;
+
+use sexton_core::lock::{Committed, Handed, Outcome, Settlement, TransactionSlot};
+use sexton_core::policy::Delivery;
+
+use crate::execute::Tried;
+use crate::handler::Ending;
+use crate::link::chain;
+use crate::runs::{GrantedRun, Runs, StopCause, timestamp};
+
+/// Where a try takes its transaction from, if its task has transactional delivery.
+pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<TransactionSlot> {
+    let delivery = granted.task.policies.delivery;
+    if !matches!(delivery, Delivery::Transactional { .. }) {
+        return None;
+    }
+    runs.link.manager.transactions().map(TransactionSlot::new)
+}
+
+/// Ends what the handler began: commits it with the outcome if it has succeeded, and undoes it if not.
+pub(crate) async fn end_transaction(
+    runs: &Arc<Runs>,
+    granted: &GrantedRun,
+    started_us: i64,
+    slot: &TransactionSlot,
+    tried: Tried,
+) -> Tried {
+    let succeeded = match tried {
+        Tried::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
+        other => {
+            if let Handed::Transaction(transaction) = slot.close()
+                && let Err(error) = transaction.roll_back().await
+            {
+                // The server undoes it when the connection ends.
+                tracing::debug!(error = %chain(&error), "a handler's transaction was not rolled back");
+            }
+            return other;
+        }
+    };
+    let transaction = match slot.close() {
+        Handed::Nothing => return Tried::Ended(succeeded),
+        Handed::InUse => {
+            return Tried::Ended(Ending::failed(
+                "the handler ended while something else still held its transaction, which was undone",
+            ));
+        }
+        Handed::Transaction(transaction) => transaction,
+    };
+    let finished_us = runs.link.now_us();
+    let mut settlement = Settlement::new(
+        granted.lock.clone(),
+        Outcome::Succeeded,
+        timestamp(started_us),
+        timestamp(finished_us),
+    );
+    if let Some(output) = &succeeded.output {
+        settlement = settlement.with_output(output);
+    }
+    match transaction.settle_and_commit(&settlement).await {
+        Committed::Recorded => Tried::Committed(succeeded),
+        Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
+        Committed::RolledBack(error) => Tried::Ended(Ending::failed(error)),
+        Committed::Unknown(error) => Tried::Unknown(format!(
+            "whether its transaction was committed is not known, and is for the store to find out: {}",
+            chain(&error)
+        )),
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod argument {
+    use sexton_sql::{TransactionalDatabase, Tx, WrongDatabase};
+
+    use crate::extract::{FromRun, MissingArgument, Registered};
+    use crate::run::Run;
+
+    fn wrong(WrongDatabase { wanted, found }: WrongDatabase) -> MissingArgument {
+        MissingArgument::Database { wanted, found }
+    }
+
+    impl<DB: TransactionalDatabase> FromRun for Tx<DB> {
+        fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
+            Tx::<DB>::check(registered.take_transaction()?).map_err(wrong)
+        }
+
+        fn from_run(run: &Run) -> Result<Tx<DB>, MissingArgument> {
+            let slot = run.transaction().cloned();
+            Tx::of(slot.ok_or(MissingArgument::NotTransactional)?).map_err(wrong)
+        }
+    }
+}
