@@ -42,3 +42,5 @@ mod running;
 mod shutdown;
 mod simulation;
 mod store_trouble;
+#[cfg(feature = "sqlite")]
+mod transactional;

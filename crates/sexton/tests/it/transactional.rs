@@ -1,0 +1,270 @@
+//! Transactional delivery on SQLite: what a handler wrote is there if its run succeeded, and not otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use sexton::clock::{Clock, SystemClock};
+use sexton::lock::{ExecutionState, HistoryQuery, LockManager, Outcome};
+use sexton::policy::Retry;
+use sexton::schedule::Once;
+use sexton::{
+    BuildError, Ending, MemoryLockManager, MissingArgument, OpenTx, ReadyTask, Run, Scheduler,
+    SqliteLockManager, State, Task, TaskProblem, Tx,
+};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Sqlite, SqlitePool};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+struct Database {
+    pool: SqlitePool,
+    manager: SqliteLockManager,
+    _folder: TempDir,
+}
+
+impl Database {
+    async fn open() -> Database {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", folder.path().join("app.db").display());
+        let pool = SqlitePoolOptions::new().connect(&url).await.unwrap();
+        let table = "CREATE TABLE entries (what TEXT NOT NULL)";
+        sqlx::query(table).execute(&pool).await.unwrap();
+        let manager = SqliteLockManager::with_pool(pool.clone()).await.unwrap();
+        Database {
+            pool,
+            manager,
+            _folder: folder,
+        }
+    }
+
+    async fn entries(&self) -> i64 {
+        let counting = sqlx::query_scalar("SELECT count(*) FROM entries");
+        counting.fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Runs it once and says how its only execution ended.
+    async fn outcome_of(&self, task: ReadyTask) -> (Outcome, Option<String>) {
+        let scheduler = Scheduler::builder()
+            .manager(self.manager.clone())
+            .cancel_grace(Duration::from_millis(100))
+            .task(task);
+        let scheduler = scheduler.start().await.unwrap();
+        let ended = async {
+            loop {
+                let history = self
+                    .manager
+                    .history(&HistoryQuery::default())
+                    .await
+                    .unwrap();
+                let ended = history
+                    .value
+                    .into_iter()
+                    .find_map(|record| match record.state {
+                        ExecutionState::Ended(outcome) => Some((outcome, record.error)),
+                        _ => None,
+                    });
+                match ended {
+                    Some(ended) => return ended,
+                    // The store tells nobody.
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+        scheduler.shutdown(Duration::from_secs(5)).await;
+        ended.unwrap()
+    }
+}
+
+fn soon() -> Task<Once> {
+    let due = SystemClock.now() + SignedDuration::from_millis(300);
+    Task::new("t").once(due).transactional(3)
+}
+
+async fn enter(tx: Tx<Sqlite>) -> Result<OpenTx<Sqlite>, Error> {
+    let mut tx = tx.begin().await?;
+    sqlx::query("INSERT INTO entries VALUES ('x')")
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_wrote_is_there_when_it_has_succeeded() {
+    let database = Database::open().await;
+    let task = soon().run(async |tx: Tx<Sqlite>| -> Result<Ending, Error> {
+        enter(tx).await?;
+        Ok(Ending::succeeded().with_output("entered"))
+    });
+    let (outcome, _) = database.outcome_of(task).await;
+    assert_eq!((outcome, database.entries().await), (Outcome::Succeeded, 1));
+    let history = database
+        .manager
+        .history(&HistoryQuery::default())
+        .await
+        .unwrap();
+    assert_eq!(history.value[0].output.as_deref(), Some("entered"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_wrote_is_gone_when_it_has_failed_panicked_or_timed_out() {
+    async fn fail(tx: Tx<Sqlite>) -> Result<(), Error> {
+        let _tx = enter(tx).await?;
+        Err("no".into())
+    }
+    async fn panic(tx: Tx<Sqlite>) -> Result<(), Error> {
+        let _tx = enter(tx).await?;
+        panic!("no");
+    }
+    async fn hang(tx: Tx<Sqlite>) -> Result<(), Error> {
+        let _tx = enter(tx).await?;
+        std::future::pending().await
+    }
+    let timeout = Duration::from_millis(200);
+    for (task, expected) in [
+        (soon().run(fail), Outcome::Failed),
+        (soon().run(panic), Outcome::Panicked),
+        (soon().timeout(timeout).run(hang), Outcome::TimedOut),
+    ] {
+        let database = Database::open().await;
+        let (outcome, error) = database.outcome_of(task).await;
+        assert_eq!(outcome, expected, "{error:?}");
+        assert_eq!(database.entries().await, 0, "{expected:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_retry_has_a_transaction_of_its_own() {
+    let database = Database::open().await;
+    let tries = Arc::new(AtomicU32::new(0));
+    let of_handler = Arc::clone(&tries);
+    let retry = Retry::times(5).unwrap();
+    let retry = retry.backoff(Duration::from_millis(10), Duration::from_millis(10));
+    let task = soon().retry(retry).run(move |tx: Tx<Sqlite>| {
+        let tries = Arc::clone(&of_handler);
+        async move {
+            enter(tx).await?;
+            match tries.fetch_add(1, Ordering::Relaxed) {
+                2 => Ok::<(), Error>(()),
+                _ => Err("not yet".into()),
+            }
+        }
+    });
+    let (outcome, _) = database.outcome_of(task).await;
+    assert_eq!(
+        (outcome, tries.load(Ordering::Relaxed)),
+        (Outcome::Succeeded, 3)
+    );
+    assert_eq!(database.entries().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_the_database_refuses_is_a_failure_of_the_run() {
+    let database = Database::open().await;
+    for statement in [
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+    ] {
+        sqlx::query(statement)
+            .execute(&database.pool)
+            .await
+            .unwrap();
+    }
+    let task = soon().run(async |tx: Tx<Sqlite>| -> Result<(), Error> {
+        let mut tx = enter(tx).await?;
+        // Checked when it commits.
+        sqlx::query("INSERT INTO children VALUES (1)")
+            .execute(&mut *tx)
+            .await?;
+        Ok(())
+    });
+    let (outcome, error) = database.outcome_of(task).await;
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(error.unwrap().contains("FOREIGN KEY"));
+    assert_eq!(database.entries().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_leaves_its_transaction_elsewhere_fails_and_what_it_wrote_is_gone() {
+    let database = Database::open().await;
+    let (keep, mut kept) = unbounded_channel();
+    let (again, mut asked_again) = unbounded_channel();
+    type Kept = UnboundedSender<OpenTx<Sqlite>>;
+    let handler = move |tx: Tx<Sqlite>, second: Tx<Sqlite>| {
+        let (keep, again): (Kept, _) = (keep.clone(), again.clone());
+        async move {
+            let tx = enter(tx).await?;
+            // A run has one.
+            again.send(second.begin().await.unwrap_err().to_string())?;
+            keep.send(tx).map_err(|_| "nobody listens")?;
+            Ok::<(), Error>(())
+        }
+    };
+    let task = soon().run(handler);
+    let waiting = database.outcome_of(task);
+    let undoing = async {
+        let tx = kept.recv().await.unwrap();
+        // The handler has ended by now, or will find it given back too late to matter.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(tx);
+    };
+    let ((outcome, error), ()) = tokio::join!(waiting, undoing);
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(error.unwrap().contains("still held its transaction"));
+    assert!(asked_again.recv().await.unwrap().contains("begun already"));
+    assert_eq!(database.entries().await, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_transactional_is_told_when_the_scheduler_is_built() {
+    async fn takes_it(_tx: Tx<Sqlite>) {}
+    async fn takes_none(_run: Run, State(()): State<()>) {}
+    let problem = async |manager: Arc<dyn LockManager>, task: ReadyTask| {
+        let builder = Scheduler::builder()
+            .shared_manager("default", manager)
+            .state(())
+            .task(task);
+        match builder.start().await.unwrap_err() {
+            BuildError::Tasks(errors) => errors.into_iter().next().unwrap().problem,
+            other => panic!("it is the task's fault: {other}"),
+        }
+    };
+    let database = Database::open().await;
+    let sqlite: Arc<dyn LockManager> = Arc::new(database.manager.clone());
+    let found = problem(Arc::clone(&sqlite), soon().run(takes_none)).await;
+    assert!(matches!(found, TaskProblem::NoTransaction), "{found:?}");
+    let plain = Task::new("t").once(SystemClock.now()).at_least_once(3);
+    let found = problem(Arc::clone(&sqlite), plain.run(takes_it)).await;
+    let expected = MissingArgument::NotTransactional;
+    assert!(
+        matches!(&found, TaskProblem::Argument(missing) if *missing == expected),
+        "{found:?}"
+    );
+    let memory: Arc<dyn LockManager> = Arc::new(MemoryLockManager::new());
+    let found = problem(memory, soon().run(takes_it)).await;
+    assert!(
+        matches!(found, TaskProblem::Unsupported { .. }),
+        "{found:?}"
+    );
+    // A file of Sexton's own has no tables of an application's.
+    let folder = tempfile::tempdir().unwrap();
+    let own = SqliteLockManager::open(folder.path().join("own.db"))
+        .await
+        .unwrap();
+    let found = problem(Arc::new(own), soon().run(takes_it)).await;
+    assert!(
+        matches!(found, TaskProblem::Unsupported { .. }),
+        "{found:?}"
+    );
+    #[cfg(feature = "postgres")]
+    {
+        async fn takes_another(_tx: Tx<sqlx::Postgres>) {}
+        let found = problem(sqlite, soon().run(takes_another)).await;
+        let told = "the handler takes Tx<PostgreSQL>, but the task's locks are kept in SQLite";
+        assert_eq!(found.to_string(), told);
+    }
+}
