@@ -124,14 +124,18 @@ async fn what_a_run_wrote_is_gone_when_it_has_failed_panicked_or_timed_out() {
         let _tx = enter(tx).await?;
         std::future::pending().await
     }
-    let timeout = Duration::from_millis(200);
-    for (task, expected) in [
-        (soon().run(fail), Outcome::Failed),
-        (soon().run(panic), Outcome::Panicked),
-        (soon().timeout(timeout).run(hang), Outcome::TimedOut),
-    ] {
+    type Complete = fn(Task<Once>) -> ReadyTask;
+    let cases: [(Complete, Outcome); 3] = [
+        (|task| task.run(fail), Outcome::Failed),
+        (|task| task.run(panic), Outcome::Panicked),
+        (
+            |task| task.timeout(Duration::from_millis(200)).run(hang),
+            Outcome::TimedOut,
+        ),
+    ];
+    for (complete, expected) in cases {
         let database = Database::open().await;
-        let (outcome, error) = database.outcome_of(task).await;
+        let (outcome, error) = database.outcome_of(complete(soon())).await;
         assert_eq!(outcome, expected, "{error:?}");
         assert_eq!(database.entries().await, 0, "{expected:?}");
     }
