@@ -14,10 +14,14 @@
 
 mod define;
 mod error;
+#[cfg(feature = "postgres")]
+mod instance_row;
 mod patience;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod record_row;
+#[cfg(feature = "postgres")]
+mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod tx;
@@ -27,6 +31,8 @@ mod words;
 pub use error::OpenError;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLockManager;
+#[cfg(feature = "postgres")]
+pub use server::{Migrations, ServerLockManager, ServerOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockManager;
 pub use tx::{BeginError, OpenTx, TransactionalDatabase, Tx, WrongDatabase};

@@ -12,7 +12,7 @@ use crate::words::{delivery_of, overlap_of};
 
 /// A row that is not what any version wrote: where, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) String);
+pub struct Unreadable(pub(crate) String);
 
 /// The columns of an execution as the database has them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 /// Keys of what a batch touches, each once and in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub struct Wanted {
     /// (task, index) pairs whose register decides.
     pub registers: BTreeSet<(TaskName, ConcurrencyIndex)>,
     /// Executions whose own record decides.

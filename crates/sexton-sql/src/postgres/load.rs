@@ -1,45 +1,25 @@
 //! What a batch touches, out of the tables and into the rules' state.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
-use jiff::Timestamp;
-use sexton_core::lock::rules::LockState;
-use sexton_core::lock::{Execution, ExecutionRecord, Pause, Register};
-use sexton_core::name::{InstanceId, Namespace, TaskName};
-use sexton_core::tick::ConcurrencyIndex;
+use sexton_core::lock::{ExecutionRecord, Pause, Register};
+use sexton_core::name::TaskName;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
-use super::error::{Outage, Trouble};
-use super::sql::Sql;
-use crate::record_row::{
-    RecordRow, Unreadable, concurrency_index, fence, instance_id, task_name, tick,
-};
+use super::PostgresLockManager as Manager;
+use crate::record_row::{RecordRow, concurrency_index, fence, instance_id, task_name, tick};
+use crate::server::dialect::{Candidates, CandidatesPage};
+use crate::server::error::{Outage, Trouble};
+use crate::server::loaded::{Loaded, Pair};
 use crate::wanted::Wanted;
 
-/// What has a register, and so one version for everything of it.
-pub(super) type Pair = (TaskName, ConcurrencyIndex);
-
-/// What the tables say, at one moment.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) now: Timestamp,
-    pub(super) state: LockState,
-    /// Of every register asked for that has a row.
-    pub(super) versions: HashMap<Pair, i64>,
-    /// The records asked for, in the statement's order.
-    pub(super) asked: Vec<Execution>,
-    pub(super) present: HashSet<InstanceId>,
-}
-
-/// Loads what a batch touches, in one statement and so from one snapshot.
 pub(super) async fn load(
+    manager: &Manager,
     connection: &mut PgConnection,
-    sql: &Sql,
-    namespace: &Namespace,
     wanted: &Wanted,
     pairs: &BTreeSet<Pair>,
 ) -> Result<Loaded, Trouble> {
@@ -51,10 +31,11 @@ pub(super) async fn load(
     let (open_tasks, open_indices) = tasks(&wanted.open);
     let records = || wanted.records.iter();
     let ticks = || wanted.ticks.iter();
-    let query = sql
+    let query = manager
+        .sql()
         .load
         .query()
-        .bind(namespace.as_str())
+        .bind(manager.namespace_word())
         .bind(register_tasks)
         .bind(register_indices)
         .bind(records().map(|one| one.task.as_str()).collect::<Vec<_>>())
@@ -86,18 +67,35 @@ pub(super) async fn load(
     read_all(connection, query).await
 }
 
+pub(super) async fn load_candidates(
+    manager: &Manager,
+    connection: &mut PgConnection,
+    page: CandidatesPage<'_>,
+) -> Result<Loaded, Trouble> {
+    let sql = manager.sql();
+    let statement = match page.candidates {
+        Candidates::Open => &sql.sweep_open,
+        Candidates::Waiting => &sql.sweep_waiting,
+        Candidates::LeaseOver => &sql.sweep_lease_over,
+    };
+    let after = page.after;
+    let query = statement
+        .query()
+        .bind(manager.namespace_word())
+        .bind(after.map_or("", |after| after.task.as_str()))
+        .bind(after.map_or(0, |after| i32::from(after.index.get())))
+        .bind(after.map_or(0, |after| after.tick.as_millis()))
+        .bind(page.size)
+        .bind(page.abandoned_after_ms);
+    read_all(connection, query).await
+}
+
 /// Reads the rows of a statement in parts, as `sql/load.sql` and `sql/sweep.sql` are.
-pub(super) async fn read_all(
+async fn read_all(
     connection: &mut PgConnection,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Loaded, Trouble> {
-    let mut loaded = Loaded {
-        now: Timestamp::UNIX_EPOCH,
-        state: LockState::new(),
-        versions: HashMap::new(),
-        asked: Vec::new(),
-        present: HashSet::new(),
-    };
+    let mut loaded = Loaded::nothing();
     let mut is_read_only = false;
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
@@ -107,7 +105,7 @@ pub(super) async fn read_all(
                 loaded.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
                 is_read_only = row.try_get_unchecked::<i64, _>(VERSION)? != 0;
             }
-            1 => loaded.put_register(&row)?,
+            1 => put_register(&mut loaded, &row)?,
             2 => {
                 let record = read_record(&row, TICK)?;
                 loaded.asked.push(record.execution.clone());
@@ -143,23 +141,22 @@ const FENCE: usize = 11;
 const ERROR: usize = 20;
 const OUTPUT: usize = 21;
 
-impl Loaded {
-    fn put_register(&mut self, row: &PgRow) -> Result<(), Trouble> {
-        let task = task_name(row.try_get_unchecked(TASK)?)?;
-        let index: i32 = row.try_get_unchecked(INDEX)?;
-        let index = concurrency_index(index.into())?;
-        let watermark_ms: Option<i64> = row.try_get_unchecked(TICK)?;
-        if let Some(watermark_ms) = watermark_ms {
-            let register = Register {
-                watermark: tick(watermark_ms)?,
-                fence: fence(row.try_get_unchecked(FENCE)?)?,
-            };
-            self.state.load_register(task.clone(), index, register);
-        }
-        let version = row.try_get_unchecked(VERSION)?;
-        self.versions.insert((task, index), version);
-        Ok(())
-    }
+fn put_register(loaded: &mut Loaded, row: &PgRow) -> Result<(), Trouble> {
+    let index: i32 = row.try_get_unchecked(INDEX)?;
+    let pair = (
+        task_name(row.try_get_unchecked(TASK)?)?,
+        concurrency_index(index.into())?,
+    );
+    let watermark_ms: Option<i64> = row.try_get_unchecked(TICK)?;
+    let register = match watermark_ms {
+        Some(watermark_ms) => Some(Register {
+            watermark: tick(watermark_ms)?,
+            fence: fence(row.try_get_unchecked(FENCE)?)?,
+        }),
+        None => None,
+    };
+    loaded.put_register(pair, row.try_get_unchecked(VERSION)?, register);
+    Ok(())
 }
 
 pub(super) fn read_pause(
@@ -212,8 +209,4 @@ pub(super) fn text(text: &str) -> std::borrow::Cow<'_, str> {
     } else {
         text.into()
     }
-}
-
-pub(super) fn unreadable_count(column: &str, found: i64) -> Unreadable {
-    Unreadable(format!("{found} as the {column} of an instance"))
 }

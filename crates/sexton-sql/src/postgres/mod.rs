@@ -25,10 +25,14 @@
 //! Another schema and another beginning than `sexton_` can be had by [`PostgresOptions`]. Whoever deletes from `sexton_registers` takes the
 //! watermarks with it.
 //!
+//! # URLs
+//! `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Behind a `?` may follow what the driver knows, `sslmode=require` or
+//! `sslmode=verify-full&sslrootcert=FILE` among it. What the URL does not say is taken from `PGHOST`, `PGUSER` and so on, as by `psql`.
+//!
 //! # Privileges
 //! Once the tables exist: USAGE on their schema, and SELECT, INSERT, UPDATE and DELETE on all six tables (of `sexton_versions`, SELECT is
 //! enough). To make them: CREATE on the schema, or on the database if the schema is missing too. Whoever wants to make them otherwise has the script from
-//! [`PostgresOptions::migration_sql`].
+//! [`PostgresOptions::migration_sql`](crate::ServerOptions::migration_sql).
 //!
 //! ```no_run
 //! use sexton_core::lock::{Claim, ClaimLead, Execution, LockManager, Verdict};
@@ -50,121 +54,30 @@
 //! # }
 //! ```
 
-mod call;
-mod decide;
-mod error;
+mod dialect;
+pub(crate) mod error;
 mod fleet;
 mod history;
-mod lane;
 mod load;
-mod manager;
-mod names;
-mod options;
 mod schema;
 mod sql;
 mod store_back;
-mod sweep;
 mod tasks;
 mod transaction;
 mod url;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use sexton_core::name::Namespace;
-use sqlx::PgPool;
-use tokio::time::{Instant, timeout_at};
-
-pub use options::PostgresOptions;
-pub use schema::Migrations;
+use sqlx::Postgres;
 
 use crate::error::OpenError;
-use crate::patience::Patience;
+pub use crate::server::Migrations;
+use crate::server::dialect::Dialect;
+use crate::server::{ServerLockManager, ServerOptions};
 
-use error::{Outage, Trouble};
-use lane::Source;
-use names::Names;
-use sql::Sql;
+/// Keeps task locks in a PostgreSQL database. See the [module](self).
+pub type PostgresLockManager = ServerLockManager<Postgres>;
 
-/// Keeps task locks in a PostgreSQL database. Clones share its connections.
-///
-/// Every call is cancel-safe: dropping its future rolls back what was not committed, or loses the answer of what was.
-#[derive(Debug, Clone)]
-pub struct PostgresLockManager {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    source: Source,
-    location: String,
-    namespace: Namespace,
-    wait_max: Duration,
-    sql: Sql,
-}
-
-impl PostgresLockManager {
-    /// Connects to what a URL names, with the default [`PostgresOptions`]: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, what is special
-    /// in a part of it written as `%2F`. Behind a `?` may follow what the driver knows, `sslmode=require` or
-    /// `sslmode=verify-full&sslrootcert=FILE` among it. What the URL does not say is taken from `PGHOST`, `PGUSER` and so on, as by `psql`.
-    ///
-    /// Tables that are missing are made. Safe when many replicas start at once.
-    ///
-    /// # Errors
-    /// [`OpenError`]: a bad URL, a server that cannot be reached or does not let the user in, a missing database, missing
-    /// privileges, tables of a newer version.
-    pub async fn connect(url: &str) -> Result<PostgresLockManager, OpenError> {
-        PostgresOptions::new().connect(url).await
-    }
-
-    /// Keeps the locks in an application's own database, by connections of its own pool, each taken for one call.
-    ///
-    /// A pool that is full makes calls wait, up to [`PostgresOptions::wait_max`], and then fail as unavailable: leave room for a few.
-    ///
-    /// # Errors
-    /// [`OpenError`], as for [`PostgresLockManager::connect`].
-    ///
-    /// ```no_run
-    /// use sexton_sql::postgres::PostgresLockManager;
-    /// use sqlx::PgPool;
-    ///
-    /// # async fn open(pool: PgPool) -> Result<(), Box<dyn std::error::Error>> {
-    /// let manager = PostgresLockManager::with_pool(pool).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn with_pool(pool: PgPool) -> Result<PostgresLockManager, OpenError> {
-        PostgresOptions::new().with_pool(pool).await
-    }
-
-    /// Closes the connections that are not in use; those in use follow when their calls end. Later calls are
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A pool that was handed over stays open. Without this
-    /// they are dropped with the last clone.
-    pub async fn close(&self) {
-        self.inner.source.close().await;
-    }
-
-    async fn start(
-        options: PostgresOptions,
-        source: Source,
-    ) -> Result<PostgresLockManager, OpenError> {
-        let names = options.names()?;
-        let location = source.location();
-        let limit = options.wait_max;
-        let prepared = prepare(&source, &names, &options, &location).await;
-        let names = prepared.map_err(|trouble| trouble.into_open_error(&location, limit))?;
-        let inner = Inner {
-            source,
-            location,
-            namespace: options.namespace,
-            wait_max: limit,
-            sql: Sql::new(&names),
-        };
-        Ok(PostgresLockManager {
-            inner: Arc::new(inner),
-        })
-    }
-}
+/// How a [`PostgresLockManager`] is opened.
+pub type PostgresOptions = ServerOptions<Postgres>;
 
 /// Where a URL leads to, for people to read: without user and password. Connects to nothing.
 ///
@@ -178,34 +91,5 @@ impl PostgresLockManager {
 /// # Errors
 /// [`OpenError::BadPostgresUrl`]
 pub fn location(url: &str) -> Result<String, OpenError> {
-    Ok(lane::location(&url::parse(url)?))
-}
-
-async fn prepare(
-    source: &Source,
-    names: &Names,
-    options: &PostgresOptions,
-    location: &str,
-) -> Result<Names, Trouble> {
-    let limit = options.wait_max;
-    let limit_ms = call::as_setting(limit);
-    let deadline = Instant::now() + limit;
-    let mut patience = Patience::new(limit);
-    loop {
-        let mut lane = source.lane(deadline, limit).await?;
-        let migrations = options.migrations;
-        let preparing = schema::prepare(lane.connection(), names, migrations, &limit_ms, location);
-        let trouble = match timeout_at(deadline, preparing).await {
-            Ok(Ok(names)) => {
-                lane.keep();
-                return Ok(names);
-            }
-            Ok(Err(trouble)) => trouble,
-            Err(_) => Outage::Stalled { limit }.into(),
-        };
-        lane.discard();
-        if !trouble.is_busy() || !patience.wait().await {
-            return Err(trouble);
-        }
-    }
+    Ok(Postgres::location(&url::parse(url)?))
 }

@@ -7,9 +7,12 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_scalar, raw_sql};
 
-use super::error::Trouble;
-use super::names::{Names, quoted};
+use super::dialect::as_setting;
 use crate::error::OpenError;
+use crate::server::Migrations;
+use crate::server::dialect::Prepared;
+use crate::server::error::Trouble;
+use crate::server::names::Names;
 
 /// Every step of the schema, oldest first. A step that was ever released is never changed.
 const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sql"))];
@@ -17,26 +20,17 @@ const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sq
 /// The newest version known.
 pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
-/// Who makes and changes the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Migrations {
-    /// The manager does, when it is opened, if anything is missing. Its user needs CREATE on the schema then, or on the database if
-    /// the schema is missing too.
-    #[default]
-    Apply,
-    /// Somebody else does, by [`PostgresOptions::migration_sql`](super::PostgresOptions::migration_sql). Tables that are
-    /// missing or old are an error.
-    Refuse,
-}
-
 /// Brings the schema to [`VERSION`], and answers the tables' names with their schema.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
-    names: &Names,
-    migrations: Migrations,
-    lock_timeout_ms: &str,
-    location: &str,
+    prepared: Prepared<'_>,
 ) -> Result<Names, Trouble> {
+    let Prepared {
+        names,
+        migrations,
+        limit,
+        location,
+    } = prepared;
     let current: Option<String> = query_scalar("SELECT current_schema()")
         .fetch_one(&mut *connection)
         .await?;
@@ -69,7 +63,7 @@ pub(super) async fn prepare(
         "SELECT set_config('lock_timeout', $1, true), \
          set_config('idle_in_transaction_session_timeout', $1, true)",
     )
-    .bind(lock_timeout_ms)
+    .bind(as_setting(limit))
     .execute(&mut *transaction)
     .await?;
     query("SELECT pg_advisory_xact_lock($1)")
@@ -84,7 +78,7 @@ pub(super) async fn prepare(
                 .fetch_one(&mut *transaction)
                 .await?;
         if !is_there {
-            let create = format!("CREATE SCHEMA {}", quoted(schema));
+            let create = format!("CREATE SCHEMA {}", names.quoted(schema));
             raw_sql(AssertSqlSafe(create))
                 .execute(&mut *transaction)
                 .await?;
@@ -153,7 +147,7 @@ pub(super) fn script(names: &Names, from: i64) -> String {
     {
         script.push_str(&format!(
             "CREATE SCHEMA IF NOT EXISTS {};\n\n",
-            quoted(schema)
+            names.quoted(schema)
         ));
     }
     for step in scripts(names, from) {
@@ -166,10 +160,15 @@ pub(super) fn script(names: &Names, from: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::dialect::Dialect;
+
+    fn names(schema: Option<&str>) -> Names {
+        Names::new(sqlx::Postgres::DICTIONARY, schema, "app_").unwrap()
+    }
 
     #[test]
     fn migrations_are_numbered_in_order_and_all_their_names_are_known() {
-        let names = Names::new(None, "app_").unwrap();
+        let names = names(None);
         for (place, (number, script)) in (1..).zip(MIGRATIONS) {
             assert_eq!(number, place);
             let filled = names.fill(script);
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn whoever_is_at_the_newest_version_has_nothing_to_run() {
-        let names = Names::new(Some("billing"), "app_").unwrap();
+        let names = names(Some("billing"));
         let script = script(&names, VERSION);
         assert!(!script.contains("CREATE"), "{script}");
     }

@@ -7,11 +7,11 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{Postgres, query};
 
-use super::names::Names;
+use crate::server::names::Names;
 
 /// A statement's text. Only [`Names::fill`] makes one, from a constant.
 #[derive(Debug, Clone)]
-pub(super) struct Statement(Arc<str>);
+pub(crate) struct Statement(Arc<str>);
 
 impl Statement {
     fn new(names: &Names, template: &str) -> Statement {
@@ -19,7 +19,7 @@ impl Statement {
     }
 
     /// To be bound and run.
-    pub(super) fn query(&self) -> Query<'static, Postgres, PgArguments> {
+    pub(crate) fn query(&self) -> Query<'static, Postgres, PgArguments> {
         // Safe: constants of this file, and names that are checked and quoted.
         query(AssertSqlSafe(Arc::clone(&self.0)))
     }
@@ -52,35 +52,35 @@ const HISTORY_ORDER: &str = " ORDER BY e.tick_ms DESC, e.task, e.concurrency_ind
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Sql {
+pub struct Sql {
     /// The clock, in milliseconds.
-    pub(super) clock: Statement,
-    pub(super) load: Statement,
-    pub(super) store_back: Statement,
-    pub(super) sweep_open: Statement,
-    pub(super) sweep_waiting: Statement,
-    pub(super) sweep_lease_over: Statement,
-    pub(super) history_of_all: Statement,
-    pub(super) history_of_a_task: Statement,
-    pub(super) history_of_what_is_open: Statement,
-    pub(super) prune_old: Statement,
-    pub(super) prune_too_many: Statement,
-    pub(super) report: Statement,
-    pub(super) leave: Statement,
-    pub(super) instances: Statement,
-    pub(super) patience: Statement,
-    pub(super) lock_tasks: Statement,
-    pub(super) store_definitions: Statement,
-    pub(super) pause: Statement,
-    pub(super) raise_versions: Statement,
-    pub(super) raise_revision: Statement,
-    pub(super) task_names: Statement,
-    pub(super) task_states: Statement,
-    pub(super) task_registers: Statement,
+    pub(crate) clock: Statement,
+    pub(crate) load: Statement,
+    pub(crate) store_back: Statement,
+    pub(crate) sweep_open: Statement,
+    pub(crate) sweep_waiting: Statement,
+    pub(crate) sweep_lease_over: Statement,
+    pub(crate) history_of_all: Statement,
+    pub(crate) history_of_a_task: Statement,
+    pub(crate) history_of_what_is_open: Statement,
+    pub(crate) prune_old: Statement,
+    pub(crate) prune_too_many: Statement,
+    pub(crate) report: Statement,
+    pub(crate) leave: Statement,
+    pub(crate) instances: Statement,
+    pub(crate) patience: Statement,
+    pub(crate) lock_tasks: Statement,
+    pub(crate) store_definitions: Statement,
+    pub(crate) pause: Statement,
+    pub(crate) raise_versions: Statement,
+    pub(crate) raise_revision: Statement,
+    pub(crate) task_names: Statement,
+    pub(crate) task_states: Statement,
+    pub(crate) task_registers: Statement,
 }
 
 impl Sql {
-    pub(super) fn new(names: &Names) -> Sql {
+    pub(crate) fn new(names: &Names) -> Sql {
         let new = |template: &str| Statement::new(names, template);
         let sweep = |candidate: &str| {
             let template = include_str!("sql/sweep.sql").replace("{candidate}", candidate);

@@ -1,6 +1,6 @@
-//! What the rules changed, back into the tables.
+//! What the rules changed, back into the tables, in one statement.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{ExecutionRecord, Reason};
@@ -11,27 +11,21 @@ use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
 use super::PostgresLockManager;
-use super::error::Trouble;
-use super::load::{Loaded, Pair, text};
+use super::dialect::patience_ms;
+use super::load::text;
 use crate::record_row::{concurrency_index, fence_column, millis, task_name};
+use crate::server::dialect::Kept;
+use crate::server::error::Trouble;
+use crate::server::loaded::{Loaded, Pair};
 use crate::words::{delivery_word, overlap_word};
 
-/// Whatever the rules changed something of.
-pub(super) fn touched(changes: &Changes) -> BTreeSet<Pair> {
-    let records = changes.records.iter();
-    let by_record = records.map(|execution| (execution.task.clone(), execution.index));
-    changes.registers.iter().cloned().chain(by_record).collect()
-}
-
-/// Writes back registers and records where nobody has changed anything of the (task, index) since it was loaded, in one statement.
-/// Answers where that was. What is among `pairs` without a change is only kept from changing.
 pub(super) async fn store_back(
     manager: &PostgresLockManager,
     connection: &mut PgConnection,
     loaded: &Loaded,
     pairs: &BTreeSet<Pair>,
     changes: &Changes,
-) -> Result<HashSet<Pair>, Trouble> {
+) -> Result<Kept, Trouble> {
     let registers = || {
         pairs
             .iter()
@@ -49,19 +43,16 @@ pub(super) async fn store_back(
         .filter_map(|execution| loaded.state.record(execution))
         .collect();
     let query = manager
-        .inner
-        .sql
+        .sql()
         .store_back
         .query()
-        .bind(manager.inner.namespace.as_str())
+        .bind(manager.namespace_word())
         .bind(column(pairs, |(task, _)| task.as_str()))
         .bind(column(pairs, |(_, index)| i32::from(index.get())))
-        .bind(column(pairs, |pair| {
-            loaded.versions.get(pair).copied().unwrap_or(0)
-        }))
+        .bind(column(pairs, |pair| loaded.version(pair)))
         .bind(registers().map(watermark).collect::<Vec<_>>())
         .bind(registers().map(fence).collect::<Vec<_>>())
-        .bind(manager.patience_ms());
+        .bind(patience_ms(manager));
     let query = query
         .bind(column(&records, |one| one.execution.tick.as_millis()))
         .bind(column(&records, |one| one.execution.task.as_str()))

@@ -15,16 +15,17 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
-use super::PostgresLockManager;
+use super::ServerLockManager;
 use super::call::Now;
 use super::decide::Kind;
+use super::dialect::Dialect;
 use super::fleet::{Heartbeat, Instances, Leave};
 use super::history::History;
 use super::tasks::{ChangePause, Define, Tasks};
 use crate::wanted::Wanted;
 
 #[async_trait]
-impl LockManager for PostgresLockManager {
+impl<DB: Dialect> LockManager for ServerLockManager<DB> {
     fn location(&self) -> String {
         self.inner.location.clone()
     }
@@ -128,7 +129,7 @@ impl LockManager for PostgresLockManager {
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
         check_batch_size(batch.len())?;
-        let mut errand = Define::new(instance, batch);
+        let mut errand = Define::new::<DB>(instance, batch);
         self.call("define tasks", &mut errand).await
     }
 
@@ -182,7 +183,8 @@ impl LockManager for PostgresLockManager {
         &self,
         query: &HistoryQuery,
     ) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
-        self.call("read the history", &mut History(query)).await
+        self.call("read the history", &mut History::new(query))
+            .await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError> {

@@ -2,7 +2,7 @@
 //!
 //! # Why no lock is held while the rules decide
 //! A batch is read in one statement, and so from one snapshot; the rules decide it by the database's clock, which that statement read; what
-//! they changed is written in one more statement, which takes a register's row only if its version is still the one that was read.
+//! they changed is written in one more, or in one short transaction, which takes a register's row only if its version is still the one that was read.
 //! Every writer raises the version of the (task, index) it writes anything of. So what is written was decided on what still was, as if all of it
 //! had happened at the moment of the write; and whoever finds another version reads again, which is also what the loser of a race does, and
 //! learns that it has lost. There is no moment at which a client that is stopped, slow or far away makes another one wait.
@@ -18,20 +18,18 @@
 //!
 //! [`Placement::Distinct`]: sexton_core::policy::Placement::Distinct
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use super::ServerLockManager;
+use super::call::Errand;
+use super::dialect::{Dialect, Kept};
+use super::error::{Outage, Trouble};
+use super::loaded::{Loaded, Pair, touched};
+use crate::wanted::Wanted;
 use jiff::Timestamp;
 use sexton_core::lock::rules::{Changes, LockState};
 use sexton_core::lock::{Answer, Execution, LockError};
 use sexton_core::tick::ConcurrencyIndex;
-use sqlx::postgres::PgConnection;
-
-use super::PostgresLockManager;
-use super::call::Errand;
-use super::error::{Outage, Trouble};
-use super::load::{Loaded, Pair, load};
-use super::store_back::{store_back, touched};
-use crate::wanted::Wanted;
 
 /// What a batch is made of.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl<'b, E, T, R> Decision<'b, E, T, R> {
     }
 }
 
-impl PostgresLockManager {
+impl<DB: Dialect> ServerLockManager<DB> {
     /// Decides a batch by the rules, entry by entry: see the [module](self).
     pub(super) async fn decide<E, T, R>(
         &self,
@@ -97,8 +95,9 @@ impl PostgresLockManager {
     }
 }
 
-impl<E, T, R> Errand for Decision<'_, E, T, R>
+impl<DB, E, T, R> Errand<DB> for Decision<'_, E, T, R>
 where
+    DB: Dialect,
     E: Clone + Send + Sync,
     T: Send,
     R: Fn(&mut LockState, &E, Timestamp) -> T + Send + Sync,
@@ -107,8 +106,8 @@ where
 
     async fn run(
         &mut self,
-        manager: &PostgresLockManager,
-        connection: &mut PgConnection,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
     ) -> Result<Timestamp, Trouble> {
         let places: Vec<usize> = (0..self.batch.len())
             .filter(|place| self.answers[*place].is_none())
@@ -119,8 +118,7 @@ where
             .collect();
         let wanted = (self.kind.wanted)(&entries);
         let pairs = versioned(&wanted);
-        let inner = &manager.inner;
-        let mut loaded = load(connection, &inner.sql, &inner.namespace, &wanted, &pairs).await?;
+        let mut loaded = DB::load(manager, connection, &wanted, &pairs).await?;
         let now = loaded.now;
         let rule = |entry| (self.rule)(&mut loaded.state, entry, now);
         let answers: Vec<T> = entries.iter().map(rule).collect();
@@ -164,15 +162,16 @@ fn tasks_as_a_whole(wanted: &Wanted) -> impl Iterator<Item = Pair> {
     ticks.map(|(task, _)| (task.clone(), ConcurrencyIndex::ONE))
 }
 
-enum Written {
+/// What became of a write.
+pub(super) enum Written {
     All,
-    Where(HashSet<Pair>),
+    Where(Kept),
     Nothing,
 }
 
-async fn write(
-    manager: &PostgresLockManager,
-    connection: &mut PgConnection,
+async fn write<DB: Dialect>(
+    manager: &ServerLockManager<DB>,
+    connection: &mut DB::Connection,
     loaded: &Loaded,
     wanted: &Wanted,
     changes: &Changes,
@@ -182,16 +181,33 @@ async fn write(
         return Ok(Written::All);
     }
     if wanted.ticks.is_empty() {
-        let kept = store_back(manager, connection, loaded, &pairs, changes).await?;
+        let kept = write_each(manager, connection, loaded, &pairs, changes).await?;
         return Ok(Written::Where(kept));
     }
     pairs.extend(tasks_as_a_whole(wanted));
-    let (mut transaction, _) = manager.begin(connection).await?;
-    let kept = store_back(manager, &mut transaction, loaded, &pairs, changes).await?;
+    let (mut transaction, _) = DB::begin(manager, connection).await?;
+    let kept = DB::store_back(manager, &mut transaction, loaded, &pairs, changes).await?;
     if kept.len() < pairs.len() {
         transaction.rollback().await?;
         return Ok(Written::Nothing);
     }
     transaction.commit().await?;
     Ok(Written::All)
+}
+
+/// Writes what has not changed meanwhile, each (task, index) for itself.
+pub(super) async fn write_each<DB: Dialect>(
+    manager: &ServerLockManager<DB>,
+    connection: &mut DB::Connection,
+    loaded: &Loaded,
+    pairs: &BTreeSet<Pair>,
+    changes: &Changes,
+) -> Result<Kept, Trouble> {
+    if DB::STORES_BACK_AT_ONCE {
+        return DB::store_back(manager, connection, loaded, pairs, changes).await;
+    }
+    let (mut transaction, _) = DB::begin(manager, connection).await?;
+    let kept = DB::store_back(manager, &mut transaction, loaded, pairs, changes).await?;
+    transaction.commit().await?;
+    Ok(kept)
 }

@@ -7,17 +7,31 @@ use crate::error::OpenError;
 
 /// What the names of all tables and indexes begin with, unless told otherwise.
 pub(super) const PREFIX: &str = "sexton_";
-/// So that the longest name of an index still fits PostgreSQL's 63 bytes.
+/// So that the longest name of an index still fits the shortest limit, PostgreSQL's 63 bytes.
 const PREFIX_BYTES_MAX: usize = 40;
-/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1).
+/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1). MySQL has 64 characters.
 const NAME_BYTES_MAX: usize = 63;
 
+/// What stands in a database's statements besides plain SQL.
+#[derive(Debug)]
+pub struct Dictionary {
+    /// What stands around an identifier, doubled where it is part of one.
+    pub quote: char,
+    /// The indexes that have names of their own.
+    pub indexes: &'static [&'static str],
+    /// Pieces that several statements have in common, each by a word.
+    pub pieces: &'static [(&'static str, &'static str)],
+}
+
 /// The tables' schema and the beginning of their names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names {
-    /// Quoted where it is used; `None` leaves it to the connection's `search_path`.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// Quoted where it is used; `None` leaves it to the connection.
     schema: Option<String>,
     prefix: String,
+    dictionary: &'static Dictionary,
+    /// A word that the server decides the meaning of.
+    of_server: Option<(&'static str, &'static str)>,
 }
 
 /// Tables, and what stands for each in a statement.
@@ -29,46 +43,15 @@ const TABLES: [&str; 6] = [
     "tasks",
     "instances",
 ];
-const INDEXES: [&str; 5] = [
-    "executions_by_task",
-    "executions_open",
-    "executions_waiting",
-    "executions_leased",
-    "executions_to_cancel",
-];
-
-/// Pieces that several statements have in common.
-const PIECES: [(&str, &str); 5] = [
-    ("record", RECORD),
-    ("clock_ms", CLOCK_MS),
-    ("clock_part", CLOCK_PART),
-    ("clock_part_of_clock", CLOCK_PART_OF_CLOCK),
-    ("no_more", NO_MORE),
-];
-/// The columns of an execution in the order in which they are read.
-const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
-    e.claim_id, e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, \
-    e.lease_until_ms, e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, \
-    e.error, e.output";
-/// The database's clock in whole milliseconds, rounded down.
-const CLOCK_MS: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-/// The first row of a look at the tables: the clock, and whether nothing can be written.
-const CLOCK_PART: &str = "\
-    SELECT 0 AS part, \
-        CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END::bigint AS version, \
-        {clock_ms} AS tick_ms, {no_more}";
-const CLOCK_PART_OF_CLOCK: &str = "\
-    SELECT 0 AS part, \
-        CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END::bigint AS version, \
-        (SELECT now_ms FROM clock) AS tick_ms, {no_more}";
-const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::text, NULL::text, \
-    NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::text, \
-    NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text";
 
 impl Names {
     /// # Errors
     /// [`OpenError::BadName`]
-    pub(super) fn new(schema: Option<&str>, prefix: &str) -> Result<Names, OpenError> {
+    pub(crate) fn new(
+        dictionary: &'static Dictionary,
+        schema: Option<&str>,
+        prefix: &str,
+    ) -> Result<Names, OpenError> {
         let bad = |what, name: &str, problem| OpenError::BadName {
             what,
             name: name.to_owned(),
@@ -93,24 +76,40 @@ impl Names {
         Ok(Names {
             schema: schema.map(str::to_owned),
             prefix: prefix.to_owned(),
+            dictionary,
+            of_server: None,
         })
     }
 
-    pub(super) fn schema(&self) -> Option<&str> {
+    pub(crate) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 
     /// The same names, fixed to the schema that the connection would take.
-    pub(super) fn in_schema(&self, schema: String) -> Names {
-        let schema = self.schema.clone().unwrap_or(schema);
+    pub(crate) fn in_schema(&self, schema: String) -> Names {
         Names {
-            schema: Some(schema),
-            prefix: self.prefix.clone(),
+            schema: Some(self.schema.clone().unwrap_or(schema)),
+            ..self.clone()
         }
     }
 
+    /// The same names, with a word that means another thing on another server.
+    pub(crate) fn with_word(&self, word: &'static str, piece: &'static str) -> Names {
+        Names {
+            of_server: Some((word, piece)),
+            ..self.clone()
+        }
+    }
+
+    /// An identifier as it stands in a statement.
+    pub(crate) fn quoted(&self, name: &str) -> String {
+        let quote = self.dictionary.quote;
+        let doubled = name.replace(quote, &[quote, quote].iter().collect::<String>());
+        format!("{quote}{doubled}{quote}")
+    }
+
     /// What the migrations of these very tables lock: the same number in every process.
-    pub(super) fn lock_key(&self) -> i64 {
+    pub(crate) fn lock_key(&self) -> i64 {
         // FNV-1a, because its value is laid down.
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
         for byte in self.table("versions").bytes() {
@@ -120,32 +119,32 @@ impl Names {
     }
 
     /// The name of a table or an index, as the catalogue has it.
-    pub(super) fn unquoted(&self, name: &str) -> String {
+    pub(crate) fn unquoted(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
     /// The name of a table, quoted, with its schema.
-    pub(super) fn table(&self, name: &str) -> String {
-        let table = quoted(&self.unquoted(name));
+    pub(crate) fn table(&self, name: &str) -> String {
+        let table = self.quoted(&self.unquoted(name));
         match &self.schema {
-            Some(schema) => format!("{}.{table}", quoted(schema)),
+            Some(schema) => format!("{}.{table}", self.quoted(schema)),
             None => table,
         }
     }
 
     /// The statement with every `{word}` put in its place.
-    pub(super) fn fill(&self, template: &str) -> String {
+    pub(crate) fn fill(&self, template: &str) -> String {
         let mut sql = String::with_capacity(template.len() * 2);
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             sql.push_str(before);
             let (word, behind) = after.split_once('}').unwrap_or((after, ""));
-            if let Some((_, piece)) = PIECES.iter().find(|(name, _)| *name == word) {
+            if let Some((_, piece)) = self.pieces().find(|(name, _)| *name == word) {
                 sql.push_str(&self.fill(piece));
             } else if TABLES.contains(&word) {
                 sql.push_str(&self.table(word));
-            } else if INDEXES.contains(&word) {
-                sql.push_str(&quoted(&self.unquoted(word)));
+            } else if self.dictionary.indexes.contains(&word) {
+                sql.push_str(&self.quoted(&self.unquoted(word)));
             } else {
                 debug_assert!(false, "no piece is called {word:?}");
             }
@@ -154,32 +153,43 @@ impl Names {
         sql.push_str(rest);
         sql
     }
-}
 
-/// An identifier as it stands in a statement.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    fn pieces(&self) -> impl Iterator<Item = &(&'static str, &'static str)> {
+        self.dictionary.pieces.iter().chain(&self.of_server)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DICTIONARY: Dictionary = Dictionary {
+        quote: '"',
+        indexes: &["executions_open"],
+        pieces: &[("now", "{clock}()")],
+    };
+
+    fn names(schema: Option<&str>, prefix: &str) -> Result<Names, OpenError> {
+        Names::new(&DICTIONARY, schema, prefix)
+    }
+
     fn refused(schema: Option<&str>, prefix: &str) -> String {
-        Names::new(schema, prefix).unwrap_err().to_string()
+        names(schema, prefix).unwrap_err().to_string()
     }
 
     #[test]
     fn names_are_quoted_and_values_never_come_near() {
-        let names = Names::new(Some("a\"b; DROP {tasks}"), "app_").unwrap();
+        let named = names(Some("a\"b; DROP {tasks}"), "app_").unwrap();
         assert_eq!(
-            names.fill("SELECT $1 FROM {tasks}"),
+            named.fill("SELECT $1 FROM {tasks}"),
             "SELECT $1 FROM \"a\"\"b; DROP {tasks}\".\"app_tasks\""
         );
-        let names = Names::new(None, PREFIX).unwrap();
+        let named = names(None, PREFIX)
+            .unwrap()
+            .with_word("clock", "clock_timestamp");
         assert_eq!(
-            names.fill("{executions_open}"),
-            "\"sexton_executions_open\""
+            named.fill("{executions_open} {now}"),
+            "\"sexton_executions_open\" clock_timestamp()"
         );
     }
 
@@ -193,14 +203,19 @@ mod tests {
 
     #[test]
     fn the_longest_names_fit() {
-        let longest = TABLES.iter().chain(&INDEXES).map(|name| name.len()).max();
+        let mut known: Vec<&str> = TABLES.to_vec();
+        #[cfg(feature = "postgres")]
+        known.extend(<sqlx::Postgres as crate::server::dialect::Dialect>::DICTIONARY.indexes);
+        #[cfg(feature = "mysql")]
+        known.extend(<sqlx::MySql as crate::server::dialect::Dialect>::DICTIONARY.indexes);
+        let longest = known.into_iter().map(str::len).max();
         // What PostgreSQL itself calls a primary key: the table's name and `_pkey`.
         assert!(longest.unwrap() + PREFIX_BYTES_MAX <= NAME_BYTES_MAX);
     }
 
     #[test]
     fn tables_of_another_schema_or_prefix_have_a_lock_of_their_own() {
-        let key = |schema, prefix| Names::new(schema, prefix).unwrap().lock_key();
+        let key = |schema, prefix| names(schema, prefix).unwrap().lock_key();
         assert_eq!(key(Some("a"), "b_"), key(Some("a"), "b_"));
         assert_ne!(key(Some("a"), "b_"), key(Some("a"), "c_"));
         assert_ne!(key(Some("a"), "b_"), key(Some("b"), "b_"));

@@ -6,14 +6,13 @@
 
 use jiff::Timestamp;
 use sexton_core::lock::{Answer, Execution, LockError, Sweep, SweepQuery};
-use sqlx::postgres::PgConnection;
 
-use super::PostgresLockManager;
+use super::ServerLockManager;
 use super::call::Errand;
+use super::decide::write_each;
+use super::dialect::{Candidates, CandidatesPage, Dialect};
 use super::error::Trouble;
-use super::load::{Loaded, read_all};
-use super::sql::Statement;
-use super::store_back::{store_back, touched};
+use super::loaded::{Loaded, touched};
 
 /// The most executions of an answer.
 const ANSWER_MAX: usize = 1_000;
@@ -21,31 +20,27 @@ const ANSWER_MAX: usize = 1_000;
 const PAGE: usize = 1_000;
 
 /// A walk over candidates in the order of (task, index, tick).
-struct Walk<'w> {
-    statement: &'w Statement,
+struct Walk {
+    candidates: Candidates,
     abandoned_after_ms: i64,
     after: Option<Execution>,
     is_at_end: bool,
 }
 
-impl Walk<'_> {
+impl Walk {
     /// All that decides the next page's candidates. Only its clock if there are none any more.
-    async fn next(
+    async fn next<DB: Dialect>(
         &mut self,
-        manager: &PostgresLockManager,
-        connection: &mut PgConnection,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
     ) -> Result<Loaded, Trouble> {
-        let after = self.after.as_ref();
-        let query = self
-            .statement
-            .query()
-            .bind(manager.inner.namespace.as_str())
-            .bind(after.map_or("", |after| after.task.as_str()))
-            .bind(after.map_or(0, |after| i32::from(after.index.get())))
-            .bind(after.map_or(0, |after| after.tick.as_millis()))
-            .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
-            .bind(self.abandoned_after_ms);
-        let loaded = read_all(connection, query).await?;
+        let page = CandidatesPage {
+            candidates: self.candidates,
+            after: self.after.as_ref(),
+            size: i64::try_from(PAGE).unwrap_or(i64::MAX),
+            abandoned_after_ms: self.abandoned_after_ms,
+        };
+        let loaded = DB::load_candidates(manager, connection, page).await?;
         self.is_at_end = loaded.asked.len() < PAGE;
         self.after = loaded.asked.last().cloned().or(self.after.take());
         Ok(loaded)
@@ -53,14 +48,13 @@ impl Walk<'_> {
 }
 
 /// Whether a sweep would find something to claim.
-pub(super) async fn has_claimable(
-    manager: &PostgresLockManager,
-    connection: &mut PgConnection,
+pub(super) async fn has_claimable<DB: Dialect>(
+    manager: &ServerLockManager<DB>,
+    connection: &mut DB::Connection,
 ) -> Result<bool, Trouble> {
-    let sql = &manager.inner.sql;
-    for statement in [&sql.sweep_waiting, &sql.sweep_lease_over] {
+    for candidates in [Candidates::Waiting, Candidates::LeaseOver] {
         let mut walk = Walk {
-            statement,
+            candidates,
             abandoned_after_ms: 0,
             after: None,
             is_at_end: false,
@@ -82,7 +76,7 @@ struct Sweeping<'q> {
     found: Sweep,
 }
 
-impl PostgresLockManager {
+impl<DB: Dialect> ServerLockManager<DB> {
     pub(super) async fn sweep_open(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
         let mut sweeping = Sweeping {
             query,
@@ -95,19 +89,19 @@ impl PostgresLockManager {
     }
 }
 
-impl Errand for Sweeping<'_> {
+impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
     type Found = Timestamp;
 
     async fn run(
         &mut self,
-        manager: &PostgresLockManager,
-        connection: &mut PgConnection,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
     ) -> Result<Timestamp, Trouble> {
         let limit = self.query.limit.min(ANSWER_MAX);
         let abandoned_after = self.query.abandoned_after;
         let abandoned_after_ms = i64::try_from(abandoned_after.as_millis()).unwrap_or(i64::MAX / 4);
         let mut walk = Walk {
-            statement: &manager.inner.sql.sweep_open,
+            candidates: Candidates::Open,
             abandoned_after_ms: abandoned_after_ms.min(i64::MAX / 4),
             after: self.after.clone(),
             is_at_end: false,
@@ -131,7 +125,7 @@ impl Errand for Sweeping<'_> {
             let pairs = touched(&changes);
             let mut lost = page.lost;
             if !pairs.is_empty() {
-                let kept = store_back(manager, connection, &loaded, &pairs, &changes).await?;
+                let kept = write_each(manager, connection, &loaded, &pairs, &changes).await?;
                 lost.retain(|one| kept.contains(&(one.task.clone(), one.index)));
             }
             self.found.claimable.extend(page.claimable);

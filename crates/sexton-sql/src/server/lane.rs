@@ -3,15 +3,16 @@
 //! One of our own goes back to the others only after a call that ended well; whatever else happened to it, an abandoned call among it, it is
 //! closed, and whatever it had begun is rolled back by the server.
 
+use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Postgres};
+use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::{ConnectOptions, Connection, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::dialect::{Dialect, Options};
 use super::error::{Outage, Trouble};
 
 /// A connection that nobody used for so long is not trusted: what lies between may have dropped it without a word.
@@ -20,34 +21,38 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// Where connections come from.
-#[derive(Debug)]
-pub(super) enum Source {
-    Own(Box<Own>),
-    Pool(PgPool),
+pub(super) enum Source<DB: Dialect> {
+    Own(Box<Own<DB>>),
+    Pool(Pool<DB>),
 }
 
-#[derive(Debug)]
-pub(super) struct Own {
-    options: PgConnectOptions,
+pub(super) struct Own<DB: Dialect> {
+    options: Options<DB>,
     connections_max: u32,
     permits: Semaphore,
-    idle: Mutex<Vec<(Instant, PgConnection)>>,
+    idle: Mutex<Vec<(Instant, DB::Connection)>>,
     /// Connections for handlers' transactions, which last as long as the handlers like.
-    handlers: OnceLock<PgPool>,
+    handlers: OnceLock<Pool<DB>>,
 }
 
 /// A connection for one call.
-pub(super) enum Lane<'s> {
+pub(super) enum Lane<'s, DB: Dialect> {
     Own {
-        own: &'s Own,
-        connection: PgConnection,
+        own: &'s Own<DB>,
+        connection: DB::Connection,
         _permit: SemaphorePermit<'s>,
     },
-    Pool(PoolConnection<Postgres>),
+    Pool(PoolConnection<DB>),
 }
 
-impl Source {
-    pub(super) fn own(options: PgConnectOptions, connections_max: u32) -> Source {
+impl<DB: Dialect> fmt::Debug for Source<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.location())
+    }
+}
+
+impl<DB: Dialect> Source<DB> {
+    pub(super) fn own(options: Options<DB>, connections_max: u32) -> Source<DB> {
         let permits = usize::try_from(connections_max).unwrap_or(usize::MAX);
         Source::Own(Box::new(Own {
             // The scheduler says what it does; a statement a tick is not worth a line.
@@ -62,16 +67,16 @@ impl Source {
     /// Where it leads to, without user or password.
     pub(super) fn location(&self) -> String {
         match self {
-            Source::Own(own) => location(&own.options),
-            Source::Pool(pool) => format!("{} (pool)", location(&pool.connect_options())),
+            Source::Own(own) => DB::location(&own.options),
+            Source::Pool(pool) => format!("{} (pool)", DB::location(&pool.connect_options())),
         }
     }
 
     /// Where handlers' transactions begin: an application's own pool, or one beside our connections.
-    pub(super) fn handlers_pool(&self) -> &PgPool {
+    pub(super) fn handlers_pool(&self) -> &Pool<DB> {
         match self {
             Source::Own(own) => own.handlers.get_or_init(|| {
-                PgPoolOptions::new()
+                PoolOptions::new()
                     .max_connections(own.connections_max)
                     .connect_lazy_with(own.options.clone())
             }),
@@ -91,7 +96,7 @@ impl Source {
         &self,
         deadline: Instant,
         limit: Duration,
-    ) -> Result<Lane<'_>, Trouble> {
+    ) -> Result<Lane<'_, DB>, Trouble> {
         let connections = self.connections_max();
         let full = Outage::Full { limit, connections };
         match self {
@@ -103,7 +108,7 @@ impl Source {
                 };
                 let connection = match own.take_idle() {
                     Some(connection) => connection,
-                    None => match timeout_at(deadline, own.options.connect()).await {
+                    None => match timeout_at(deadline, own.connect(limit)).await {
                         Err(_) => return Err(Outage::Stalled { limit }.into()),
                         Ok(connected) => connected?,
                     },
@@ -115,7 +120,14 @@ impl Source {
                 })
             }
             Source::Pool(pool) => match timeout_at(deadline, pool.acquire()).await {
-                Ok(Ok(connection)) => Ok(Lane::Pool(connection)),
+                Ok(Ok(mut connection)) => {
+                    match timeout_at(deadline, DB::arrive(&mut connection, limit)).await {
+                        Ok(arrived) => arrived
+                            .map(|()| Lane::Pool(connection))
+                            .map_err(Trouble::from),
+                        Err(_) => Err(Outage::Stalled { limit }.into()),
+                    }
+                }
                 Ok(Err(sqlx::Error::PoolClosed)) => Err(Outage::Closed.into()),
                 Ok(Err(sqlx::Error::PoolTimedOut)) => Err(full.into()),
                 Ok(Err(error)) => Err(error.into()),
@@ -140,16 +152,22 @@ impl Source {
     }
 }
 
-impl Own {
-    fn take_idle(&self) -> Option<PgConnection> {
+impl<DB: Dialect> Own<DB> {
+    async fn connect(&self, limit: Duration) -> Result<DB::Connection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        DB::arrive(&mut connection, limit).await?;
+        Ok(connection)
+    }
+
+    fn take_idle(&self) -> Option<DB::Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|(since, _)| since.elapsed() < IDLE_MAX);
         idle.pop().map(|(_, connection)| connection)
     }
 }
 
-impl Lane<'_> {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
+impl<DB: Dialect> Lane<'_, DB> {
+    pub(super) fn connection(&mut self) -> &mut DB::Connection {
         match self {
             Lane::Own { connection, .. } => connection,
             Lane::Pool(connection) => connection,
@@ -157,14 +175,22 @@ impl Lane<'_> {
     }
 
     /// Gives it back for the next call.
-    pub(super) fn keep(self) {
-        if let Lane::Own {
-            own, connection, ..
-        } = self
-            && !own.permits.is_closed()
-        {
-            let mut idle = own.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push((Instant::now(), connection));
+    pub(super) async fn keep(self) {
+        match self {
+            Lane::Own {
+                own, connection, ..
+            } => {
+                if !own.permits.is_closed() {
+                    let mut idle = own.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                    idle.push((Instant::now(), connection));
+                }
+            }
+            Lane::Pool(mut connection) => {
+                let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(&mut connection));
+                if !matches!(departing.await, Ok(Ok(()))) {
+                    connection.close_on_drop();
+                }
+            }
         }
     }
 
@@ -172,17 +198,6 @@ impl Lane<'_> {
     pub(super) fn discard(self) {
         if let Lane::Pool(mut connection) = self {
             connection.close_on_drop();
-        }
-    }
-}
-
-pub(super) fn location(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or(options.get_username());
-    match options.get_socket() {
-        Some(socket) => format!("postgres://{}/{database}", socket.display()),
-        None => {
-            let (host, port) = (options.get_host(), options.get_port());
-            format!("postgres://{host}:{port}/{database}")
         }
     }
 }

@@ -1,0 +1,286 @@
+//! PostgreSQL, as the manager sees it. Each call stands in the file that does it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::rules::Changes;
+use sexton_core::lock::{
+    ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register, TaskDefinition,
+};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::ConcurrencyIndex;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, PgPool, Postgres, Row, Transaction};
+
+use super::PostgresLockManager as Manager;
+use super::load::{load, load_candidates, text};
+use super::sql::Sql;
+use super::store_back::store_back;
+use super::{fleet, history, schema, tasks, url};
+use crate::define::Definitions;
+use crate::error::OpenError;
+use crate::record_row::tick;
+use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, Said};
+use crate::server::error::Trouble;
+use crate::server::loaded::{Loaded, Pair};
+use crate::server::names::{Dictionary, Names};
+use crate::wanted::Wanted;
+
+/// The columns of an execution in the order in which they are read.
+const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
+    e.claim_id, e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, \
+    e.lease_until_ms, e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, \
+    e.error, e.output";
+/// The database's clock in whole milliseconds, rounded down.
+const CLOCK_MS: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// The first row of a look at the tables: the clock, and whether nothing can be written.
+const CLOCK_PART: &str = "\
+    SELECT 0 AS part, \
+        CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END::bigint AS version, \
+        {clock_ms} AS tick_ms, {no_more}";
+const CLOCK_PART_OF_CLOCK: &str = "\
+    SELECT 0 AS part, \
+        CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END::bigint AS version, \
+        (SELECT now_ms FROM clock) AS tick_ms, {no_more}";
+const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::text, NULL::text, \
+    NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::text, \
+    NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text";
+
+impl Dialect for Postgres {
+    type Sql = Sql;
+
+    const DICTIONARY: &'static Dictionary = &Dictionary {
+        quote: '"',
+        indexes: &[
+            "executions_by_task",
+            "executions_open",
+            "executions_waiting",
+            "executions_leased",
+            "executions_to_cancel",
+        ],
+        pieces: &[
+            ("record", RECORD),
+            ("clock_ms", CLOCK_MS),
+            ("clock_part", CLOCK_PART),
+            ("clock_part_of_clock", CLOCK_PART_OF_CLOCK),
+            ("no_more", NO_MORE),
+        ],
+    };
+
+    const STORES_BACK_AT_ONCE: bool = true;
+
+    fn parse_url(url: &str) -> Result<PgConnectOptions, OpenError> {
+        url::parse(url)
+    }
+
+    fn location(options: &PgConnectOptions) -> String {
+        let database = options.get_database().unwrap_or(options.get_username());
+        match options.get_socket() {
+            Some(socket) => format!("postgres://{}/{database}", socket.display()),
+            None => {
+                let (host, port) = (options.get_host(), options.get_port());
+                format!("postgres://{host}:{port}/{database}")
+            }
+        }
+    }
+
+    /// Limits are set for each statement or transaction.
+    async fn arrive(_: &mut PgConnection, _: Duration) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn depart(_: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn prepare(
+        connection: &mut PgConnection,
+        prepared: Prepared<'_>,
+    ) -> Result<Sql, Trouble> {
+        Ok(Sql::new(&schema::prepare(connection, prepared).await?))
+    }
+
+    fn migration_script(names: &Names, from: i64) -> String {
+        schema::script(names, from)
+    }
+
+    fn text(given: &str) -> Cow<'_, str> {
+        text(given)
+    }
+
+    /// Neither a row that somebody holds nor this client falling silent may make others wait for longer than the limit of a call.
+    async fn begin<'c>(
+        manager: &Manager,
+        connection: &'c mut PgConnection,
+    ) -> Result<(Transaction<'c, Postgres>, Timestamp), Trouble> {
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let patience = manager.sql().patience.query();
+        let row = patience
+            .bind(patience_ms(manager))
+            .fetch_one(&mut *transaction)
+            .await?;
+        Ok((transaction, tick(row.try_get(2)?)?.timestamp()))
+    }
+
+    async fn begin_snapshot(
+        connection: &mut PgConnection,
+    ) -> Result<Transaction<'_, Postgres>, Trouble> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(connection.begin_with(begin).await?)
+    }
+
+    async fn begin_for_handler(
+        pool: &PgPool,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        pool.begin_with(BEGIN).await
+    }
+
+    async fn clock_now(
+        manager: &Manager,
+        connection: &mut PgConnection,
+    ) -> Result<Timestamp, Trouble> {
+        let row = manager.sql().clock.query().fetch_one(connection).await?;
+        Ok(tick(row.try_get(0)?)?.timestamp())
+    }
+
+    async fn load(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        wanted: &Wanted,
+        pairs: &BTreeSet<Pair>,
+    ) -> Result<Loaded, Trouble> {
+        load(manager, connection, wanted, pairs).await
+    }
+
+    async fn store_back(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        loaded: &Loaded,
+        pairs: &BTreeSet<Pair>,
+        changes: &Changes,
+    ) -> Result<Kept, Trouble> {
+        store_back(manager, connection, loaded, pairs, changes).await
+    }
+
+    async fn load_candidates(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        page: CandidatesPage<'_>,
+    ) -> Result<Loaded, Trouble> {
+        load_candidates(manager, connection, page).await
+    }
+
+    async fn report(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        report: &InstanceReport,
+    ) -> Result<Reported, Trouble> {
+        fleet::report(manager, connection, report).await
+    }
+
+    async fn leave(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        instance: &InstanceId,
+    ) -> Result<(), Trouble> {
+        fleet::leave(manager, connection, instance).await
+    }
+
+    async fn instances(
+        manager: &Manager,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<InstanceRecord>, Trouble> {
+        fleet::instances(manager, connection).await
+    }
+
+    async fn lock_tasks(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Definitions, Trouble> {
+        tasks::lock(manager, connection, tasks).await
+    }
+
+    async fn store_definitions(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        definitions: &[&TaskDefinition],
+        instance: &InstanceId,
+    ) -> Result<(), Trouble> {
+        tasks::store_definitions(manager, connection, definitions, instance).await
+    }
+
+    async fn raise_revision(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        by: i64,
+    ) -> Result<(), Trouble> {
+        tasks::raise_revision(manager, connection, by).await
+    }
+
+    async fn set_pause(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        tasks: &BTreeSet<&TaskName>,
+        pause: Option<&Pause>,
+    ) -> Result<(), Trouble> {
+        tasks::set_pause(manager, connection, tasks, pause).await
+    }
+
+    async fn task_names(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        after: Option<&TaskName>,
+        limit: i64,
+    ) -> Result<Vec<TaskName>, Trouble> {
+        tasks::names(manager, connection, after, limit).await
+    }
+
+    async fn task_states(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Vec<(TaskName, Said)>, Trouble> {
+        tasks::states(manager, connection, tasks).await
+    }
+
+    async fn task_registers(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Vec<(TaskName, ConcurrencyIndex, Register)>, Trouble> {
+        tasks::registers(manager, connection, tasks).await
+    }
+
+    async fn history(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        query: &HistoryQuery,
+    ) -> Result<Vec<ExecutionRecord>, Trouble> {
+        history::page(manager, connection, query).await
+    }
+
+    async fn prune(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        prune: Prune,
+        limit: i64,
+    ) -> Result<usize, Trouble> {
+        history::prune(manager, connection, prune, limit).await
+    }
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+/// The limit of a call as a setting of the server's, in ms.
+pub(super) fn patience_ms(manager: &Manager) -> String {
+    as_setting(manager.wait_max())
+}
+
+/// A limit in whole milliseconds, at least one: 0 would be none.
+pub(super) fn as_setting(limit: Duration) -> String {
+    let most = u128::from(i32::MAX.unsigned_abs());
+    limit.as_millis().clamp(1, most).to_string()
+}

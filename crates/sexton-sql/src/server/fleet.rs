@@ -1,0 +1,66 @@
+//! Instances: reports, signals, who is there.
+
+use sexton_core::lock::{Answer, InstanceRecord, InstanceReport, Signals};
+use sexton_core::name::InstanceId;
+
+use super::ServerLockManager;
+use super::call::Errand;
+use super::dialect::{Dialect, Reported};
+use super::error::Trouble;
+use super::sweep::has_claimable;
+
+pub(super) struct Heartbeat<'r>(pub(super) &'r InstanceReport);
+
+impl<DB: Dialect> Errand<DB> for Heartbeat<'_> {
+    type Found = Answer<Signals>;
+
+    async fn run(
+        &mut self,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<Self::Found, Trouble> {
+        let Reported {
+            now,
+            revision,
+            cancel,
+        } = DB::report(manager, connection, self.0).await?;
+        let value = Signals {
+            cancel,
+            sweep: has_claimable(manager, connection).await?,
+            revision,
+        };
+        Ok(Answer { now, value })
+    }
+}
+
+pub(super) struct Leave<'i>(pub(super) &'i InstanceId);
+
+impl<DB: Dialect> Errand<DB> for Leave<'_> {
+    type Found = Answer<()>;
+
+    async fn run(
+        &mut self,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<Self::Found, Trouble> {
+        DB::leave(manager, connection, self.0).await?;
+        let now = DB::clock_now(manager, connection).await?;
+        Ok(Answer { now, value: () })
+    }
+}
+
+pub(super) struct Instances;
+
+impl<DB: Dialect> Errand<DB> for Instances {
+    type Found = Answer<Vec<InstanceRecord>>;
+
+    async fn run(
+        &mut self,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<Self::Found, Trouble> {
+        let value = DB::instances(manager, connection).await?;
+        let now = DB::clock_now(manager, connection).await?;
+        Ok(Answer { now, value })
+    }
+}

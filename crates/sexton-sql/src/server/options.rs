@@ -1,0 +1,177 @@
+//! How a manager is opened, when the defaults do not fit.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use sexton_core::name::Namespace;
+use sqlx::Pool;
+
+use super::ServerLockManager;
+use super::dialect::Dialect;
+use super::lane::Source;
+use super::names::{Names, PREFIX};
+use crate::error::OpenError;
+
+/// Who makes and changes the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Migrations {
+    /// The manager does, when it is opened, if anything is missing. Its user needs the privilege to create tables then.
+    #[default]
+    Apply,
+    /// Somebody else does, by [`ServerOptions::migration_sql`]. Tables that are missing or old are an error.
+    Refuse,
+}
+
+/// How a [`ServerLockManager`] is opened: [`PostgresOptions`](crate::postgres::PostgresOptions) and
+/// [`MySqlOptions`](crate::mysql::MySqlOptions) are it.
+///
+/// ```
+/// # #[cfg(feature = "postgres")]
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sexton_core::name::Namespace;
+/// use sexton_sql::postgres::PostgresOptions;
+///
+/// let manager = PostgresOptions::new()
+///     .namespace(Namespace::new("billing")?)
+///     .schema("jobs")
+///     .wait_max(Duration::from_secs(2))
+///     .connect("postgres://sexton:secret@db.example/app?sslmode=require")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ServerOptions<DB: Dialect> {
+    pub(super) namespace: Namespace,
+    schema: Option<String>,
+    prefix: String,
+    pub(super) migrations: Migrations,
+    pub(super) wait_max: Duration,
+    connections_max: u32,
+    database: PhantomData<fn() -> DB>,
+}
+
+impl<DB: Dialect> Clone for ServerOptions<DB> {
+    fn clone(&self) -> ServerOptions<DB> {
+        ServerOptions {
+            namespace: self.namespace.clone(),
+            schema: self.schema.clone(),
+            prefix: self.prefix.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<DB: Dialect> Default for ServerOptions<DB> {
+    fn default() -> ServerOptions<DB> {
+        ServerOptions::new()
+    }
+}
+
+impl<DB: Dialect> ServerOptions<DB> {
+    /// The default of [`ServerOptions::wait_max`].
+    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+    /// The default of [`ServerOptions::connections_max`].
+    pub const CONNECTIONS_MAX: u32 = 4;
+
+    /// The namespace `default`, tables called `sexton_…` where the connection looks first (in PostgreSQL the first schema of
+    /// its `search_path`, in MySQL its database), made if they are missing, at most 5 s for a call, at most four connections.
+    #[must_use]
+    pub fn new() -> ServerOptions<DB> {
+        ServerOptions {
+            namespace: Namespace::default(),
+            schema: None,
+            prefix: PREFIX.to_owned(),
+            migrations: Migrations::default(),
+            wait_max: ServerOptions::<DB>::WAIT_MAX,
+            connections_max: ServerOptions::<DB>::CONNECTIONS_MAX,
+            database: PhantomData,
+        }
+    }
+
+    /// Whose tasks the manager keeps. Namespaces in one database know nothing of each other.
+    #[must_use]
+    pub fn namespace(mut self, namespace: Namespace) -> ServerOptions<DB> {
+        self.namespace = namespace;
+        self
+    }
+
+    /// The schema of the tables, which MySQL calls a database: 1 to 63 bytes. One that is missing is made along with the tables.
+    #[must_use]
+    pub fn schema(mut self, schema: &str) -> ServerOptions<DB> {
+        self.schema = Some(schema.to_owned());
+        self
+    }
+
+    /// What the tables' names begin with: at most 40 of `a-z`, `0-9` and `_`. `sexton_` by default.
+    #[must_use]
+    pub fn table_prefix(mut self, prefix: &str) -> ServerOptions<DB> {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Who makes and changes the tables.
+    #[must_use]
+    pub fn migrations(mut self, migrations: Migrations) -> ServerOptions<DB> {
+        self.migrations = migrations;
+        self
+    }
+
+    /// How long a call may take in all, waiting for a connection and for rows that somebody holds included, before it is
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more.
+    #[must_use]
+    pub fn wait_max(mut self, limit: Duration) -> ServerOptions<DB> {
+        self.wait_max = limit;
+        self
+    }
+
+    /// The most connections of the manager's own, 1 or more. They are opened as they are needed, and one is needed for each
+    /// call that runs at the same time. Of no effect on a pool that is handed over.
+    #[must_use]
+    pub fn connections_max(mut self, connections: u32) -> ServerOptions<DB> {
+        self.connections_max = connections.max(1);
+        self
+    }
+
+    /// Connects to what a URL names. See [`ServerLockManager::connect`].
+    ///
+    /// # Errors
+    /// See [`ServerLockManager::connect`].
+    pub async fn connect(self, url: &str) -> Result<ServerLockManager<DB>, OpenError> {
+        let source = Source::own(DB::parse_url(url)?, self.connections_max);
+        ServerLockManager::start(self, source).await
+    }
+
+    /// Uses the connections of an application's own pool. See [`ServerLockManager::with_pool`].
+    ///
+    /// # Errors
+    /// See [`ServerLockManager::with_pool`].
+    pub async fn with_pool(self, pool: Pool<DB>) -> Result<ServerLockManager<DB>, OpenError> {
+        ServerLockManager::start(self, Source::Pool(pool)).await
+    }
+
+    /// The script that brings the tables from `version` to the newest one, 0 for a database without them: for those who apply migrations
+    /// themselves and open the manager with [`Migrations::Refuse`]. Without [`ServerOptions::schema`] the tables come to stand where
+    /// whoever runs it looks first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postgres")] {
+    /// use sexton_sql::postgres::PostgresOptions;
+    ///
+    /// let script = PostgresOptions::new().schema("jobs").migration_sql(0)?;
+    /// assert!(script.contains("CREATE TABLE \"jobs\".\"sexton_registers\""));
+    /// # }
+    /// # Ok::<(), sexton_sql::OpenError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`OpenError::BadName`] for a schema or a prefix that cannot be used.
+    pub fn migration_sql(&self, version: i64) -> Result<String, OpenError> {
+        Ok(DB::migration_script(&self.names()?, version))
+    }
+
+    pub(super) fn names(&self) -> Result<Names, OpenError> {
+        Names::new(DB::DICTIONARY, self.schema.as_deref(), &self.prefix)
+    }
+}
