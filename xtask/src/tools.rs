@@ -46,6 +46,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         had_by: HadBy::Package("postgresql"),
     },
     Tool {
+        name: "mariadb",
+        programs: &["mariadbd", "mariadb-install-db"],
+        variable: None,
+        had_by: HadBy::Package("mariadb-server"),
+    },
+    Tool {
         name: "faketime",
         programs: &["faketime"],
         variable: None,
@@ -207,7 +213,7 @@ mod tests {
         assert_eq!(known("redis"), Ok("redis".to_owned()));
         assert_eq!(
             known("rediss").unwrap_err(),
-            "no tool is called \"rediss\"; known: redis, postgres, faketime, nextest"
+            "no tool is called \"rediss\"; known: redis, postgres, mariadb, faketime, nextest"
         );
     }
 

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
+use sexton::mysql::MySqlOptions;
 use sexton::name::Namespace;
-use sexton::postgres::{Migrations, PostgresOptions};
+use sexton::postgres::PostgresOptions;
 use sexton::redis::RedisOptions;
 use sexton::sqlite::{Missing, SqliteOptions};
+use sexton_sql::{Migrations, ServerDatabase, ServerLockManager, ServerOptions};
 use thiserror::Error;
 
+use crate::secret::Secret;
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
 
@@ -47,7 +50,9 @@ pub(crate) fn location(url: &StoreUrl, manager: &dyn LockManager) -> String {
     match url {
         // As it was written: shorter than the whole path.
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        StoreUrl::Redis(_) | StoreUrl::Postgres(_) | StoreUrl::Memory => manager.location(),
+        StoreUrl::Redis(_) | StoreUrl::Postgres(_) | StoreUrl::MySql(_) | StoreUrl::Memory => {
+            manager.location()
+        }
     }
 }
 
@@ -65,17 +70,28 @@ pub(crate) async fn open(
             Arc::new(options.connect(url.expose()).await?)
         }
         StoreUrl::Postgres(url) => {
-            let migrations = match missing {
-                Missing::Create => Migrations::Apply,
-                Missing::Refuse => Migrations::Refuse,
-            };
             let options = PostgresOptions::new().namespace(namespace);
-            let options = options.migrations(migrations);
-            Arc::new(options.connect(url.expose()).await?)
+            Arc::new(on_server(options, url, missing).await?)
+        }
+        StoreUrl::MySql(url) => {
+            let options = MySqlOptions::new().namespace(namespace);
+            Arc::new(on_server(options, url, missing).await?)
         }
         StoreUrl::Sqlite(path) => {
             let options = SqliteOptions::new().namespace(namespace).missing(missing);
             Arc::new(options.open(path).await?)
         }
     })
+}
+
+async fn on_server<DB: ServerDatabase>(
+    options: ServerOptions<DB>,
+    url: &Secret,
+    missing: Missing,
+) -> Result<ServerLockManager<DB>, sexton_sql::OpenError> {
+    let migrations = match missing {
+        Missing::Create => Migrations::Apply,
+        Missing::Refuse => Migrations::Refuse,
+    };
+    options.migrations(migrations).connect(url.expose()).await
 }

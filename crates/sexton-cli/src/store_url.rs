@@ -8,8 +8,8 @@ use crate::secret::Secret;
 
 /// What a store's URL looks like, for error messages.
 pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\", \
-    \"redis://user:password@host:6379/0\" (or rediss, redis+sentinel, redis+cluster), \"postgres://user:password@host:5432/database\" or \
-    \"memory:\" (this process alone)";
+    \"redis://user:password@host:6379/0\" (or rediss, redis+sentinel, redis+cluster), \"postgres://user:password@host:5432/database\", \
+    \"mysql://user:password@host:3306/database\" or \"memory:\" (this process alone)";
 
 /// The name of the default store's file, beside the task file.
 pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
@@ -24,6 +24,8 @@ pub enum StoreUrl {
     Redis(Secret),
     /// A PostgreSQL database. Its URL may hold a password.
     Postgres(Secret),
+    /// A MySQL or MariaDB database. Its URL may hold a password.
+    MySql(Secret),
     /// The memory of this process: nobody to share with.
     Memory,
 }
@@ -58,6 +60,12 @@ pub enum StoreUrlError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A MySQL URL that cannot be read.
+    #[error("the MySQL store's URL cannot be read: {problem}")]
+    MySql {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// `sqlite:` without a file.
     #[error("the SQLite store's URL names no file")]
     NoFile,
@@ -88,7 +96,7 @@ impl StoreUrl {
             "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
             | "rediss+cluster" => redis(url),
             "postgres" | "postgresql" => postgres(url),
-            "mysql" | "mariadb" => Err(not_compiled("MySQL", "mysql")),
+            "mysql" | "mariadb" => mysql(url),
             "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
             _ => {
                 let is_word =
@@ -144,6 +152,18 @@ fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
     }
 }
 
+fn mysql(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    match sexton_sql::mysql::location(url) {
+        Ok(location) => Ok(StoreUrl::MySql(Secret::resolved(location, url))),
+        Err(sexton_sql::OpenError::BadMySqlUrl { problem }) => {
+            Err(StoreUrlError::MySql { problem })
+        }
+        Err(other) => Err(StoreUrlError::MySql {
+            problem: other.to_string(),
+        }),
+    }
+}
+
 fn not_compiled(kind: &'static str, feature: &'static str) -> StoreUrlError {
     StoreUrlError::NotCompiledIn { kind, feature }
 }
@@ -188,7 +208,9 @@ mod tests {
             "postgres://u:hunter2@h:port/",
             "postgres://u:hunter2@h/?sslmod=require",
             "postgres://u:?hunter2@h/",
-            "mysql://u:hunter2@h/",
+            "mysql://u:hunter2@h:port/",
+            "mysql://u:hunter2@h/?charset=latin1",
+            "mongodb://u:hunter2@h/",
             "ftp://u:hunter2@h",
             "hunter2",
             "hunter2@x:y",

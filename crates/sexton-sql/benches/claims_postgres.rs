@@ -28,10 +28,14 @@ use sexton_sql::PostgresLockManager;
 use sexton_sql::postgres::PostgresOptions;
 use tokio::task::JoinSet;
 
-#[path = "../tests/it/postgres/server.rs"]
-mod server;
+#[path = "../tests/it/servers"]
+mod servers {
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+}
 
-use server::{DATABASE, Disk, Server};
+use servers::postgres::{DATABASE, Server, program};
+use servers::process::Disk;
 
 const BATCHES: [u32; 4] = [1, 10, 100, 1_000];
 const CLIENTS: u32 = 4;
@@ -57,7 +61,7 @@ fn bare_script(batch: u32) -> String {
 fn pgbench(server: &Server, batch: u32) -> f64 {
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), bare_script(batch)).unwrap();
-    let output = Command::new(server::program("pgbench"))
+    let output = Command::new(program("pgbench"))
         .args(["-n", "-M", "prepared", "-D", "tick=0", "-j", "2"])
         .args([
             "-c",

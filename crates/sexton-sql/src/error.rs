@@ -30,6 +30,25 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The URL is not one of a MySQL database. It is not shown: it may have a password in it.
+    #[error(
+        "this is not the URL of a MySQL database: {problem}; \
+         write mysql://USER:PASSWORD@HOST:PORT/DATABASE"
+    )]
+    BadMySqlUrl {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server is too old.
+    #[error("{store} is a server of version {found}, at least {needed} is needed")]
+    OldServer {
+        /// The store.
+        store: String,
+        /// The server's version.
+        found: String,
+        /// The oldest that will do.
+        needed: &'static str,
+    },
     /// A schema or a table prefix cannot be used.
     #[error("the {what} {name:?} cannot be used: {problem}")]
     BadName {
@@ -71,8 +90,10 @@ pub enum OpenError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// No schema of the connection's search path exists, and none was named.
-    #[error("{store} has no schema for the tables: name one, or set the search_path of its user")]
+    /// No schema for the tables was named: on PostgreSQL, none of the connection's search path exists; on MySQL, the URL has no database.
+    #[error(
+        "{store} has no schema for the tables: name one, or set the search_path of its user (MySQL: the URL's database)"
+    )]
     NoSchema {
         /// The store.
         store: String,

@@ -8,19 +8,22 @@
 //! |---|---|---|
 //! | `sqlite` (default) | [`sqlite`] | a SQLite file shared by the processes of one machine, or memory |
 //! | `postgres` | [`postgres`] | a PostgreSQL database |
+//! | `mysql` | [`mysql`] | a MySQL or MariaDB database |
 //!
 //! What every dialect shares stands beside the dialects' folders: what a batch touches, the words and rows it is written as, how definitions
 //! are compared, and how long a busy database is asked again.
 
 mod define;
 mod error;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod instance_row;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod patience;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod record_row;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -29,10 +32,12 @@ mod wanted;
 mod words;
 
 pub use error::OpenError;
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlLockManager;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLockManager;
-#[cfg(feature = "postgres")]
-pub use server::{Migrations, ServerLockManager, ServerOptions};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub use server::{Migrations, ServerDatabase, ServerLockManager, ServerOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockManager;
 pub use tx::{BeginError, OpenTx, TransactionalDatabase, Tx, WrongDatabase};

@@ -12,7 +12,7 @@ use sexton_core::lock::{
 use sqlx::{Database, Transaction};
 use thiserror::Error;
 
-/// A database that handlers can take part in the transactions of: [`sqlx::Postgres`] and [`sqlx::Sqlite`], by their features.
+/// A database that handlers can take part in the transactions of: [`sqlx::Postgres`], [`sqlx::MySql`] and [`sqlx::Sqlite`], by their features.
 pub trait TransactionalDatabase: Database + sealed::Sealed {
     /// Its lock manager.
     type Manager: Transactions + Clone;
@@ -111,7 +111,7 @@ impl<DB: TransactionalDatabase> Tx<DB> {
         })
     }
 
-    /// Begins it: on PostgreSQL at READ COMMITTED; on SQLite with the write lock, for which it waits, and which keeps all others from
+    /// Begins it: on PostgreSQL and MySQL at READ COMMITTED; on SQLite with the write lock, for which it waits, and which keeps all others from
     /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between.
     ///
     /// # Errors

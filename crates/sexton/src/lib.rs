@@ -28,7 +28,7 @@
 //! ```
 //!
 //! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one process, or in a store that
-//! you already run: by the features `sqlite` and `postgres`.
+//! you already run: by the features `sqlite`, `postgres`, `mysql` and `redis`.
 
 pub mod clock;
 mod driver;
@@ -68,11 +68,13 @@ pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick}
 pub use sexton_core::{lock, name, schedule};
 #[cfg(feature = "redis")]
 pub use sexton_redis::{self as redis, RedisLockManager};
+#[cfg(feature = "mysql")]
+pub use sexton_sql::mysql::{self, MySqlLockManager};
 #[cfg(feature = "postgres")]
 pub use sexton_sql::postgres::{self, PostgresLockManager};
 #[cfg(feature = "sqlite")]
 pub use sexton_sql::sqlite::{self, SqliteLockManager};
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub use sexton_sql::{BeginError, OpenTx, TransactionalDatabase, Tx};
 pub use task::{ReadyTask, Task, TaskError, TaskProblem};
 

@@ -69,7 +69,7 @@ pub(crate) async fn end_transaction(
     }
 }
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod argument {
     use sexton_sql::{TransactionalDatabase, Tx, WrongDatabase};
 

@@ -20,10 +20,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sexton::clock::{Clock, SystemClock};
 use sexton::policy::Missed;
-use sexton::{PostgresLockManager, ReadyTask, Run, Scheduler, SqliteLockManager, State, Task, Tx};
+use sexton::{
+    MySqlLockManager, PostgresLockManager, ReadyTask, Run, Scheduler, SqliteLockManager, State,
+    Task, Tx,
+};
+use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite};
+use sqlx::{MySql, Postgres, Sqlite};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -55,6 +59,20 @@ async fn enter_postgres(
     let mut tx = tx.begin().await?;
     chance.crash_perhaps();
     let entry = sqlx::query(ENTER).bind(run.task().as_str().to_owned());
+    entry.bind(run.tick().as_millis()).execute(&mut *tx).await?;
+    chance.crash_perhaps();
+    Ok(())
+}
+
+async fn enter_mysql(
+    run: Run,
+    tx: Tx<MySql>,
+    State(chance): State<Chance>,
+) -> Result<(), BoxError> {
+    let mut tx = tx.begin().await?;
+    chance.crash_perhaps();
+    let entry = sqlx::query("INSERT INTO ledger (task, tick) VALUES (?, ?)");
+    let entry = entry.bind(run.task().as_str().to_owned());
     entry.bind(run.tick().as_millis()).execute(&mut *tx).await?;
     chance.crash_perhaps();
     Ok(())
@@ -109,6 +127,14 @@ async fn replica(
         sqlx::query(TABLE).execute(&pool).await?;
         let tasks = (0..TASKS).map(|number| task(number, begin, end, enter_sqlite));
         let manager = SqliteLockManager::with_pool(pool).await?;
+        builder
+            .manager(manager)
+            .tasks(tasks.collect::<Result<Vec<_>, _>>()?)
+    } else if url.starts_with("mysql:") {
+        let pool = MySqlPoolOptions::new();
+        let pool = pool.max_connections(8).connect(url).await?;
+        let tasks = (0..TASKS).map(|number| task(number, begin, end, enter_mysql));
+        let manager = MySqlLockManager::with_pool(pool).await?;
         builder
             .manager(manager)
             .tasks(tasks.collect::<Result<Vec<_>, _>>()?)

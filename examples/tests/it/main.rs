@@ -9,7 +9,11 @@
 #[allow(clippy::print_stdout, reason = "seeds and figures to read")]
 mod ledger;
 mod policies;
-#[path = "../../../crates/sexton-sql/tests/it/postgres/server.rs"]
-#[allow(dead_code, reason = "shared with the tests of the PostgreSQL manager")]
-mod postgres_server;
+#[path = "../../../crates/sexton-sql/tests/it/servers"]
+#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
+mod servers {
+    pub(crate) mod mariadb;
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+}
 mod service;

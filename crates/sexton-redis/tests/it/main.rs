@@ -17,7 +17,7 @@ mod equivalence;
 mod failover;
 mod faults;
 mod ktor;
-#[path = "../../../sexton-sql/tests/it/postgres/proxy.rs"]
+#[path = "../../../sexton-sql/tests/it/proxy.rs"]
 mod proxy;
 mod sentinel_server;
 mod server;

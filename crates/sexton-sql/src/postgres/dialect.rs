@@ -114,14 +114,14 @@ impl Dialect for Postgres {
     async fn begin<'c>(
         manager: &Manager,
         connection: &'c mut PgConnection,
-    ) -> Result<(Transaction<'c, Postgres>, Timestamp), Trouble> {
+    ) -> Result<Transaction<'c, Postgres>, Trouble> {
         let mut transaction = connection.begin_with(BEGIN).await?;
         let patience = manager.sql().patience.query();
-        let row = patience
+        patience
             .bind(patience_ms(manager))
-            .fetch_one(&mut *transaction)
+            .execute(&mut *transaction)
             .await?;
-        Ok((transaction, tick(row.try_get(2)?)?.timestamp()))
+        Ok(transaction)
     }
 
     async fn begin_snapshot(

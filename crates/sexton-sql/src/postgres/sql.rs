@@ -111,7 +111,7 @@ impl Sql {
             // For the few transactions of more than one statement: $1 how long to wait for a row, and how long a client that went silent
             // may keep what it has, in ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \
-                set_config('idle_in_transaction_session_timeout', $1, true), {clock_ms}"),
+                set_config('idle_in_transaction_session_timeout', $1, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
             // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the instance
             store_definitions: new("UPDATE {tasks} AS t SET schedule = w.schedule, \

@@ -185,7 +185,7 @@ async fn write<DB: Dialect>(
         return Ok(Written::Where(kept));
     }
     pairs.extend(tasks_as_a_whole(wanted));
-    let (mut transaction, _) = DB::begin(manager, connection).await?;
+    let mut transaction = DB::begin(manager, connection).await?;
     let kept = DB::store_back(manager, &mut transaction, loaded, &pairs, changes).await?;
     if kept.len() < pairs.len() {
         transaction.rollback().await?;
@@ -206,7 +206,7 @@ pub(super) async fn write_each<DB: Dialect>(
     if DB::STORES_BACK_AT_ONCE {
         return DB::store_back(manager, connection, loaded, pairs, changes).await;
     }
-    let (mut transaction, _) = DB::begin(manager, connection).await?;
+    let mut transaction = DB::begin(manager, connection).await?;
     let kept = DB::store_back(manager, &mut transaction, loaded, pairs, changes).await?;
     transaction.commit().await?;
     Ok(kept)

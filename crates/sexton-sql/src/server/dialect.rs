@@ -121,11 +121,11 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> {
     /// A text as the database can hold it.
     fn text(text: &str) -> std::borrow::Cow<'_, str>;
 
-    /// Begins a transaction in which each statement sees what is committed by then, and answers the clock.
+    /// Begins a transaction in which each statement sees what is committed by then.
     fn begin<'c>(
         manager: &ServerLockManager<Self>,
         connection: &'c mut Self::Connection,
-    ) -> impl Future<Output = Result<(Transaction<'c, Self>, Timestamp), Trouble>> + Send;
+    ) -> impl Future<Output = Result<Transaction<'c, Self>, Trouble>> + Send;
 
     /// Begins a transaction that sees one moment, and changes nothing.
     fn begin_snapshot(

@@ -34,6 +34,11 @@ use lane::Source;
 
 pub use options::{Migrations, ServerOptions};
 
+/// A database that runs as a server: [`sqlx::Postgres`] and [`sqlx::MySql`], by their features.
+pub trait ServerDatabase: Dialect {}
+
+impl<DB: Dialect> ServerDatabase for DB {}
+
 /// Keeps task locks in the database of a server: [`PostgresLockManager`](crate::postgres::PostgresLockManager) and
 /// [`MySqlLockManager`](crate::mysql::MySqlLockManager) are it. Clones share its connections.
 ///

@@ -30,8 +30,6 @@ pub struct Names {
     schema: Option<String>,
     prefix: String,
     dictionary: &'static Dictionary,
-    /// A word that the server decides the meaning of.
-    of_server: Option<(&'static str, &'static str)>,
 }
 
 /// Tables, and what stands for each in a statement.
@@ -77,7 +75,6 @@ impl Names {
             schema: schema.map(str::to_owned),
             prefix: prefix.to_owned(),
             dictionary,
-            of_server: None,
         })
     }
 
@@ -89,14 +86,6 @@ impl Names {
     pub(crate) fn in_schema(&self, schema: String) -> Names {
         Names {
             schema: Some(self.schema.clone().unwrap_or(schema)),
-            ..self.clone()
-        }
-    }
-
-    /// The same names, with a word that means another thing on another server.
-    pub(crate) fn with_word(&self, word: &'static str, piece: &'static str) -> Names {
-        Names {
-            of_server: Some((word, piece)),
             ..self.clone()
         }
     }
@@ -139,7 +128,12 @@ impl Names {
         while let Some((before, after)) = rest.split_once('{') {
             sql.push_str(before);
             let (word, behind) = after.split_once('}').unwrap_or((after, ""));
-            if let Some((_, piece)) = self.pieces().find(|(name, _)| *name == word) {
+            if let Some((_, piece)) = self
+                .dictionary
+                .pieces
+                .iter()
+                .find(|(name, _)| *name == word)
+            {
                 sql.push_str(&self.fill(piece));
             } else if TABLES.contains(&word) {
                 sql.push_str(&self.table(word));
@@ -153,10 +147,6 @@ impl Names {
         sql.push_str(rest);
         sql
     }
-
-    fn pieces(&self) -> impl Iterator<Item = &(&'static str, &'static str)> {
-        self.dictionary.pieces.iter().chain(&self.of_server)
-    }
 }
 
 #[cfg(test)]
@@ -166,7 +156,7 @@ mod tests {
     const DICTIONARY: Dictionary = Dictionary {
         quote: '"',
         indexes: &["executions_open"],
-        pieces: &[("now", "{clock}()")],
+        pieces: &[("clock", "now()"), ("now", "{clock}")],
     };
 
     fn names(schema: Option<&str>, prefix: &str) -> Result<Names, OpenError> {
@@ -184,12 +174,10 @@ mod tests {
             named.fill("SELECT $1 FROM {tasks}"),
             "SELECT $1 FROM \"a\"\"b; DROP {tasks}\".\"app_tasks\""
         );
-        let named = names(None, PREFIX)
-            .unwrap()
-            .with_word("clock", "clock_timestamp");
+        let named = names(None, PREFIX).unwrap();
         assert_eq!(
             named.fill("{executions_open} {now}"),
-            "\"sexton_executions_open\" clock_timestamp()"
+            "\"sexton_executions_open\" now()"
         );
     }
 

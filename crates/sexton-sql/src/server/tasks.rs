@@ -46,13 +46,14 @@ impl<DB: Dialect> Errand<DB> for Define<'_> {
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
         let names: BTreeSet<&TaskName> = self.batch.iter().map(|new| &new.task).collect();
-        let (mut transaction, now) = DB::begin(manager, connection).await?;
+        let mut transaction = DB::begin(manager, connection).await?;
         let mut known = DB::lock_tasks(manager, &mut transaction, &names).await?;
         let value = define(&mut known, self.instance, &self.batch);
         let last: BTreeMap<&TaskName, &TaskDefinition> =
             known.values().map(|(new, _)| (&new.task, new)).collect();
         let last: Vec<&TaskDefinition> = last.into_values().collect();
         DB::store_definitions(manager, &mut transaction, &last, self.instance).await?;
+        let now = DB::clock_now(manager, &mut transaction).await?;
         let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
         let changed = value.iter().filter(differed).count();
         if changed > 0 {
@@ -77,7 +78,8 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
         manager: &ServerLockManager<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
-        let (mut transaction, now) = DB::begin(manager, connection).await?;
+        let mut transaction = DB::begin(manager, connection).await?;
+        let now = DB::clock_now(manager, &mut transaction).await?;
         let pause = match self.change {
             PauseChange::Pause { note, by } => {
                 DB::lock_tasks(manager, &mut transaction, &self.tasks).await?;

@@ -5,7 +5,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod calls;
 #[cfg(feature = "sqlite")]
 mod conformance;
@@ -13,15 +13,29 @@ mod conformance;
 mod contention;
 #[cfg(feature = "sqlite")]
 mod equivalence;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod fixtures;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod on_servers;
 #[cfg(feature = "sqlite")]
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod proxy;
 #[cfg(feature = "sqlite")]
 mod restart;
 #[cfg(feature = "sqlite")]
 mod schema;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod servers {
+    #[cfg(feature = "mysql")]
+    pub(crate) mod mariadb;
+    #[cfg(feature = "postgres")]
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+}
 #[cfg(feature = "sqlite")]
 mod trouble;

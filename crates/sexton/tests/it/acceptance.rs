@@ -278,10 +278,25 @@ mod on_stores {
         every_tick_by_redis(&cluster.url(), sexton::redis::RedisOptions::new()).await;
     }
 
+    #[cfg(feature = "mysql")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn mariadb() {
+        let Some(server) = crate::servers::mariadb::Server::start() else {
+            return;
+        };
+        let open = async |name: String| {
+            let namespace = sexton::name::Namespace::new(name).unwrap();
+            let options = sexton::mysql::MySqlOptions::new().namespace(namespace);
+            let manager = options.connect(&server.url()).await.unwrap();
+            Arc::new(manager) as Arc<dyn LockManager>
+        };
+        every_200_400_and_800_ms_with_concurrency_1_3_and_6(open).await;
+    }
+
     #[cfg(feature = "postgres")]
     #[tokio::test(flavor = "multi_thread")]
     async fn postgres() {
-        let Some(server) = crate::postgres_server::Server::start() else {
+        let Some(server) = crate::servers::postgres::Server::start() else {
             return;
         };
         let open = async |name: String| {

@@ -19,10 +19,6 @@ mod missed;
 mod operations;
 mod overlap;
 mod placement;
-#[cfg(feature = "postgres")]
-#[path = "../../../sexton-sql/tests/it/postgres/server.rs"]
-#[allow(dead_code, reason = "shared with the tests of the PostgreSQL manager")]
-mod postgres_server;
 #[cfg(feature = "redis")]
 #[allow(clippy::print_stderr, reason = "a figure to read")]
 mod redis_round_trips;
@@ -39,6 +35,16 @@ mod redis_servers {
     pub(crate) mod server;
 }
 mod running;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[path = "../../../sexton-sql/tests/it/servers"]
+#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
+mod servers {
+    #[cfg(feature = "mysql")]
+    pub(crate) mod mariadb;
+    #[cfg(feature = "postgres")]
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+}
 mod shutdown;
 mod simulation;
 mod store_trouble;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::server::Server;
+use crate::servers::postgres::Server;
 
 /// What a URL has to say for the other clock to be found.
 pub(crate) const BY_THAT_CLOCK: &str = "&options[search_path]=public,clock,pg_catalog";

@@ -12,7 +12,7 @@ use sexton_sql::postgres::PostgresOptions;
 use tokio::sync::Mutex;
 
 use super::clock;
-use super::server::Server;
+use crate::servers::postgres::Server;
 
 /// `Absent` stands for a server that was declared absent, which is said when it is made.
 enum Stand {

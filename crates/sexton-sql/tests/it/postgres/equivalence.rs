@@ -13,9 +13,9 @@ use sexton_sql::postgres::PostgresOptions;
 use tokio::runtime::Runtime;
 
 use super::clock;
-use super::server::Server;
 use crate::calls::{Step, answer, step, whole};
 use crate::fixtures::noon;
+use crate::servers::postgres::Server;
 
 /// The one character that a text of PostgreSQL's cannot have; another test says what becomes of it.
 fn without_nul(step: Step) -> Step {

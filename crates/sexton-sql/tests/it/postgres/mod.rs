@@ -2,9 +2,5 @@
 
 mod clock;
 mod conformance;
-mod contention;
 mod equivalence;
-mod faults;
 mod opening;
-mod proxy;
-mod server;

@@ -11,8 +11,8 @@ use sexton_sql::postgres::{Migrations, PostgresOptions};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::server::{PASSWORD, Server};
 use crate::fixtures::{claim, grant, instance};
+use crate::servers::postgres::{PASSWORD, Server};
 
 async fn refusal(options: PostgresOptions, url: &str) -> OpenError {
     options.connect(url).await.unwrap_err()

@@ -6,11 +6,16 @@ use std::time::Duration;
 use sexton_core::lock::{
     Claim, ClaimLead, HeldLock, LockManager, Outcome, PauseChange, Settlement, Verdict,
 };
-use sexton_sql::postgres::PostgresOptions;
-use sqlx::Row;
 
-use super::server::Server;
+use super::{Options, TestServer, on_each_server};
 use crate::fixtures::{claim, task};
+use crate::servers::process::Disk;
+
+on_each_server!(
+    every_tick_is_granted_once_and_no_two_batches_deadlock,
+    pauses_amid_claims_neither_deadlock_nor_lose_a_tick,
+    eight_who_open_an_empty_database_at_once_all_find_it_ready,
+);
 
 const MANAGERS: usize = 8;
 const TICKS: i64 = 20;
@@ -33,22 +38,22 @@ fn held(claim: Claim, verdict: &Verdict) -> Option<HeldLock> {
 }
 
 /// Tried again they would go unnoticed, but the server tells of each.
-fn had_no_deadlock(server: Server) {
+fn had_no_deadlock<S: TestServer>(server: S) {
     let log = server.stop();
     assert!(
-        !log.iter().any(|line| line.contains("deadlock")),
+        !log.iter()
+            .any(|line| line.contains("deadlock detected") || line.contains("deadlocks")),
         "{log:#?}"
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_tick_is_granted_once_and_no_two_batches_deadlock() {
-    let Some(server) = Server::start() else {
+async fn every_tick_is_granted_once_and_no_two_batches_deadlock<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let mut racers = Vec::new();
     for racer in 0..MANAGERS {
-        let options = PostgresOptions::new().wait_max(Duration::from_secs(60));
+        let options = Options::<S>::new().wait_max(Duration::from_secs(60));
         let manager = options.connect(&server.url()).await.unwrap();
         racers.push(tokio::spawn(async move {
             let mut granted = Vec::new();
@@ -82,9 +87,8 @@ async fn every_tick_is_granted_once_and_no_two_batches_deadlock() {
     had_no_deadlock(server);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pauses_amid_claims_neither_deadlock_nor_lose_a_tick() {
-    let Some(server) = Server::start() else {
+async fn pauses_amid_claims_neither_deadlock_nor_lose_a_tick<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let names: Vec<_> = (0..TASKS)
@@ -119,24 +123,19 @@ async fn pauses_amid_claims_neither_deadlock_nor_lose_a_tick() {
         racer.await.unwrap();
     }
     // Granted or skipped, each tick of each task has one record.
-    let count = sqlx::query("SELECT count(*) FROM sexton_executions");
-    let found: i64 = count
-        .fetch_one(&mut server.raw().await)
-        .await
-        .unwrap()
-        .get(0);
+    let count = "SELECT count(*) FROM sexton_executions";
+    let found = S::number(&mut server.raw().await, count).await;
     assert_eq!(found, i64::try_from(TASKS).unwrap() * TICKS);
     had_no_deadlock(server);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_who_open_an_empty_database_at_once_all_find_it_ready() {
-    let Some(server) = Server::start() else {
+async fn eight_who_open_an_empty_database_at_once_all_find_it_ready<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let openings = (0..8).map(|_| {
         let url = server.url();
-        let options = PostgresOptions::new()
+        let options = Options::<S>::new()
             .schema("new")
             .wait_max(Duration::from_secs(30));
         tokio::spawn(async move { options.connect(&url).await })

@@ -5,15 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{Claim, ClaimLead, LockError, LockManager, Verdict};
-use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, Row};
+use sqlx::{Connection, Database};
 
-use super::proxy::Proxy;
-use super::server::{Disk, Server};
+use super::{Options, TestServer, on_each_server};
 use crate::fixtures::{claim, grant};
+use crate::proxy::Proxy;
+use crate::servers::process::Disk;
 
-async fn one(manager: &PostgresLockManager, claim: &Claim) -> Result<Verdict, LockError> {
+on_each_server!(
+    a_server_killed_under_load_forgets_no_grant_and_is_found_again,
+    an_answer_that_is_lost_is_had_again_whichever_it_was,
+    the_answer_to_the_write_itself_may_be_lost,
+    an_intruder_who_holds_a_row_is_an_outage_and_then_over,
+    a_table_that_is_locked_whole_is_an_outage_and_then_over,
+    a_full_pool_is_an_outage_that_says_so,
+    a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied,
+    a_server_with_no_connection_left_is_an_outage_and_then_over,
+);
+
+async fn one(manager: &dyn LockManager, claim: &Claim) -> Result<Verdict, LockError> {
     let batch = std::slice::from_ref(claim);
     let answer = manager.claim(ClaimLead::default(), batch).await?;
     Ok(answer.value.into_iter().next().unwrap())
@@ -26,7 +36,7 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Claims until it is answered, as a scheduler does, with the same id.
-async fn insist(manager: &PostgresLockManager, batch: &[Claim]) -> Vec<Verdict> {
+async fn insist(manager: &dyn LockManager, batch: &[Claim]) -> Vec<Verdict> {
     loop {
         match manager.claim(ClaimLead::default(), batch).await {
             Ok(answer) => return answer.value,
@@ -37,17 +47,16 @@ async fn insist(manager: &PostgresLockManager, batch: &[Claim]) -> Vec<Verdict> 
 }
 
 /// With `fsync` on, as users have it: what was answered is on the disk.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_under_load_forgets_no_grant_and_is_found_again() {
+async fn a_server_killed_under_load_forgets_no_grant_and_is_found_again<S: TestServer>() {
     const TICKS: i64 = 60;
-    let Some(mut server) = Server::start_with(Disk::Synced, &[]) else {
+    let Some(mut server) = S::start_with(Disk::Synced, &[]) else {
         return;
     };
     let url = server.url();
     let mut racers = Vec::new();
     let (progress, mut rounds) = tokio::sync::mpsc::unbounded_channel();
     for racer in 0..4 {
-        let manager = PostgresLockManager::connect(&url).await.unwrap();
+        let manager = Options::<S>::new().connect(&url).await.unwrap();
         let progress = progress.clone();
         racers.push(tokio::spawn(async move {
             let mut granted = Vec::new();
@@ -84,14 +93,13 @@ async fn a_server_killed_under_load_forgets_no_grant_and_is_found_again() {
     assert_eq!(owners.len(), 20 * usize::try_from(TICKS).unwrap());
 }
 
-#[tokio::test]
-async fn an_answer_that_is_lost_is_had_again_whichever_it_was() {
-    let Some(server) = Server::start() else {
+async fn an_answer_that_is_lost_is_had_again_whichever_it_was<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let proxy = Proxy::to(server.port()).await;
     let url = server.url_at(proxy.port);
-    let manager = PostgresLockManager::connect(&url).await.unwrap();
+    let manager = Options::<S>::new().connect(&url).await.unwrap();
     // Both of a claim's answers, and those before them while a new connection gets to know its statements.
     for lost in 0..20 {
         let claim = claim("digest", lost, "one");
@@ -101,25 +109,27 @@ async fn an_answer_that_is_lost_is_had_again_whichever_it_was() {
         proxy.has_cut().await;
         assert_eq!(one(&manager, &claim).await.unwrap(), verdict);
     }
-    let rows = sqlx::query("SELECT count(*), count(DISTINCT claim_id) FROM sexton_executions");
-    let row = rows.fetch_one(&mut server.raw().await).await.unwrap();
-    assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (20, 20));
+    let mut raw = server.raw().await;
+    for count in [
+        "SELECT count(*) FROM sexton_executions",
+        "SELECT count(DISTINCT claim_id) FROM sexton_executions",
+    ] {
+        assert_eq!(S::number(&mut raw, count).await, 20);
+    }
 }
 
-#[tokio::test]
-async fn the_answer_to_the_write_itself_may_be_lost() {
-    let Some(server) = Server::start() else {
+async fn the_answer_to_the_write_itself_may_be_lost<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let proxy = Arc::new(Proxy::to(server.port()).await);
-    let options = PostgresOptions::new();
+    let options = Options::<S>::new();
     let manager = options.connect(&server.url_at(proxy.port)).await.unwrap();
     one(&manager, &claim("digest", 0, "one")).await.unwrap();
     // The write waits for the row, and its answer is the next.
     let mut intruder = server.raw().await;
     let mut holding = intruder.begin().await.unwrap();
-    let lock = sqlx::query("SELECT FROM sexton_registers FOR UPDATE");
-    lock.execute(&mut *holding).await.unwrap();
+    S::execute(&mut holding, HOLD_REGISTERS).await;
     let ours = claim("digest", 1, "one");
     let claiming = tokio::spawn({
         let (manager, ours) = (manager.clone(), ours.clone());
@@ -133,31 +143,27 @@ async fn the_answer_to_the_write_itself_may_be_lost() {
     proxy.has_cut().await;
 }
 
+const HOLD_REGISTERS: &str = "SELECT 1 FROM sexton_registers \
+    WHERE namespace = 'default' AND task = 'digest' AND concurrency_index = 1 FOR UPDATE";
+
 /// Returns when a session waits for what another one holds.
-async fn someone_waits(server: &Server) {
+async fn someone_waits<S: TestServer>(server: &S) {
     let mut watcher = server.raw().await;
-    loop {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        let waiting = sqlx::query(sql).fetch_one(&mut watcher).await.unwrap();
-        if waiting.get::<i64, _>(0) > 0 {
-            return;
-        }
+    while S::number(&mut watcher, S::WAITING).await == 0 {
         tokio::task::yield_now().await;
     }
 }
 
-#[tokio::test]
-async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over() {
-    let Some(server) = Server::start() else {
+async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = PostgresOptions::new().wait_max(Duration::from_millis(300));
+    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
     let manager = options.connect(&server.url()).await.unwrap();
     one(&manager, &claim("digest", 0, "one")).await.unwrap();
     let mut intruder = server.raw().await;
     let mut holding = intruder.begin().await.unwrap();
-    let lock = sqlx::query("SELECT FROM sexton_registers FOR UPDATE");
-    lock.execute(&mut *holding).await.unwrap();
+    S::execute(&mut holding, HOLD_REGISTERS).await;
 
     let next = claim("digest", 1, "one");
     let error = one(&manager, &next).await.unwrap_err();
@@ -172,37 +178,32 @@ async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over() {
     assert_eq!(grant(&one(&manager, &next).await.unwrap()).fence.get(), 2);
 }
 
-#[tokio::test]
-async fn a_table_that_is_locked_whole_is_an_outage_and_then_over() {
-    let Some(server) = Server::start() else {
+async fn a_table_that_is_locked_whole_is_an_outage_and_then_over<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = PostgresOptions::new().wait_max(Duration::from_millis(300));
+    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
     let manager = options.connect(&server.url()).await.unwrap();
     let mut intruder = server.raw().await;
     let mut holding = intruder.begin().await.unwrap();
-    let lock = sqlx::query("LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE");
-    lock.execute(&mut *holding).await.unwrap();
+    S::execute(&mut holding, S::LOCK_EXECUTIONS).await;
     // More often than there are connections.
     for _ in 0..6 {
         let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
-    holding.rollback().await.unwrap();
+    // With its end everything that it held is free.
+    drop(holding);
+    intruder.close().await.unwrap();
     one(&manager, &claim("digest", 0, "one")).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_full_pool_is_an_outage_that_says_so() {
-    let Some(server) = Server::start() else {
+async fn a_full_pool_is_an_outage_that_says_so<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect(&server.url())
-        .await
-        .unwrap();
-    let options = PostgresOptions::new().wait_max(Duration::from_millis(200));
+    let pool = server.pool(1).await;
+    let options = Options::<S>::new().wait_max(Duration::from_millis(200));
     let manager = options.with_pool(pool.clone()).await.unwrap();
     let taken = pool.acquire().await.unwrap();
     let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
@@ -219,18 +220,17 @@ async fn a_full_pool_is_an_outage_that_says_so() {
     assert!(root(&error).contains("closed"), "{}", root(&error));
 }
 
-#[tokio::test]
-async fn a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied() {
-    let Some(server) = Server::start() else {
+async fn a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
     let manager = server.open().await;
     let taken = claim("digest", 0, "one");
     one(&manager, &taken).await.unwrap();
-    server
-        .run("ALTER SYSTEM SET default_transaction_read_only = on")
-        .await;
-    server.run("SELECT pg_reload_conf()").await;
+    let mut operator = server.raw().await;
+    for statement in S::ONLY_READ {
+        S::execute(&mut operator, statement).await;
+    }
     let error = loop {
         // The server's processes read the setting one after the other.
         let other = server.open().await;
@@ -242,26 +242,17 @@ async fn a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied() {
     assert!(root(&error).contains("only reads"), "{}", root(&error));
 }
 
-#[tokio::test]
-async fn a_server_with_no_connection_left_is_an_outage_and_then_over() {
-    let Some(server) = Server::start_with(
-        Disk::Lazy,
-        &[
-            "max_connections=8",
-            "superuser_reserved_connections=0",
-            "max_wal_senders=0",
-        ],
-    ) else {
+async fn a_server_with_no_connection_left_is_an_outage_and_then_over<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, S::FEW_CONNECTIONS) else {
         return;
     };
     let manager = server.open().await;
     manager.close().await;
     let mut others = Vec::new();
-    let options: sqlx::postgres::PgConnectOptions = server.url().parse().unwrap();
-    while let Ok(connection) = sqlx::PgConnection::connect_with(&options).await {
+    while let Ok(connection) = <S::DB as Database>::Connection::connect(&server.url()).await {
         others.push(connection);
     }
-    let opened = PostgresOptions::new().connect(&server.url()).await;
+    let opened = Options::<S>::new().connect(&server.url()).await;
     assert!(opened.unwrap_err().is_transient());
     for connection in others {
         connection.close().await.unwrap();

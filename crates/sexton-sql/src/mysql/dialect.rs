@@ -1,0 +1,280 @@
+//! MySQL and MariaDB, as the manager sees them. Each call stands in the file that does it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::rules::Changes;
+use sexton_core::lock::{
+    ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register, TaskDefinition,
+};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::ConcurrencyIndex;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::{Connection, MySql, MySqlPool, Row, Transaction, query};
+
+use super::MySqlLockManager as Manager;
+use super::load::{load, load_candidates};
+use super::sql::Sql;
+use super::store_back::store_back;
+use super::{fleet, history, schema, tasks, url};
+use crate::define::Definitions;
+use crate::error::OpenError;
+use crate::record_row::tick;
+use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, Said};
+use crate::server::error::Trouble;
+use crate::server::loaded::{Loaded, Pair};
+use crate::server::names::{Dictionary, Names};
+use crate::wanted::Wanted;
+
+/// The columns of an execution in the order in which they are read.
+const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
+    e.claim_id, e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, \
+    e.lease_until_ms, e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, \
+    e.error, e.output";
+/// The database's clock in whole milliseconds, rounded down, whatever the session's time zone is. It stands still during a statement,
+/// at its beginning: what was found then to last or to be too early was so.
+const CLOCK_MS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000";
+/// The first row of a look at the tables: the clock, and whether nothing can be written.
+const CLOCK_PART: &str = "\
+    SELECT 0 AS part, \
+        IF(CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), 0, 1) AS version, \
+        {clock_ms} AS tick_ms, NULL AS task, NULL AS c4, NULL AS c5, NULL AS c6, NULL AS c7, NULL AS c8, \
+        NULL AS c9, NULL AS c10, NULL AS c11, NULL AS c12, NULL AS c13, NULL AS c14, NULL AS c15, \
+        NULL AS c16, NULL AS c17, NULL AS c18, NULL AS c19, NULL AS c20, NULL AS c21";
+const TASK_OF_LIST: &str =
+    "task VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.task'";
+const INDEX_OF_LIST: &str = "concurrency_index INT PATH '$.concurrency_index'";
+const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
+
+/// Each statement sees what is committed by then, and locks no gaps between rows.
+pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+/// For rows and for tables. Variables of the session's keep what was there before, for [`DEPART`].
+const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
+    @sexton_for_tables = @@SESSION.lock_wait_timeout, \
+    SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
+const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
+    SESSION lock_wait_timeout = @sexton_for_tables";
+
+impl Dialect for MySql {
+    type Sql = Sql;
+
+    const DICTIONARY: &'static Dictionary = &Dictionary {
+        quote: '`',
+        indexes: &["executions_by_task", "executions_open", "executions_leased"],
+        pieces: &[
+            ("record", RECORD),
+            ("clock_ms", CLOCK_MS),
+            ("clock_part", CLOCK_PART),
+            ("task_of_list", TASK_OF_LIST),
+            ("index_of_list", INDEX_OF_LIST),
+            ("tick_of_list", TICK_OF_LIST),
+        ],
+    };
+
+    const STORES_BACK_AT_ONCE: bool = false;
+
+    fn parse_url(url: &str) -> Result<MySqlConnectOptions, OpenError> {
+        url::parse(url)
+    }
+
+    fn location(options: &MySqlConnectOptions) -> String {
+        let database = options.get_database().unwrap_or_default();
+        match options.get_socket() {
+            Some(socket) => format!("mysql://{}/{database}", socket.display()),
+            None => {
+                let (host, port) = (options.get_host(), options.get_port());
+                format!("mysql://{host}:{port}/{database}")
+            }
+        }
+    }
+
+    /// Whole seconds are all that the server knows.
+    async fn arrive(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
+        let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+        let seconds = seconds.clamp(1, 1_000_000);
+        query(ARRIVE)
+            .bind(seconds)
+            .bind(seconds)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    async fn depart(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        query(DEPART).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn prepare(
+        connection: &mut MySqlConnection,
+        prepared: Prepared<'_>,
+    ) -> Result<Sql, Trouble> {
+        Ok(Sql::new(&schema::prepare(connection, prepared).await?))
+    }
+
+    fn migration_script(names: &Names, from: i64) -> String {
+        schema::script(names, from)
+    }
+
+    fn text(text: &str) -> Cow<'_, str> {
+        text.into()
+    }
+
+    async fn begin<'c>(
+        _: &Manager,
+        connection: &'c mut MySqlConnection,
+    ) -> Result<Transaction<'c, MySql>, Trouble> {
+        Ok(connection.begin_with(BEGIN).await?)
+    }
+
+    async fn begin_snapshot(
+        connection: &mut MySqlConnection,
+    ) -> Result<Transaction<'_, MySql>, Trouble> {
+        let begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+            START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+        Ok(connection.begin_with(begin).await?)
+    }
+
+    async fn begin_for_handler(
+        pool: &MySqlPool,
+    ) -> Result<Transaction<'static, MySql>, sqlx::Error> {
+        pool.begin_with(BEGIN).await
+    }
+
+    async fn clock_now(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+    ) -> Result<Timestamp, Trouble> {
+        let clock = manager.sql().clock.query(&[]);
+        let row = clock.fetch_one(connection).await?;
+        Ok(tick(row.try_get_unchecked(0)?)?.timestamp())
+    }
+
+    async fn load(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        wanted: &Wanted,
+        pairs: &BTreeSet<Pair>,
+    ) -> Result<Loaded, Trouble> {
+        load(manager, connection, wanted, pairs).await
+    }
+
+    async fn store_back(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        loaded: &Loaded,
+        pairs: &BTreeSet<Pair>,
+        changes: &Changes,
+    ) -> Result<Kept, Trouble> {
+        store_back(manager, connection, loaded, pairs, changes).await
+    }
+
+    async fn load_candidates(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        page: CandidatesPage<'_>,
+    ) -> Result<Loaded, Trouble> {
+        load_candidates(manager, connection, page).await
+    }
+
+    async fn report(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        report: &InstanceReport,
+    ) -> Result<Reported, Trouble> {
+        fleet::report(manager, connection, report).await
+    }
+
+    async fn leave(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        instance: &InstanceId,
+    ) -> Result<(), Trouble> {
+        fleet::leave(manager, connection, instance).await
+    }
+
+    async fn instances(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+    ) -> Result<Vec<InstanceRecord>, Trouble> {
+        fleet::instances(manager, connection).await
+    }
+
+    async fn lock_tasks(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Definitions, Trouble> {
+        tasks::lock(manager, connection, tasks).await
+    }
+
+    async fn store_definitions(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        definitions: &[&TaskDefinition],
+        instance: &InstanceId,
+    ) -> Result<(), Trouble> {
+        tasks::store_definitions(manager, connection, definitions, instance).await
+    }
+
+    async fn raise_revision(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        by: i64,
+    ) -> Result<(), Trouble> {
+        tasks::raise_revision(manager, connection, by).await
+    }
+
+    async fn set_pause(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        tasks: &BTreeSet<&TaskName>,
+        pause: Option<&Pause>,
+    ) -> Result<(), Trouble> {
+        tasks::set_pause(manager, connection, tasks, pause).await
+    }
+
+    async fn task_names(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        after: Option<&TaskName>,
+        limit: i64,
+    ) -> Result<Vec<TaskName>, Trouble> {
+        tasks::names(manager, connection, after, limit).await
+    }
+
+    async fn task_states(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Vec<(TaskName, Said)>, Trouble> {
+        tasks::states(manager, connection, tasks).await
+    }
+
+    async fn task_registers(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<Vec<(TaskName, ConcurrencyIndex, Register)>, Trouble> {
+        tasks::registers(manager, connection, tasks).await
+    }
+
+    async fn history(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        query: &HistoryQuery,
+    ) -> Result<Vec<ExecutionRecord>, Trouble> {
+        history::page(manager, connection, query).await
+    }
+
+    async fn prune(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        prune: Prune,
+        limit: i64,
+    ) -> Result<usize, Trouble> {
+        history::prune(manager, connection, prune, limit).await
+    }
+}

@@ -1,0 +1,88 @@
+//! What the rules changed, back into the tables, within a transaction.
+
+use std::collections::BTreeSet;
+
+use sexton_core::lock::ExecutionRecord;
+use sexton_core::lock::rules::Changes;
+use sexton_core::name::ClaimId;
+use sqlx::Row;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+
+use super::MySqlLockManager as Manager;
+use super::lists;
+use super::sql::Bound;
+use crate::record_row::{concurrency_index, task_name};
+use crate::server::dialect::Kept;
+use crate::server::error::Trouble;
+use crate::server::loaded::{Loaded, Pair};
+
+/// How long a statement's list of records may become: far below `max_allowed_packet`, which is 16 MiB unless somebody made it smaller.
+const LIST_BYTES_MAX: usize = 512 * 1024;
+
+pub(super) async fn store_back(
+    manager: &Manager,
+    connection: &mut MySqlConnection,
+    loaded: &Loaded,
+    pairs: &BTreeSet<Pair>,
+    changes: &Changes,
+) -> Result<Kept, Trouble> {
+    // No other write has this mark.
+    let writer = ClaimId::random().as_u128().to_be_bytes();
+    let (sql, namespace) = (manager.sql(), manager.namespace_word());
+    let registers = lists::of_registers(loaded, pairs);
+    let bound = [
+        Bound::Text(namespace),
+        Bound::Bytes(&writer),
+        Bound::Text(&registers),
+    ];
+    let store = sql.store_registers.query(&bound);
+    store.execute(&mut *connection).await?;
+    let rows = sql.kept.query(&bound).fetch_all(&mut *connection).await?;
+    let kept = rows
+        .iter()
+        .map(read_pair)
+        .collect::<Result<Kept, Trouble>>()?;
+    let records = changes.records.iter().filter(|execution| {
+        let pair = (execution.task.clone(), execution.index);
+        kept.contains(&pair)
+    });
+    let records: Vec<&ExecutionRecord> = records
+        .filter_map(|execution| loaded.state.record(execution))
+        .collect();
+    let has_texts = |record: &&ExecutionRecord| record.error.is_some() || record.output.is_some();
+    let statement = if records.iter().any(has_texts) {
+        &sql.store_records
+    } else {
+        &sql.store_records_without_texts
+    };
+    for list in in_lists(&records) {
+        let bound = [Bound::Text(namespace), Bound::Text(&list)];
+        let store = statement.query(&bound);
+        store.execute(&mut *connection).await?;
+    }
+    Ok(kept)
+}
+
+fn read_pair(row: &MySqlRow) -> Result<Pair, Trouble> {
+    let task = task_name(row.try_get_unchecked(0)?)?;
+    Ok((task, concurrency_index(row.try_get_unchecked(1)?)?))
+}
+
+/// As few lists as their length allows.
+fn in_lists(records: &[&ExecutionRecord]) -> Vec<String> {
+    let mut lists: Vec<String> = Vec::new();
+    for record in records {
+        let item = lists::record_item(record);
+        match lists.last_mut() {
+            Some(list) if list.len() + item.len() < LIST_BYTES_MAX => list.push(','),
+            _ => lists.push("[".to_owned()),
+        }
+        if let Some(list) = lists.last_mut() {
+            list.push_str(&item);
+        }
+    }
+    for list in &mut lists {
+        list.push(']');
+    }
+    lists
+}

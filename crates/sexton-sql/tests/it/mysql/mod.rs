@@ -1,0 +1,6 @@
+//! `MySqlLockManager`, on MariaDB servers that the tests start.
+
+mod clock;
+mod conformance;
+mod equivalence;
+mod opening;

@@ -1,0 +1,60 @@
+//! MariaDB, as those tests see it.
+
+use sqlx::mysql::MySqlConnection;
+use sqlx::pool::PoolOptions;
+use sqlx::{MySql, MySqlPool};
+
+use super::TestServer;
+use crate::servers::mariadb::Server;
+use crate::servers::process::Disk;
+
+impl TestServer for Server {
+    type DB = MySql;
+
+    const FEW_CONNECTIONS: &'static [&'static str] = &["max-connections=10"];
+    const LOCK_EXECUTIONS: &'static str = "LOCK TABLES sexton_executions WRITE";
+    const WAITING: &'static str = "SELECT CAST(variable_value AS SIGNED) \
+        FROM information_schema.global_status WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
+    const ONLY_READ: &'static [&'static str] = &["SET GLOBAL read_only = 1"];
+
+    fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
+        Server::start_with(disk, settings)
+    }
+
+    fn begin(&mut self) {
+        Server::begin(self);
+    }
+
+    fn kill(&mut self) {
+        Server::kill(self);
+    }
+
+    fn stop(self) -> Vec<String> {
+        Server::stop(self)
+    }
+
+    fn port(&self) -> u16 {
+        Server::port(self)
+    }
+
+    fn url_at(&self, port: u16) -> String {
+        Server::url_at(self, port)
+    }
+
+    async fn raw(&self) -> MySqlConnection {
+        Server::raw(self).await
+    }
+
+    async fn execute(connection: &mut MySqlConnection, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(connection).await.unwrap();
+    }
+
+    async fn number(connection: &mut MySqlConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+    }
+
+    async fn pool(&self, connections: u32) -> MySqlPool {
+        let pool = PoolOptions::new().max_connections(connections);
+        pool.connect(&self.url()).await.unwrap()
+    }
+}

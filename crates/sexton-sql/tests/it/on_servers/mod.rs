@@ -1,0 +1,75 @@
+//! What every database that runs as a server must stand, tried on each.
+
+mod contention;
+mod faults;
+#[cfg(feature = "mysql")]
+mod mariadb;
+#[cfg(feature = "postgres")]
+mod postgres;
+
+use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions};
+use sqlx::{Database, Pool};
+
+use crate::servers::process::Disk;
+
+/// A server of one kind or another.
+pub(crate) trait TestServer: Sized + Send {
+    type DB: ServerDatabase;
+
+    /// How many connections it has for its clients when told to have few, and how it is told.
+    const FEW_CONNECTIONS: &'static [&'static str];
+    /// Holds a whole table.
+    const LOCK_EXECUTIONS: &'static str;
+    /// Counts the sessions that wait for what others hold.
+    const WAITING: &'static str;
+    /// Lets the server read only, from now on.
+    const ONLY_READ: &'static [&'static str];
+
+    fn start_with(disk: Disk, settings: &[&str]) -> Option<Self>;
+    fn begin(&mut self);
+    fn kill(&mut self);
+    /// Ends it, and answers what it said all the while.
+    fn stop(self) -> Vec<String>;
+    fn port(&self) -> u16;
+    fn url_at(&self, port: u16) -> String;
+    async fn raw(&self) -> <Self::DB as Database>::Connection;
+    async fn execute(connection: &mut <Self::DB as Database>::Connection, sql: &'static str);
+    async fn number(connection: &mut <Self::DB as Database>::Connection, sql: &'static str) -> i64;
+    async fn pool(&self, connections: u32) -> Pool<Self::DB>;
+
+    fn url(&self) -> String {
+        self.url_at(self.port())
+    }
+
+    async fn open(&self) -> Manager<Self> {
+        Options::<Self>::new().connect(&self.url()).await.unwrap()
+    }
+}
+
+pub(crate) type Manager<S> = ServerLockManager<<S as TestServer>::DB>;
+pub(crate) type Options<S> = ServerOptions<<S as TestServer>::DB>;
+
+/// A test of each of these, on each kind of server.
+macro_rules! on_each_server {
+    ($($test:ident),* $(,)?) => {
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test::<crate::servers::postgres::Server>().await;
+                }
+            )*
+        }
+        #[cfg(feature = "mysql")]
+        mod on_mariadb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test::<crate::servers::mariadb::Server>().await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_each_server;

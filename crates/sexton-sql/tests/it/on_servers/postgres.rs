@@ -1,0 +1,67 @@
+//! PostgreSQL, as those tests see it.
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnection;
+use sqlx::{PgPool, Postgres};
+
+use super::TestServer;
+use crate::servers::postgres::Server;
+use crate::servers::process::Disk;
+
+impl TestServer for Server {
+    type DB = Postgres;
+
+    const FEW_CONNECTIONS: &'static [&'static str] = &[
+        "max_connections=8",
+        "superuser_reserved_connections=0",
+        "max_wal_senders=0",
+    ];
+    const LOCK_EXECUTIONS: &'static str = "LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE";
+    const WAITING: &'static str =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    const ONLY_READ: &'static [&'static str] = &[
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+        "SELECT pg_reload_conf()",
+    ];
+
+    fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
+        Server::start_with(disk, settings)
+    }
+
+    fn begin(&mut self) {
+        Server::begin(self);
+    }
+
+    fn kill(&mut self) {
+        Server::kill(self);
+    }
+
+    fn stop(self) -> Vec<String> {
+        Server::stop(self)
+    }
+
+    fn port(&self) -> u16 {
+        Server::port(self)
+    }
+
+    fn url_at(&self, port: u16) -> String {
+        Server::url_at(self, port)
+    }
+
+    async fn raw(&self) -> PgConnection {
+        Server::raw(self).await
+    }
+
+    async fn execute(connection: &mut PgConnection, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(connection).await.unwrap();
+    }
+
+    async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
+    }
+
+    async fn pool(&self, connections: u32) -> PgPool {
+        let pool = PoolOptions::new().max_connections(connections);
+        pool.connect(&self.url()).await.unwrap()
+    }
+}

@@ -1,0 +1,192 @@
+//! A PostgreSQL server of a test's own. `initdb` takes a second, so its result is kept and copied for each server.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tempfile::TempDir;
+
+use super::process::{self, Disk, Process, as_server_user, copy, free_port, own, run};
+
+/// The only one.
+pub(crate) const DATABASE: &str = "template1";
+pub(crate) const PASSWORD: &str = "correct horse";
+/// Raised when the template is made otherwise.
+const TEMPLATE: &str = "postgres-template-3";
+/// How it ends at once, and without a crash's remains in shared memory.
+const END_BY: &str = "QUIT";
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    folder: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    running: Option<Process>,
+}
+
+impl Server {
+    /// `None`, and says so, if the tests were told to do without.
+    pub(crate) fn start() -> Option<Server> {
+        Server::start_with(Disk::Lazy, &[])
+    }
+
+    pub(crate) fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
+        if process::is_declared_absent("postgres") {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        own(folder.path());
+        copy(&template(), &folder.path().join("data"));
+        let mut settings: Vec<String> = settings.iter().map(|&one| one.to_owned()).collect();
+        if disk == Disk::Lazy {
+            settings.extend(["fsync=off".to_owned(), "full_page_writes=off".to_owned()]);
+        }
+        let mut server = Server {
+            folder,
+            port: free_port(),
+            settings,
+            running: None,
+        };
+        server.begin();
+        Some(server)
+    }
+
+    /// Starts what was stopped, on the same port.
+    pub(crate) fn begin(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        let mut command = as_server_user(&program("postgres"), END_BY);
+        command
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .args(["-h", "127.0.0.1", "-k", "", "-p", &self.port.to_string()])
+            .args(["-c", "shared_buffers=32MB", "-c", "max_connections=60"])
+            .args(self.settings.iter().flat_map(|one| ["-c", one.as_str()]));
+        let ready = "database system is ready to accept";
+        self.running = Some(Process::start(command, ready));
+    }
+
+    /// SIGKILL to the server: as in a crash, nobody is told. Returns when its last process is gone.
+    pub(crate) fn kill(&mut self) {
+        self.end(Signal::SIGKILL);
+    }
+
+    /// Ends it, and answers what it said all the while.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        self.end(Signal::SIGINT)
+    }
+
+    fn end(&mut self, signal: Signal) -> Vec<String> {
+        let running = self.running.take();
+        running.map_or_else(Vec::new, |running| running.end(signal))
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// By way of another port, where something stands in between.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        let password = PASSWORD.replace(' ', "%20");
+        format!("postgres://sexton:{password}@127.0.0.1:{port}/{DATABASE}?sslmode=disable")
+    }
+
+    /// A connection of somebody else's.
+    pub(crate) async fn raw(&self) -> PgConnection {
+        let options: PgConnectOptions = self.url().parse().unwrap();
+        options.disable_statement_logging().connect().await.unwrap()
+    }
+
+    /// Statements of somebody else's.
+    pub(crate) async fn run(&self, sql: &str) {
+        let mut connection = self.raw().await;
+        let script = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(script)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// From now on nobody is let in without a password.
+    pub(crate) async fn ask_for_passwords(&self) {
+        let rules = self.folder.path().join("data").join("pg_hba.conf");
+        std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+        self.run("SELECT pg_reload_conf()").await;
+        // The postmaster reads them a moment later; whoever is let in with a wrong password came before that.
+        let wrong: PgConnectOptions = self.url().replace("correct", "wrong").parse().unwrap();
+        while wrong.connect().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Another manager, as another process would have.
+    pub(crate) async fn open(&self) -> PostgresLockManager {
+        PostgresOptions::new().connect(&self.url()).await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // At once, and without a crash's remains in shared memory.
+        self.end(Signal::SIGQUIT);
+    }
+}
+
+/// A program of PostgreSQL's.
+pub(crate) fn program(name: &str) -> PathBuf {
+    process::program(name, "postgres", "postgresql")
+}
+
+/// The folder that `initdb` left.
+fn template() -> PathBuf {
+    process::template(TEMPLATE, |folder| {
+        let password = folder.join("password");
+        File::create(&password)
+            .unwrap()
+            .write_all(PASSWORD.as_bytes())
+            .unwrap();
+        own(&password);
+        let data = folder.join("data");
+        run(as_server_user(&program("initdb"), END_BY)
+            .arg("-D")
+            .arg(&data)
+            .arg(format!("--pwfile={}", password.display()))
+            .args(["-U", "sexton", "-A", "trust", "-E", "UTF8", "--no-locale"])
+            .args(["--no-sync", "--wal-segsize=1"])
+            .current_dir(folder));
+        leave_one_database(&data);
+    })
+}
+
+/// Each database is 300 files to copy: one will do, and `template1` is there already.
+fn leave_one_database(data: &Path) {
+    let mut alone = as_server_user(&program("postgres"), END_BY)
+        .arg("--single")
+        .arg("-D")
+        .arg(data)
+        .arg(DATABASE)
+        .current_dir(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut statements = alone.stdin.take().unwrap();
+    statements
+        .write_all(
+            b"UPDATE pg_database SET datistemplate = false;\n\
+              DROP DATABASE template0;\nDROP DATABASE postgres;\nVACUUM;\n",
+        )
+        .unwrap();
+    drop(statements);
+    assert!(alone.wait().unwrap().success());
+}
