@@ -50,7 +50,7 @@ fn checking_starts_and_leaves_nothing() {
 #[test]
 fn a_bad_file_has_all_its_errors_on_standard_error() {
     let bad = r#"[store]
-url = "mysql://127.0.0.1/"
+url = "etcd://127.0.0.1/"
 
 [[task]]
 name = "digest"
@@ -72,12 +72,12 @@ http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKE
     assert_snapshot!(folder.run(&["check", "tasks.toml"]), @r#"
     exit 2
     --- stderr
-    error: this build of sexton has no MySQL store: build it with the feature `mysql`
+    error: unknown kind of store `etcd:`
      --> tasks.toml:2:7, field `store.url`
       |
-    2 | url = "mysql://127.0.0.1/"
-      |       ^^^^^^^^^^^^^^^^^^^^ found "mysql://127.0.0.1/"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
+    2 | url = "etcd://127.0.0.1/"
+      |       ^^^^^^^^^^^^^^^^^^^ found "etcd://127.0.0.1/"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
 
     error: the task is never due
      --> tasks.toml:4:1, task "digest"

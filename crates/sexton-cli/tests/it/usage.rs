@@ -81,12 +81,13 @@ fn a_store_that_cannot_be_used_is_told_before_anything_runs() {
         .file("text.db", "This is not a database, and longer than a header of one would be, which has a hundred bytes.\n");
     let errors = [
         "redis+sentinel://127.0.0.1/",
-        "mysql://user:hunter2@127.0.0.1/",
         "ftp://user:hunter2@127.0.0.1/",
         "hunter2",
         "sqlite:",
         "postgres://user:hunter2@127.0.0.1:port/app",
+        "mysql://user:hunter2@127.0.0.1:port/app",
         "postgres://user:hunter2@127.0.0.1:1/app",
+        "mysql://user:hunter2@127.0.0.1:1/app",
         "sqlite:no-such-folder/sexton.db",
         "sqlite:folder.db",
         "sqlite:text.db",
@@ -104,13 +105,14 @@ fn a_store_that_cannot_be_used_is_told_before_anything_runs() {
     let path = folder.path().canonicalize().unwrap();
     let errors = errors.concat().replace(path.to_str().unwrap(), "/folder");
     assert_snapshot!(errors, @r#"
-    error: --store: the Redis store's URL cannot be read: Sentinels need to be told the name of the master: …/mymaster; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
-    error: --store: this build of sexton has no MySQL store: build it with the feature `mysql`; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
-    error: --store: unknown kind of store `ftp:`; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
-    error: --store: unknown kind of store; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
-    error: --store: the SQLite store's URL names no file; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
-    error: --store: the PostgreSQL store's URL cannot be read: invalid port number; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database" or "memory:" (this process alone)
+    error: --store: the Redis store's URL cannot be read: Sentinels need to be told the name of the master: …/mymaster; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    error: --store: unknown kind of store `ftp:`; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    error: --store: unknown kind of store; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    error: --store: the SQLite store's URL names no file; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    error: --store: the PostgreSQL store's URL cannot be read: invalid port number; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    error: --store: the MySQL store's URL cannot be read: invalid port number; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
     error: the store cannot be used: postgres://127.0.0.1:1/app cannot be reached: check that the server runs and that host and port are right: error communicating with database: Connection refused (os error 111)
+    error: the store cannot be used: mysql://127.0.0.1:1/app cannot be reached: check that the server runs and that host and port are right: error communicating with database: Connection refused (os error 111)
     error: the store cannot be used: "/folder/no-such-folder/sexton.db" cannot be created: the directory "/folder/no-such-folder" does not exist
     error: the store cannot be used: "/folder/folder.db" is a directory, a SQLite database is a file
     error: the store cannot be used: sqlite:/folder/text.db is not a SQLite database (or is encrypted); choose another path: error returned from database: (code: 26) file is not a database

@@ -308,7 +308,7 @@ async fn compare(server: &Server, number: u32, steps: &[Step]) -> Result<(), Tes
     Ok(())
 }
 
-/// A failing case is printed whole, shrunk; PROPTEST_CASES and PROPTEST_RNG_SEED steer it.
+/// A failing case is printed whole, shrunk; PROPTEST_RNG_SEED steers it.
 #[test]
 fn a_server_answers_as_memory_does() {
     if crate::server::is_declared_absent() {

@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use sexton_core::lock::rules::{Changes, LockState};
 use sexton_core::lock::{Answer, Execution, LockError};
 use sexton_core::tick::ConcurrencyIndex;
+use sqlx::Connection;
 
 /// What a batch is made of.
 #[derive(Debug)]
@@ -195,7 +196,7 @@ async fn write<DB: Dialect>(
     Ok(Written::All)
 }
 
-/// Writes what has not changed meanwhile, each (task, index) for itself.
+/// Writes what has not changed meanwhile, each (task, index) for itself. Within a handler's transaction, if that is open.
 pub(super) async fn write_each<DB: Dialect>(
     manager: &ServerLockManager<DB>,
     connection: &mut DB::Connection,
@@ -203,7 +204,7 @@ pub(super) async fn write_each<DB: Dialect>(
     pairs: &BTreeSet<Pair>,
     changes: &Changes,
 ) -> Result<Kept, Trouble> {
-    if DB::STORES_BACK_AT_ONCE {
+    if DB::STORES_BACK_AT_ONCE || connection.is_in_transaction() {
         return DB::store_back(manager, connection, loaded, pairs, changes).await;
     }
     let mut transaction = DB::begin(manager, connection).await?;

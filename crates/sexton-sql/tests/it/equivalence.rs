@@ -29,7 +29,7 @@ async fn compare(steps: &[Step]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    // A failing case is printed whole, shrunk; PROPTEST_CASES and PROPTEST_RNG_SEED steer it.
+    // A failing case is printed whole, shrunk; PROPTEST_RNG_SEED steers it.
     #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
 
     #[test]

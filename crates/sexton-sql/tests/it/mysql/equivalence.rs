@@ -47,7 +47,7 @@ fn a_server_answers_as_memory_does() {
     let runtime = Runtime::new().unwrap();
     let clock = Clock::going();
     let pool = runtime.block_on(clock.pool(&server));
-    // A failing case is printed whole, shrunk; PROPTEST_CASES and PROPTEST_RNG_SEED steer it.
+    // A failing case is printed whole, shrunk; PROPTEST_RNG_SEED steers it.
     let config = Config {
         cases: 64,
         failure_persistence: None,

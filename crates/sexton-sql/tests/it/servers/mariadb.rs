@@ -63,6 +63,8 @@ impl Server {
             .arg(format!("--datadir={}", folder.join("data").display()))
             .arg(format!("--socket={}", folder.join("socket").display()))
             .arg(format!("--pid-file={}", folder.join("pid").display()))
+            // Of its own: a server that starts deletes what others have in a folder for all.
+            .arg(format!("--tmpdir={}", folder.display()))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .arg(format!("--port={}", self.port))
             .args(["--innodb-buffer-pool-size=32M", LOG_SIZE])
