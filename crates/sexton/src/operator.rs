@@ -14,7 +14,7 @@ const TRIGGER_TRIES_MAX: usize = 100;
 
 /// Pauses, triggers, cancels and looks at tasks through the store alone: for tools that run no tasks themselves.
 ///
-/// Instances learn of it with their next heartbeat, within 5 s unless they were told otherwise. What has a
+/// Instances learn of it at once from PostgreSQL, elsewhere with their next heartbeat: within 5 s unless they were told otherwise. What has a
 /// [`Scheduler`](crate::Scheduler) uses its [handle](crate::SchedulerHandle).
 ///
 /// Every call is cancel-safe: a change is made or not, whether or not the answer is awaited.

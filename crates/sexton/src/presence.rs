@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use sexton_core::lock::{Capability, InstanceReport, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
@@ -14,6 +16,9 @@ use crate::scheduler::Shared;
 
 /// Every so many heartbeats a sweep looks for what nobody will finish, even if nothing can be claimed.
 const SWEEP_EVERY: u32 = 6;
+
+/// At least this long after a heartbeat comes the one for what others have changed since: many changes are heard of at once.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
 /// How often the machine's date is looked at, to see whether somebody set it or the machine was suspended.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
@@ -28,7 +33,9 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
     let started_at = link.clock.now();
     let mut failures = 0;
     let mut until_sweep = 0;
+    let mut changes = link.manager.changes();
     loop {
+        let beat_at = link.clock.monotonic();
         let report = InstanceReport {
             instance: shared.instance.clone(),
             started_at,
@@ -57,8 +64,25 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
                 backoff(failures).min(shared.heartbeat)
             }
         };
-        link.clock.sleep_until(link.clock.monotonic() + pause).await;
+        tokio::select! {
+            biased;
+            () = link.clock.sleep_until(link.clock.monotonic() + pause) => {}
+            () = next_change(&mut changes) => {
+                link.clock.sleep_until(beat_at + BETWEEN_CHANGES).await;
+            }
+        }
     }
+}
+
+/// Completes when others have changed something; never, if the store cannot tell.
+async fn next_change(changes: &mut Option<BoxStream<'static, ()>>) {
+    if let Some(stream) = changes {
+        match stream.next().await {
+            Some(()) => return,
+            None => *changes = None,
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {

@@ -13,7 +13,7 @@ use sexton_core::name::TaskName;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 use crate::program::{Program, ask_until};
-use crate::redis_server;
+use crate::{redis_server, servers};
 
 const PERIOD_MS: i64 = 200;
 /// How many executions a tick of a task has; there are two tasks of each.
@@ -131,6 +131,30 @@ fn five_programs_on_a_redis_server_do_too() {
     every_tick_runs_once(&runtime, folder.path(), &url, || {
         let connecting = RedisLockManager::connect(&url);
         Box::new(runtime.block_on(connecting).unwrap())
+    });
+}
+
+#[test]
+fn five_programs_on_a_postgresql_server_do_too() {
+    let Some(server) = servers::postgres::Server::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    every_tick_runs_once(&runtime, folder.path(), &server.url(), || {
+        Box::new(runtime.block_on(server.open()))
+    });
+}
+
+#[test]
+fn five_programs_on_a_mariadb_server_do_too() {
+    let Some(server) = servers::mariadb::Server::start() else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    every_tick_runs_once(&runtime, folder.path(), &server.url(), || {
+        Box::new(runtime.block_on(server.open()))
     });
 }
 

@@ -35,5 +35,12 @@ mod redis_server;
 mod refused;
 mod run;
 mod server;
+#[path = "../../../sexton-sql/tests/it/servers"]
+#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
+mod servers {
+    pub(crate) mod mariadb;
+    pub(crate) mod postgres;
+    pub(crate) mod process;
+}
 mod signals;
 mod usage;

@@ -41,6 +41,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 pub use claim::{
@@ -136,6 +137,16 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Transactions for handlers whose writes are to commit together with the settling of their execution; needed for
     /// [`Capability::Transactions`].
     fn transactions(&self) -> Option<Arc<dyn Transactions>> {
+        None
+    }
+
+    /// Tells when other clients have changed something that instances should hear of: what waits to be claimed, a cancel, a pause, a
+    /// definition. An item is a hint that a heartbeat is worth while before its time and nothing more: several changes may be one
+    /// item, there may be items without a change, and one may never come. `None` if the store cannot tell; then the next heartbeat
+    /// finds what there is.
+    ///
+    /// Called within a Tokio runtime. The stream is cancel-safe and ends with its drop.
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
         None
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
@@ -74,6 +75,8 @@ impl Dialect for MySql {
     };
 
     const STORES_BACK_AT_ONCE: bool = false;
+
+    const TELLS: bool = false;
 
     fn parse_url(url: &str) -> Result<MySqlConnectOptions, OpenError> {
         url::parse(url)
@@ -150,6 +153,14 @@ impl Dialect for MySql {
         let clock = manager.sql().clock.query(&[]);
         let row = clock.fetch_one(connection).await?;
         Ok(tick(row.try_get_unchecked(0)?)?.timestamp())
+    }
+
+    async fn tell(_: &Manager, _: &mut MySqlConnection) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn changes(_: &Manager) -> Option<BoxStream<'static, ()>> {
+        None
     }
 
     async fn load(

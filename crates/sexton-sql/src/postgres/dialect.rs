@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
@@ -18,7 +19,7 @@ use super::PostgresLockManager as Manager;
 use super::load::{load, load_candidates, text};
 use super::sql::Sql;
 use super::store_back::store_back;
-use super::{fleet, history, schema, tasks, url};
+use super::{changes, fleet, history, schema, tasks, url};
 use crate::define::Definitions;
 use crate::error::OpenError;
 use crate::record_row::tick;
@@ -70,6 +71,8 @@ impl Dialect for Postgres {
     };
 
     const STORES_BACK_AT_ONCE: bool = true;
+
+    const TELLS: bool = true;
 
     fn parse_url(url: &str) -> Result<PgConnectOptions, OpenError> {
         url::parse(url)
@@ -143,6 +146,14 @@ impl Dialect for Postgres {
     ) -> Result<Timestamp, Trouble> {
         let row = manager.sql().clock.query().fetch_one(connection).await?;
         Ok(tick(row.try_get(0)?)?.timestamp())
+    }
+
+    async fn tell(manager: &Manager, connection: &mut PgConnection) -> Result<(), Trouble> {
+        changes::tell(manager, connection).await
+    }
+
+    fn changes(manager: &Manager) -> Option<BoxStream<'static, ()>> {
+        Some(changes::changes(manager))
     }
 
     async fn load(

@@ -12,6 +12,10 @@
 //! Connections need nothing of a session's: a pooler that hands out connections by transaction will do, if it knows prepared
 //! statements (PgBouncer from 1.21 on, with `max_prepared_statements`).
 //!
+//! What others do (a trigger, a cancel, a pause, a handover) is told by `NOTIFY` on a channel of these tables' own, for which each scheduler listens
+//! by one more connection. Nothing rests on it: what was not heard, behind a pooler for one, is found by the next heartbeat.
+//! [`listen(false)`](crate::ServerOptions::listen) spares the connection.
+//!
 //! # Tables
 //! | table | holds |
 //! |---|---|
@@ -54,6 +58,7 @@
 //! # }
 //! ```
 
+mod changes;
 mod dialect;
 pub(crate) mod error;
 mod fleet;

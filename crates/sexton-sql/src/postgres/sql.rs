@@ -77,6 +77,9 @@ pub struct Sql {
     pub(crate) task_names: Statement,
     pub(crate) task_states: Statement,
     pub(crate) task_registers: Statement,
+    pub(crate) tell: Statement,
+    /// Where clients of these tables tell each other that something has changed.
+    pub(crate) channel: String,
 }
 
 impl Sql {
@@ -142,6 +145,9 @@ impl Sql {
                 WHERE namespace = $1 AND task = ANY ($2::text[]) AND watermark_ms IS NOT NULL \
                 ORDER BY task, concurrency_index",
             ),
+            // $1 the channel, $2 the namespace
+            tell: new("SELECT pg_notify($1, $2)"),
+            channel: format!("sexton_{:016x}", names.lock_key()),
         }
     }
 }

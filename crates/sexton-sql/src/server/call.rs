@@ -88,3 +88,18 @@ impl<DB: Dialect> Errand<DB> for Now {
         DB::clock_now(manager, connection).await
     }
 }
+
+/// Tells other clients that something has changed.
+pub(super) struct Tell;
+
+impl<DB: Dialect> Errand<DB> for Tell {
+    type Found = ();
+
+    async fn run(
+        &mut self,
+        manager: &ServerLockManager<DB>,
+        connection: &mut DB::Connection,
+    ) -> Result<(), Trouble> {
+        DB::tell(manager, connection).await
+    }
+}

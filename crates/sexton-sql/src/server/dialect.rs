@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
@@ -92,6 +93,9 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> {
     /// Whether [`Dialect::store_back`] is one statement, and so needs no transaction around it.
     const STORES_BACK_AT_ONCE: bool;
 
+    /// Whether clients can be told of changes.
+    const TELLS: bool;
+
     /// Reads a URL.
     fn parse_url(url: &str) -> Result<Options<Self>, OpenError>;
 
@@ -142,6 +146,15 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> {
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Timestamp, Trouble>> + Send;
+
+    /// Tells other clients that something of the namespace has changed, if [`Dialect::TELLS`].
+    fn tell(
+        manager: &ServerLockManager<Self>,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// What other clients tell, by a connection of its own, if [`Dialect::TELLS`].
+    fn changes(manager: &ServerLockManager<Self>) -> Option<BoxStream<'static, ()>>;
 
     /// Loads what a batch touches, in one statement and so from one snapshot.
     fn load(

@@ -64,6 +64,14 @@ impl<DB: Dialect> Source<DB> {
         }))
     }
 
+    #[cfg(feature = "postgres")]
+    pub(super) fn connect_options(&self) -> Options<DB> {
+        match self {
+            Source::Own(own) => own.options.clone(),
+            Source::Pool(pool) => pool.connect_options().as_ref().clone(),
+        }
+    }
+
     /// Where it leads to, without user or password.
     pub(super) fn location(&self) -> String {
         match self {

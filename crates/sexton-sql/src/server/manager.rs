@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
@@ -16,7 +17,7 @@ use sexton_core::lock::{
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
 use super::ServerLockManager;
-use super::call::Now;
+use super::call::{Now, Tell};
 use super::decide::Kind;
 use super::dialect::Dialect;
 use super::fleet::{Heartbeat, Instances, Leave};
@@ -46,6 +47,10 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
 
     fn transactions(&self) -> Option<Arc<dyn Transactions>> {
         Some(Arc::new(self.clone()))
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        self.inner.listens.then(|| DB::changes(self)).flatten()
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {
@@ -94,7 +99,9 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
             wanted: Wanted::by_releases,
             execution: |lock| &lock.execution,
         };
-        self.decide(kind, batch, LockState::release).await
+        let released = self.decide(kind, batch, LockState::release).await?;
+        self.tell_others().await;
+        Ok(released)
     }
 
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
@@ -130,7 +137,15 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
     ) -> Result<Answer<Vec<Defined>>, LockError> {
         check_batch_size(batch.len())?;
         let mut errand = Define::new::<DB>(instance, batch);
-        self.call("define tasks", &mut errand).await
+        let defined = self.call("define tasks", &mut errand).await?;
+        if defined
+            .value
+            .iter()
+            .any(|defined| *defined != Defined::Same)
+        {
+            self.tell_others().await;
+        }
+        Ok(defined)
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
@@ -150,7 +165,9 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
             tasks: tasks.iter().collect::<BTreeSet<_>>(),
             change,
         };
-        self.call("pause or resume", &mut errand).await
+        let changed = self.call("pause or resume", &mut errand).await?;
+        self.tell_others().await;
+        Ok(changed)
     }
 
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
@@ -160,7 +177,9 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
             wanted: Wanted::by_enqueues,
             execution: |enqueue| &enqueue.execution,
         };
-        self.decide(kind, batch, LockState::enqueue).await
+        let enqueued = self.decide(kind, batch, LockState::enqueue).await?;
+        self.tell_others().await;
+        Ok(enqueued)
     }
 
     async fn request_cancel(
@@ -176,6 +195,9 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
         let Answer { now, value } = self.decide(kind, batch, LockState::request_cancel).await?;
         let answered = value.into_iter().next();
         let value = answered.unwrap_or(CancelRequested::NotRunning);
+        if value != CancelRequested::NotRunning {
+            self.tell_others().await;
+        }
         Ok(Answer { now, value })
     }
 
@@ -189,5 +211,14 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError> {
         self.prune_history(retention, limit).await
+    }
+}
+
+impl<DB: Dialect> ServerLockManager<DB> {
+    async fn tell_others(&self) {
+        if DB::TELLS {
+            // Whoever is not told finds it with the next heartbeat.
+            let _ = self.call("tell others", &mut Tell).await;
+        }
     }
 }

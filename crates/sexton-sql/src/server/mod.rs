@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::OpenError;
 use crate::patience::Patience;
 
-use dialect::{Dialect, Prepared};
+use dialect::{Dialect, Options, Prepared};
 use error::{Outage, Trouble};
 use lane::Source;
 
@@ -62,6 +62,7 @@ struct Inner<DB: Dialect> {
     location: String,
     namespace: Namespace,
     wait_max: Duration,
+    listens: bool,
     sql: DB::Sql,
 }
 
@@ -105,6 +106,12 @@ impl<DB: Dialect> ServerLockManager<DB> {
         self.inner.source.close().await;
     }
 
+    /// How a connection besides the others is made.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn connect_options(&self) -> Options<DB> {
+        self.inner.source.connect_options()
+    }
+
     /// What the dialect's statements are.
     pub(crate) fn sql(&self) -> &DB::Sql {
         &self.inner.sql
@@ -133,6 +140,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
             location,
             namespace: options.namespace,
             wait_max: limit,
+            listens: options.listens,
             sql,
         };
         Ok(ServerLockManager {

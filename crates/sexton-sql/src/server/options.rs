@@ -49,6 +49,7 @@ pub struct ServerOptions<DB: Dialect> {
     pub(super) migrations: Migrations,
     pub(super) wait_max: Duration,
     connections_max: u32,
+    pub(super) listens: bool,
     database: PhantomData<fn() -> DB>,
 }
 
@@ -86,6 +87,7 @@ impl<DB: Dialect> ServerOptions<DB> {
             migrations: Migrations::default(),
             wait_max: ServerOptions::<DB>::WAIT_MAX,
             connections_max: ServerOptions::<DB>::CONNECTIONS_MAX,
+            listens: DB::TELLS,
             database: PhantomData,
         }
     }
@@ -131,6 +133,15 @@ impl<DB: Dialect> ServerOptions<DB> {
     #[must_use]
     pub fn connections_max(mut self, connections: u32) -> ServerOptions<DB> {
         self.connections_max = connections.max(1);
+        self
+    }
+
+    /// Whether schedulers hear at once of what others did (a trigger, a cancel, a pause, a handover), by one more connection each that listens
+    /// for it. Only PostgreSQL can tell (`LISTEN`), and does unless told otherwise; elsewhere, and behind a pooler that hands out
+    /// connections by transaction, the next heartbeat finds it.
+    #[must_use]
+    pub fn listen(mut self, listen: bool) -> ServerOptions<DB> {
+        self.listens = listen && DB::TELLS;
         self
     }
 

@@ -154,8 +154,9 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How often the instance shows itself to the store and asks what others want of it: recovery, triggers and
-    /// cancelling take up to so long to be noticed; 5 s unless said, at least 50 ms.
+    /// How often the instance shows itself to the store and asks what others want of it: recovery, and triggers and
+    /// cancelling where the store cannot tell by itself (PostgreSQL can), take up to so long to be noticed; 5 s unless said, at
+    /// least 50 ms.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
         self.heartbeat = every.max(Duration::from_millis(50));

@@ -48,5 +48,7 @@ mod servers {
 mod shutdown;
 mod simulation;
 mod store_trouble;
+#[cfg(feature = "postgres")]
+mod told;
 #[cfg(feature = "sqlite")]
 mod transactional;

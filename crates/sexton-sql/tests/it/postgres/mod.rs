@@ -1,5 +1,6 @@
 //! `PostgresLockManager`, on servers that the tests start.
 
+mod changes;
 mod clock;
 mod conformance;
 mod equivalence;
