@@ -73,6 +73,36 @@ pub enum Command {
         after_help = "The instance learns of it within a heartbeat (5 s), asks the run to end, and kills it after a grace period."
     )]
     Cancel(CancelArguments),
+    /// Look after the store itself
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+/// What to do with the store itself.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Make the store's tables, or bring them to this program's version
+    #[command(
+        after_help = "Examples:\n  sexton store migrate --store postgres://owner@db.example/app\n  sexton store migrate --store postgres:///app --print | psql app\n\n`sexton run` does so by itself, if its user may create tables; once they are there, it need not."
+    )]
+    Migrate(MigrateArguments),
+}
+
+/// How to migrate.
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// Print the SQL for somebody else to run, and connect to nothing
+    #[arg(long)]
+    pub print: bool,
+    /// Print what leads on from this version of the tables [default: 0, no tables]
+    #[arg(long, value_name = "VERSION", requires = "print", value_parser = clap::value_parser!(i64).range(0..))]
+    pub from: Option<i64>,
+    /// The store [default: the task file's, or sqlite:sexton.db]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// The task file whose store it is
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// Which store.

@@ -101,7 +101,7 @@ pub enum OpenError {
     /// The tables are missing or old, and were not to be made or changed.
     #[error(
         "{store} has schema version {found} (0: no tables), version {needed} is needed, \
-         and migrations were not to be applied: apply them first"
+         and migrations were not to be applied: apply them first, as by `sexton store migrate`"
     )]
     OlderSchema {
         /// The store.

@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::{Arguments, Command, FileArguments};
+use crate::args::{Arguments, Command, FileArguments, StoreCommand};
 use crate::config;
 use crate::crontab::{self, SystemUsers};
 use crate::diagnostic::Rejected;
@@ -54,6 +54,9 @@ pub fn execute(arguments: Arguments) -> Exit {
         Command::Pause(arguments) => operate::pause(&arguments, &environment),
         Command::Resume(arguments) => operate::resume(&arguments, &environment),
         Command::Cancel(arguments) => operate::cancel(&arguments, &environment),
+        Command::Store(StoreCommand::Migrate(arguments)) => {
+            operate::migrate(&arguments, &environment)
+        }
     };
     match done {
         Ok(exit) => exit,

@@ -18,6 +18,7 @@ mod fleet;
 mod good_files;
 mod http;
 mod machine_clock;
+mod migrate;
 mod next;
 mod operate;
 mod program;

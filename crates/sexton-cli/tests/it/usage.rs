@@ -146,6 +146,7 @@ fn help() {
       pause    Pause a task all over the fleet: ticks that come due are skipped until it is resumed
       resume   Resume a task that is paused
       cancel   Cancel what a task runs, on whichever instance
+      store    Look after the store itself
       help     Print this message or the help of the given subcommand(s)
 
     Options:

@@ -79,7 +79,7 @@ use sexton_core::name::Namespace;
 use sqlx::SqlitePool;
 
 pub use options::SqliteOptions;
-pub use schema::APPLICATION_ID;
+pub use schema::{APPLICATION_ID, migration_sql};
 pub use url::Missing;
 
 use crate::error::OpenError;

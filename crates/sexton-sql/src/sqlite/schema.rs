@@ -5,7 +5,7 @@
 //! by. Nothing is written to a database before it is known to be ours or empty.
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::error::Trouble;
 use crate::error::OpenError;
@@ -48,17 +48,9 @@ pub(super) async fn prepare(
         found.check_ours(location)?;
     }
     let version = found.version(location)?;
-    for (number, script) in MIGRATIONS {
-        if number > version {
-            sqlx::raw_sql(script).execute(&mut *transaction).await?;
-            sqlx::query(
-                "INSERT INTO sexton_schema (version, applied_at_ms) \
-                 VALUES ($1, CAST(unixepoch('subsec') * 1000 AS INTEGER))",
-            )
-            .bind(number)
-            .execute(&mut *transaction)
-            .await?;
-        }
+    for step in steps(version) {
+        let step = AssertSqlSafe(step);
+        sqlx::raw_sql(step).execute(&mut *transaction).await?;
     }
     if place != Place::Shared && found.foreign_table.is_none() {
         sqlx::raw_sql(MARK_AS_OURS)
@@ -67,6 +59,35 @@ pub(super) async fn prepare(
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// What leads from a version to the newest, step by step.
+fn steps(from: i64) -> impl Iterator<Item = String> {
+    let steps = MIGRATIONS
+        .into_iter()
+        .filter(move |(number, _)| *number > from);
+    steps.map(|(number, script)| {
+        format!(
+            "{script}\nINSERT INTO sexton_schema (version, applied_at_ms) \
+             VALUES ({number}, CAST(unixepoch('subsec') * 1000 AS INTEGER));\n"
+        )
+    })
+}
+
+/// The script that brings the tables in a SQLite database from `version` to the newest one, 0 for a database without them: for those who keep
+/// the migrations of an application's database themselves. Opening a [`SqliteLockManager`](super::SqliteLockManager) does the same.
+///
+/// ```
+/// use sexton_sql::sqlite::migration_sql;
+///
+/// assert!(migration_sql(0).contains("CREATE TABLE sexton_registers"));
+/// ```
+#[must_use]
+pub fn migration_sql(version: i64) -> String {
+    let head =
+        format!("-- Sexton's tables, from version {version} to version {VERSION}.\nBEGIN;\n\n");
+    let steps = steps(version).collect::<String>();
+    [&head, steps.as_str(), "\nCOMMIT;\n"].concat()
 }
 
 /// A pragma takes no parameters; a test keeps the number equal to [`APPLICATION_ID`].

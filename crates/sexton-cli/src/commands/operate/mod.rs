@@ -2,6 +2,7 @@
 
 mod act;
 mod history;
+mod migrate;
 mod store;
 mod table;
 mod tasks;
@@ -14,8 +15,8 @@ use thiserror::Error;
 
 use super::{Exit, chain, complain};
 use crate::args::{
-    CancelArguments, HistoryArguments, PauseArguments, StoreArguments, TaskArguments,
-    TasksArguments, TriggerArguments,
+    CancelArguments, HistoryArguments, MigrateArguments, PauseArguments, StoreArguments,
+    TaskArguments, TasksArguments, TriggerArguments,
 };
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
@@ -43,6 +44,8 @@ enum Refused {
     NeverDefined { name: String },
     #[error("{0}")]
     NothingToDo(String),
+    #[error(transparent)]
+    Script(#[from] sexton_sql::OpenError),
     #[error("{0}")]
     NotSucceeded(String),
     #[error(transparent)]
@@ -69,14 +72,18 @@ fn operate(
     environment: &Environment,
     work: impl AsyncFnOnce(&Opened) -> Result<(), Refused>,
 ) -> io::Result<Exit> {
+    told(async || {
+        let opened = store::open(arguments, environment).await?;
+        work(&opened).await
+    })
+}
+
+/// Does `work`, and tells why if it cannot be done.
+fn told(work: impl AsyncFnOnce() -> Result<(), Refused>) -> io::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let done = runtime.block_on(async {
-        let opened = store::open(arguments, environment).await?;
-        work(&opened).await
-    });
-    match done {
+    match runtime.block_on(work()) {
         Ok(()) => Ok(Exit::Done),
         Err(Refused::Write(error)) => Err(error),
         Err(Refused::File(rejected)) => Ok(complain(&rejected.to_string(), Exit::BadInput)),
@@ -145,6 +152,14 @@ pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Res
     operate(&arguments.store, environment, async |opened| {
         act::cancel(arguments, &opened.operator).await
     })
+}
+
+/// `sexton store migrate`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn migrate(arguments: &MigrateArguments, environment: &Environment) -> io::Result<Exit> {
+    told(async || migrate::migrate(arguments, environment).await)
 }
 
 /// The task of this name, if the store has heard of it; else with what its name was meant to be, perhaps.

@@ -1,5 +1,7 @@
 //! The store to operate on.
 
+use std::path::Path;
+
 use sexton::Operator;
 use sexton::name::Namespace;
 use sexton::sqlite::Missing;
@@ -18,22 +20,30 @@ pub(super) struct Opened {
     pub(super) file: Option<TaskFile>,
 }
 
+/// Which store is named, and by which file, if one was given.
+pub(super) fn named(
+    store: Option<&str>,
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Result<(StoreUrl, Option<TaskFile>), Refused> {
+    let loaded = file.map(|path| config::load(path, environment));
+    let file = loaded
+        .transpose()
+        .map_err(|rejected| Refused::File(Box::new(rejected)))?;
+    let url = store::url(store, file.as_ref())?;
+    if url == StoreUrl::Memory {
+        return Err(Refused::Memory);
+    }
+    Ok((url, file))
+}
+
 /// Opens the store that is named, which must be there: a wrong name is no reason to make one.
 pub(super) async fn open(
     arguments: &StoreArguments,
     environment: &Environment,
 ) -> Result<Opened, Refused> {
-    let loaded = arguments
-        .file
-        .as_ref()
-        .map(|path| config::load(path, environment));
-    let file = loaded
-        .transpose()
-        .map_err(|rejected| Refused::File(Box::new(rejected)))?;
-    let url = store::url(arguments.store.as_deref(), file.as_ref())?;
-    if url == StoreUrl::Memory {
-        return Err(Refused::Memory);
-    }
+    let (store, path) = (arguments.store.as_deref(), arguments.file.as_deref());
+    let (url, file) = named(store, path, environment)?;
     let namespace = match &arguments.namespace {
         Some(name) => Some(
             Namespace::new(name)
