@@ -18,30 +18,21 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sexton_core::clock::{Clock, SystemClock};
-use sexton_core::lock::{
-    Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
-};
-use sexton_core::name::{InstanceId, Namespace, TaskName};
-use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
-use sexton_sql::PostgresLockManager;
 use sexton_sql::postgres::PostgresOptions;
-use tokio::task::JoinSet;
 
+mod claiming;
 #[path = "../tests/it/servers"]
 mod servers {
     pub(crate) mod postgres;
     pub(crate) mod process;
 }
 
+use claiming::{CLIENTS, Client, MEASURED, Work, per_second};
 use servers::postgres::{DATABASE, Server, program};
 use servers::process::Disk;
 
 const BATCHES: [u32; 4] = [1, 10, 100, 1_000];
-const CLIENTS: u32 = 4;
-const MEASURED: Duration = Duration::from_secs(4);
 /// DESIGN.md's aim for batches of 100.
 const AIM: f64 = 0.8;
 
@@ -70,12 +61,12 @@ impl Statements {
     async fn seen_by(server: &Server) -> Statements {
         let options = PostgresOptions::new().connections_max(1);
         let manager = options.connect(&server.url()).await.unwrap();
-        let client = Client::new(manager, 0, 1);
+        let client = Client::new(Arc::new(manager.clone()), 0, 1);
         client.step(Work::Claim, 0).await;
         let store_back = last_statement(server, "%INSERT INTO%").await;
         client.step(Work::Lose, 0).await;
         let load = last_statement(server, "%unnest%").await;
-        client.manager.close().await;
+        manager.close().await;
         Statements { load, store_back }
     }
 
@@ -172,113 +163,22 @@ fn pgbench(server: &Server, batch: u32, text: &str) -> f64 {
     rate * f64::from(batch)
 }
 
-/// One client: a batch of tasks of its own, an instance.
-struct Client {
-    manager: PostgresLockManager,
-    instance: InstanceId,
-    tasks: Vec<TaskName>,
-}
-
-#[derive(Clone, Copy)]
-enum Work {
-    Claim,
-    ClaimAndSettle,
-    /// Claims what is taken already.
-    Lose,
-}
-
-impl Client {
-    fn new(manager: PostgresLockManager, number: u32, batch: u32) -> Client {
-        let name = |task| TaskName::new(format!("task-{number}-{task}")).unwrap();
-        Client {
-            manager,
-            instance: InstanceId::random(),
-            tasks: (0..batch).map(name).collect(),
-        }
-    }
-
-    /// Ticks long past, so that each is later than the one before and none too early.
-    async fn claim(&self, round: i64) -> (Vec<Claim>, Vec<Verdict>) {
-        let claim = |task: &TaskName| {
-            let execution = Execution {
-                task: task.clone(),
-                index: ConcurrencyIndex::ONE,
-                tick: Tick::from_millis(1_600_000_000_000 + round * 1_000).unwrap(),
-            };
-            Claim::new(execution, Concurrency::ONE, self.instance.clone())
-        };
-        let claims: Vec<_> = self.tasks.iter().map(claim).collect();
-        let answer = self.manager.claim(ClaimLead::default(), &claims).await;
-        (claims, answer.unwrap().value)
-    }
-
-    async fn step(&self, work: Work, round: i64) {
-        let round = match work {
-            Work::Lose => 0,
-            Work::Claim | Work::ClaimAndSettle => round,
-        };
-        let (claims, verdicts) = self.claim(round).await;
-        if let Work::ClaimAndSettle = work {
-            let now = SystemClock.now();
-            let settle = |(claim, verdict): (Claim, Verdict)| {
-                let Some(grant) = verdict.grant() else {
-                    unreachable!("nobody else claims")
-                };
-                let lock = HeldLock {
-                    execution: claim.execution,
-                    claim_id: claim.claim_id,
-                    fence: grant.fence,
-                };
-                Settlement::new(lock, Outcome::Succeeded, now, now)
-            };
-            let pairs = claims.into_iter().zip(verdicts);
-            let settlements: Vec<_> = pairs.map(settle).collect();
-            self.manager.settle(&settlements).await.unwrap();
-        }
-    }
-}
-
-/// How many claims a second all clients together had answered.
-async fn per_second(server: &Server, batch: u32, work: Work, name: &str) -> f64 {
-    let namespace = Namespace::new(format!("{name}-{batch}")).unwrap();
-    let options = PostgresOptions::new()
-        .namespace(namespace)
-        .connections_max(CLIENTS);
-    let manager = options.connect(&server.url()).await.unwrap();
-    let clients = (0..CLIENTS).map(|number| Arc::new(Client::new(manager.clone(), number, batch)));
-    let mut running = JoinSet::new();
-    for client in clients {
-        // What everything costs the first time is nobody's pace.
-        client.step(Work::Claim, 0).await;
-        running.spawn(async move {
-            let began = SystemClock.monotonic();
-            let mut rounds: u32 = 0;
-            loop {
-                rounds += 1;
-                client.step(work, i64::from(rounds)).await;
-                let passed = SystemClock.monotonic() - began;
-                if passed >= MEASURED {
-                    return f64::from(rounds) / passed.as_secs_f64();
-                }
-            }
-        });
-    }
-    let rounds: f64 = running.join_all().await.into_iter().sum();
-    manager.close().await;
-    rounds * f64::from(batch)
-}
-
 async fn measure(server: &Server) {
     server.run(BARE_TABLE).await;
     let statements = Statements::seen_by(server).await;
+    let open = async |namespace| {
+        let options = PostgresOptions::new().namespace(namespace);
+        let options = options.connections_max(CLIENTS);
+        options.connect(&server.url()).await.unwrap()
+    };
     for batch in BATCHES {
         server.run("TRUNCATE bare; CHECKPOINT").await;
         let bare = pgbench(server, batch, &bare_script(batch));
         let same = pgbench(server, batch, &statements.script(batch));
         assert!(pgbench_has_written(server, batch).await);
-        let claims = per_second(server, batch, Work::Claim, "claimed").await;
-        let settled = per_second(server, batch, Work::ClaimAndSettle, "settled").await;
-        let lost = per_second(server, batch, Work::Lose, "lost").await;
+        let claims = per_second(&open, batch, Work::Claim).await;
+        let settled = per_second(&open, batch, Work::ClaimAndSettle).await;
+        let lost = per_second(&open, batch, Work::Lose).await;
         let aim = if batch == 100 {
             format!(", aim {AIM}")
         } else {

@@ -12,6 +12,10 @@ use crate::words::{delivery_of, overlap_of};
 
 /// A row that is not what any version wrote: where, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    unreachable_pub,
+    reason = "in a sealed trait of the servers, which not every build has"
+)]
 pub struct Unreadable(pub(crate) String);
 
 /// The columns of an execution as the database has them.

@@ -12,6 +12,10 @@ use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 /// Keys of what a batch touches, each once and in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(
+    unreachable_pub,
+    reason = "in a sealed trait of the servers, which not every build has"
+)]
 pub struct Wanted {
     /// (task, index) pairs whose register decides.
     pub registers: BTreeSet<(TaskName, ConcurrencyIndex)>,

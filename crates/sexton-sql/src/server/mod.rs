@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::OpenError;
 use crate::patience::Patience;
 
-use dialect::{Dialect, Options, Prepared};
+use dialect::{Dialect, Prepared};
 use error::{Outage, Trouble};
 use lane::Source;
 
@@ -108,7 +108,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
 
     /// How a connection besides the others is made.
     #[cfg(feature = "postgres")]
-    pub(crate) fn connect_options(&self) -> Options<DB> {
+    pub(crate) fn connect_options(&self) -> dialect::Options<DB> {
         self.inner.source.connect_options()
     }
 
@@ -123,6 +123,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
     }
 
     /// The limit of a call.
+    #[cfg(feature = "postgres")]
     pub(crate) fn wait_max(&self) -> Duration {
         self.inner.wait_max
     }
