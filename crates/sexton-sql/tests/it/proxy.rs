@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Open,
-    /// The server hears what is sent; its next answer is swallowed, and the connection ends.
-    CutAtAnswer,
+    /// The server hears what is sent; after so many answers the next one is swallowed, and the connection ends.
+    CutAfter(u32),
 }
 
 /// Runs until it is dropped.
@@ -50,7 +50,17 @@ impl Proxy {
 
     /// The next answer, on whichever connection, is lost along with its connection. One only: the line is open again then.
     pub(crate) fn cut_at_the_next_answer(&self) {
-        self.line.send_replace(Line::CutAtAnswer);
+        self.cut_after(0);
+    }
+
+    /// The same, once so many answers more have come through.
+    pub(crate) fn cut_after(&self, answers: u32) {
+        self.line.send_replace(Line::CutAfter(answers));
+    }
+
+    /// Whether the answer that was to be lost has not come, and now need not be.
+    pub(crate) fn mend(&self) -> bool {
+        self.line.send_replace(Line::Open) != Line::Open
     }
 
     /// Returns when an answer was lost.
@@ -70,8 +80,17 @@ async fn carry(client: TcpStream, upstream: TcpStream, line: &watch::Sender<Line
     let answered = async {
         let mut bytes = [0; 8 * 1024];
         while let Ok(count) = from_server.read(&mut bytes).await {
-            let is_cut = line
-                .send_if_modified(|line| std::mem::replace(line, Line::Open) == Line::CutAtAnswer);
+            let is_cut = line.send_if_modified(|line| match line {
+                Line::Open => false,
+                Line::CutAfter(0) => {
+                    *line = Line::Open;
+                    true
+                }
+                Line::CutAfter(left) => {
+                    *left -= 1;
+                    false
+                }
+            });
             if count == 0 || is_cut || to_client.write_all(&bytes[..count]).await.is_err() {
                 return;
             }

@@ -6,15 +6,16 @@ mod faults;
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod transactions;
 
-use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions};
+use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions, TransactionalDatabase};
 use sqlx::{Database, Pool};
 
 use crate::servers::process::Disk;
 
 /// A server of one kind or another.
 pub(crate) trait TestServer: Sized + Send {
-    type DB: ServerDatabase;
+    type DB: ServerDatabase + TransactionalDatabase<Manager = Manager<Self>>;
 
     /// How many connections it has for its clients when told to have few, and how it is told.
     const FEW_CONNECTIONS: &'static [&'static str];
