@@ -78,10 +78,10 @@ pub use sexton_sql::sqlite::{self, SqliteLockManager};
 pub use sexton_sql::{BeginError, OpenTx, TransactionalDatabase, Tx};
 pub use task::{ReadyTask, Task, TaskError, TaskProblem};
 
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../docs/policies.md")]
 struct Policies;

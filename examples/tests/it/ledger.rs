@@ -11,8 +11,8 @@ use crate::servers::{mariadb, postgres};
 const REPLICAS: usize = 4;
 const TASKS: i64 = 10;
 /// Ten ticks a second and task.
-const SECONDS: i64 = 11;
-const LIMIT: Duration = Duration::from_secs(120);
+const SECONDS: i64 = 21;
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Numbers that look random and are the same for the same seed.
 struct Chance(u64);
