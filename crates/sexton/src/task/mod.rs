@@ -216,7 +216,7 @@ impl<S> Task<S> {
 
     /// Granted again when its holder is lost, at most `attempts_max` times in all (0 counts as 1), until the handler's
     /// transaction commits: what it wrote there and the outcome are there together, once. The handler takes a `Tx`, and the lock manager keeps
-    /// its locks in the same database: PostgreSQL, or SQLite with an application's own pool.
+    /// its locks in the same database: PostgreSQL, MySQL, MariaDB, or SQLite with an application's own pool.
     #[must_use]
     pub fn transactional(self, attempts_max: u32) -> Task<S> {
         let attempts_max = std::num::NonZeroU32::MIN.saturating_add(attempts_max.saturating_sub(1));
