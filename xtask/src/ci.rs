@@ -5,7 +5,7 @@ use crate::step::{cargo, run, succeeds};
 use crate::{test, tidy};
 
 /// Each store alone, and none: what one of them needs must not come from another.
-const FEATURES: [&str; 5] = ["", "sqlite", "postgres", "mysql", "redis"];
+const FEATURES: [&str; 6] = ["", "sqlite", "postgres", "mysql", "mongodb", "redis"];
 
 /// Runs every check, the quick ones first.
 pub(crate) fn ci(arguments: &test::Arguments) -> Result<(), Failed> {

@@ -264,7 +264,7 @@ pub struct RunArguments {
     #[command(flatten)]
     /// Which file.
     pub file: FileArguments,
-    /// Where the copies agree: sqlite:PATH, redis://…, postgres://…, mysql://…, or memory: for this process alone [default: sqlite:sexton.db beside the file]
+    /// Where the copies agree: sqlite:PATH, redis://…, postgres://…, mysql://…, mongodb://…, or memory: for this process alone [default: sqlite:sexton.db beside the file]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// A label of this instance, for tasks that are placed by labels; may be given more than once

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
+use sexton::mongodb::MongoOptions;
 use sexton::mysql::MySqlOptions;
 use sexton::name::Namespace;
 use sexton::postgres::PostgresOptions;
@@ -28,6 +29,8 @@ pub(crate) enum StoreError {
     #[error("the store cannot be used")]
     Sql(#[from] sexton_sql::OpenError),
     #[error("the store cannot be used")]
+    Mongo(#[from] sexton_mongo::OpenError),
+    #[error("the store cannot be used")]
     Redis(#[from] sexton_redis::ConnectError),
 }
 
@@ -50,9 +53,11 @@ pub(crate) fn location(url: &StoreUrl, manager: &dyn LockManager) -> String {
     match url {
         // As it was written: shorter than the whole path.
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        StoreUrl::Redis(_) | StoreUrl::Postgres(_) | StoreUrl::MySql(_) | StoreUrl::Memory => {
-            manager.location()
-        }
+        StoreUrl::Redis(_)
+        | StoreUrl::Postgres(_)
+        | StoreUrl::MySql(_)
+        | StoreUrl::MongoDb(_)
+        | StoreUrl::Memory => manager.location(),
     }
 }
 
@@ -72,6 +77,10 @@ pub(crate) async fn open(
         StoreUrl::Postgres(url) => {
             let options = PostgresOptions::new().namespace(namespace);
             Arc::new(on_server(options, url, missing).await?)
+        }
+        StoreUrl::MongoDb(url) => {
+            let options = MongoOptions::new().namespace(namespace);
+            Arc::new(options.connect(url.expose()).await?)
         }
         StoreUrl::MySql(url) => {
             let options = MySqlOptions::new().namespace(namespace);

@@ -1,4 +1,4 @@
-//! The URL of a store: which kind it is, and whether this build has that kind.
+//! The URL of a store: which kind it is.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::secret::Secret;
 /// What a store's URL looks like, for error messages.
 pub const FORM: &str = "\"sqlite:sexton.db\" (relative to the file's folder), \"sqlite:///absolute/path.db\", \
     \"redis://user:password@host:6379/0\" (or rediss, redis+sentinel, redis+cluster), \"postgres://user:password@host:5432/database\", \
-    \"mysql://user:password@host:3306/database\" or \"memory:\" (this process alone)";
+    \"mysql://user:password@host:3306/database\", \"mongodb://user:password@host:27017/database\" or \"memory:\" (this process alone)";
 
 /// The name of the default store's file, beside the task file.
 pub const SQLITE_FILE_DEFAULT: &str = "sexton.db";
@@ -26,6 +26,8 @@ pub enum StoreUrl {
     Postgres(Secret),
     /// A MySQL or MariaDB database. Its URL may hold a password.
     MySql(Secret),
+    /// A MongoDB database. Its URL may hold a password.
+    MongoDb(Secret),
     /// The memory of this process: nobody to share with.
     Memory,
 }
@@ -34,14 +36,6 @@ pub enum StoreUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StoreUrlError {
-    /// A store that Sexton knows, and this build does not have.
-    #[error("this build of sexton has no {kind} store: build it with the feature `{feature}`")]
-    NotCompiledIn {
-        /// The kind of store.
-        kind: &'static str,
-        /// The cargo feature that brings it.
-        feature: &'static str,
-    },
     /// Not a kind of store.
     #[error("unknown kind of store{}", .scheme.as_ref().map_or_else(String::new, |scheme| format!(" `{scheme}:`")))]
     Unknown {
@@ -63,6 +57,12 @@ pub enum StoreUrlError {
     /// A MySQL URL that cannot be read.
     #[error("the MySQL store's URL cannot be read: {problem}")]
     MySql {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A MongoDB URL that cannot be read.
+    #[error("the MongoDB store's URL cannot be read: {problem}")]
+    MongoDb {
         /// What is wrong with it.
         problem: String,
     },
@@ -97,7 +97,7 @@ impl StoreUrl {
             | "rediss+cluster" => redis(url),
             "postgres" | "postgresql" => postgres(url),
             "mysql" | "mariadb" => mysql(url),
-            "mongodb" | "mongodb+srv" => Err(not_compiled("MongoDB", "mongodb")),
+            "mongodb" | "mongodb+srv" => mongodb(url),
             _ => {
                 let is_word =
                     scheme.len() <= 20 && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -164,8 +164,14 @@ fn mysql(url: &str) -> Result<StoreUrl, StoreUrlError> {
     }
 }
 
-fn not_compiled(kind: &'static str, feature: &'static str) -> StoreUrlError {
-    StoreUrlError::NotCompiledIn { kind, feature }
+fn mongodb(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    match sexton_mongo::location(url) {
+        Ok(location) => Ok(StoreUrl::MongoDb(Secret::resolved(location, url))),
+        Err(sexton_mongo::OpenError::BadUrl { problem }) => Err(StoreUrlError::MongoDb { problem }),
+        Err(other) => Err(StoreUrlError::MongoDb {
+            problem: other.to_string(),
+        }),
+    }
 }
 
 /// Whether the URL names a store that can be used.

@@ -13,7 +13,6 @@
 //! What every dialect shares stands beside the dialects' folders: what a batch touches, the words and rows it is written as, how definitions
 //! are compared, and how long a busy database is asked again.
 
-mod define;
 mod error;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod instance_row;
@@ -29,7 +28,6 @@ mod server;
 pub mod sqlite;
 mod tx;
 mod wanted;
-mod words;
 
 pub use error::OpenError;
 #[cfg(feature = "mysql")]

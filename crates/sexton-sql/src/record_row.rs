@@ -8,7 +8,7 @@ use sexton_core::lock::{Execution, ExecutionRecord};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
-use crate::words::{delivery_of, overlap_of};
+use sexton_core::lock::stored::{delivery_of, overlap_of};
 
 /// A row that is not what any version wrote: where, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

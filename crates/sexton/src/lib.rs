@@ -28,7 +28,7 @@
 //! ```
 //!
 //! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one process, or in a store that
-//! you already run: by the features `sqlite`, `postgres`, `mysql` and `redis`.
+//! you already run: by the features `sqlite`, `postgres`, `mysql`, `mongodb` and `redis`.
 
 pub mod clock;
 mod driver;
@@ -66,6 +66,8 @@ pub use scheduler::{Scheduler, SchedulerBuilder, SchedulerHandle, ShutdownReport
 pub use sexton_core::memory::MemoryLockManager;
 pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 pub use sexton_core::{lock, name, schedule};
+#[cfg(feature = "mongodb")]
+pub use sexton_mongo::{self as mongodb, MongoLockManager};
 #[cfg(feature = "redis")]
 pub use sexton_redis::{self as redis, RedisLockManager};
 #[cfg(feature = "mysql")]

@@ -34,6 +34,7 @@ mod fleet;
 mod hold;
 mod record;
 pub mod rules;
+pub mod stored;
 mod task_lock;
 mod transaction;
 

@@ -20,7 +20,6 @@ use super::load::{load, load_candidates};
 use super::sql::Sql;
 use super::store_back::store_back;
 use super::{fleet, history, schema, tasks, url};
-use crate::define::Definitions;
 use crate::error::OpenError;
 use crate::record_row::tick;
 use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, Said};
@@ -28,6 +27,7 @@ use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
 use crate::server::names::{Dictionary, Names};
 use crate::wanted::Wanted;
+use sexton_core::lock::stored::Definitions;
 
 /// The columns of an execution in the order in which they are read.
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \

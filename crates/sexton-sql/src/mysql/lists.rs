@@ -9,7 +9,7 @@ use sexton_core::tick::{Attempt, Tick};
 
 use crate::record_row::{fence_column, millis};
 use crate::server::loaded::{Loaded, Pair};
-use crate::words::{delivery_word, overlap_word};
+use sexton_core::lock::stored::{delivery_word, overlap_word};
 
 /// What stands in a list: as much of it as the list is about.
 #[derive(Debug, Default, Serialize)]

@@ -12,12 +12,12 @@ use super::MySqlLockManager as Manager;
 use super::lists;
 use super::load::read_pause;
 use super::sql::Bound;
-use crate::define::Definitions;
 use crate::record_row::{
     concurrency, concurrency_index, fence, instance_id, millis, task_name, tick,
 };
 use crate::server::dialect::Said;
 use crate::server::error::Trouble;
+use sexton_core::lock::stored::Definitions;
 
 pub(super) async fn lock(
     manager: &Manager,

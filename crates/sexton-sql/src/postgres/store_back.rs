@@ -17,7 +17,7 @@ use crate::record_row::{concurrency_index, fence_column, millis, task_name};
 use crate::server::dialect::Kept;
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
-use crate::words::{delivery_word, overlap_word};
+use sexton_core::lock::stored::{delivery_word, overlap_word};
 
 pub(super) async fn store_back(
     manager: &PostgresLockManager,

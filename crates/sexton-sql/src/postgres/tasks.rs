@@ -10,12 +10,12 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::PostgresLockManager as Manager;
 use super::load::read_pause;
-use crate::define::Definitions;
 use crate::record_row::{
     concurrency, concurrency_index, fence, instance_id, millis, task_name, tick,
 };
 use crate::server::dialect::Said;
 use crate::server::error::Trouble;
+use sexton_core::lock::stored::Definitions;
 
 fn words<'t>(tasks: &BTreeSet<&'t TaskName>) -> Vec<&'t str> {
     tasks.iter().map(|task| task.as_str()).collect()

@@ -20,9 +20,9 @@ use super::error::Trouble;
 use super::loaded::{Loaded, Pair};
 use super::names::{Dictionary, Names};
 use super::{Migrations, ServerLockManager};
-use crate::define::Definitions;
 use crate::error::OpenError;
 use crate::wanted::Wanted;
+use sexton_core::lock::stored::Definitions;
 
 /// How to connect to a database.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;

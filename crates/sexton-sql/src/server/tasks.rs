@@ -12,7 +12,7 @@ use super::ServerLockManager;
 use super::call::Errand;
 use super::dialect::{Dialect, Said};
 use super::error::Trouble;
-use crate::define::define;
+use sexton_core::lock::stored::define;
 
 pub(super) struct Define<'b> {
     instance: &'b InstanceId,

@@ -6,7 +6,7 @@ use sexton_core::name::{ClaimId, InstanceId};
 use sexton_core::tick::Attempt;
 
 use crate::record_row::{fence_column, millis};
-use crate::words::{delivery_word, overlap_word};
+use sexton_core::lock::stored::{delivery_word, overlap_word};
 
 /// A record as the tuple of its columns, in the order of [`RecordRow`](crate::record_row::RecordRow)'s fields.
 #[derive(Debug)]

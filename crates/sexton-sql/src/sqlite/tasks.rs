@@ -15,8 +15,8 @@ use super::SqliteLockManager;
 use super::call::{Errand, begin_write};
 use super::error::Trouble;
 use super::load::{json, read_pause, read_register};
-use crate::define::{Definitions, define};
 use crate::record_row::{concurrency, concurrency_index, instance_id, millis, task_name};
+use sexton_core::lock::stored::{Definitions, define};
 
 pub(super) struct Define<'b> {
     pub(super) instance: &'b InstanceId,

@@ -46,6 +46,6 @@ fn script(url: &StoreUrl, from: i64) -> Result<Option<String>, OpenError> {
         StoreUrl::Sqlite(_) => Some(sqlite::migration_sql(from)),
         StoreUrl::Postgres(_) => Some(PostgresOptions::new().migration_sql(from)?),
         StoreUrl::MySql(_) => Some(MySqlOptions::new().migration_sql(from)?),
-        StoreUrl::Redis(_) | StoreUrl::Memory => None,
+        StoreUrl::Redis(_) | StoreUrl::MongoDb(_) | StoreUrl::Memory => None,
     })
 }

@@ -353,7 +353,7 @@ timeout = "soon"
       |
     3 | url = "ftp://files.example/"
       |       ^^^^^^^^^^^^^^^^^^^^^^ found "ftp://files.example/"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     error: no time zone is called "Europe/Pariss"; write an IANA name such as Europe/Paris, America/New_York or UTC
      --> tasks.toml:6:12, field `defaults.timezone`

@@ -11,14 +11,14 @@ fn rejected_store(lines: &str) -> String {
 }
 
 #[test]
-fn a_store_that_is_not_compiled_in_names_the_feature_that_brings_it() {
-    assert_snapshot!(rejected_store("url = \"mongodb://127.0.0.1/bells\""), @r#"
-    error: this build of sexton has no MongoDB store: build it with the feature `mongodb`
+fn a_mongodb_url_must_name_a_database() {
+    assert_snapshot!(rejected_store("url = \"mongodb://127.0.0.1/\""), @r#"
+    error: the MongoDB store's URL cannot be read: it names no database
      --> tasks.toml:2:7, field `store.url`
       |
-    2 | url = "mongodb://127.0.0.1/bells"
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mongodb://127.0.0.1/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+    2 | url = "mongodb://127.0.0.1/"
+      |       ^^^^^^^^^^^^^^^^^^^^^^ found "mongodb://127.0.0.1/"
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -33,7 +33,7 @@ fn a_postgres_url_that_cannot_be_read() {
       |
     2 | url = "postgres://127.0.0.1/bells?sslmod=require"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells?sslmod=require"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -47,7 +47,7 @@ fn an_unknown_kind_of_store() {
       |
     2 | url = "etcd://127.0.0.1/"
       |       ^^^^^^^^^^^^^^^^^^^ found "etcd://127.0.0.1/"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -57,7 +57,7 @@ fn an_unknown_kind_of_store() {
       |
     2 | url = "sexton.db"
       |       ^^^^^^^^^^^ found "sexton.db"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -71,7 +71,7 @@ fn a_password_in_a_url_is_never_repeated() {
       |
     2 | url = "mysql://bell:*******@127.0.0.1:x/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:*******@127.0.0.1:x/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -81,7 +81,7 @@ fn a_password_in_a_url_is_never_repeated() {
       |
     2 | url = "mysql://bell:${SECRET}@127.0.0.1:x/bells"
       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "mysql://bell:${SECRET}@127.0.0.1:x/bells"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
       = help: the value is not shown, for it may be secret
 
     tasks.toml: 1 error
@@ -96,7 +96,7 @@ fn files_that_are_none() {
       |
     2 | url = "sqlite:"
       |       ^^^^^^^^^ found "sqlite:"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -106,7 +106,7 @@ fn files_that_are_none() {
       |
     2 | url = "sqlite://sexton.db"
       |       ^^^^^^^^^^^^^^^^^^^^ found "sqlite://sexton.db"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);
@@ -116,7 +116,7 @@ fn files_that_are_none() {
       |
     2 | url = "memory:shared"
       |       ^^^^^^^^^^^^^^^ found "memory:shared"
-      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database" or "memory:" (this process alone)
+      = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
     "#);

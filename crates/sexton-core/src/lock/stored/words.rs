@@ -1,10 +1,12 @@
-//! Policies as the words that stand in a column.
+//! Policies as the words that stand in a store.
 
 use std::num::NonZeroU32;
 
-use sexton_core::policy::{Delivery, Overlap};
+use crate::policy::{Delivery, Overlap};
 
-pub(crate) fn delivery_word(delivery: Delivery) -> &'static str {
+/// How the delivery is written down; how many attempts it has stands beside it.
+#[must_use]
+pub fn delivery_word(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::AtLeastOnce { .. } => "at_least_once",
         Delivery::Transactional { .. } => "transactional",
@@ -12,7 +14,9 @@ pub(crate) fn delivery_word(delivery: Delivery) -> &'static str {
     }
 }
 
-pub(crate) fn delivery_of(word: &str, attempts_max: i64) -> Option<Delivery> {
+/// The delivery that is written so; `None` for what none is.
+#[must_use]
+pub fn delivery_of(word: &str, attempts_max: i64) -> Option<Delivery> {
     let attempts_max = u32::try_from(attempts_max).ok().and_then(NonZeroU32::new)?;
     match word {
         "at_most_once" => Some(Delivery::AtMostOnce),
@@ -22,7 +26,9 @@ pub(crate) fn delivery_of(word: &str, attempts_max: i64) -> Option<Delivery> {
     }
 }
 
-pub(crate) fn overlap_word(overlap: Overlap) -> &'static str {
+/// How the overlap policy is written down.
+#[must_use]
+pub fn overlap_word(overlap: Overlap) -> &'static str {
     match overlap {
         Overlap::Skip => "skip",
         Overlap::QueueOne => "queue_one",
@@ -31,7 +37,9 @@ pub(crate) fn overlap_word(overlap: Overlap) -> &'static str {
     }
 }
 
-pub(crate) fn overlap_of(word: &str) -> Option<Overlap> {
+/// The overlap policy that is written so; `None` for what none is.
+#[must_use]
+pub fn overlap_of(word: &str) -> Option<Overlap> {
     match word {
         "allow" => Some(Overlap::Allow),
         "skip" => Some(Overlap::Skip),

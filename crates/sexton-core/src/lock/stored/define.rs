@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use sexton_core::lock::{Defined, TaskDefinition};
-use sexton_core::name::{InstanceId, TaskName};
+use crate::lock::{Defined, TaskDefinition};
+use crate::name::{InstanceId, TaskName};
 
 /// Definitions as the store has them, and who made them.
-pub(crate) type Definitions = HashMap<TaskName, (TaskDefinition, InstanceId)>;
+pub type Definitions = HashMap<TaskName, (TaskDefinition, InstanceId)>;
 
 /// Puts each of a batch in the place of what was there, one after the other, and says what that was.
-pub(crate) fn define(
+pub fn define(
     known: &mut Definitions,
     instance: &InstanceId,
     batch: &[TaskDefinition],

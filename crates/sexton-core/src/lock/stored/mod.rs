@@ -1,0 +1,7 @@
+//! What stores have in common besides [the rules](super::rules): how policies are written down, and what a definition finds. For implementers.
+
+mod define;
+mod words;
+
+pub use define::{Definitions, define};
+pub use words::{delivery_of, delivery_word, overlap_of, overlap_word};

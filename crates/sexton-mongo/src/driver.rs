@@ -1,0 +1,213 @@
+//! All that is known of the driver.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use mongodb::bson::Document;
+use mongodb::error::{Error, ErrorKind};
+use mongodb::options::{
+    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria,
+};
+use mongodb::{Client, Database};
+
+use crate::open_error::OpenError;
+use crate::store::{Kind, Store, StoreError, kind_of_code};
+
+/// Where a URL leads to. Does not show its secrets.
+#[derive(Clone)]
+pub(crate) struct Target {
+    url: String,
+    hosts: String,
+    database: String,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.location())
+    }
+}
+
+impl Target {
+    /// # Errors
+    /// [`OpenError::BadUrl`]
+    pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
+        let bad = |problem: String| OpenError::BadUrl { problem };
+        let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error)))?;
+        let database = parsed.default_database.clone();
+        let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;
+        Ok(Target {
+            url: url.to_owned(),
+            hosts: hosts(&parsed.host_info),
+            database,
+        })
+    }
+
+    /// For people to read: without user, password and parameters.
+    pub(crate) fn location(&self) -> String {
+        let scheme = self.url.split(':').next().unwrap_or("mongodb");
+        format!("{scheme}://{}/{}", self.hosts, self.database)
+    }
+}
+
+fn hosts(host_info: &HostInfo) -> String {
+    match host_info {
+        HostInfo::HostIdentifiers(hosts) => {
+            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            hosts.join(",")
+        }
+        HostInfo::DnsRecord(host) => host.clone(),
+        _ => "?".to_owned(),
+    }
+}
+
+/// What the driver finds wrong with a URL. Its own text may repeat a part of it.
+fn problem(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::InvalidArgument { message, .. } if !message.contains('@') => message.clone(),
+        _ => "it cannot be read; what is special in user or password is written as %40".to_owned(),
+    }
+}
+
+/// The driver's client, on one database.
+pub(crate) struct Driver {
+    database: Database,
+    is_ours: bool,
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.database.name())
+    }
+}
+
+impl Driver {
+    pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Driver, OpenError> {
+        let resolving = ClientOptions::parse(&target.url);
+        let mut options = resolving
+            .await
+            .map_err(|error| in_opening(&error, target))?;
+        // Whoever waits longer is told by the call's own limit.
+        options.server_selection_timeout.get_or_insert(limit);
+        options.connect_timeout.get_or_insert(limit);
+        options.app_name.get_or_insert_with(|| "sexton".to_owned());
+        let client = Client::with_options(options).map_err(|error| in_opening(&error, target))?;
+        Ok(Driver {
+            database: client.database(&target.database),
+            is_ours: true,
+        })
+    }
+
+    pub(crate) fn of(database: Database) -> Driver {
+        Driver {
+            database,
+            is_ours: false,
+        }
+    }
+}
+
+fn in_opening(error: &Error, target: &Target) -> OpenError {
+    if let ErrorKind::InvalidArgument { .. } = &*error.kind {
+        return OpenError::BadUrl {
+            problem: problem(error),
+        };
+    }
+    OpenError::Unreachable {
+        store: target.location(),
+        source: said(error).into(),
+    }
+}
+
+/// What the driver says, without its notes for itself.
+fn said(error: &Error) -> String {
+    error.kind.to_string()
+}
+
+fn primary() -> SelectionCriteria {
+    SelectionCriteria::ReadPreference(ReadPreference::Primary)
+}
+
+#[async_trait]
+impl Store for Driver {
+    async fn run(&self, command: Document) -> Result<Document, StoreError> {
+        let running = self.database.run_command(command);
+        Ok(running.selection_criteria(primary()).await?)
+    }
+
+    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+        let running = self.database.run_cursor_command(command);
+        let cursor = running.selection_criteria(primary()).await?;
+        Ok(cursor.try_collect().await?)
+    }
+
+    async fn close(&self) {
+        if self.is_ours {
+            self.database.client().clone().shutdown().await;
+        }
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> StoreError {
+        StoreError {
+            kind: kind(&error.kind),
+            source: said(&error).into(),
+        }
+    }
+}
+
+fn kind(kind: &ErrorKind) -> Kind {
+    match kind {
+        ErrorKind::Command(error) => kind_of_code(error.code),
+        ErrorKind::Authentication { .. } => Kind::NotLetIn,
+        ErrorKind::InvalidTlsConfig { .. } => {
+            Kind::Permanent("its certificates or keys cannot be used")
+        }
+        ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4 or later is needed"),
+        // The network, an election, a client that was shut down.
+        _ => Kind::Outage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_without_secrets() {
+        let location = |url| Target::parse(url).unwrap().location();
+        assert_eq!(
+            location("mongodb://sexton:horse@a.example,b.example:27018/app?replicaSet=rs0"),
+            "mongodb://a.example:27017,b.example:27018/app"
+        );
+        assert_eq!(
+            location("mongodb+srv://sexton:horse@cluster.example/app"),
+            "mongodb+srv://cluster.example/app"
+        );
+    }
+
+    #[test]
+    fn a_bad_url_is_told_without_its_password() {
+        for url in [
+            "mongodb://sexton:horse@a.example/",
+            "mongodb://sexton:horse@a.example:port/app",
+            "mongodb://sexton:hor@se@a.example/app",
+            "http://sexton:horse@a.example/app",
+            "mongodb://",
+        ] {
+            let error = Target::parse(url).unwrap_err().to_string();
+            assert!(!error.contains("hor"), "{error}");
+        }
+        let error = Target::parse("mongodb://a.example/").unwrap_err();
+        assert!(error.to_string().contains("names no database"), "{error}");
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        let argument = Error::custom("anything");
+        assert_eq!(kind(&argument.kind), Kind::Outage);
+        let io = Error::from(std::io::Error::other("reset"));
+        assert_eq!(StoreError::from(io).kind, Kind::Outage);
+    }
+}

@@ -1,0 +1,143 @@
+//! How a manager is opened, when the defaults do not fit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mongodb::Database;
+use sexton_core::name::Namespace;
+
+use crate::driver::{Driver, Target};
+use crate::names::{Names, PREFIX};
+use crate::open_error::OpenError;
+use crate::store::Store;
+use crate::trouble::{Outage, Trouble};
+use crate::{Inner, MongoLockManager};
+
+/// Who makes the indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Indexes {
+    /// The manager does, when it is opened.
+    #[default]
+    Create,
+    /// Somebody has: the manager's user may lack the privilege. Without them everything works, and is slow.
+    Expect,
+}
+
+/// How a [`MongoLockManager`] is opened.
+///
+/// ```no_run
+/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use sexton_core::name::Namespace;
+/// use sexton_mongo::MongoOptions;
+///
+/// let manager = MongoOptions::new()
+///     .namespace(Namespace::new("billing")?)
+///     .wait_max(Duration::from_secs(2))
+///     .connect("mongodb://sexton:secret@a.example,b.example,c.example/app?replicaSet=rs0")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct MongoOptions {
+    namespace: Namespace,
+    prefix: String,
+    wait_max: Duration,
+    indexes: Indexes,
+}
+
+impl Default for MongoOptions {
+    fn default() -> MongoOptions {
+        MongoOptions::new()
+    }
+}
+
+impl MongoOptions {
+    /// The default of [`MongoOptions::wait_max`].
+    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+
+    /// The namespace `default`, collections called `sexton_…`, indexes made if they are missing, at most 5 s for a call.
+    #[must_use]
+    pub fn new() -> MongoOptions {
+        MongoOptions {
+            namespace: Namespace::default(),
+            prefix: PREFIX.to_owned(),
+            wait_max: MongoOptions::WAIT_MAX,
+            indexes: Indexes::default(),
+        }
+    }
+
+    /// Whose tasks the manager keeps. Namespaces in one database know nothing of each other.
+    #[must_use]
+    pub fn namespace(mut self, namespace: Namespace) -> MongoOptions {
+        self.namespace = namespace;
+        self
+    }
+
+    /// What the collections' names begin with: at most 40 of `a-z`, `0-9` and `_`. `sexton_` by default.
+    #[must_use]
+    pub fn collection_prefix(mut self, prefix: &str) -> MongoOptions {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// How long a call may take in all, waiting for a primary included, before it is
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more.
+    #[must_use]
+    pub fn wait_max(mut self, limit: Duration) -> MongoOptions {
+        self.wait_max = limit;
+        self
+    }
+
+    /// Who makes the indexes.
+    #[must_use]
+    pub fn indexes(mut self, indexes: Indexes) -> MongoOptions {
+        self.indexes = indexes;
+        self
+    }
+
+    /// Connects to what a URL names. See [`MongoLockManager::connect`].
+    ///
+    /// # Errors
+    /// See [`MongoLockManager::connect`].
+    pub async fn connect(self, url: &str) -> Result<MongoLockManager, OpenError> {
+        let target = Target::parse(url)?;
+        let driver = Driver::connect(&target, self.wait_max).await?;
+        self.open(Arc::new(driver), target.location()).await
+    }
+
+    /// Uses a client of the application's. See [`MongoLockManager::with_database`].
+    ///
+    /// # Errors
+    /// See [`MongoLockManager::with_database`].
+    pub async fn with_database(self, database: Database) -> Result<MongoLockManager, OpenError> {
+        let location = format!("mongodb database {} (client)", database.name());
+        let driver = Driver::of(database);
+        self.open(Arc::new(driver), location).await
+    }
+
+    pub(crate) async fn open(
+        self,
+        store: Arc<dyn Store>,
+        location: String,
+    ) -> Result<MongoLockManager, OpenError> {
+        let inner = Inner {
+            store,
+            names: Names::new(&self.prefix)?,
+            namespace: self.namespace,
+            location,
+            wait_max: self.wait_max,
+        };
+        let manager = MongoLockManager {
+            inner: Arc::new(inner),
+        };
+        let preparing = tokio::time::timeout(self.wait_max, manager.prepare(self.indexes));
+        let prepared = preparing.await.unwrap_or_else(|_| {
+            let limit = self.wait_max;
+            Err(Trouble::from(Outage::Stalled { limit }))
+        });
+        prepared.map_err(|trouble| trouble.into_open_error(&manager.inner.location))?;
+        Ok(manager)
+    }
+}

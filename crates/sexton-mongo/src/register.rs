@@ -1,0 +1,162 @@
+//! A register as a document: watermark, fence, what is open, and what ended and is not in the history yet.
+//!
+//! Whoever changes anything of a (task, index) replaces this one document, where it is still the one that was read: its `token`, new with
+//! every write, says so. A server updates one document atomically; that is all the atomicity there is, and all that is needed.
+
+use mongodb::bson::{Bson, Document, doc};
+use sexton_core::lock::{ExecutionRecord, ExecutionState, Register};
+use sexton_core::name::{ClaimId, Namespace};
+use sexton_core::tick::Tick;
+
+use crate::record::{of_document, to_document};
+use crate::value::{Fields, Unreadable, date, id, number};
+use crate::wanted::Pair;
+
+/// The most executions of one (task, index) that may wait or run at once: so many always fit a document (16 MiB).
+pub(crate) const OPEN_MAX: usize = 10_000;
+
+/// A register's document as it was read. The default is that of a (task, index) that has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Rises with every write; 0 if there is no document.
+    pub(crate) version: i64,
+    /// The last write.
+    pub(crate) token: Option<ClaimId>,
+    pub(crate) register: Option<Register>,
+    /// The latest tick that ended without ever having been below the watermark, while it is above it.
+    pub(crate) ended_ahead: Option<Tick>,
+    /// What runs or waits.
+    pub(crate) open: Vec<ExecutionRecord>,
+    /// What ended and is not in the history yet, with the version that it ended in.
+    pub(crate) ended: Vec<(i64, ExecutionRecord)>,
+}
+
+/// The key of a register.
+pub(crate) fn key(namespace: &Namespace, pair: &Pair) -> Document {
+    doc! {
+        "namespace": namespace.as_str(),
+        "task": pair.0.as_str(),
+        "index": i64::from(pair.1.get()),
+    }
+}
+
+impl Kept {
+    /// Reads a document, and of which (task, index) it is.
+    pub(crate) fn read(document: &Document) -> Result<(Pair, Kept), Unreadable> {
+        let fields = Fields(document);
+        let key = fields.document("_id")?;
+        let (task, index) = (key.task("task")?, key.index("index")?);
+        let fence = fields.fence("fence")?;
+        let register = |watermark| Register { watermark, fence };
+        let mut kept = Kept {
+            version: fields.number("version")?,
+            token: Some(fields.id("token")?),
+            register: fields.maybe_tick("watermark")?.map(register),
+            ended_ahead: fields.maybe_tick("ended_ahead")?,
+            ..Kept::default()
+        };
+        for one in fields.documents("open")? {
+            kept.open.push(of_document(&task, index, one)?);
+        }
+        for one in fields.documents("ended")? {
+            let record = of_document(&task, index, one)?;
+            kept.ended.push((one.number("version")?, record));
+        }
+        Ok(((task, index), kept))
+    }
+
+    /// The record it holds of a tick.
+    pub(crate) fn record(&self, tick: Tick) -> Option<&ExecutionRecord> {
+        let ended = self.ended.iter().map(|(_, record)| record);
+        let mut all = self.open.iter().chain(ended);
+        all.find(|record| record.execution.tick == tick)
+    }
+
+    /// Whether a tick may have a record in the history although it is above the watermark.
+    pub(crate) fn may_have_ended_ahead(&self, tick: Tick) -> bool {
+        let is_above = self
+            .register
+            .is_none_or(|register| tick > register.watermark);
+        is_above && self.ended_ahead.is_some_and(|last| tick <= last)
+    }
+
+    /// The same, as one more write.
+    pub(crate) fn written_again(&self, token: ClaimId) -> Kept {
+        Kept {
+            version: self.version.saturating_add(1),
+            token: Some(token),
+            ..self.clone()
+        }
+    }
+
+    /// What replaces it, all but its key.
+    pub(crate) fn to_document(&self) -> Document {
+        let mut document = doc! { "version": self.version };
+        let mut put = |field: &str, value: Option<Bson>| {
+            if let Some(value) = value {
+                document.insert(field, value);
+            }
+        };
+        put("token", self.token.map(|token| id(token).into()));
+        let watermark = self.register.map(|register| register.watermark);
+        put("watermark", watermark.map(|tick| date(tick).into()));
+        put("fence", self.register.map(|one| number(one.fence).into()));
+        put(
+            "ended_ahead",
+            self.ended_ahead.map(|tick| date(tick).into()),
+        );
+        put("look_at", self.look_at().map(|tick| date(tick).into()));
+        let unleased_since = self.unleased_since();
+        put("unleased_since", unleased_since.map(|at| date(at).into()));
+        let cancels = self.cancels();
+        put("cancels", (!cancels.is_empty()).then(|| cancels.into()));
+        let open: Vec<Document> = self.open.iter().map(to_document).collect();
+        put("open", (!open.is_empty()).then(|| open.into()));
+        let ended = self.ended.iter().map(|(version, record)| {
+            let mut document = to_document(record);
+            document.insert("version", *version);
+            document
+        });
+        let ended: Vec<Document> = ended.collect();
+        put("ended", (!ended.is_empty()).then(|| ended.into()));
+        document
+    }
+
+    /// From when on a sweep may have something to do here: at once for what waits and for what is not in the history yet, at the end
+    /// of its lease for what runs under one.
+    fn look_at(&self) -> Option<Tick> {
+        if !self.ended.is_empty() {
+            return Some(Tick::MIN);
+        }
+        let at = |record: &ExecutionRecord| match record.state {
+            ExecutionState::Running => record.lease_until.map(Tick::at_or_before),
+            _ => Some(Tick::MIN),
+        };
+        self.open.iter().filter_map(at).min()
+    }
+
+    /// Since when the eldest runs that has no lease.
+    fn unleased_since(&self) -> Option<Tick> {
+        let is_unleased = |record: &&ExecutionRecord| {
+            record.state == ExecutionState::Running && record.lease_until.is_none()
+        };
+        let since = |record: &ExecutionRecord| {
+            Tick::at_or_before(record.granted_at).max(record.execution.tick)
+        };
+        self.open.iter().filter(is_unleased).map(since).min()
+    }
+
+    /// Who is to be told to cancel something.
+    fn cancels(&self) -> Vec<String> {
+        let asked = |record: &&ExecutionRecord| {
+            record.cancel_requested && record.state == ExecutionState::Running
+        };
+        let told = self.open.iter().filter(asked);
+        let mut instances: Vec<String> = told
+            .filter_map(|record| record.instance.as_ref().map(ToString::to_string))
+            .collect();
+        instances.sort();
+        instances.dedup();
+        instances
+    }
+}

@@ -1,0 +1,15 @@
+//! What can be tested without a server: everything but the driver, over documents in memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod conformance;
+mod equivalence;
+mod opening;
+mod races;
+mod server;
+mod statements;
+mod trouble;

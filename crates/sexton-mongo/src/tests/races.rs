@@ -1,0 +1,299 @@
+//! Several clients at once, whose commands interleave: nothing twice, nothing lost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::{
+    Claim, ClaimLead, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
+    LockManager, Outcome, PauseChange, Settlement, SweepQuery, Verdict,
+};
+use sexton_core::policy::{Delivery, Placement};
+use sexton_core::tick::{Concurrency, ConcurrencyIndex};
+
+use super::server::{Fault, Server};
+use crate::MongoLockManager;
+use crate::fixtures::{claim, execution, grant, noon, task};
+
+fn server() -> Arc<Server> {
+    let clock = noon();
+    clock.advance(Duration::from_secs(3_600));
+    Server::with_clock(Arc::new(clock))
+}
+
+async fn claimed(manager: &MongoLockManager, batch: &[Claim]) -> Vec<Verdict> {
+    let answer = manager.claim(ClaimLead::default(), batch).await;
+    answer.unwrap().value
+}
+
+fn held(claim: &Claim, verdict: &Verdict) -> HeldLock {
+    HeldLock {
+        execution: claim.execution.clone(),
+        claim_id: claim.claim_id,
+        fence: grant(verdict).fence,
+    }
+}
+
+fn succeeded(lock: HeldLock) -> Settlement {
+    let at = lock.execution.tick.timestamp();
+    Settlement::new(lock, Outcome::Succeeded, at, at)
+}
+
+async fn history(manager: &MongoLockManager) -> Vec<(Execution, ExecutionState)> {
+    let query = HistoryQuery {
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    let records = manager.history(&query).await.unwrap().value;
+    records
+        .into_iter()
+        .map(|record| (record.execution, record.state))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_clients_after_the_same_executions_get_each_once() {
+    const TICKS: i64 = 40;
+    const TASKS: [&str; 3] = ["a", "b", "c"];
+    let server = server();
+    let mut racing = tokio::task::JoinSet::new();
+    for racer in ["one", "two", "three", "four"] {
+        let manager = server.manager().await;
+        racing.spawn(async move {
+            let mut won = Vec::new();
+            for tick in 0..TICKS {
+                let batch = TASKS.map(|name| claim(name, tick, racer));
+                let verdicts = claimed(&manager, &batch).await;
+                for (claim, verdict) in batch.iter().zip(&verdicts) {
+                    if verdict.grant().is_some() {
+                        let settlement = succeeded(held(claim, verdict));
+                        manager.settle(&[settlement]).await.unwrap();
+                        won.push((claim.execution.clone(), grant(verdict).fence));
+                    }
+                }
+            }
+            won
+        });
+    }
+    let mut owners = HashMap::new();
+    for won in racing.join_all().await {
+        for (execution, fence) in won {
+            assert_eq!(owners.insert(execution, fence), None, "granted twice");
+        }
+    }
+    assert_eq!(owners.len(), TASKS.len() * usize::try_from(TICKS).unwrap());
+    let history = history(&server.manager().await).await;
+    assert_eq!(history.len(), owners.len());
+    let ended = ExecutionState::Ended(Outcome::Succeeded);
+    assert!(history.iter().all(|(_, state)| *state == ended));
+}
+
+fn distinct(tick: i64, index: u64) -> Claim {
+    let mut claim = Claim {
+        placement: Placement::Distinct,
+        concurrency: Concurrency::new(2).unwrap(),
+        ..claim("spread", tick, "one")
+    };
+    claim.execution.index = ConcurrencyIndex::new(index).unwrap();
+    claim
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_asks_for_two_indices_at_once_gets_one() {
+    let server = server();
+    let (one, other) = (server.manager().await, server.manager().await);
+    for tick in 0..200 {
+        let (first, second) = ([distinct(tick, 1)], [distinct(tick, 2)]);
+        let (first, second) = tokio::join!(claimed(&one, &first), claimed(&other, &second));
+        let granted = |verdicts: &[Verdict]| verdicts[0].grant().is_some();
+        assert!(granted(&first) != granted(&second), "{first:?} {second:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_promise_that_was_not_kept_holds_nobody_up() {
+    let server = server();
+    let manager = server.manager().await;
+    let [first, second] = [distinct(0, 1), distinct(0, 2)];
+    // It promises itself index 2, by its seventh command, and breaks off.
+    server.fail([Fault::None; 7].into_iter().chain([Fault::Unheard; 60]));
+    let asked = [second];
+    let claiming = claimed(&manager, &asked);
+    let limited = tokio::time::timeout(Duration::from_millis(50), claiming);
+    assert!(limited.await.is_err());
+    assert_eq!(server.documents("sexton_places").len(), 1);
+    server.fail([]);
+    let verdicts = claimed(&manager, &[first]).await;
+    assert!(
+        matches!(verdicts[..], [Verdict::Granted(_)]),
+        "{verdicts:?}"
+    );
+    let verdicts = claimed(&manager, &[distinct(0, 2)]).await;
+    assert!(
+        matches!(verdicts[..], [Verdict::Denied(Denial::Placement)]),
+        "{verdicts:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_granted_once_a_pause_has_been_answered() {
+    for round in 0..20 {
+        let server = server();
+        let mut racing = tokio::task::JoinSet::new();
+        for racer in ["one", "two"] {
+            let manager = server.manager().await;
+            racing.spawn(async move {
+                for tick in 0..40 {
+                    claimed(&manager, &[claim("t", tick, racer)]).await;
+                }
+            });
+        }
+        let operator = server.manager().await;
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        let (note, by) = ("stop".to_owned(), "anna".to_owned());
+        let pause = PauseChange::Pause { note, by };
+        operator.change_pause(&[task("t")], &pause).await.unwrap();
+        let granted = async || {
+            let all = history(&operator).await.into_iter();
+            all.filter(|(_, state)| *state == ExecutionState::Running)
+                .count()
+        };
+        let before = granted().await;
+        racing.join_all().await;
+        assert_eq!(granted().await, before);
+    }
+}
+
+/// Claims, settles and enqueues, while at one of its commands something happens. Says whether it came to that command.
+async fn live_through(fault: Fault, at: usize) -> bool {
+    let server = server();
+    let manager = server.manager().await;
+    let faults = std::iter::repeat_n(Fault::None, at).chain([fault]);
+    server.fail(faults);
+    let claims = [claim("a", 0, "one"), claim("b", 0, "one")];
+    let verdicts = claimed(&manager, &claims).await;
+    let settlements: Vec<Settlement> = claims
+        .iter()
+        .zip(&verdicts)
+        .map(|(claim, verdict)| succeeded(held(claim, verdict)))
+        .collect();
+    manager.settle(&settlements).await.unwrap();
+    let enqueue = Enqueue {
+        execution: execution("a", 500),
+        concurrency: Concurrency::ONE,
+    };
+    manager.enqueue(&[enqueue]).await.unwrap();
+    let has_happened = server.has_failed();
+    server.fail([]);
+    // What broke off between the two halves of a write is completed by a sweep.
+    let sweep = manager.sweep(&SweepQuery::default()).await.unwrap().value;
+    assert_eq!(sweep.claimable.len(), 1, "{fault:?} at {at}");
+    let ended = ExecutionState::Ended(Outcome::Succeeded);
+    let expected = [
+        (execution("a", 500), ExecutionState::Waiting),
+        (execution("a", 0), ended),
+        (execution("b", 0), ended),
+    ];
+    assert_eq!(history(&manager).await, expected, "{fault:?} at {at}");
+    for (claim, verdict) in claims.iter().zip(&verdicts) {
+        assert_eq!(grant(verdict).fence.get(), 1, "{claim:?}");
+    }
+    assert_eq!(server.documents("sexton_executions").len(), 2);
+    let registers = server.documents("sexton_registers");
+    assert!(
+        registers.iter().all(|one| !one.contains_key("ended")),
+        "{registers:?}"
+    );
+    has_happened
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_command_is_lost_or_its_answer_all_ends_the_same() {
+    for fault in [Fault::Unheard, Fault::Unanswered] {
+        let mut at = 0;
+        while live_through(fault, at).await {
+            at += 1;
+        }
+        assert!(at > 10, "{at} commands");
+    }
+}
+
+#[tokio::test]
+async fn a_holder_is_told_of_its_loss_by_a_write() {
+    let server = server();
+    let manager = server.manager().await;
+    let ours = claim("t", 0, "one");
+    let verdicts = claimed(&manager, std::slice::from_ref(&ours)).await;
+    let lock = held(&ours, &verdicts[0]);
+    manager.release(std::slice::from_ref(&lock)).await.unwrap();
+    server.commands();
+    let settled = manager.settle(&[succeeded(lock)]).await.unwrap().value;
+    assert!(
+        matches!(settled[..], [sexton_core::lock::Settled::Refused]),
+        "{settled:?}"
+    );
+    assert!(server.commands().contains(&"update".to_owned()));
+}
+
+#[tokio::test]
+async fn a_full_batch_is_a_handful_of_commands() {
+    let server = server();
+    let manager = server.manager().await;
+    server.commands();
+    let batch: Vec<Claim> = (0..1_000)
+        .map(|number| claim(&format!("task {number}"), 0, "one"))
+        .collect();
+    let verdicts = claimed(&manager, &batch).await;
+    assert!(verdicts.iter().all(|verdict| verdict.grant().is_some()));
+    assert_eq!(server.commands(), ["hello", "find", "find", "update"]);
+    let settlements: Vec<Settlement> = batch
+        .iter()
+        .zip(&verdicts)
+        .map(|(claim, verdict)| succeeded(held(claim, verdict)))
+        .collect();
+    manager.settle(&settlements).await.unwrap();
+    // The registers, the history, and the registers without what is in the history.
+    assert_eq!(
+        server.commands(),
+        ["hello", "find", "update", "update", "update"]
+    );
+}
+
+#[tokio::test]
+async fn what_waits_for_ever_leaves_no_room_at_last() {
+    let server = server();
+    let manager = server.manager().await;
+    let enqueue = |number: i64| Enqueue {
+        execution: execution("t", number),
+        concurrency: Concurrency::ONE,
+    };
+    let mut number = 0;
+    let refused = loop {
+        let batch: Vec<Enqueue> = (number..number + 1_000).map(enqueue).collect();
+        match manager.enqueue(&batch).await {
+            Ok(_) => number += 1_000,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(number, 10_000);
+    assert!(!refused.is_transient());
+    assert!(
+        refused.to_string().contains("let them run first"),
+        "{refused}"
+    );
+    // Ten thousand of them fit a document.
+    let register = server.documents("sexton_registers").pop().unwrap();
+    assert_eq!(register.get_array("open").unwrap().len(), 10_000);
+    assert!(register.to_vec().unwrap().len() < 8 * 1024 * 1024);
+    let claim = Claim {
+        delivery: Delivery::AtMostOnce,
+        ..claim("t", 5, "one")
+    };
+    let verdicts = claimed(&manager, &[claim]).await;
+    assert!(
+        matches!(verdicts[..], [Verdict::Granted(_)]),
+        "{verdicts:?}"
+    );
+}
