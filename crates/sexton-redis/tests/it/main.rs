@@ -18,6 +18,7 @@ mod failover;
 mod faults;
 mod ktor;
 #[path = "../../../sexton-sql/tests/it/proxy.rs"]
+#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
 mod proxy;
 mod sentinel_server;
 mod server;
