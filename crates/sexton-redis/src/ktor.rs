@@ -6,15 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use redis::{Pipeline, Value};
-use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Denial,
-    Enqueue, Enqueued, Execution, ExecutionRecord, Grant, HeldLock, HistoryQuery, InstanceRecord,
-    InstanceReport, LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention,
-    Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
-    check_batch_size,
-};
-use sexton_core::name::{InstanceId, Namespace, TaskName};
-use sexton_core::tick::{Attempt, Fence};
+use sexton_core::lock::{Execution, LockError, Released, Taking, TickLockManager, TickLocks};
 use thiserror::Error;
 
 use crate::connection::Connection;
@@ -33,10 +25,12 @@ const DELIMITER: &str = "-***-";
 /// - A claim whose answer was lost cannot be recognised when it is sent again: its tick is lost.
 /// - A lock is gone when its expiration is over. Ticks older than that are therefore not claimed here, since nobody knows whether they were
 ///   run; a Kotlin replica that late would run them again.
+pub type KtorLockManager = TickLockManager<KtorLocks>;
+
+/// The keys of the Kotlin system. See [`KtorLockManager`].
 #[derive(Clone)]
-pub struct KtorLockManager {
+pub struct KtorLocks {
     connection: Connection,
-    namespace: Namespace,
     expiration: Duration,
 }
 
@@ -57,7 +51,7 @@ pub enum KtorError {
     Cluster,
 }
 
-impl fmt::Debug for KtorLockManager {
+impl fmt::Debug for KtorLocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KtorLockManager")
             .field("location", &self.connection.location)
@@ -93,11 +87,10 @@ impl RedisLockManager {
         if self.connection.is_cluster() {
             return Err(KtorError::Cluster);
         }
-        Ok(KtorLockManager {
+        Ok(KtorLockManager::new(KtorLocks {
             connection: self.connection.clone(),
-            namespace: Namespace::default(),
             expiration: lock_expiration,
-        })
+        }))
     }
 }
 
@@ -107,7 +100,7 @@ fn key(execution: &Execution) -> String {
     format!("{name}{DELIMITER}{index}{DELIMITER}{tick}")
 }
 
-impl KtorLockManager {
+impl KtorLocks {
     /// For how long from `now` the lock of a tick is to be there; `None`: it might be gone already, had it been there.
     fn expires_after(&self, execution: &Execution, now: Timestamp) -> Option<Duration> {
         let expiration = SignedDuration::try_from(self.expiration).ok()?;
@@ -116,14 +109,25 @@ impl KtorLockManager {
             .ok()
             .filter(|left| left.as_millis() > 0)
     }
+}
 
-    /// Sets those keys that are not there yet. `None` in the answer for a tick that is too old to tell.
-    async fn set(
+#[async_trait]
+impl TickLocks for KtorLocks {
+    fn location(&self) -> String {
+        self.connection.location.to_string()
+    }
+
+    async fn now(&self) -> Result<Timestamp, LockError> {
+        self.connection.time().await
+    }
+
+    /// Sets those keys that are not there yet.
+    async fn take(
         &self,
         action: &'static str,
         executions: &[&Execution],
         now: Timestamp,
-    ) -> Result<Vec<Option<bool>>, LockError> {
+    ) -> Result<Vec<Taking>, LockError> {
         let expirations: Vec<_> = executions
             .iter()
             .map(|execution| self.expires_after(execution, now))
@@ -144,179 +148,34 @@ impl KtorLockManager {
             .pipeline(action, &pipeline)
             .await?
             .into_iter();
-        let mut was_set = |_: Duration| answers.next().is_some_and(|answer| answer != Value::Nil);
-        Ok(expirations
-            .into_iter()
-            .map(|expiration| expiration.map(&mut was_set))
-            .collect())
-    }
-
-    fn unsupported<T>(&self, capability: Capability) -> Result<T, LockError> {
-        let store = self.location();
-        Err(LockError::Unsupported { store, capability })
-    }
-}
-
-#[async_trait]
-impl LockManager for KtorLockManager {
-    fn location(&self) -> String {
-        self.connection.location.to_string()
-    }
-
-    fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    fn supports(&self, _: Capability) -> bool {
-        false
-    }
-
-    async fn now(&self) -> Result<Timestamp, LockError> {
-        self.connection.time().await
-    }
-
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
-        check_batch_size(batch.len())?;
-        let now = self.now().await?;
-        let horizon = now
-            .saturating_add(lead.duration())
-            .unwrap_or(Timestamp::MAX);
-        let is_early = |claim: &Claim| claim.execution.tick.timestamp() > horizon;
-        let due: Vec<&Execution> = batch
-            .iter()
-            .filter(|claim| !is_early(claim))
-            .map(|claim| &claim.execution)
-            .collect();
-        let mut set = self.set("claim", &due, now).await?.into_iter();
-        let verdict = |claim: &Claim| {
-            if is_early(claim) {
-                return Verdict::Denied(Denial::TooEarly);
+        let mut taking = |expiration: Option<Duration>| match expiration {
+            None => Taking::TooOld,
+            Some(_) if answers.next().is_some_and(|answer| answer != Value::Nil) => {
+                Taking::TakenNow
             }
-            match set.next().flatten() {
-                Some(true) => Verdict::Granted(Grant {
-                    fence: Fence::NONE,
-                    attempt: Attempt::FIRST,
-                    lease_until: None,
-                }),
-                Some(false) | None => Verdict::Denied(Denial::Taken),
-            }
+            Some(_) => Taking::TakenBefore,
         };
-        let value = batch.iter().map(verdict).collect();
-        Ok(Answer { now, value })
+        Ok(expirations.into_iter().map(&mut taking).collect())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
-        check_batch_size(batch.len())?;
-        let kept = |_| Renewed::Extended {
-            lease_until: None,
-            cancel_requested: false,
-        };
-        let value = batch.iter().map(kept).collect();
-        let now = self.now().await?;
-        Ok(Answer { now, value })
-    }
-
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
-        check_batch_size(batch.len())?;
-        // There is no place for outcomes.
-        let value = batch
-            .iter()
-            .map(|_| Settled::Recorded { waiting: None })
-            .collect();
-        let now = self.now().await?;
-        Ok(Answer { now, value })
-    }
-
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
-        check_batch_size(batch.len())?;
+    async fn open(&self, executions: &[&Execution]) -> Result<Vec<Released>, LockError> {
         let mut pipeline = Pipeline::new();
-        batch.iter().for_each(|lock| {
-            pipeline.cmd("DEL").arg(key(&lock.execution));
-        });
+        for execution in executions {
+            pipeline.cmd("DEL").arg(key(execution));
+        }
         let answers = self.connection.pipeline("release", &pipeline).await?;
         let released = |answer| match answer {
             Value::Int(1) => Released::Open,
             _ => Released::NotHeld,
         };
-        let value = answers.into_iter().map(released).collect();
-        let now = self.now().await?;
-        Ok(Answer { now, value })
-    }
-
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
-        check_batch_size(batch.len())?;
-        let now = self.now().await?;
-        let executions: Vec<&Execution> = batch
-            .iter()
-            .map(|consumption| &consumption.execution)
-            .collect();
-        let set = self.set("consume", &executions, now).await?;
-        let consumed = |set| match set {
-            Some(false) => Consumed::Already,
-            Some(true) | None => Consumed::Recorded,
-        };
-        let value = set.into_iter().map(consumed).collect();
-        Ok(Answer { now, value })
-    }
-
-    async fn sweep(&self, _: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
-        self.unsupported(Capability::History)
-    }
-
-    async fn heartbeat(&self, _: &InstanceReport) -> Result<Answer<Signals>, LockError> {
-        let now = self.now().await?;
-        let value = Signals::default();
-        Ok(Answer { now, value })
-    }
-
-    async fn leave(&self, _: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn define(
-        &self,
-        _: &InstanceId,
-        _: &[TaskDefinition],
-    ) -> Result<Answer<Vec<Defined>>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn tasks(&self, _: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn change_pause(&self, _: &[TaskName], _: &PauseChange) -> Result<Answer<()>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn enqueue(&self, _: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn request_cancel(&self, _: &Execution) -> Result<Answer<CancelRequested>, LockError> {
-        self.unsupported(Capability::Operations)
-    }
-
-    async fn history(&self, _: &HistoryQuery) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
-        self.unsupported(Capability::History)
-    }
-
-    async fn prune(&self, _: &Retention, _: usize) -> Result<Answer<usize>, LockError> {
-        self.unsupported(Capability::History)
+        Ok(answers.into_iter().map(released).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sexton_core::name::TaskName;
     use sexton_core::tick::{ConcurrencyIndex, Tick};
 
     #[test]

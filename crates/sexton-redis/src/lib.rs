@@ -58,7 +58,7 @@ mod task_lock;
 
 pub use address::location;
 pub use error::ConnectError;
-pub use ktor::{KtorError, KtorLockManager};
+pub use ktor::{KtorError, KtorLockManager, KtorLocks};
 pub use manager::RedisLockManager;
 pub use options::RedisOptions;
 pub use task_lock::{RedisTaskLock, TaskLockError};

@@ -36,6 +36,7 @@ mod record;
 pub mod rules;
 pub mod stored;
 mod task_lock;
+mod tick_locks;
 mod transaction;
 
 use std::fmt;
@@ -61,6 +62,7 @@ pub use record::{
     history_order,
 };
 pub use task_lock::{HeldLock, TaskLock};
+pub use tick_locks::{Taking, TickLockManager, TickLocks};
 pub use transaction::{Committed, Handed, OpenTransaction, TransactionSlot, Transactions};
 
 use crate::name::{InstanceId, Namespace, TaskName};
