@@ -111,6 +111,30 @@ pub enum OpenError {
         /// The version needed.
         needed: i64,
     },
+    /// The table in which a Kotlin system keeps its locks is missing, and could not be made.
+    #[error(
+        "{store} has no table {table} that this user may see, and it could not be made: have this run: {statement}; \
+         and let this user SELECT, INSERT and UPDATE there"
+    )]
+    NoTaskLocks {
+        /// The store.
+        store: String,
+        /// The table.
+        table: String,
+        /// What makes it.
+        statement: String,
+        /// What the server said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The table in which a Kotlin system keeps its locks is not as it must be.
+    #[error("locks cannot be shared by the table {table}: {problem}")]
+    BadTaskLocks {
+        /// The table, and where it is.
+        table: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The path cannot be the name of a file.
     #[error("{path:?} cannot name a database: {problem}")]
     BadPath {
@@ -265,6 +289,7 @@ impl OpenError {
             | OpenError::Unreachable { source, .. }
             | OpenError::NotLetIn { source, .. }
             | OpenError::NoDatabase { source, .. }
+            | OpenError::NoTaskLocks { source, .. }
             | OpenError::Driver { source, .. } => Some(source),
             _ => None,
         }

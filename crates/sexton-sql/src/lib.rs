@@ -35,7 +35,10 @@ pub use mysql::MySqlLockManager;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLockManager;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-pub use server::{Migrations, ServerDatabase, ServerLockManager, ServerOptions};
+pub use server::{
+    KtorLockManager, KtorLocks, KtorTable, Migrations, ServerDatabase, ServerLockManager,
+    ServerOptions,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockManager;
 pub use tx::{BeginError, OpenTx, TransactionalDatabase, Tx, WrongDatabase};

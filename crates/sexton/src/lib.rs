@@ -87,3 +87,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../docs/policies.md")]
 struct Policies;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating-from-ktor.md")]
+struct MigratingFromKtor;

@@ -51,12 +51,12 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
 pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
-/// For rows and for tables. Variables of the session's keep what was there before, for [`DEPART`].
+/// For rows and for tables, and the time zone of `TIMESTAMP`s. Variables of the session's keep what was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
-    @sexton_for_tables = @@SESSION.lock_wait_timeout, \
-    SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
+    @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
+    SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
-    SESSION lock_wait_timeout = @sexton_for_tables";
+    SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone";
 
 impl Dialect for MySql {
     type Sql = Sql;

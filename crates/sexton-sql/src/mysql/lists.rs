@@ -8,6 +8,7 @@ use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Tick};
 
 use crate::record_row::{fence_column, millis};
+use crate::server::ktor::dialect::Row;
 use crate::server::loaded::{Loaded, Pair};
 use sexton_core::lock::stored::{delivery_word, overlap_word};
 
@@ -138,6 +139,16 @@ pub(super) fn of_registers<'p>(
             fence: Some(register.map_or(0, |register| fence_column(register.fence))),
             ..Item::default()
         }
+    }))
+}
+
+/// Rows of the Kotlin system's table, each with an instant in ms.
+pub(super) fn of_rows<'r>(rows: impl IntoIterator<Item = (&'r Row<'r>, i64)>) -> String {
+    list(rows.into_iter().map(|(row, tick_ms)| Item {
+        task: row.task.as_str(),
+        concurrency_index: Some(row.index.get()),
+        tick_ms: Some(tick_ms),
+        ..Item::default()
     }))
 }
 

@@ -8,7 +8,8 @@
 //!   replicas only, a crash or a failover may take back grants that were answered, and they may be granted again.
 //! - A server that only reads (`read_only`: a replica, a failover in progress) is an outage, never a "denied".
 //! - Waiting is bounded (5 s unless told otherwise), on the server as well: by `innodb_lock_wait_timeout` and
-//!   `lock_wait_timeout`, in whole seconds. On a connection of an application's pool they are set for the call, and put back.
+//!   `lock_wait_timeout`, in whole seconds. On a connection of an application's pool they are set for the call, and put back; so is
+//!   its time zone, to UTC.
 //!
 //! A client that is stopped in the middle of the writing transaction, for a millisecond or two, keeps the rows of its batch until the server ends its
 //! session: on MariaDB `idle_write_transaction_timeout` says when; other batches with the same tasks are outages until then.
@@ -64,6 +65,7 @@ mod dialect;
 pub(crate) mod error;
 mod fleet;
 mod history;
+mod ktor;
 mod lists;
 mod load;
 mod schema;
@@ -76,8 +78,8 @@ mod url;
 use sqlx::MySql;
 
 use crate::error::OpenError;
-pub use crate::server::Migrations;
 use crate::server::dialect::Dialect;
+pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
 
 /// Keeps task locks in a MySQL or MariaDB database. See the [module](self).
@@ -85,6 +87,9 @@ pub type MySqlLockManager = ServerLockManager<MySql>;
 
 /// How a [`MySqlLockManager`] is opened.
 pub type MySqlOptions = ServerOptions<MySql>;
+
+/// Shares task locks with replicas of a Kotlin system, in its own table. See [`crate::KtorLockManager`].
+pub type KtorLockManager = crate::server::KtorLockManager<MySql>;
 
 /// Where a URL leads to, for people to read: without user and password. Connects to nothing.
 ///

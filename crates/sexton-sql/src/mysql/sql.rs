@@ -8,7 +8,7 @@ use sqlx::mysql::MySqlArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, MySql, query};
 
-use crate::server::names::Names;
+use crate::server::names::{Names, filled};
 
 /// A statement's text, and which of what is bound stands in each of its places.
 #[derive(Debug, Clone)]
@@ -29,11 +29,29 @@ pub(super) enum Bound<'b> {
 
 impl Statement {
     fn new(names: &Names, template: &str) -> Statement {
-        let uncommented = template
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("--"));
-        let template = uncommented.collect::<Vec<_>>().join("\n");
-        let (text, places) = with_question_marks(&names.fill(&template));
+        Statement::marked(&names.fill(&uncommented(template)))
+    }
+
+    /// A statement about a table that is not ours: with every `{word}` put in its place, those of `names` last, in which a `$` is a `$`.
+    pub(super) fn filled(
+        template: &str,
+        pieces: &[(&str, &str)],
+        names: &[(&str, &str)],
+    ) -> Statement {
+        let find = |known: &[(&str, &str)], word: &str| {
+            let found = known.iter().find(|(name, _)| *name == word);
+            found.map(|(_, text)| (*text).to_owned())
+        };
+        let later = |word: &str| Some(find(pieces, word).unwrap_or_else(|| format!("{{{word}}}")));
+        let Statement { text, places } = Statement::marked(&filled(&uncommented(template), &later));
+        Statement {
+            text: filled(&text, &|word| find(names, word)).into(),
+            places,
+        }
+    }
+
+    fn marked(text: &str) -> Statement {
+        let (text, places) = with_question_marks(text);
         Statement {
             text: text.into(),
             places,
@@ -53,6 +71,13 @@ impl Statement {
             Bound::MaybeNumber(number) => query.bind(number),
         })
     }
+}
+
+fn uncommented(template: &str) -> String {
+    let lines = template
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// `$2` becomes `?`, and 1 (the second) is noted for it.

@@ -63,6 +63,7 @@ mod dialect;
 pub(crate) mod error;
 mod fleet;
 mod history;
+mod ktor;
 mod load;
 mod schema;
 mod sql;
@@ -74,8 +75,8 @@ mod url;
 use sqlx::Postgres;
 
 use crate::error::OpenError;
-pub use crate::server::Migrations;
 use crate::server::dialect::Dialect;
+pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
 
 /// Keeps task locks in a PostgreSQL database. See the [module](self).
@@ -83,6 +84,9 @@ pub type PostgresLockManager = ServerLockManager<Postgres>;
 
 /// How a [`PostgresLockManager`] is opened.
 pub type PostgresOptions = ServerOptions<Postgres>;
+
+/// Shares task locks with replicas of a Kotlin system, in its own table. See [`crate::KtorLockManager`].
+pub type KtorLockManager = crate::server::KtorLockManager<Postgres>;
 
 /// Where a URL leads to, for people to read: without user and password. Connects to nothing.
 ///

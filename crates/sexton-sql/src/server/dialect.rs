@@ -17,6 +17,7 @@ use sexton_core::tick::ConcurrencyIndex;
 use sqlx::{Connection, Database, Pool, Transaction};
 
 use super::error::Trouble;
+use super::ktor::dialect::KtorDialect;
 use super::loaded::{Loaded, Pair};
 use super::names::{Dictionary, Names};
 use super::{Migrations, ServerLockManager};
@@ -83,7 +84,7 @@ pub struct Said {
 pub(crate) type Kept = HashSet<Pair>;
 
 /// What a database says its own way. Every call is for one namespace, the manager's.
-pub trait Dialect: Database<Connection: Connection<Options: Clone>> {
+pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialect {
     /// All its statements, with the tables' names in them.
     type Sql: fmt::Debug + Send + Sync + 'static;
 

@@ -9,6 +9,7 @@ pub(crate) mod dialect;
 pub(crate) mod error;
 mod fleet;
 mod history;
+pub(crate) mod ktor;
 mod lane;
 pub(crate) mod loaded;
 mod manager;
@@ -32,6 +33,7 @@ use dialect::{Dialect, Prepared};
 use error::{Outage, Trouble};
 use lane::Source;
 
+pub use ktor::{KtorLockManager, KtorLocks, KtorTable};
 pub use options::{Migrations, ServerOptions};
 
 /// A database that runs as a server: [`sqlx::Postgres`] and [`sqlx::MySql`], by their features.

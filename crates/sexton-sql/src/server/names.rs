@@ -10,7 +10,7 @@ pub(super) const PREFIX: &str = "sexton_";
 /// So that the longest name of an index still fits the shortest limit, PostgreSQL's 63 bytes.
 const PREFIX_BYTES_MAX: usize = 40;
 /// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1). MySQL has 64 characters.
-const NAME_BYTES_MAX: usize = 63;
+pub(super) const NAME_BYTES_MAX: usize = 63;
 
 /// What stands in a database's statements besides plain SQL.
 #[derive(Debug)]
@@ -114,7 +114,12 @@ impl Names {
 
     /// The name of a table, quoted, with its schema.
     pub(crate) fn table(&self, name: &str) -> String {
-        let table = self.quoted(&self.unquoted(name));
+        self.qualified(&self.unquoted(name))
+    }
+
+    /// The name of a table that has no prefix, quoted, with the schema.
+    pub(crate) fn qualified(&self, name: &str) -> String {
+        let table = self.quoted(name);
         match &self.schema {
             Some(schema) => format!("{}.{table}", self.quoted(schema)),
             None => table,
@@ -123,30 +128,35 @@ impl Names {
 
     /// The statement with every `{word}` put in its place.
     pub(crate) fn fill(&self, template: &str) -> String {
-        let mut sql = String::with_capacity(template.len() * 2);
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            sql.push_str(before);
-            let (word, behind) = after.split_once('}').unwrap_or((after, ""));
-            if let Some((_, piece)) = self
-                .dictionary
-                .pieces
-                .iter()
-                .find(|(name, _)| *name == word)
-            {
-                sql.push_str(&self.fill(piece));
+        filled(template, &|word| {
+            let mut pieces = self.dictionary.pieces.iter();
+            if let Some((_, piece)) = pieces.find(|(name, _)| *name == word) {
+                Some(self.fill(piece))
             } else if TABLES.contains(&word) {
-                sql.push_str(&self.table(word));
+                Some(self.table(word))
             } else if self.dictionary.indexes.contains(&word) {
-                sql.push_str(&self.quoted(&self.unquoted(word)));
+                Some(self.quoted(&self.unquoted(word)))
             } else {
-                debug_assert!(false, "no piece is called {word:?}");
+                None
             }
-            rest = behind;
-        }
-        sql.push_str(rest);
-        sql
+        })
     }
+}
+
+/// The template with every `{word}` put in its place; what is put there is not looked at again.
+pub(crate) fn filled(template: &str, place: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut sql = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        sql.push_str(before);
+        let (word, behind) = after.split_once('}').unwrap_or((after, ""));
+        let found = place(word);
+        debug_assert!(found.is_some(), "no piece is called {word:?}");
+        sql.push_str(&found.unwrap_or_default());
+        rest = behind;
+    }
+    sql.push_str(rest);
+    sql
 }
 
 #[cfg(test)]

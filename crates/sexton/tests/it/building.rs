@@ -161,7 +161,7 @@ async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
 
 #[cfg(feature = "redis")]
 #[tokio::test]
-async fn locks_of_the_kotlin_system_run_plain_tasks_and_refuse_the_others() {
+async fn locks_of_the_kotlin_system_in_redis_run_plain_tasks_and_refuse_the_others() {
     if crate::redis_servers::server::is_declared_absent() {
         return;
     }
@@ -170,6 +170,33 @@ async fn locks_of_the_kotlin_system_run_plain_tasks_and_refuse_the_others() {
         .await
         .unwrap();
     let manager = redis.ktor_compatible(Duration::from_secs(600)).unwrap();
+    plain_tasks_run_and_others_are_refused(manager).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn locks_of_the_kotlin_system_in_postgres_run_plain_tasks_and_refuse_the_others() {
+    let Some(server) = crate::servers::postgres::Server::start() else {
+        return;
+    };
+    let table = sexton::postgres::KtorTable::new();
+    let manager = server.open().await.ktor_compatible(&table).await.unwrap();
+    plain_tasks_run_and_others_are_refused(manager).await;
+}
+
+#[cfg(feature = "mysql")]
+#[tokio::test]
+async fn locks_of_the_kotlin_system_in_mariadb_run_plain_tasks_and_refuse_the_others() {
+    let Some(server) = crate::servers::mariadb::Server::start() else {
+        return;
+    };
+    let table = sexton::mysql::KtorTable::new();
+    let manager = server.open().await.ktor_compatible(&table).await.unwrap();
+    plain_tasks_run_and_others_are_refused(manager).await;
+}
+
+#[cfg(any(feature = "redis", feature = "postgres", feature = "mysql"))]
+async fn plain_tasks_run_and_others_are_refused(manager: impl sexton::lock::LockManager + Clone) {
     let (sender, mut ran) = tokio::sync::mpsc::unbounded_channel();
     let every = || Task::new("t").every(Duration::from_millis(100)).unwrap();
     let work = move |run: sexton::Run| {

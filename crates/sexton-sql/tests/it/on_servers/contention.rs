@@ -38,7 +38,7 @@ fn held(claim: Claim, verdict: &Verdict) -> Option<HeldLock> {
 }
 
 /// Tried again they would go unnoticed, but the server tells of each.
-fn had_no_deadlock<S: TestServer>(server: S) {
+pub(super) fn had_no_deadlock<S: TestServer>(server: S) {
     let log = server.stop();
     assert!(
         !log.iter()

@@ -147,7 +147,7 @@ const HOLD_REGISTERS: &str = "SELECT 1 FROM sexton_registers \
     WHERE namespace = 'default' AND task = 'digest' AND concurrency_index = 1 FOR UPDATE";
 
 /// Returns when a session waits for what another one holds.
-async fn someone_waits<S: TestServer>(server: &S) {
+pub(super) async fn someone_waits<S: TestServer>(server: &S) {
     let mut watcher = server.raw().await;
     while S::number(&mut watcher, S::WAITING).await == 0 {
         tokio::task::yield_now().await;

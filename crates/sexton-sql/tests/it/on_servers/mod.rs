@@ -2,6 +2,7 @@
 
 mod contention;
 mod faults;
+mod ktor;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "postgres")]
