@@ -1,5 +1,6 @@
 //! All that is known of the driver.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use mongodb::{Client, Database};
 
 use crate::open_error::OpenError;
 use crate::store::{Kind, Store, StoreError, kind_of_code};
+use crate::trouble::Trouble;
 
 /// Where a URL leads to. Does not show its secrets.
 #[derive(Clone)]
@@ -34,7 +36,7 @@ impl Target {
     /// [`OpenError::BadUrl`]
     pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
         let bad = |problem: String| OpenError::BadUrl { problem };
-        let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error)))?;
+        let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error, url)))?;
         let database = parsed.default_database.clone();
         let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;
         Ok(Target {
@@ -62,12 +64,24 @@ fn hosts(host_info: &HostInfo) -> String {
     }
 }
 
-/// What the driver finds wrong with a URL. Its own text may repeat a part of it.
-fn problem(error: &Error) -> String {
+/// What the driver finds wrong with a URL, unless its text repeats a word of the URL behind the scheme: that may be a password, or a piece of
+/// one in which something special was not written as `%40` or the like.
+fn problem(error: &Error, url: &str) -> String {
+    let secret = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let secret: HashSet<&str> = words(secret).collect();
     match &*error.kind {
-        ErrorKind::InvalidArgument { message, .. } if !message.contains('@') => message.clone(),
+        ErrorKind::InvalidArgument { message, .. }
+            if !words(message).any(|word| secret.contains(word)) =>
+        {
+            message.clone()
+        }
         _ => "it cannot be read; what is special in user or password is written as %40".to_owned(),
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| !word.is_empty())
 }
 
 /// The driver's client, on one database.
@@ -85,14 +99,12 @@ impl fmt::Debug for Driver {
 impl Driver {
     pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Driver, OpenError> {
         let resolving = ClientOptions::parse(&target.url);
-        let mut options = resolving
-            .await
-            .map_err(|error| in_opening(&error, target))?;
+        let mut options = resolving.await.map_err(|error| in_opening(error, target))?;
         // Whoever waits longer is told by the call's own limit.
         options.server_selection_timeout.get_or_insert(limit);
         options.connect_timeout.get_or_insert(limit);
         options.app_name.get_or_insert_with(|| "sexton".to_owned());
-        let client = Client::with_options(options).map_err(|error| in_opening(&error, target))?;
+        let client = Client::with_options(options).map_err(|error| in_opening(error, target))?;
         Ok(Driver {
             database: client.database(&target.database),
             is_ours: true,
@@ -107,16 +119,13 @@ impl Driver {
     }
 }
 
-fn in_opening(error: &Error, target: &Target) -> OpenError {
+fn in_opening(error: Error, target: &Target) -> OpenError {
     if let ErrorKind::InvalidArgument { .. } = &*error.kind {
         return OpenError::BadUrl {
-            problem: problem(error),
+            problem: problem(&error, &target.url),
         };
     }
-    OpenError::Unreachable {
-        store: target.location(),
-        source: said(error).into(),
-    }
+    Trouble::from(StoreError::from(error)).into_open_error(&target.location())
 }
 
 /// What the driver says, without its notes for itself.
@@ -195,10 +204,17 @@ mod tests {
             "mongodb://sexton:hor@se@a.example/app",
             "http://sexton:horse@a.example/app",
             "mongodb://",
+            // No host, and what is special not written as %3F.
+            "mongodb://sexton:horse/app",
+            "mongodb://sexton:hor?se@a.example/app",
+            "mongodb+srv://sexton:horse/app",
+            "mongodb://a.example/app?authMechanismProperties=horse",
         ] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(!error.contains("hor"), "{error}");
         }
+        let error = Target::parse("mongodb://sexton:hor/se@a.example/app").unwrap_err();
+        assert!(error.to_string().contains("URL encoded"), "{error}");
         let error = Target::parse("mongodb://a.example/").unwrap_err();
         assert!(error.to_string().contains("names no database"), "{error}");
     }

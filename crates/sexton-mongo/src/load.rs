@@ -88,7 +88,10 @@ pub(crate) fn touched(changes: &Changes) -> BTreeSet<Pair> {
 impl MongoLockManager {
     /// What decides a batch.
     pub(crate) async fn load(&self, wanted: &Wanted) -> Result<Loaded, Trouble> {
-        let (now, kept) = try_join!(self.clock(), self.registers(wanted))?;
+        let (now, mut kept) = try_join!(self.clock(), self.registers(wanted))?;
+        if self.make_touchable(wanted, &kept).await? {
+            kept = self.registers(wanted).await?;
+        }
         let mut loaded = Loaded::of(now, kept);
         let (history, pauses) = try_join!(
             self.history_of(wanted, &loaded.kept),
@@ -105,6 +108,28 @@ impl MongoLockManager {
             loaded.state.load_pause(task, Some(pause));
         }
         Ok(loaded)
+    }
+
+    /// Whether there were no documents yet of registers whose pause decides. Now there are: a pause touches what it finds, and a claim
+    /// that it could not touch would be granted after the pause was answered.
+    async fn make_touchable(
+        &self,
+        wanted: &Wanted,
+        kept: &HashMap<Pair, Kept>,
+    ) -> Result<bool, Trouble> {
+        if wanted.pauses.is_empty() {
+            return Ok(false);
+        }
+        let before = Kept::default();
+        let empty = before.written_again(ClaimId::random());
+        let missing = wanted.pairs.iter().filter(|pair| !kept.contains_key(*pair));
+        let made: Vec<Document> = missing
+            .map(|pair| self.replaced(pair, &before, &empty))
+            .collect();
+        let is_any = !made.is_empty();
+        // Where somebody else was faster, there is one as well.
+        self.update(&self.inner.names.registers, made).await?;
+        Ok(is_any)
     }
 
     async fn registers(&self, wanted: &Wanted) -> Result<HashMap<Pair, Kept>, Trouble> {

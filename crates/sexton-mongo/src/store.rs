@@ -56,6 +56,10 @@ pub(crate) fn kind_of_code(code: i32) -> Kind {
         121 => {
             Kind::Permanent("a validator of its collections refuses sexton's documents: drop it")
         }
+        148 => Kind::Permanent(
+            "its majority reads are switched off: start its members without enableMajorityReadConcern=false",
+        ),
+        73 => Kind::Permanent("a database cannot be called so: choose another name"),
         79 | 100 => Kind::Permanent(
             "it cannot have a majority of its members: check the replica set's configuration",
         ),
@@ -83,7 +87,7 @@ mod tests {
         }
         assert_eq!(kind_of_code(18), Kind::NotLetIn);
         assert_eq!(kind_of_code(13), Kind::NotPrivileged);
-        for code in [59, 72, 85, 121, 100, 166, 10_334] {
+        for code in [59, 72, 73, 85, 121, 100, 148, 166, 10_334] {
             let kind = kind_of_code(code);
             assert!(matches!(kind, Kind::Permanent(_)), "{code}: {kind:?}");
         }

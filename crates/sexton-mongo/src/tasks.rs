@@ -126,6 +126,10 @@ pub(crate) struct Define<'b> {
     batch: &'b [TaskDefinition],
     /// `None` where it still is to be done.
     answers: Vec<Option<Defined>>,
+    /// What would have been answered, had the write been: a try that finds its own write goes by that.
+    meant: Vec<Option<Defined>>,
+    /// By how much the revision is still to rise.
+    rise: usize,
 }
 
 impl<'b> Define<'b> {
@@ -134,6 +138,8 @@ impl<'b> Define<'b> {
             instance,
             batch,
             answers: batch.iter().map(|_| None).collect(),
+            meant: batch.iter().map(|_| None).collect(),
+            rise: 0,
         }
     }
 
@@ -158,7 +164,15 @@ impl Errand for Define<'_> {
             .iter()
             .filter_map(|(task, kept)| Some((task.clone(), kept.definition.clone()?)))
             .collect();
-        let answers = define(&mut known, self.instance, &batch);
+        let mut answers = define(&mut known, self.instance, &batch);
+        for ((place, new), answer) in places.iter().zip(&batch).zip(&mut answers) {
+            let before = kept.get(&new.task).and_then(|one| one.definition.as_ref());
+            let is_ours = before.is_some_and(|(_, by)| by == self.instance);
+            match &self.meant[*place] {
+                Some(meant) if is_ours && *answer == Defined::Same => answer.clone_from(meant),
+                _ => self.meant[*place] = Some(answer.clone()),
+            }
+        }
         let mut writes = BTreeMap::new();
         for name in names {
             let mut task = kept.get(name).cloned().unwrap_or_default();
@@ -169,15 +183,15 @@ impl Errand for Define<'_> {
             }
         }
         let overtaken = manager.write_tasks(&writes).await?;
-        let mut changed = 0;
         for ((place, new), answer) in places.into_iter().zip(&batch).zip(answers) {
             if !overtaken.contains(&new.task) {
-                changed += usize::from(matches!(answer, Defined::Differed { .. }));
+                self.rise += usize::from(matches!(answer, Defined::Differed { .. }));
                 self.answers[place] = Some(answer);
             }
         }
-        if changed > 0 {
-            manager.raise_revision(changed).await?;
+        if self.rise > 0 {
+            manager.raise_revision(self.rise).await?;
+            self.rise = 0;
         }
         if !overtaken.is_empty() {
             return Err(Outage::Overtaken.into());
@@ -285,6 +299,10 @@ impl MongoLockManager {
         after: Option<&TaskName>,
         limit: usize,
     ) -> Result<Vec<TaskName>, Trouble> {
+        if limit == 0 {
+            // To the server 0 is no limit at all.
+            return Ok(Vec::new());
+        }
         let (defined, claimed) = try_join!(
             self.names_of_tasks(after, limit),
             self.names_in_registers(after, limit)

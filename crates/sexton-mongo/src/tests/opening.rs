@@ -88,3 +88,11 @@ async fn a_server_at_a_port_where_nobody_listens_is_unreachable() {
     assert!(error.is_transient(), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("horse"), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_is_not_an_outage() {
+    let url = "mongodb://127.0.0.1:1/app?tls=true&tlsCAFile=/no/such.pem";
+    let error = MongoOptions::new().connect(url).await.unwrap_err();
+    assert!(!error.is_transient(), "{error:?}");
+    assert!(matches!(error, OpenError::Refused { .. }), "{error:?}");
+}

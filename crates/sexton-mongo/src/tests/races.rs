@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mongodb::bson::Document;
 use sexton_core::lock::{
-    Claim, ClaimLead, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    LockManager, Outcome, PauseChange, Settlement, SweepQuery, Verdict,
+    Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
+    LockManager, Outcome, PauseChange, Settlement, SweepQuery, TaskDefinition, Verdict,
 };
 use sexton_core::policy::{Delivery, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
+use tokio::sync::Notify;
 
 use super::server::{Fault, Server};
-use crate::MongoLockManager;
-use crate::fixtures::{claim, execution, grant, noon, task};
+use crate::fixtures::{claim, execution, grant, instance, noon, task};
+use crate::store::{Store, StoreError};
+use crate::{MongoLockManager, MongoOptions};
 
 fn server() -> Arc<Server> {
     let clock = noon();
@@ -115,8 +119,8 @@ async fn a_promise_that_was_not_kept_holds_nobody_up() {
     let server = server();
     let manager = server.manager().await;
     let [first, second] = [distinct(0, 1), distinct(0, 2)];
-    // It promises itself index 2, by its seventh command, and breaks off.
-    server.fail([Fault::None; 7].into_iter().chain([Fault::Unheard; 60]));
+    // It promises itself index 2, by its tenth command, and breaks off.
+    server.fail([Fault::None; 10].into_iter().chain([Fault::Unheard; 60]));
     let asked = [second];
     let claiming = claimed(&manager, &asked);
     let limited = tokio::time::timeout(Duration::from_millis(50), claiming);
@@ -247,7 +251,9 @@ async fn a_full_batch_is_a_handful_of_commands() {
         .collect();
     let verdicts = claimed(&manager, &batch).await;
     assert!(verdicts.iter().all(|verdict| verdict.grant().is_some()));
-    assert_eq!(server.commands(), ["hello", "find", "find", "update"]);
+    // Registers that there never were are made first, and read again.
+    let first = ["hello", "find", "update", "find", "find", "update"];
+    assert_eq!(server.commands(), first);
     let settlements: Vec<Settlement> = batch
         .iter()
         .zip(&verdicts)
@@ -296,4 +302,101 @@ async fn what_waits_for_ever_leaves_no_room_at_last() {
         matches!(verdicts[..], [Verdict::Granted(_)]),
         "{verdicts:?}"
     );
+}
+
+/// Defines a task anew, while at one of the commands something happens. Says whether it came to that command.
+async fn defined_anew_through(fault: Fault, at: usize) -> bool {
+    let server = server();
+    let manager = server.manager().await;
+    let definition = |schedule: &str| TaskDefinition {
+        task: task("t"),
+        schedule: schedule.to_owned(),
+        concurrency: Concurrency::ONE,
+        definition: format!("every {schedule}"),
+    };
+    let old = [definition("1s")];
+    manager.define(&instance("one"), &old).await.unwrap();
+    server.fail(std::iter::repeat_n(Fault::None, at).chain([fault]));
+    let new = [definition("2s")];
+    let defined = manager.define(&instance("two"), &new).await.unwrap().value;
+    assert!(
+        matches!(&defined[..], [Defined::Differed { was, .. }] if *was == old[0]),
+        "{fault:?} at {at}: {defined:?}"
+    );
+    assert_eq!(server.documents("sexton_namespaces").len(), 1);
+    server.has_failed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_definition_is_told_of_whichever_command_or_answer_is_lost() {
+    for fault in [Fault::Unheard, Fault::Unanswered] {
+        let mut at = 0;
+        while defined_anew_through(fault, at).await {
+            at += 1;
+        }
+        assert_eq!(at, 4, "commands");
+    }
+}
+
+/// A client whose next but so many writes is held up until it is told to go on.
+#[derive(Debug)]
+struct HeldUp {
+    server: Arc<Server>,
+    writes: AtomicUsize,
+    at: usize,
+    reached: Notify,
+    go_on: Notify,
+}
+
+#[async_trait::async_trait]
+impl Store for HeldUp {
+    async fn run(&self, command: Document) -> Result<Document, StoreError> {
+        let is_write = command.contains_key("update");
+        if is_write && self.writes.fetch_add(1, Ordering::SeqCst) == self.at {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+        }
+        self.server.run(command).await
+    }
+
+    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+        self.server.read(command).await
+    }
+
+    async fn close(&self) {}
+}
+
+/// What comes of a claim that is about to write when its task is paused.
+async fn claimed_around_a_pause(is_new: bool, at: usize) -> Verdict {
+    let server = server();
+    let operator = server.manager().await;
+    if !is_new {
+        claimed(&operator, &[claim("t", -1_000, "zero")]).await;
+    }
+    let held_up = Arc::new(HeldUp {
+        server,
+        writes: AtomicUsize::new(0),
+        at,
+        reached: Notify::new(),
+        go_on: Notify::new(),
+    });
+    let store: Arc<dyn Store> = Arc::<HeldUp>::clone(&held_up);
+    let opening = MongoOptions::new().open(store, "memory".to_owned());
+    let manager = opening.await.unwrap();
+    let claiming = tokio::spawn(async move { claimed(&manager, &[claim("t", 0, "one")]).await });
+    held_up.reached.notified().await;
+    let (note, by) = ("stop".to_owned(), "anna".to_owned());
+    let pause = PauseChange::Pause { note, by };
+    operator.change_pause(&[task("t")], &pause).await.unwrap();
+    held_up.go_on.notify_one();
+    claiming.await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn a_claim_that_a_pause_overtakes_is_not_granted_even_of_an_index_that_is_new() {
+    for (is_new, at) in [(false, 0), (true, 0), (true, 1)] {
+        let verdict = claimed_around_a_pause(is_new, at).await;
+        let is_paused = matches!(verdict, Verdict::Denied(Denial::Paused));
+        assert!(is_paused, "new: {is_new}, write {at}: {verdict:?}");
+    }
 }

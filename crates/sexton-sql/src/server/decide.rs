@@ -120,6 +120,9 @@ where
         let wanted = (self.kind.wanted)(&entries);
         let pairs = versioned(&wanted);
         let mut loaded = DB::load(manager, connection, &wanted, &pairs).await?;
+        if make_touchable(manager, connection, &wanted, &loaded).await? {
+            loaded = DB::load(manager, connection, &wanted, &pairs).await?;
+        }
         let now = loaded.now;
         let rule = |entry| (self.rule)(&mut loaded.state, entry, now);
         let answers: Vec<T> = entries.iter().map(rule).collect();
@@ -146,6 +149,30 @@ where
         }
         Ok(now)
     }
+}
+
+/// Whether there were no rows yet of registers whose pause decides. Now there are: a pause raises the versions that it finds, and a claim
+/// that finds none raised would be granted after the pause was answered.
+async fn make_touchable<DB: Dialect>(
+    manager: &ServerLockManager<DB>,
+    connection: &mut DB::Connection,
+    wanted: &Wanted,
+    loaded: &Loaded,
+) -> Result<bool, Trouble> {
+    if wanted.pauses.is_empty() {
+        return Ok(false);
+    }
+    let pairs = wanted.registers.iter();
+    let missing: BTreeSet<Pair> = pairs
+        .filter(|pair| loaded.version(pair) == 0)
+        .cloned()
+        .collect();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    // Where somebody else was faster, there is one as well.
+    write_each(manager, connection, loaded, &missing, &Changes::default()).await?;
+    Ok(true)
 }
 
 /// Every (task, index) whose version must be known.

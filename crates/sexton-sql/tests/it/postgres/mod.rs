@@ -5,3 +5,4 @@ mod clock;
 mod conformance;
 mod equivalence;
 mod opening;
+mod pauses;
