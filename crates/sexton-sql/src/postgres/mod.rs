@@ -2,7 +2,7 @@
 //!
 //! # What it promises, and on what
 //! - A batch is one statement that reads and, unless the claims were lost anyway, one that writes: two round trips at most while nobody else
-//!   is after the same (task, index). No lock is held while the client thinks, so that no client that is stopped or cut off makes others wait.
+//!   is after the same (task, index), and two more before the first claim of one. No lock is held while the client thinks, so that no client that is stopped or cut off makes others wait.
 //! - The database's clock (`clock_timestamp()`) decides, and nothing of the client's.
 //! - What a call has answered is as durable as a commit of that server: with `synchronous_commit = off` or with asynchronous replicas only, a
 //!   crash or a failover may take back grants that were answered, and they may be granted again.

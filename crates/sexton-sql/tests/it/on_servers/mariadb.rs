@@ -13,6 +13,7 @@ impl TestServer for Server {
 
     const FEW_CONNECTIONS: &'static [&'static str] = &["max-connections=10"];
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLES sexton_executions WRITE";
+    const SERIALIZABLE: &'static str = "transaction-isolation=SERIALIZABLE";
     const WAITING: &'static str = "SELECT CAST(variable_value AS SIGNED) \
         FROM information_schema.global_status WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
     const ONLY_READ: &'static [&'static str] = &["SET GLOBAL read_only = 1"];

@@ -22,6 +22,8 @@ pub(crate) trait TestServer: Sized + Send {
     const FEW_CONNECTIONS: &'static [&'static str];
     /// Holds a whole table.
     const LOCK_EXECUTIONS: &'static str;
+    /// Transactions that do not say otherwise are serializable.
+    const SERIALIZABLE: &'static str;
     /// Counts the sessions that wait for what others hold.
     const WAITING: &'static str;
     /// Lets the server read only, from now on.

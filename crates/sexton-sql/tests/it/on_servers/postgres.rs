@@ -17,6 +17,7 @@ impl TestServer for Server {
         "max_wal_senders=0",
     ];
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE";
+    const SERIALIZABLE: &'static str = "default_transaction_isolation=serializable";
     const WAITING: &'static str =
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
     const ONLY_READ: &'static [&'static str] = &[
