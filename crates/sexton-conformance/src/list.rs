@@ -93,6 +93,7 @@ macro_rules! __for_each_case {
                 a_running_execution_is_asked_to_stop [Operations, Leases, History];
                 what_waits_is_withdrawn [Operations, Leases, History];
                 definitions_are_compared_with_the_last_ones [Operations, Leases, History];
+                a_task_is_known_since_its_first_definition_or_a_higher_concurrency [Operations];
                 tasks_are_listed_with_their_registers [Operations, Leases, History];
                 tasks_come_in_pages_by_name [Operations, Leases, History];
                 instances_are_there_as_long_as_they_say_so [Operations, Leases, History];

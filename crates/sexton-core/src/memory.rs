@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::clock::{Clock, SystemClock};
 use crate::lock::rules::LockState;
+use crate::lock::stored::{Definitions, define};
 use crate::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, ExecutionState, HeldLock, HistoryQuery, InstanceRecord,
@@ -41,7 +42,7 @@ pub struct MemoryLockManager {
 struct Store {
     locks: LockState,
     instances: BTreeMap<InstanceId, InstanceRecord>,
-    definitions: BTreeMap<TaskName, (TaskDefinition, InstanceId)>,
+    definitions: Definitions,
     revision: u64,
 }
 
@@ -139,12 +140,11 @@ impl Store {
             .map(|(_, index, register)| (index, register))
             .collect();
         registers.sort_by_key(|(index, _)| *index);
+        let defining = self.definitions.get(task);
         TaskState {
             task: task.clone(),
-            definition: self
-                .definitions
-                .get(task)
-                .map(|(definition, _)| definition.clone()),
+            definition: defining.map(|defining| defining.definition.clone()),
+            known_since: defining.and_then(|defining| defining.known_since),
             pause: self.locks.pause(task).cloned(),
             registers,
         }
@@ -163,18 +163,6 @@ impl Store {
         tasks.sort();
         tasks.dedup();
         tasks
-    }
-
-    fn define(&mut self, instance: &InstanceId, definition: &TaskDefinition) -> Defined {
-        let new = (definition.clone(), instance.clone());
-        match self.definitions.insert(definition.task.clone(), new) {
-            None => Defined::New,
-            Some((was, _)) if was == *definition => Defined::Same,
-            Some((was, by)) => {
-                self.revision += 1;
-                Defined::Differed { was, by }
-            }
-        }
     }
 
     fn prunable(&self, retention: &Retention, now: Timestamp) -> Vec<Execution> {
@@ -285,11 +273,12 @@ impl LockManager for MemoryLockManager {
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
         check_batch_size(batch.len())?;
-        self.answer(|store, _| {
-            batch
-                .iter()
-                .map(|definition| store.define(instance, definition))
-                .collect()
+        self.answer(|store, now| {
+            let defined = define(&mut store.definitions, instance, batch, now);
+            let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
+            let changed = defined.iter().filter(differed).count();
+            store.revision += u64::try_from(changed).unwrap_or(u64::MAX);
+            defined
         })
     }
 

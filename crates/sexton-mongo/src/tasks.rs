@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::try_join;
+use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
-use sexton_core::lock::stored::{Definitions, define};
+use sexton_core::lock::stored::{Defining, Definitions, define};
 use sexton_core::lock::{
     Answer, Defined, Pause, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
 };
@@ -30,7 +31,7 @@ const REGISTERS_PAGE: usize = 1_000;
 struct KeptTask {
     /// Rises with every write; 0 if there is no document.
     version: i64,
-    definition: Option<(TaskDefinition, InstanceId)>,
+    defining: Option<Defining>,
     pause: Option<Pause>,
 }
 
@@ -49,7 +50,11 @@ impl KeptTask {
                 concurrency: fields.concurrency("concurrency")?,
                 definition: text.to_owned(),
             };
-            kept.definition = Some((definition, fields.instance("defined_by")?));
+            kept.defining = Some(Defining {
+                definition,
+                by: fields.instance("defined_by")?,
+                known_since: fields.maybe_time("known_since")?,
+            });
         }
         if document.contains_key("pause") {
             kept.pause = Some(read_pause(fields.document("pause")?)?);
@@ -60,12 +65,18 @@ impl KeptTask {
     /// What takes its place: the same, with the next version.
     fn to_document(&self) -> Document {
         let mut document = doc! { "version": self.version.saturating_add(1) };
-        if let Some((definition, by)) = &self.definition {
+        if let Some(Defining {
+            definition,
+            by,
+            known_since,
+        }) = &self.defining
+        {
             document.extend(doc! {
                 "schedule": definition.schedule.as_str(),
                 "concurrency": i64::from(definition.concurrency.get()),
                 "definition": definition.definition.as_str(),
                 "defined_by": by.as_str(),
+                "known_since": known_since.map(date_of),
             });
         }
         if let Some(Pause { note, by, since }) = &self.pause {
@@ -149,9 +160,9 @@ impl<'b> Define<'b> {
 }
 
 impl Errand for Define<'_> {
-    type Found = jiff::Timestamp;
+    type Found = Timestamp;
 
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<jiff::Timestamp, Trouble> {
+    async fn run(&mut self, manager: &MongoLockManager) -> Result<Timestamp, Trouble> {
         let undone = (0..self.batch.len()).filter(|place| self.answers[*place].is_none());
         let places: Vec<usize> = undone.collect();
         let batch: Vec<TaskDefinition> = places
@@ -162,12 +173,12 @@ impl Errand for Define<'_> {
         let (now, kept) = try_join!(manager.clock(), manager.kept_tasks(&names))?;
         let mut known: Definitions = kept
             .iter()
-            .filter_map(|(task, kept)| Some((task.clone(), kept.definition.clone()?)))
+            .filter_map(|(task, kept)| Some((task.clone(), kept.defining.clone()?)))
             .collect();
-        let mut answers = define(&mut known, self.instance, &batch);
+        let mut answers = define(&mut known, self.instance, &batch, now);
         for ((place, new), answer) in places.iter().zip(&batch).zip(&mut answers) {
-            let before = kept.get(&new.task).and_then(|one| one.definition.as_ref());
-            let is_ours = before.is_some_and(|(_, by)| by == self.instance);
+            let before = kept.get(&new.task).and_then(|one| one.defining.as_ref());
+            let is_ours = before.is_some_and(|before| before.by == *self.instance);
             match &self.meant[*place] {
                 Some(meant) if is_ours && *answer == Defined::Same => answer.clone_from(meant),
                 _ => self.meant[*place] = Some(answer.clone()),
@@ -176,9 +187,9 @@ impl Errand for Define<'_> {
         let mut writes = BTreeMap::new();
         for name in names {
             let mut task = kept.get(name).cloned().unwrap_or_default();
-            let definition = known.remove(name);
-            if task.definition != definition {
-                task.definition = definition;
+            let defining = known.remove(name);
+            if task.defining != defining {
+                task.defining = defining;
                 writes.insert(name, task);
             }
         }
@@ -258,11 +269,12 @@ impl Errand for Tasks<'_> {
         )?;
         let state = |task: &TaskName| {
             let KeptTask {
-                definition, pause, ..
+                defining, pause, ..
             } = kept.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
-                definition: definition.map(|(definition, _)| definition),
+                known_since: defining.as_ref().and_then(|defining| defining.known_since),
+                definition: defining.map(|defining| defining.definition),
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
             }

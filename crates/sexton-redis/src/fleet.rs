@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sexton_core::lock::stored::Defining;
 use sexton_core::lock::{
     Answer, Claimable, Defined, Execution, InstanceRecord, InstanceReport, LockError, Pause,
     PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState,
@@ -162,8 +163,9 @@ impl RedisLockManager {
                 "new" => Defined::New,
                 "same" => Defined::Same,
                 other => {
-                    let (was, by) = definition_of(&definition.task, other)
+                    let was = defining_of(&definition.task, other)
                         .ok_or_else(|| answers.strange(format!("{other:?} for a definition")))?;
+                    let (was, by) = (was.definition, was.by);
                     Defined::Differed { was, by }
                 }
             })
@@ -315,10 +317,11 @@ fn definition_text(definition: &TaskDefinition) -> String {
     )
 }
 
-/// `BY`, a tab, and the rest as [`definition_text`] wrote it.
-fn definition_of(task: &TaskName, text: &str) -> Option<(TaskDefinition, InstanceId)> {
-    let mut parts = text.splitn(4, '\t');
+/// `BY`, since when it is known, and the rest as [`definition_text`] wrote it, with tabs between.
+fn defining_of(task: &TaskName, text: &str) -> Option<Defining> {
+    let mut parts = text.splitn(5, '\t');
     let by = InstanceId::new(parts.next()?).ok()?;
+    let known_since = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
     let concurrency = Concurrency::new(parts.next()?.parse().ok()?).ok()?;
     let length: usize = parts.next()?.parse().ok()?;
     let (schedule, definition) = parts.next()?.split_at_checked(length)?;
@@ -328,7 +331,11 @@ fn definition_of(task: &TaskName, text: &str) -> Option<(TaskDefinition, Instanc
         concurrency,
         definition: definition.to_owned(),
     };
-    Some((definition, by))
+    Some(Defining {
+        definition,
+        by,
+        known_since: Some(known_since),
+    })
 }
 
 /// `SINCE LENGTH NOTE…BY…`
@@ -346,14 +353,11 @@ fn task_state(answers: &mut Answers) -> Result<TaskState, LockError> {
     let strange =
         |answers: &Answers, text: &str| answers.strange(format!("{text:?} of the task {name:?}"));
     let task = TaskName::new(&name).map_err(|_| strange(answers, &name))?;
-    let definition = match answers.text()?.as_str() {
+    let defining = match answers.text()?.as_str() {
         "" => None,
-        text => Some(
-            definition_of(&task, text)
-                .ok_or_else(|| strange(answers, text))?
-                .0,
-        ),
+        text => Some(defining_of(&task, text).ok_or_else(|| strange(answers, text))?),
     };
+    let known_since = defining.as_ref().and_then(|defining| defining.known_since);
     let pause = match answers.text()?.as_str() {
         "" => None,
         text => Some(pause_of(text).ok_or_else(|| strange(answers, text))?),
@@ -367,7 +371,8 @@ fn task_state(answers: &mut Answers) -> Result<TaskState, LockError> {
     }
     Ok(TaskState {
         task,
-        definition,
+        definition: defining.map(|defining| defining.definition),
+        known_since,
         pause,
         registers,
     })

@@ -22,6 +22,7 @@ mod patience;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod record_row;
+mod said;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod server;
 #[cfg(feature = "sqlite")]

@@ -113,6 +113,11 @@ pub(crate) fn tick(millis: i64) -> Result<Tick, Unreadable> {
     Tick::from_millis(millis).ok_or_else(|| Unreadable(format!("{millis} ms as a tick")))
 }
 
+/// A time of the store's, if there is one.
+pub(crate) fn instant(millis: Option<i64>) -> Result<Option<Timestamp>, Unreadable> {
+    Ok(millis.map(tick).transpose()?.map(Tick::timestamp))
+}
+
 pub(crate) fn concurrency(count: i64) -> Result<Concurrency, Unreadable> {
     let bad = || Unreadable(format!("{count} as a concurrency"));
     let positive = u64::try_from(count).map_err(|_| bad())?;

@@ -111,6 +111,9 @@ fn a_task_that_is_paused_is_skipped_by_all_until_it_is_resumed() {
         .unwrap();
     assert_eq!(ring["paused"]["note"], "quiet, please");
     assert_eq!(ring["last"]["state"], "skipped");
+    let known_since: jiff::Timestamp = ring["known_since"].as_str().unwrap().parse().unwrap();
+    let first = ring["paused"]["since"].as_str().unwrap().parse().unwrap();
+    assert!(known_since < first, "{known_since} is not before {first}");
     assert_eq!(ring["schedule"], "every 200 milliseconds");
     assert_eq!(
         lines(folder, "rung").len(),

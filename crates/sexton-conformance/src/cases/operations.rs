@@ -201,6 +201,50 @@ pub(crate) async fn definitions_are_compared_with_the_last_ones(
     Ok(())
 }
 
+pub(crate) async fn a_task_is_known_since_its_first_definition_or_a_higher_concurrency(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let task = TaskName::new("digest")?;
+    let define = async |by: &Replica, schedule: &str, concurrency| -> Result<_, Failure> {
+        bench.pass(Duration::from_secs(10)).await?;
+        let definition = TaskDefinition {
+            task: task.clone(),
+            schedule: schedule.to_owned(),
+            concurrency: Concurrency::new(concurrency)?,
+            definition: schedule.to_owned(),
+        };
+        let before = by.now_ms().await?;
+        by.manager.define(&by.instance, &[definition]).await?;
+        let after = by.manager.now().await?;
+        let known_since = state(by, &task).await?.known_since;
+        let known_since = known_since.ok_or_else(|| Failure::new("a defined task is known"))?;
+        Ok((known_since, before..=after))
+    };
+    assert_eq!(state(&a, &task).await?.known_since, None);
+    a.manager
+        .change_pause(std::slice::from_ref(&task), &pause(""))
+        .await?;
+    assert_eq!(
+        state(&a, &task).await?.known_since,
+        None,
+        "a pause defines nothing"
+    );
+    let (first, then) = define(&a, "every minute", 2).await?;
+    assert!(then.contains(&first), "{first} is not within {then:?}");
+    for (by, schedule, concurrency) in [
+        (&a, "every minute", 2),
+        (&b, "every hour", 2),
+        (&b, "every hour", 1),
+    ] {
+        let (known_since, _) = define(by, schedule, concurrency).await?;
+        assert_eq!(known_since, first, "{schedule}, {concurrency}");
+    }
+    let (raised, then) = define(&a, "every hour", 3).await?;
+    assert!(then.contains(&raised), "{raised} is not within {then:?}");
+    Ok(())
+}
+
 pub(crate) async fn tasks_are_listed_with_their_registers(bench: Bench) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
     a.take(&a.asks(&digest.index(2)?.nth(3)).of(2)?).await?;
@@ -224,6 +268,7 @@ pub(crate) async fn tasks_are_listed_with_their_registers(bench: Bench) -> Resul
     assert!(
         unknown.registers.is_empty() && unknown.pause.is_none() && unknown.definition.is_none()
     );
+    assert_eq!(unknown.known_since, None);
     Ok(())
 }
 

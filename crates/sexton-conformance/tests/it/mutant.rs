@@ -43,6 +43,7 @@ pub(crate) enum Fault {
     SweepForgetsAbsence,
     LeaveForgotten,
     DefinitionForgotten,
+    KnownSinceForgotten,
     EnqueueForgotten,
     CancelForgotten,
     HistoryUnfiltered,
@@ -55,7 +56,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 34] = [
+    pub(crate) const ALL: [Fault; 35] = [
         Fault::ClaimIdIgnored,
         Fault::TooEarlyGranted,
         Fault::PauseIgnored,
@@ -81,6 +82,7 @@ impl Fault {
         Fault::SweepForgetsAbsence,
         Fault::LeaveForgotten,
         Fault::DefinitionForgotten,
+        Fault::KnownSinceForgotten,
         Fault::EnqueueForgotten,
         Fault::CancelForgotten,
         Fault::HistoryUnfiltered,
@@ -323,7 +325,13 @@ impl LockManager for Mutant {
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Answered<Vec<TaskState>> {
-        self.inner.tasks(query).await
+        let mut answer = self.inner.tasks(query).await?;
+        if self.has(Fault::KnownSinceForgotten) {
+            for state in &mut answer.value {
+                state.known_since = state.known_since.map(|_| answer.now);
+            }
+        }
+        Ok(answer)
     }
 
     async fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answered<()> {

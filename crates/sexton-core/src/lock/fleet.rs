@@ -195,6 +195,9 @@ pub struct TaskState {
     pub task: TaskName,
     /// Its definition, if any instance has told it.
     pub definition: Option<TaskDefinition>,
+    /// Since when the store has known of the task and all of its concurrency indices, by the store's clock: its first definition, or the
+    /// last that raised its concurrency. Its ticks count from then on, though none was claimed yet.
+    pub known_since: Option<Timestamp>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
     /// The register of each index that was ever granted or consumed, by index.

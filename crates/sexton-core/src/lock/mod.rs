@@ -197,14 +197,15 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// The instances the store has heard of and not forgotten, by id, gone ones among them for a while.
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError>;
 
-    /// Records how the instance defines its tasks, and answers what the store had before.
+    /// Records how the instance defines its tasks, and answers what the store had before. When a task was first defined, or defined with a
+    /// higher concurrency, is kept as [`TaskState::known_since`]: whoever defined it may be gone before its first tick is claimed.
     async fn define(
         &self,
         instance: &InstanceId,
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError>;
 
-    /// What the store knows of tasks: definition, pause, watermarks, fences. A named task it has never heard of is answered with
+    /// What the store knows of tasks: definition, since when it is known, pause, watermarks, fences. A named task it has never heard of is answered with
     /// nothing but its name.
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError>;
 

@@ -1,15 +1,23 @@
 -- How an instance defines its tasks. ARGV: its id, then two values a task: name, definition. Answers the
--- clock, then for each "new", "same", or the id of who defined it otherwise, a tab, and how.
+-- clock, then for each "new", "same", or what DEF had: who defined it otherwise, since
+-- when it is known, and how.
 local by = ARGV[1]
+local function concurrency_of(how) return tonumber(match(how, '^(%d+)\t')) end
 local answers, differed = { now_text }, 0
 for at = 2, #ARGV, 2 do
   local task, text = ARGV[at], ARGV[at + 1]
   local was = call('HGET', DEF, task)
-  call('HSET', DEF, task, by .. '\t' .. text)
+  local since, how
+  if was then
+    since, how = match(was, '^[^\t]*\t([^\t]*)\t(.*)$')
+    -- Indices that are new have no ticks before now.
+    if concurrency_of(text) > concurrency_of(how) then since = nil end
+  end
+  call('HSET', DEF, task, by .. '\t' .. (since or now_text) .. '\t' .. text)
   if not was then
     call('ZADD', TASKS, 0, task .. '\t')
     answers[#answers + 1] = 'new'
-  elseif match(was, '^[^\t]*\t(.*)$') == text then
+  elseif how == text then
     answers[#answers + 1] = 'same'
   else
     answers[#answers + 1], differed = was, differed + 1

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use sexton_core::lock::{Execution, ExecutionRecord, Reason, TaskDefinition};
+use sexton_core::lock::{Execution, ExecutionRecord, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Tick};
 
 use crate::record_row::{fence_column, millis};
 use crate::server::ktor::dialect::Row;
 use crate::server::loaded::{Loaded, Pair};
-use sexton_core::lock::stored::{delivery_word, overlap_word};
+use sexton_core::lock::stored::{Defining, delivery_word, overlap_word};
 
 /// What stands in a list: as much of it as the list is about.
 #[derive(Debug, Default, Serialize)]
@@ -32,6 +32,8 @@ struct Item<'i> {
     concurrency: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     definition: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_since_ms: Option<i64>,
 }
 
 /// A record as its columns.
@@ -114,12 +116,13 @@ pub(super) fn of_tasks<'t>(tasks: impl IntoIterator<Item = &'t TaskName>) -> Str
     }))
 }
 
-pub(super) fn of_definitions(definitions: &[&TaskDefinition]) -> String {
+pub(super) fn of_definitions(definitions: &[&Defining]) -> String {
     list(definitions.iter().map(|new| Item {
-        task: new.task.as_str(),
-        schedule: Some(&new.schedule),
-        concurrency: Some(new.concurrency.get()),
-        definition: Some(&new.definition),
+        task: new.definition.task.as_str(),
+        schedule: Some(&new.definition.schedule),
+        concurrency: Some(new.definition.concurrency.get()),
+        definition: Some(&new.definition.definition),
+        known_since_ms: new.known_since.map(millis),
         ..Item::default()
     }))
 }

@@ -13,11 +13,11 @@ use super::lists;
 use super::load::read_pause;
 use super::sql::Bound;
 use crate::record_row::{
-    concurrency, concurrency_index, fence, instance_id, millis, task_name, tick,
+    concurrency, concurrency_index, fence, instance_id, instant, millis, task_name, tick,
 };
-use crate::server::dialect::Said;
+use crate::said::Said;
 use crate::server::error::Trouble;
-use sexton_core::lock::stored::Definitions;
+use sexton_core::lock::stored::{Defining, Definitions};
 
 pub(super) async fn lock(
     manager: &Manager,
@@ -33,7 +33,12 @@ pub(super) async fn lock(
     for row in sql.task_states.query(&bound).fetch_all(connection).await? {
         let by: Option<&str> = row.try_get_unchecked(4)?;
         if let (Some(definition), Some(by)) = (read_definition(&row)?, by) {
-            known.insert(definition.task.clone(), (definition, instance_id(by)?));
+            let defining = Defining {
+                by: instance_id(by)?,
+                known_since: instant(row.try_get_unchecked(8)?)?,
+                definition,
+            };
+            known.insert(defining.definition.task.clone(), defining);
         }
     }
     Ok(known)
@@ -42,7 +47,7 @@ pub(super) async fn lock(
 pub(super) async fn store_definitions(
     manager: &Manager,
     connection: &mut MySqlConnection,
-    definitions: &[&TaskDefinition],
+    definitions: &[&Defining],
     instance: &InstanceId,
 ) -> Result<(), Trouble> {
     let list = lists::of_definitions(definitions);
@@ -144,6 +149,7 @@ fn read_said(row: &MySqlRow) -> Result<Said, Trouble> {
     let since: Option<i64> = row.try_get_unchecked(7)?;
     Ok(Said {
         definition: read_definition(row)?,
+        known_since: instant(row.try_get_unchecked(8)?)?,
         pause: since.map(|_| read_pause(row, 7, 5, 6)).transpose()?,
     })
 }

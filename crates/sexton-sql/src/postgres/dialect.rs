@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
-    ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register, TaskDefinition,
+    ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
@@ -22,12 +22,13 @@ use super::store_back::store_back;
 use super::{changes, fleet, history, schema, tasks, url};
 use crate::error::OpenError;
 use crate::record_row::tick;
-use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, Said};
+use crate::said::Said;
+use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported};
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
 use crate::server::names::{Dictionary, Names};
 use crate::wanted::Wanted;
-use sexton_core::lock::stored::Definitions;
+use sexton_core::lock::stored::{Defining, Definitions};
 
 /// The columns of an execution in the order in which they are read.
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
@@ -217,7 +218,7 @@ impl Dialect for Postgres {
     async fn store_definitions(
         manager: &Manager,
         connection: &mut PgConnection,
-        definitions: &[&TaskDefinition],
+        definitions: &[&Defining],
         instance: &InstanceId,
     ) -> Result<(), Trouble> {
         tasks::store_definitions(manager, connection, definitions, instance).await

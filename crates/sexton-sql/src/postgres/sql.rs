@@ -116,11 +116,12 @@ impl Sql {
             patience: new("SELECT set_config('lock_timeout', $1, true), \
                 set_config('idle_in_transaction_session_timeout', $1, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
-            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the instance
+            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the instance, $7 known since
             store_definitions: new("UPDATE {tasks} AS t SET schedule = w.schedule, \
-                    concurrency = w.concurrency, definition = w.definition, defined_by = $6 \
-                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[]) \
-                    AS w (task, schedule, concurrency, definition) \
+                    concurrency = w.concurrency, definition = w.definition, defined_by = $6, \
+                    known_since_ms = w.known_since_ms \
+                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $7::bigint[]) \
+                    AS w (task, schedule, concurrency, definition, known_since_ms) \
                 WHERE t.namespace = $1 AND t.task = w.task"),
             // $1 the namespace, $2 tasks, $3 the note, $4 by whom, $5 since; three nulls to resume
             pause: new(
@@ -137,7 +138,7 @@ impl Sql {
             // $1 the namespace, $2 tasks
             task_states: new(
                 "SELECT task, schedule, concurrency, definition, pause_note, paused_by, \
-                    paused_since_ms FROM {tasks} WHERE namespace = $1 AND task = ANY ($2::text[])",
+                    paused_since_ms, known_since_ms FROM {tasks} WHERE namespace = $1 AND task = ANY ($2::text[])",
             ),
             // $1 the namespace, $2 tasks
             task_registers: new(

@@ -11,11 +11,11 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::PostgresLockManager as Manager;
 use super::load::read_pause;
 use crate::record_row::{
-    concurrency, concurrency_index, fence, instance_id, millis, task_name, tick,
+    concurrency, concurrency_index, fence, instance_id, instant, millis, task_name, tick,
 };
-use crate::server::dialect::Said;
+use crate::said::Said;
 use crate::server::error::Trouble;
-use sexton_core::lock::stored::Definitions;
+use sexton_core::lock::stored::{Defining, Definitions};
 
 fn words<'t>(tasks: &BTreeSet<&'t TaskName>) -> Vec<&'t str> {
     tasks.iter().map(|task| task.as_str()).collect()
@@ -32,7 +32,12 @@ pub(super) async fn lock(
     for row in lock.fetch_all(connection).await? {
         let by: Option<&str> = row.try_get(4)?;
         if let (Some(definition), Some(by)) = (read_definition(&row)?, by) {
-            known.insert(definition.task.clone(), (definition, instance_id(by)?));
+            let defining = Defining {
+                by: instance_id(by)?,
+                known_since: instant(row.try_get(5)?)?,
+                definition,
+            };
+            known.insert(defining.definition.task.clone(), defining);
         }
     }
     Ok(known)
@@ -41,10 +46,10 @@ pub(super) async fn lock(
 pub(super) async fn store_definitions(
     manager: &Manager,
     connection: &mut PgConnection,
-    definitions: &[&TaskDefinition],
+    definitions: &[&Defining],
     instance: &InstanceId,
 ) -> Result<(), Trouble> {
-    let new = || definitions.iter();
+    let new = || definitions.iter().map(|new| &new.definition);
     manager
         .sql()
         .store_definitions
@@ -59,6 +64,12 @@ pub(super) async fn store_definitions(
         )
         .bind(new().map(|new| new.definition.as_str()).collect::<Vec<_>>())
         .bind(instance.as_str())
+        .bind(
+            definitions
+                .iter()
+                .map(|new| new.known_since.map(millis))
+                .collect::<Vec<_>>(),
+        )
         .execute(connection)
         .await?;
     Ok(())
@@ -150,6 +161,7 @@ fn read_said(row: &PgRow) -> Result<Said, Trouble> {
     let since: Option<i64> = row.try_get(6)?;
     Ok(Said {
         definition: read_definition(row)?,
+        known_since: instant(row.try_get(7)?)?,
         pause: since.map(|_| read_pause(row, 6, 4, 5)).transpose()?,
     })
 }

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
     Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
-    TaskDefinition,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
@@ -22,8 +21,9 @@ use super::loaded::{Loaded, Pair};
 use super::names::{Dictionary, Names};
 use super::{Migrations, ServerLockManager};
 use crate::error::OpenError;
+use crate::said::Said;
 use crate::wanted::Wanted;
-use sexton_core::lock::stored::Definitions;
+use sexton_core::lock::stored::{Defining, Definitions};
 
 /// How to connect to a database.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -71,13 +71,6 @@ pub struct Reported {
 pub enum Prune {
     Old { kept_from: Timestamp },
     TooMany { kept: u32 },
-}
-
-/// What is known of a task besides its registers.
-#[derive(Debug, Clone, Default)]
-pub struct Said {
-    pub definition: Option<TaskDefinition>,
-    pub pause: Option<Pause>,
 }
 
 /// What a write has come to.
@@ -213,7 +206,7 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     fn store_definitions(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
-        definitions: &[&TaskDefinition],
+        definitions: &[&Defining],
         instance: &InstanceId,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 

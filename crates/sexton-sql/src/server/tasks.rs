@@ -10,9 +10,10 @@ use sexton_core::tick::ConcurrencyIndex;
 
 use super::ServerLockManager;
 use super::call::Errand;
-use super::dialect::{Dialect, Said};
+use super::dialect::Dialect;
 use super::error::Trouble;
-use sexton_core::lock::stored::define;
+use crate::said::Said;
+use sexton_core::lock::stored::{Defining, define};
 
 pub(super) struct Define<'b> {
     instance: &'b InstanceId,
@@ -48,12 +49,11 @@ impl<DB: Dialect> Errand<DB> for Define<'_> {
         let names: BTreeSet<&TaskName> = self.batch.iter().map(|new| &new.task).collect();
         let mut transaction = DB::begin(manager, connection).await?;
         let mut known = DB::lock_tasks(manager, &mut transaction, &names).await?;
-        let value = define(&mut known, self.instance, &self.batch);
-        let last: BTreeMap<&TaskName, &TaskDefinition> =
-            known.values().map(|(new, _)| (&new.task, new)).collect();
-        let last: Vec<&TaskDefinition> = last.into_values().collect();
-        DB::store_definitions(manager, &mut transaction, &last, self.instance).await?;
         let now = DB::clock_now(manager, &mut transaction).await?;
+        let value = define(&mut known, self.instance, &self.batch, now);
+        let last: BTreeMap<&TaskName, &Defining> = known.iter().collect();
+        let last: Vec<&Defining> = last.into_values().collect();
+        DB::store_definitions(manager, &mut transaction, &last, self.instance).await?;
         let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
         let changed = value.iter().filter(differed).count();
         if changed > 0 {
@@ -130,10 +130,15 @@ impl<DB: Dialect> Errand<DB> for Tasks<'_> {
         let now = DB::clock_now(manager, &mut snapshot).await?;
         snapshot.commit().await?;
         let state = |task: &TaskName| {
-            let Said { definition, pause } = said.get(task).cloned().unwrap_or_default();
+            let Said {
+                definition,
+                known_since,
+                pause,
+            } = said.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
                 definition,
+                known_since,
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
             }

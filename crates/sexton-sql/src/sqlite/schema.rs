@@ -14,7 +14,10 @@ use crate::error::OpenError;
 pub const APPLICATION_ID: i64 = 0x5378_746e;
 
 /// Every step of the schema, oldest first. A step that was ever released is never changed.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sql"))];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("migrations/0001_locks.sql")),
+    (2, include_str!("migrations/0002_known_since.sql")),
+];
 
 /// The newest version known.
 pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

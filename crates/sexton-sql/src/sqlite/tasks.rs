@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Defined, Pause, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
+    Answer, Defined, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
@@ -15,8 +15,9 @@ use super::SqliteLockManager;
 use super::call::{Errand, begin_write};
 use super::error::Trouble;
 use super::load::{json, read_pause, read_register};
-use crate::record_row::{concurrency, concurrency_index, instance_id, millis, task_name};
-use sexton_core::lock::stored::{Definitions, define};
+use crate::record_row::{concurrency, concurrency_index, instance_id, instant, millis, task_name};
+use crate::said::Said;
+use sexton_core::lock::stored::{Defining, Definitions, define};
 
 pub(super) struct Define<'b> {
     pub(super) instance: &'b InstanceId,
@@ -25,16 +26,17 @@ pub(super) struct Define<'b> {
 
 /// $1 the namespace, $2 \[task]
 const DEFINITIONS: &str = "\
-    SELECT t.task, t.schedule, t.concurrency, t.definition, t.defined_by \
+    SELECT t.task, t.schedule, t.concurrency, t.definition, t.defined_by, t.known_since_ms \
     FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t \
     ON t.namespace = $1 AND t.task = w.value AND t.definition IS NOT NULL";
 
-/// $1 the namespace, $2 \[\[task, schedule, concurrency, definition]], $3 the instance
+/// $1 the namespace, $2 \[\[task, schedule, concurrency, definition, known since]], $3 the instance
 const STORE_DEFINITIONS: &str = "\
-    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by) \
-    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3 FROM json_each($2) WHERE true \
+    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by, known_since_ms) \
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3, value ->> 4 FROM json_each($2) WHERE true \
     ON CONFLICT DO UPDATE SET schedule = excluded.schedule, concurrency = excluded.concurrency, \
-        definition = excluded.definition, defined_by = excluded.defined_by";
+        definition = excluded.definition, defined_by = excluded.defined_by, \
+        known_since_ms = excluded.known_since_ms";
 
 const RAISE_REVISION: &str = "\
     INSERT INTO sexton_namespaces (namespace, revision) VALUES ($1, $2) \
@@ -59,21 +61,31 @@ impl Errand for Define<'_> {
         let now = manager.clock_now();
         let mut known = Definitions::new();
         for row in &rows {
-            let by = instance_id(row.try_get(4)?)?;
-            let definition = read_definition(row, 0)?;
-            known.insert(definition.task.clone(), (definition, by));
+            let defining = Defining {
+                definition: read_definition(row, 0)?,
+                by: instance_id(row.try_get(4)?)?,
+                known_since: instant(row.try_get(5)?)?,
+            };
+            known.insert(defining.definition.task.clone(), defining);
         }
-        let value = define(&mut known, self.instance, self.batch);
+        let value = define(&mut known, self.instance, self.batch, now);
         let columns: Vec<_> = known
             .values()
-            .map(|(new, _)| {
+            .map(|new| {
                 let TaskDefinition {
                     task,
                     schedule,
                     concurrency,
                     definition,
-                } = new;
-                (task.as_str(), schedule, concurrency.get(), definition)
+                } = &new.definition;
+                let known_since_ms = new.known_since.map(millis);
+                (
+                    task.as_str(),
+                    schedule,
+                    concurrency.get(),
+                    definition,
+                    known_since_ms,
+                )
             })
             .collect();
         sqlx::query(STORE_DEFINITIONS)
@@ -173,7 +185,7 @@ pub(super) const NAMES: &str = "\
 /// $1 the namespace, $2 \[task]
 const STATES: &str = "\
     SELECT t.task, t.schedule, t.concurrency, t.definition, t.pause_note, t.paused_by, \
-        t.paused_since_ms, t.definition IS NOT NULL, t.paused_since_ms IS NOT NULL \
+        t.paused_since_ms, t.definition IS NOT NULL, t.paused_since_ms IS NOT NULL, t.known_since_ms \
     FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t ON t.namespace = $1 AND t.task = w.value";
 
 /// $1 the namespace, $2 \[task]
@@ -229,10 +241,15 @@ impl Errand for Tasks<'_> {
             registers.entry(task).or_default().push((index, register));
         }
         let state = |task: &TaskName| {
-            let (definition, pause) = said.get(task).cloned().unwrap_or_default();
+            let Said {
+                definition,
+                known_since,
+                pause,
+            } = said.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
                 definition,
+                known_since,
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
             }
@@ -243,12 +260,14 @@ impl Errand for Tasks<'_> {
     }
 }
 
-type Said = (Option<TaskDefinition>, Option<Pause>);
-
 fn read_said(row: &SqliteRow) -> Result<Said, Trouble> {
     let is_defined: bool = row.try_get(7)?;
     let is_paused: bool = row.try_get(8)?;
     let definition = is_defined.then(|| read_definition(row, 0)).transpose()?;
     let pause = is_paused.then(|| read_pause(row, 4)).transpose()?;
-    Ok((definition, pause))
+    Ok(Said {
+        definition,
+        known_since: instant(row.try_get(9)?)?,
+        pause,
+    })
 }

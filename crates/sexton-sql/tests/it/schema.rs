@@ -3,7 +3,18 @@
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
+use sexton_core::lock::{LockManager, TaskDefinition, TaskQuery, TaskState};
+use sexton_core::tick::Concurrency;
+use sexton_sql::SqliteLockManager;
+
+use crate::fixtures::{instance, task};
 use crate::place::Place;
+
+const FIRST_VERSION: &str = include_str!("../../src/sqlite/migrations/0001_locks.sql");
+const FIRST_DEFINITION: &str = "\
+    INSERT INTO sexton_schema (version, applied_at_ms) VALUES (1, 0); \
+    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by) \
+        VALUES ('default', 'digest', 'every minute', 1, 'every 60s', 'somebody');";
 
 #[tokio::test]
 async fn the_migrated_schema_is_the_one_on_record() {
@@ -19,4 +30,36 @@ async fn the_migrated_schema_is_the_one_on_record() {
     .unwrap();
     connection.close().await.unwrap();
     insta::assert_snapshot!(tables.join(";\n\n"));
+}
+
+#[tokio::test]
+async fn tables_of_the_first_version_are_brought_up_to_date_with_what_they_hold() {
+    let place = Place::new();
+    let options = SqliteConnectOptions::new().filename(place.path());
+    let mut connection = options.create_if_missing(true).connect().await.unwrap();
+    for script in [FIRST_VERSION, FIRST_DEFINITION] {
+        sqlx::raw_sql(script)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    connection.close().await.unwrap();
+    let manager = place.open().await;
+    let before = known(&manager).await;
+    let definition = TaskDefinition {
+        task: task("digest"),
+        schedule: "every minute".to_owned(),
+        concurrency: Concurrency::ONE,
+        definition: "every 60s".to_owned(),
+    };
+    assert_eq!(before.definition.as_ref(), Some(&definition));
+    assert_eq!(before.known_since, None);
+    let me = instance("me");
+    manager.define(&me, &[definition]).await.unwrap();
+    assert!(known(&manager).await.known_since.is_some());
+}
+
+async fn known(manager: &SqliteLockManager) -> TaskState {
+    let query = TaskQuery::Named(vec![task("digest")]);
+    manager.tasks(&query).await.unwrap().value.remove(0)
 }

@@ -35,7 +35,7 @@ async fn a_newer_schema_is_refused_with_both_versions() {
             error,
             OpenError::NewerSchema {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

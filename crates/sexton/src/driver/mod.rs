@@ -30,7 +30,6 @@ use crate::runs::{GrantedRun, Runs, Turn};
 use crate::scheduler::Shared;
 use crate::task::CheckedTask;
 use table::TaskTable;
-pub(crate) use ticks::tick_at;
 
 /// What others may ask of a driver.
 #[derive(Debug)]

@@ -239,6 +239,6 @@ impl Driver {
 }
 
 /// The latest tick not after an instant in microseconds.
-pub(crate) fn tick_at(us: i64) -> Tick {
+pub(super) fn tick_at(us: i64) -> Tick {
     Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
 }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use sexton_core::lock::{BATCH_MAX, Capability, LockError, TaskQuery, TaskState};
+use sexton_core::lock::{Answer, BATCH_MAX, Capability, LockError, TaskQuery, TaskState};
 use sexton_core::name::TaskName;
-use sexton_core::tick::Tick;
+use sexton_core::tick::{ConcurrencyIndex, Tick};
 
-use crate::driver::tick_at;
 use crate::link::Link;
 use crate::policy::Missed;
 use crate::task::CheckedTask;
@@ -28,32 +27,42 @@ pub(super) async fn accounted_until(
         .iter()
         .filter(|task| ask_all || task.policies.missed != Missed::Skip)
         .collect();
-    let now = tick_at(link.now_us());
     for tasks in asked.chunks(BATCH_MAX) {
         let names = tasks.iter().map(|task| task.name.clone()).collect();
         let query = TaskQuery::Named(names);
-        let states = link.call(link.manager.tasks(&query)).await?;
+        let asked = async {
+            let Answer { now, value } = link.manager.tasks(&query).await?;
+            let value = (now, value);
+            Ok(Answer { now, value })
+        };
+        let (now, states) = link.call(asked).await?;
         for (task, state) in tasks.iter().zip(states) {
-            if let Some(tick) = accounted_for(task, &state, now) {
-                accounted.insert(state.task, tick);
-            }
+            let tick = accounted_for(task, &state, Tick::at_or_before(now));
+            accounted.insert(state.task, tick);
         }
     }
     Ok(accounted)
 }
 
-/// Up to which tick all indices of a task are accounted for; `None` if nothing is known of any.
-fn accounted_for(task: &CheckedTask, state: &TaskState, now: Tick) -> Option<Tick> {
-    let watermark = |index| {
+/// Up to which tick all indices of a task are accounted for, at the store's `now`: the one that is furthest behind, since the others answer
+/// "taken". One that was never claimed is accounted for since it is known: whoever made it known may have gone before its first tick.
+fn accounted_for(task: &CheckedTask, state: &TaskState, now: Tick) -> Tick {
+    let known = state
+        .definition
+        .as_ref()
+        .map(|known| known.concurrency.get());
+    let accounted = |index: ConcurrencyIndex| {
         let mut registers = state.registers.iter();
-        let (_, register) = registers.find(|(known, _)| *known == index)?;
-        Some(register.watermark)
+        if let Some((_, register)) = registers.find(|(known, _)| *known == index) {
+            return register.watermark;
+        }
+        let is_known = known.is_some_and(|concurrency| index.get() <= concurrency);
+        let since = state.known_since.filter(|_| is_known);
+        since.map_or(now, |since| Tick::at_or_before(since).min(now))
     };
-    let watermarks: Vec<Option<Tick>> = task.concurrency.indices().map(watermark).collect();
-    if watermarks.iter().all(Option::is_none) {
-        return None;
-    }
-    // The index that is furthest behind: the others answer "taken". One that nothing is known of begins now, though the
-    // others may be claimed ahead.
-    watermarks.into_iter().map(|tick| tick.unwrap_or(now)).min()
+    task.concurrency
+        .indices()
+        .map(accounted)
+        .min()
+        .unwrap_or(now)
 }

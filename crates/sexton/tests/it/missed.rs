@@ -110,6 +110,30 @@ async fn all_within_the_window_after_the_fleet_was_down_run_in_order() {
     scheduler.shutdown(Duration::ZERO).await;
 }
 
+/// The first tick would be 10; whoever knows the task is gone by then, and nobody comes before 76.
+#[tokio::test(start_paused = true)]
+async fn ticks_since_the_task_is_known_are_missed_though_none_was_ever_claimed() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let start = || {
+        let missed = Missed::All { window: WINDOW };
+        replica(&clock, store.clone())
+            .task(task(missed, &diary, &clock))
+            .start()
+    };
+    let scheduler = start().await.unwrap();
+    pass_seconds(5.0).await;
+    scheduler.shutdown(Duration::ZERO).await;
+    assert_eq!(lines(&store, "t").await, []);
+    pass_seconds(71.0).await;
+    let scheduler = start().await.unwrap();
+    pass_seconds(9.0).await;
+    assert_eq!(diary.seconds(), [50, 60, 70, 80]);
+    let skipped = [10, 20, 30, 40].map(|second| (second, SKIPPED.0, SKIPPED.1));
+    assert_eq!(lines(&store, "t").await[..4], skipped);
+    scheduler.shutdown(Duration::ZERO).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn while_one_instance_is_down_the_others_miss_nothing() {
     for missed in [

@@ -164,6 +164,7 @@ fn value(shown: &Shown) -> Value {
             "state": last.state.as_str(),
         })),
         "next": next.map(|next| next.to_string()),
+        "known_since": task.known_since.map(|since| format!("{since:.3}")),
         "paused": task.pause.as_ref().map(|pause| json!({
             "by": pause.by,
             "note": pause.note,

@@ -2,24 +2,52 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use crate::lock::{Defined, TaskDefinition};
 use crate::name::{InstanceId, TaskName};
 
-/// Definitions as the store has them, and who made them.
-pub type Definitions = HashMap<TaskName, (TaskDefinition, InstanceId)>;
+/// A definition as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defining {
+    /// How the task is defined.
+    pub definition: TaskDefinition,
+    /// Who defined it so.
+    pub by: InstanceId,
+    /// As [`TaskState::known_since`](crate::lock::TaskState::known_since). `None` if it was written down before that was.
+    pub known_since: Option<Timestamp>,
+}
 
-/// Puts each of a batch in the place of what was there, one after the other, and says what that was.
+/// Definitions as the store has them.
+pub type Definitions = HashMap<TaskName, Defining>;
+
+/// Puts each of a batch in the place of what was there, one after the other, and says what that was. `now` is the store's clock.
 pub fn define(
     known: &mut Definitions,
     instance: &InstanceId,
     batch: &[TaskDefinition],
+    now: Timestamp,
 ) -> Vec<Defined> {
     let one = |definition: &TaskDefinition| {
-        let new = (definition.clone(), instance.clone());
-        match known.insert(definition.task.clone(), new) {
+        let before = known.remove(&definition.task);
+        let since = before.as_ref().and_then(|before| {
+            // Indices that are new have no ticks before now.
+            let is_raised = definition.concurrency > before.definition.concurrency;
+            before.known_since.filter(|_| !is_raised)
+        });
+        let new = Defining {
+            definition: definition.clone(),
+            by: instance.clone(),
+            known_since: Some(since.unwrap_or(now)),
+        };
+        known.insert(definition.task.clone(), new);
+        match before {
             None => Defined::New,
-            Some((was, _)) if was == *definition => Defined::Same,
-            Some((was, by)) => Defined::Differed { was, by },
+            Some(was) if was.definition == *definition => Defined::Same,
+            Some(Defining { definition, by, .. }) => Defined::Differed {
+                was: definition,
+                by,
+            },
         }
     };
     batch.iter().map(one).collect()

@@ -3,5 +3,5 @@
 mod define;
 mod words;
 
-pub use define::{Definitions, define};
+pub use define::{Defining, Definitions, define};
 pub use words::{delivery_of, delivery_word, overlap_of, overlap_word};

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sexton::lock::{Execution, ExecutionRecord, ExecutionState, HeldLock, Outcome};
 use sexton::name::TaskName;
 use sexton::policy::Overlap;
-use sexton::{Attempt, ConcurrencyIndex, Fence, Tick};
+use sexton::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 use super::history::{Began, End, Granted, Line, What};
 use super::plan::TaskPlan;
@@ -47,6 +47,17 @@ struct Lane {
     watermark: Tick,
     fence: Fence,
     grants: BTreeMap<Tick, Current>,
+}
+
+impl Lane {
+    fn after(first_tick: Tick) -> Lane {
+        Lane {
+            first_tick,
+            watermark: Tick::MIN,
+            fence: Fence::NONE,
+            grants: BTreeMap::new(),
+        }
+    }
 }
 
 struct Checker<'a> {
@@ -90,15 +101,10 @@ impl<'a> Checker<'a> {
     }
 
     fn lane(&mut self, execution: &Execution) -> &mut Lane {
-        // Who started before the store knew anything of the lane knows of no tick before its own start.
+        // Before the store knows of a task, nobody knows of ticks before his own start.
         let first_tick = Tick::at_or_before(self.latest).max(execution.tick);
         let lane = self.lanes.entry(lane_name(execution));
-        lane.or_insert_with(|| Lane {
-            first_tick,
-            watermark: Tick::MIN,
-            fence: Fence::NONE,
-            grants: BTreeMap::new(),
-        })
+        lane.or_insert_with(|| Lane::after(first_tick))
     }
 
     fn current(&mut self, execution: &Execution) -> Option<&mut Current> {
@@ -139,6 +145,7 @@ impl<'a> Checker<'a> {
                 self.must(is_unstarted, line, "only what was not started is released");
                 self.end_grant(&lock.execution, GrantState::Released);
             }
+            What::Defined(task) => self.take_definition(line, task),
             What::Recorded(execution) => {
                 let lane = self.lane(execution);
                 lane.watermark = lane.watermark.max(execution.tick);
@@ -153,6 +160,15 @@ impl<'a> Checker<'a> {
                 self.began.insert((execution.clone(), *fence), Some(*end));
             }
             What::Denied(..) | What::AccountedFor(..) | What::Done(_) => {}
+        }
+    }
+
+    /// From now on every tick is accounted for, whoever dies before it is claimed.
+    fn take_definition(&mut self, line: &Line, task: &TaskName) {
+        let concurrency = Concurrency::new(self.tasks[task.as_str()].concurrency).unwrap();
+        for index in concurrency.indices() {
+            let lane = self.lanes.entry((task.clone(), index));
+            lane.or_insert_with(|| Lane::after(Tick::at_or_before(line.at)));
         }
     }
 

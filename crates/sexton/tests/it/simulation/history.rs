@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sexton::clock::Clock;
 use sexton::lock::{Denial, Execution, HeldLock, Outcome};
-use sexton::name::InstanceId;
+use sexton::name::{InstanceId, TaskName};
 use sexton::{Attempt, Fence};
 
 /// One thing that happened.
@@ -28,6 +28,8 @@ pub(crate) enum What {
     Extended(HeldLock, Timestamp),
     Settled(HeldLock, Outcome),
     Released(HeldLock),
+    /// The store heard of a task for the first time.
+    Defined(TaskName),
     /// Accounted for without a grant.
     Recorded(Execution),
     /// Not recorded, as it was accounted for.
@@ -133,6 +135,7 @@ impl fmt::Display for What {
             What::Released(lock) => {
                 write!(f, "{} fence {}: released", lock.execution, lock.fence)
             }
+            What::Defined(task) => write!(f, "{task}: known from now on"),
             What::Recorded(execution) => write!(f, "{execution}: recorded, not granted"),
             What::AccountedFor(execution, instance) => {
                 write!(

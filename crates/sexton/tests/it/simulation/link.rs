@@ -238,13 +238,12 @@ impl LockManager for SimLink {
 
     async fn define(
         &self,
-        _: &InstanceId,
+        instance: &InstanceId,
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
-        Ok(Answer {
-            now: self.store.now(),
-            value: vec![Defined::Same; batch.len()],
-        })
+        let (instance, batch) = (instance.clone(), batch.to_vec());
+        self.through("define", move |store| store.define(&instance, &batch))
+            .await
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {

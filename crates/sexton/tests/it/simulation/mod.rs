@@ -169,6 +169,11 @@ fn a_clients_clock_that_is_trusted_is_found() {
 }
 
 #[test]
+fn a_task_that_is_forgotten_before_its_first_tick_is_found() {
+    finds(Break::KnownSinceForgotten, "every tick is accounted for");
+}
+
+#[test]
 fn a_fence_that_is_reused_is_found() {
     finds(Break::FenceReused, "fences rise");
 }

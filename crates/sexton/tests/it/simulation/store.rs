@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
+use sexton::lock::stored::{Definitions, define};
 use sexton::lock::{
-    Answer, Claim, ClaimLead, Consumed, Consumption, Enqueue, Enqueued, ExecutionRecord, HeldLock,
-    InstanceRecord, InstanceReport, Pause, PauseChange, Register, Released, Renewal, Renewed,
-    Settled, Settlement, Signals, Sweep, SweepQuery, TaskState, Verdict,
+    Answer, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue, Enqueued, ExecutionRecord,
+    HeldLock, InstanceRecord, InstanceReport, Pause, PauseChange, Register, Released, Renewal,
+    Renewed, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskState, Verdict,
 };
 use sexton::name::{ClaimId, InstanceId, TaskName};
 use sexton::{ConcurrencyIndex, Fence, Tick};
@@ -30,12 +31,15 @@ pub(crate) enum Break {
     ClientsClockTrusted,
     /// A grant does not raise the fence.
     FenceReused,
+    /// Since when a task is known is not remembered.
+    KnownSinceForgotten,
 }
 
 #[derive(Debug, Default)]
 struct State {
     locks: LockState,
     instances: BTreeMap<InstanceId, InstanceRecord>,
+    definitions: Definitions,
     forgotten: Vec<ExecutionRecord>,
 }
 
@@ -239,6 +243,22 @@ impl SimStore {
         }
     }
 
+    pub(crate) fn define(
+        &self,
+        instance: &InstanceId,
+        batch: &[TaskDefinition],
+    ) -> Answer<Vec<Defined>> {
+        let now = self.clock.now();
+        let known = &mut self.state.lock().unwrap().definitions;
+        let value = define(known, instance, batch, now);
+        for (definition, defined) in batch.iter().zip(&value) {
+            if *defined == Defined::New {
+                self.history.write(What::Defined(definition.task.clone()));
+            }
+        }
+        Answer { now, value }
+    }
+
     pub(crate) fn tasks(&self, names: &[TaskName]) -> Answer<Vec<TaskState>> {
         let state = self.state.lock().unwrap();
         let of = |task: &TaskName| {
@@ -250,9 +270,13 @@ impl SimStore {
                 .collect();
             registers.sort_by_key(|(index, _)| *index);
             let pause = state.locks.pause(task).cloned();
+            let defining = state.definitions.get(task);
             TaskState {
                 task: task.clone(),
-                definition: None,
+                definition: defining.map(|defining| defining.definition.clone()),
+                known_since: defining
+                    .and_then(|defining| defining.known_since)
+                    .filter(|_| self.broken != Some(Break::KnownSinceForgotten)),
                 pause,
                 registers,
             }
