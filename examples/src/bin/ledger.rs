@@ -6,7 +6,7 @@
 //! ticks 20, entries 20
 //! ```
 //!
-//! With a database's URL, the first and the end of the ticks in ms since 1970, and a number for chance, it is one replica of a fleet that
+//! With a database's URL, the end of the ticks in ms since 1970, and a number for chance, it is one replica of a fleet that
 //! crashes now and then in the middle of a run: the tests start many, and kill them besides.
 
 #![allow(clippy::print_stdout, reason = "an example shows something")]
@@ -177,14 +177,12 @@ async fn show() -> Result<(), BoxError> {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, begin, end, chance] = arguments.as_slice() else {
+    let [url, end, chance] = arguments.as_slice() else {
         return show().await;
     };
-    let time = |text: &str| -> Result<Timestamp, BoxError> {
-        Ok(Timestamp::from_millisecond(text.parse()?)?)
-    };
+    let end = Timestamp::from_millisecond(end.parse()?)?;
     let chance = Chance(Some(Arc::new(AtomicU64::new(chance.parse()?))));
-    let scheduler = replica(url, time(begin)?, time(end)?, chance).await?;
+    let scheduler = replica(url, Timestamp::UNIX_EPOCH, end, chance).await?;
     scheduler.shutdown_signal().await;
     Ok(())
 }
