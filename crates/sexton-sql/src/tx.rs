@@ -43,7 +43,8 @@ pub(crate) mod sealed {
 ///
 /// The handler takes it as an argument, begins it when it has something to write, and returns. It does not commit: when the handler
 /// has succeeded, the scheduler settles the execution in the transaction and commits both. When it fails, panics, times
-/// out, is cancelled or has lost its lock, nothing of what it wrote is there.
+/// out, is cancelled or has lost its lock, nothing of what it wrote is there. If the database is in its way (no transaction to be had, a
+/// connection that breaks, a commit refused for the moment), the execution is granted again when its lease is over, while attempts are left.
 ///
 /// ```
 /// use sexton_sql::Tx;
@@ -134,8 +135,16 @@ impl<DB: TransactionalDatabase> Tx<DB> {
         }
         let manager = manager.clone();
         let reservation = Reservation(Some(self.slot.clone()));
-        let transaction = DB::begin(&manager).await?;
+        let begun = DB::begin(&manager).await;
         let slot = reservation.keep();
+        let transaction = begun.inspect_err(|error| {
+            let Some(slot) = &slot else { return };
+            if error.is_transient() {
+                slot.unavailable();
+            } else {
+                slot.not_begun();
+            }
+        })?;
         Ok(OpenTx {
             slot,
             open: Some(Open {

@@ -31,8 +31,8 @@ pub(crate) enum Telling {
     Due,
     /// Nothing new: the outcome was committed with what the handler wrote.
     Committed,
-    /// Nothing: whether it was committed is for the store to say. If it was not, the lease ends and the execution is granted again.
-    Unknown,
+    /// Nothing: what the store knows stands. If it knows of no end, the lease runs out and the execution is granted again.
+    LeftToTheStore,
     /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
     LockLost,
 }
@@ -47,6 +47,8 @@ pub(crate) enum Tried {
     Committed(Ending),
     /// Perhaps with what it wrote, and settled.
     Unknown(String),
+    /// The store was in its way, and what it wrote is not there: another attempt may do better.
+    Undone(BoxError),
 }
 
 pub(crate) async fn execute(
@@ -77,7 +79,7 @@ pub(crate) async fn execute(
     let finished_us = link.now_us();
     let telling = match &tried {
         Tried::Committed(_) => Telling::Committed,
-        Tried::Unknown(_) => Telling::Unknown,
+        Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
         Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
         _ => Telling::Due,
     };
@@ -138,6 +140,7 @@ async fn run_and_retry(
                     .as_ref()
                     .map_or_else(String::new, |error| chain(&**error)),
             ),
+            Tried::Undone(error) => (Some(error), chain(&**error)),
             Tried::Panicked(message) => (None, message.clone()),
             _ => return tried,
         };
@@ -263,6 +266,13 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
             outcome, output, ..
         }) => (outcome, None, output),
         Tried::Unknown(why) => (Outcome::Lost, Some(why), None),
+        Tried::Undone(error) => {
+            let why = format!(
+                "undone by trouble of the store, for another attempt: {}",
+                text(error)
+            );
+            (Outcome::Lost, Some(why), None)
+        }
         Tried::Panicked(message) => (Outcome::Panicked, Some(message), None),
         Tried::Stopped(cause, ending) => {
             let mut why = match cause {

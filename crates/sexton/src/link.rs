@@ -25,7 +25,7 @@ pub(crate) struct Link {
     pub(crate) events: EventBus,
     /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or waits for it.
     turned: Arc<Turned>,
-    call_limit: Duration,
+    pub(crate) call_limit: Duration,
     store_clock: Mutex<StoreClock>,
     lost_since: Mutex<Option<Duration>>,
 }

@@ -187,7 +187,7 @@ impl Runs {
         } = executed;
         match telling {
             Telling::Due => {}
-            Telling::Unknown | Telling::LockLost => return,
+            Telling::LeftToTheStore | Telling::LockLost => return,
             // It changes nothing to tell it again, but the answer names what waited for this one.
             Telling::Committed => {}
         }

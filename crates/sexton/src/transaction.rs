@@ -7,7 +7,7 @@ use sexton_core::policy::Delivery;
 
 use crate::execute::Tried;
 use crate::handler::Ending;
-use crate::link::chain;
+use crate::link::{chain, within};
 use crate::runs::{GrantedRun, Runs, StopCause, timestamp};
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
@@ -29,18 +29,10 @@ pub(crate) async fn end_transaction(
 ) -> Tried {
     let succeeded = match tried {
         Tried::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
-        other => {
-            if let Handed::Transaction(transaction) = slot.close()
-                && let Err(error) = transaction.roll_back().await
-            {
-                // The server undoes it when the connection ends.
-                tracing::debug!(error = %chain(&error), "a handler's transaction was not rolled back");
-            }
-            return other;
-        }
+        other => return undo(runs, slot, other).await,
     };
     let transaction = match slot.close() {
-        Handed::Nothing => return Tried::Ended(succeeded),
+        Handed::Nothing | Handed::Unavailable => return Tried::Ended(succeeded),
         Handed::InUse => {
             return Tried::Ended(Ending::failed(
                 "the handler ended while something else still held its transaction, which was undone",
@@ -61,11 +53,40 @@ pub(crate) async fn end_transaction(
     match transaction.settle_and_commit(&settlement).await {
         Committed::Recorded => Tried::Committed(succeeded),
         Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
+        Committed::RolledBack(error) if error.is_transient() => Tried::Undone(Box::new(error)),
         Committed::RolledBack(error) => Tried::Ended(Ending::failed(error)),
         Committed::Unknown(error) => Tried::Unknown(format!(
             "whether its transaction was committed is not known, and is for the store to find out: {}",
             chain(&error)
         )),
+    }
+}
+
+/// Undoes what the handler began, which did not succeed. If the store was in its way (no transaction to be had, a connection that broke), a
+/// failure is not the handler's.
+async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
+    let is_stores_trouble = match slot.close() {
+        Handed::Nothing | Handed::InUse => false,
+        Handed::Unavailable => true,
+        Handed::Transaction(transaction) => {
+            let (clock, limit) = (&*runs.link.clock, runs.link.call_limit);
+            // Where that does not get through, the server undoes it when the connection ends.
+            match within(clock, limit, transaction.roll_back()).await {
+                Some(Ok(())) => false,
+                Some(Err(error)) => error.is_transient(),
+                None => true,
+            }
+        }
+    };
+    match tried {
+        Tried::Ended(Ending {
+            outcome: Outcome::Failed,
+            error,
+            ..
+        }) if is_stores_trouble => {
+            Tried::Undone(error.unwrap_or_else(|| "the handler failed".into()))
+        }
+        other => other,
     }
 }
 

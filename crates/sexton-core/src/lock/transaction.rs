@@ -52,6 +52,8 @@ pub struct TransactionSlot {
 
 enum SlotState {
     Unused,
+    /// The store could not begin one. It may be tried again.
+    Unavailable,
     InUse,
     Ready(Box<dyn OpenTransaction>),
     Closed,
@@ -61,6 +63,8 @@ enum SlotState {
 pub enum Handed {
     /// It began no transaction.
     Nothing,
+    /// It wanted one, and the store could not begin it.
+    Unavailable,
     /// It still holds its transaction somewhere.
     InUse,
     /// A transaction, to be ended.
@@ -87,7 +91,7 @@ impl TransactionSlot {
     #[must_use]
     pub fn take(&self) -> bool {
         let mut state = self.lock();
-        let may = matches!(*state, SlotState::Unused);
+        let may = matches!(*state, SlotState::Unused | SlotState::Unavailable);
         if may {
             *state = SlotState::InUse;
         }
@@ -96,9 +100,18 @@ impl TransactionSlot {
 
     /// It did not begin, and may be tried again.
     pub fn not_begun(&self) {
+        self.no_longer_in_use(SlotState::Unused);
+    }
+
+    /// The same, since the store did not do its work: should the handler fail now, that is not its fault.
+    pub fn unavailable(&self) {
+        self.no_longer_in_use(SlotState::Unavailable);
+    }
+
+    fn no_longer_in_use(&self, next: SlotState) {
         let mut state = self.lock();
         if matches!(*state, SlotState::InUse) {
-            *state = SlotState::Unused;
+            *state = next;
         }
     }
 
@@ -115,6 +128,7 @@ impl TransactionSlot {
     pub fn close(&self) -> Handed {
         match std::mem::replace(&mut *self.lock(), SlotState::Closed) {
             SlotState::Unused | SlotState::Closed => Handed::Nothing,
+            SlotState::Unavailable => Handed::Unavailable,
             SlotState::InUse => Handed::InUse,
             SlotState::Ready(transaction) => Handed::Transaction(transaction),
         }
@@ -137,6 +151,7 @@ impl fmt::Debug for Handed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Handed::Nothing => "Nothing",
+            Handed::Unavailable => "Unavailable",
             Handed::InUse => "InUse",
             Handed::Transaction(_) => "Transaction",
         })

@@ -207,7 +207,7 @@ impl<S> Task<S> {
         self
     }
 
-    /// Granted again when its holder is lost, at most `attempts_max` times in all (0 counts as 1).
+    /// Granted again when its holder is lost or the database was in its way, at most `attempts_max` times in all (0 counts as 1).
     #[must_use]
     pub fn at_least_once(self, attempts_max: u32) -> Task<S> {
         let attempts_max = std::num::NonZeroU32::MIN.saturating_add(attempts_max.saturating_sub(1));

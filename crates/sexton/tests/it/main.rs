@@ -52,3 +52,5 @@ mod store_trouble;
 mod told;
 #[cfg(feature = "sqlite")]
 mod transactional;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod transactional_on_servers;

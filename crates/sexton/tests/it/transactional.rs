@@ -9,11 +9,12 @@ use sexton::clock::{Clock, SystemClock};
 use sexton::lock::{ExecutionState, HistoryQuery, LockManager, Outcome};
 use sexton::policy::Retry;
 use sexton::schedule::Once;
+use sexton::sqlite::SqliteOptions;
 use sexton::{
     BuildError, Ending, MemoryLockManager, MissingArgument, OpenTx, ReadyTask, Run, Scheduler,
     SqliteLockManager, State, Task, TaskProblem, Tx,
 };
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Sqlite, SqlitePool};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -29,11 +30,16 @@ struct Database {
 impl Database {
     async fn open() -> Database {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}?mode=rwc", folder.path().join("app.db").display());
-        let pool = SqlitePoolOptions::new().connect(&url).await.unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("app.db"))
+            .create_if_missing(true)
+            .busy_timeout(Duration::from_millis(50));
+        let pool = SqlitePoolOptions::new().connect_with(options);
+        let pool = pool.await.unwrap();
         let table = "CREATE TABLE entries (what TEXT NOT NULL)";
         sqlx::query(table).execute(&pool).await.unwrap();
-        let manager = SqliteLockManager::with_pool(pool.clone()).await.unwrap();
+        let options = SqliteOptions::new().wait_max(Duration::from_millis(500));
+        let manager = options.with_pool(pool.clone()).await.unwrap();
         Database {
             pool,
             manager,
@@ -51,6 +57,7 @@ impl Database {
         let scheduler = Scheduler::builder()
             .manager(self.manager.clone())
             .cancel_grace(Duration::from_millis(100))
+            .heartbeat(Duration::from_millis(200))
             .task(task);
         let scheduler = scheduler.start().await.unwrap();
         let ended = async {
@@ -163,6 +170,31 @@ async fn each_retry_has_a_transaction_of_its_own() {
         (outcome, tries.load(Ordering::Relaxed)),
         (Outcome::Succeeded, 3)
     );
+    assert_eq!(database.entries().await, 1);
+}
+
+/// The handler finds the database locked, for longer than its manager waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_transaction_cannot_begin_has_another_attempt() {
+    let database = Database::open().await;
+    let pool = database.pool.clone();
+    let handler = move |run: Run, tx: Tx<Sqlite>| {
+        let pool = pool.clone();
+        async move {
+            let is_first = run.attempt().get() == 1;
+            let intruder = match is_first {
+                true => Some(pool.begin_with("BEGIN IMMEDIATE").await?),
+                false => None,
+            };
+            let entered = enter(tx).await;
+            drop(intruder);
+            assert_eq!(entered.is_err(), is_first);
+            entered.map(drop)
+        }
+    };
+    let task = soon().lease(Duration::from_secs(2)).run(handler);
+    let (outcome, error) = database.outcome_of(task).await;
+    assert_eq!(outcome, Outcome::Succeeded, "{error:?}");
     assert_eq!(database.entries().await, 1);
 }
 
