@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::failed::Failed;
 use crate::step::{cargo, read, root};
@@ -32,6 +33,16 @@ pub(crate) struct Arguments {
 struct Benchmark {
     package: String,
     name: String,
+}
+
+impl Benchmark {
+    /// With every feature: those of servers need theirs.
+    fn command(&self) -> Command {
+        let Benchmark { package, name } = self;
+        cargo(&format!(
+            "bench --package {package} --all-features --bench {name}"
+        ))
+    }
 }
 
 /// Every `crates/PACKAGE/benches/NAME.rs`, in order.
@@ -74,12 +85,11 @@ fn known(name: &str) -> Result<String, String> {
 /// Runs them one after the other and prints what they measured.
 pub(crate) fn bench(arguments: &Arguments) -> Result<(), Failed> {
     let only = arguments.name.as_deref();
-    for Benchmark { package, name } in benchmarks(&root()) {
-        if only.is_some_and(|only| only != name) {
+    for benchmark in benchmarks(&root()) {
+        if only.is_some_and(|only| only != benchmark.name) {
             continue;
         }
-        let mut command = cargo(&format!("bench --package {package} --bench {name}"));
-        read(&mut command, |line| {
+        read(&mut benchmark.command(), |line| {
             if is_summary(line) {
                 println!("{line}");
             }
