@@ -12,7 +12,7 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{Connection, MySql, MySqlPool, Row, Transaction, query};
 
 use super::MySqlLockManager as Manager;
@@ -52,6 +52,9 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
 pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+/// With a mark, to be found at the end.
+const BEGIN_FOR_HANDLER: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+    START TRANSACTION; SAVEPOINT sexton_run";
 /// For rows and for tables, and the time zone of `TIMESTAMP`s. Variables of the session's keep what was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
@@ -106,6 +109,12 @@ impl Dialect for MySql {
         Ok(())
     }
 
+    /// The server does not say: whatever it was in, it is in none now.
+    async fn is_in_no_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+        sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+        Ok(true)
+    }
+
     async fn depart(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         query(DEPART).execute(connection).await?;
         Ok(())
@@ -144,7 +153,17 @@ impl Dialect for MySql {
     async fn begin_for_handler(
         pool: &MySqlPool,
     ) -> Result<Transaction<'static, MySql>, sqlx::Error> {
-        pool.begin_with(BEGIN).await
+        pool.begin_with(BEGIN_FOR_HANDLER).await
+    }
+
+    /// A deadlock ends the whole transaction, and what follows it would commit by itself; so do DDL and `COMMIT`. The savepoint is gone then.
+    async fn is_as_begun(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+        let released = sqlx::raw_sql("RELEASE SAVEPOINT sexton_run");
+        match released.execute(connection).await {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(reported)) if is_no_such_savepoint(&*reported) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn clock_now(
@@ -248,6 +267,14 @@ impl Dialect for MySql {
         tasks::set_pause(manager, connection, tasks, pause).await
     }
 
+    async fn raise_versions(
+        manager: &Manager,
+        connection: &mut MySqlConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<(), Trouble> {
+        tasks::raise_versions(manager, connection, tasks).await
+    }
+
     async fn task_names(
         manager: &Manager,
         connection: &mut MySqlConnection,
@@ -289,4 +316,9 @@ impl Dialect for MySql {
     ) -> Result<usize, Trouble> {
         history::prune(manager, connection, prune, limit).await
     }
+}
+
+fn is_no_such_savepoint(reported: &dyn sqlx::error::DatabaseError) -> bool {
+    let reported = reported.try_downcast_ref::<MySqlDatabaseError>();
+    reported.is_some_and(|reported| reported.number() == 1305)
 }

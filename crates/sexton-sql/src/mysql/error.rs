@@ -10,16 +10,18 @@ const NOT_PRIVILEGED: &str = "its user lacks privileges: SELECT, INSERT, UPDATE 
 pub(crate) fn kind(reported: &MySqlDatabaseError) -> Kind {
     match reported.number() {
         // A lock not to be had in time, a deadlock, a row that changed under a snapshot (MariaDB), somebody else changing the tables.
-        1205 | 1213 | 1020 | 1412 => Kind::Busy,
+        // The same by group replication, at the commit.
+        1205 | 1213 | 1020 | 1412 | 3101 => Kind::Busy,
         // --read-only, --super-read-only, a transaction that only reads, InnoDB that only reads.
         1290 | 1836 | 1792 | 1874 => Kind::ReadOnly,
         // A server that stops; a session that was ended, or that was idle for too long; a statement that it has forgotten.
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1184 | 1243 | 1615 | 1927 | 3169 | 4031 => {
             Kind::Broken
         }
-        // Too many connections, of all or of this user; memory, disks, files; a statement that was interrupted or took too long.
+        // Too many connections, of all or of this user, or statements; memory, disks, files; a statement that was interrupted or took too long; a
+        // member that replication has put out (Galera, group replication).
         1021 | 1023 | 1026 | 1030 | 1037 | 1038 | 1040 | 1041 | 1114 | 1135 | 1203 | 1206
-        | 1226 | 1317 | 1637 | 1969 | 3024 => Kind::Transient,
+        | 1047 | 1226 | 1317 | 1461 | 1637 | 1969 | 3024 | 3100 => Kind::Transient,
         // No access, by this host, until the password is changed.
         1045 | 1129 | 1130 | 1251 | 1275 | 1698 | 1820 | 1862 | 3118 | 4151 => Kind::NotLetIn,
         1046 | 1049 => Kind::NoDatabase,

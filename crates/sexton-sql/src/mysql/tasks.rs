@@ -86,8 +86,18 @@ pub(super) async fn set_pause(
         Bound::MaybeText(pause.map(|pause| pause.by.as_str())),
         Bound::MaybeNumber(pause.map(|pause| millis(pause.since))),
     ];
-    sql.pause.query(&bound).execute(&mut *connection).await?;
-    let raise = sql.raise_versions.query(&bound);
+    sql.pause.query(&bound).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn raise_versions(
+    manager: &Manager,
+    connection: &mut MySqlConnection,
+    tasks: &BTreeSet<&TaskName>,
+) -> Result<(), Trouble> {
+    let list = lists::of_tasks(tasks.iter().copied());
+    let bound = [Bound::Text(manager.namespace_word()), Bound::Text(&list)];
+    let raise = manager.sql().raise_versions.query(&bound);
     raise.execute(connection).await?;
     Ok(())
 }

@@ -95,6 +95,12 @@ impl Dialect for Postgres {
         Ok(())
     }
 
+    /// A statement that is its own transaction has begun with it. That is so by the simple protocol alone, which `raw_sql` speaks.
+    async fn is_in_no_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let row = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+        row.fetch_one(connection).await?.try_get(0)
+    }
+
     async fn depart(_: &mut PgConnection) -> Result<(), sqlx::Error> {
         Ok(())
     }
@@ -139,6 +145,11 @@ impl Dialect for Postgres {
         pool: &PgPool,
     ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         pool.begin_with(BEGIN).await
+    }
+
+    /// A transaction that a statement failed in refuses all others; one that was ended by hand knows no savepoint.
+    async fn is_as_begun(_: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        Ok(true)
     }
 
     async fn clock_now(
@@ -239,6 +250,14 @@ impl Dialect for Postgres {
         pause: Option<&Pause>,
     ) -> Result<(), Trouble> {
         tasks::set_pause(manager, connection, tasks, pause).await
+    }
+
+    async fn raise_versions(
+        manager: &Manager,
+        connection: &mut PgConnection,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<(), Trouble> {
+        tasks::raise_versions(manager, connection, tasks).await
     }
 
     async fn task_names(

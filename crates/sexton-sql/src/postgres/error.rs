@@ -14,8 +14,12 @@ pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
         // Serialization failure, deadlock, a lock not to be had in time.
         "40001" | "40P01" | "55P03" => Kind::Busy,
         // A statement prepared before somebody changed the tables, or lost by a pooler; a session that was ended.
-        "0A000" | "26000" | "57P01" | "57P02" => Kind::Broken,
+        "0A000" | "26000" | "57P01" | "57P02" | "57P05" => Kind::Broken,
         "25006" => Kind::ReadOnly,
+        // Only a handler's transaction lives on after a statement that failed.
+        "25P02" => {
+            Kind::Permanent("a statement of the transaction had failed, and the handler went on")
+        }
         "3D000" => Kind::NoDatabase,
         "42501" => Kind::NotPrivileged(NOT_PRIVILEGED),
         _ => match code.get(..2).unwrap_or_default() {

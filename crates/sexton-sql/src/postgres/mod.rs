@@ -7,10 +7,13 @@
 //! - What a call has answered is as durable as a commit of that server: with `synchronous_commit = off` or with asynchronous replicas only, a
 //!   crash or a failover may take back grants that were answered, and they may be granted again.
 //! - A server that only reads (a standby, a failover in progress) is an outage, never a "denied".
-//! - Waiting is bounded (5 s unless told otherwise), on the server as well: by `lock_timeout`, set for the one statement or transaction.
+//! - Waiting is bounded (5 s unless told otherwise). On the server rows are waited for no longer either, by `lock_timeout` of the one statement or
+//!   transaction; a table that somebody has locked whole (`VACUUM FULL`, `ALTER TABLE`) is waited for by sessions whose clients have given up. Against those
+//!   set `lock_timeout`, and from PostgreSQL 14 on `client_connection_check_interval`, for the role: `ALTER ROLE sexton SET lock_timeout = '5s'`.
 //!
 //! Connections need nothing of a session's: a pooler that hands out connections by transaction will do, if it knows prepared
-//! statements (PgBouncer from 1.21 on, with `max_prepared_statements`).
+//! statements (PgBouncer from 1.21 on, with `max_prepared_statements`); a schema is then named by
+//! [`PostgresOptions::schema`](crate::ServerOptions::schema), not by the URL's `options`.
 //!
 //! What others do (a trigger, a cancel, a pause, a handover) is told by `NOTIFY` on a channel of these tables' own, for which each scheduler listens
 //! by one more connection. Nothing rests on it: what was not heard, behind a pooler for one, is found by the next heartbeat.

@@ -101,10 +101,22 @@ pub(super) async fn set_pause(
         .bind(pause.map(|pause| pause.note.as_str()))
         .bind(pause.map(|pause| pause.by.as_str()))
         .bind(pause.map(|pause| millis(pause.since)))
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    let raise = sql.raise_versions.query().bind(namespace);
-    raise.bind(words(tasks)).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn raise_versions(
+    manager: &Manager,
+    connection: &mut PgConnection,
+    tasks: &BTreeSet<&TaskName>,
+) -> Result<(), Trouble> {
+    let raise = manager.sql().raise_versions.query();
+    raise
+        .bind(manager.namespace_word())
+        .bind(words(tasks))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -51,6 +51,8 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
         }
     }
     let options = PgConnectOptions::from_str(url).map_err(|error| bad(said(&error)))?;
+    // No floats are read, and a pooler may refuse a session's settings.
+    let options = options.extra_float_digits(None);
     Ok(match options.get_application_name() {
         Some(_) => options,
         None => options.application_name(APPLICATION),

@@ -102,6 +102,12 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Whether a connection that was lent to us is in no transaction that somebody has left open: an application that drops the future of
+    /// a `begin` leaves one on its pool's connection, of which the driver does not know.
+    fn is_in_no_transaction(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
     /// Makes a connection that was lent to us as it was before.
     fn depart(
         connection: &mut Self::Connection,
@@ -134,6 +140,11 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     fn begin_for_handler(
         pool: &Pool<Self>,
     ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
+
+    /// Whether a handler's transaction is still the one that was begun, with all that was written in it. To be asked once, at its end.
+    fn is_as_begun(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
     /// The database's clock, in whole milliseconds.
     fn clock_now(
@@ -217,12 +228,19 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         by: i64,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Pauses or resumes tasks that have rows, and raises the versions of their registers.
+    /// Pauses or resumes tasks that have rows.
     fn set_pause(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
         tasks: &BTreeSet<&TaskName>,
         pause: Option<&Pause>,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Raises the versions of tasks' registers, so that whoever has read them and not written yet reads again.
+    fn raise_versions(
+        manager: &ServerLockManager<Self>,
+        connection: &mut Self::Connection,
+        tasks: &BTreeSet<&TaskName>,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// A page of the names of tasks that anything is known of.

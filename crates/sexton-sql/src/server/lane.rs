@@ -1,7 +1,8 @@
 //! Connections: a few of our own, or an application's pool.
 //!
-//! One of our own goes back to the others only after a call that ended well; whatever else happened to it, an abandoned call among it, it is
-//! closed, and whatever it had begun is rolled back by the server.
+//! A connection goes back to the others, or to the pool, only after a call that ended well; whatever else happened to it, an abandoned call
+//! among it, it is closed, and whatever it had begun is rolled back by the server. A pool would not do that by itself: it pings a connection that
+//! is dropped, and hands it out again with the transaction that it may be in.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -29,6 +30,7 @@ pub(super) enum Source<DB: Dialect> {
 pub(super) struct Own<DB: Dialect> {
     options: Options<DB>,
     connections_max: u32,
+    transactions_max: u32,
     permits: Semaphore,
     idle: Mutex<Vec<(Instant, DB::Connection)>>,
     /// Connections for handlers' transactions, which last as long as the handlers like.
@@ -42,7 +44,18 @@ pub(super) enum Lane<'s, DB: Dialect> {
         connection: DB::Connection,
         _permit: SemaphorePermit<'s>,
     },
-    Pool(PoolConnection<DB>),
+    Pool(Lent<DB>),
+}
+
+/// A pool's connection, closed unless it is given back.
+pub(super) struct Lent<DB: Dialect>(Option<PoolConnection<DB>>);
+
+impl<DB: Dialect> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.0 {
+            connection.close_on_drop();
+        }
+    }
 }
 
 impl<DB: Dialect> fmt::Debug for Source<DB> {
@@ -52,12 +65,17 @@ impl<DB: Dialect> fmt::Debug for Source<DB> {
 }
 
 impl<DB: Dialect> Source<DB> {
-    pub(super) fn own(options: Options<DB>, connections_max: u32) -> Source<DB> {
+    pub(super) fn own(
+        options: Options<DB>,
+        connections_max: u32,
+        transactions_max: u32,
+    ) -> Source<DB> {
         let permits = usize::try_from(connections_max).unwrap_or(usize::MAX);
         Source::Own(Box::new(Own {
             // The scheduler says what it does; a statement a tick is not worth a line.
             options: options.disable_statement_logging(),
             connections_max,
+            transactions_max,
             permits: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
             idle: Mutex::default(),
             handlers: OnceLock::new(),
@@ -85,11 +103,17 @@ impl<DB: Dialect> Source<DB> {
         match self {
             Source::Own(own) => own.handlers.get_or_init(|| {
                 PoolOptions::new()
-                    .max_connections(own.connections_max)
+                    .max_connections(own.transactions_max)
                     .connect_lazy_with(own.options.clone())
             }),
             Source::Pool(pool) => pool,
         }
+    }
+
+    /// Whether each connection for handlers' transactions is in use.
+    pub(super) fn has_no_room_for_handlers(&self) -> bool {
+        let pool = self.handlers_pool();
+        pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
     }
 
     pub(super) fn connections_max(&self) -> u32 {
@@ -127,20 +151,23 @@ impl<DB: Dialect> Source<DB> {
                     _permit: permit,
                 })
             }
-            Source::Pool(pool) => match timeout_at(deadline, pool.acquire()).await {
-                Ok(Ok(mut connection)) => {
-                    match timeout_at(deadline, DB::arrive(&mut connection, limit)).await {
-                        Ok(arrived) => arrived
-                            .map(|()| Lane::Pool(connection))
-                            .map_err(Trouble::from),
-                        Err(_) => Err(Outage::Stalled { limit }.into()),
-                    }
+            Source::Pool(pool) => loop {
+                let connection = match timeout_at(deadline, pool.acquire()).await {
+                    Ok(Ok(connection)) => connection,
+                    Ok(Err(sqlx::Error::PoolClosed)) => return Err(Outage::Closed.into()),
+                    Ok(Err(sqlx::Error::PoolTimedOut)) => return Err(full.into()),
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(_) if pool.size() >= connections => return Err(full.into()),
+                    Err(_) => return Err(Outage::Stalled { limit }.into()),
+                };
+                let mut lent = Lent(Some(connection));
+                match timeout_at(deadline, lent.arrive(limit)).await {
+                    Ok(Ok(Arrived::Fit)) => return Ok(Lane::Pool(lent)),
+                    // What is done on it might never be committed: another one.
+                    Ok(Ok(Arrived::InTransaction)) => {}
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(_) => return Err(Outage::Stalled { limit }.into()),
                 }
-                Ok(Err(sqlx::Error::PoolClosed)) => Err(Outage::Closed.into()),
-                Ok(Err(sqlx::Error::PoolTimedOut)) => Err(full.into()),
-                Ok(Err(error)) => Err(error.into()),
-                Err(_) if pool.size() >= connections => Err(full.into()),
-                Err(_) => Err(Outage::Stalled { limit }.into()),
             },
         }
     }
@@ -174,11 +201,40 @@ impl<DB: Dialect> Own<DB> {
     }
 }
 
+/// What a connection that was lent turned out to be.
+enum Arrived {
+    Fit,
+    /// Somebody has left it in a transaction.
+    InTransaction,
+}
+
+impl<DB: Dialect> Lent<DB> {
+    #[allow(clippy::expect_used, reason = "it is there until it is given back")]
+    fn connection(&mut self) -> &mut DB::Connection {
+        self.0.as_mut().expect("taken by `give_back` alone")
+    }
+
+    async fn arrive(&mut self, limit: Duration) -> Result<Arrived, sqlx::Error> {
+        if !DB::is_in_no_transaction(self.connection()).await? {
+            return Ok(Arrived::InTransaction);
+        }
+        DB::arrive(self.connection(), limit).await?;
+        Ok(Arrived::Fit)
+    }
+
+    async fn give_back(mut self) {
+        let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(self.connection()));
+        if matches!(departing.await, Ok(Ok(()))) {
+            drop(self.0.take());
+        }
+    }
+}
+
 impl<DB: Dialect> Lane<'_, DB> {
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
         match self {
             Lane::Own { connection, .. } => connection,
-            Lane::Pool(connection) => connection,
+            Lane::Pool(lent) => lent.connection(),
         }
     }
 
@@ -193,19 +249,12 @@ impl<DB: Dialect> Lane<'_, DB> {
                     idle.push((Instant::now(), connection));
                 }
             }
-            Lane::Pool(mut connection) => {
-                let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(&mut connection));
-                if !matches!(departing.await, Ok(Ok(()))) {
-                    connection.close_on_drop();
-                }
-            }
+            Lane::Pool(lent) => lent.give_back().await,
         }
     }
 
-    /// Closes it.
+    /// Closes it, as its drop does.
     pub(super) fn discard(self) {
-        if let Lane::Pool(mut connection) = self {
-            connection.close_on_drop();
-        }
+        drop(self);
     }
 }

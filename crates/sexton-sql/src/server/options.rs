@@ -49,6 +49,7 @@ pub struct ServerOptions<DB: Dialect> {
     pub(super) migrations: Migrations,
     pub(super) wait_max: Duration,
     connections_max: u32,
+    transactions_max: u32,
     pub(super) listens: bool,
     database: PhantomData<fn() -> DB>,
 }
@@ -75,9 +76,12 @@ impl<DB: Dialect> ServerOptions<DB> {
     pub const WAIT_MAX: Duration = Duration::from_secs(5);
     /// The default of [`ServerOptions::connections_max`].
     pub const CONNECTIONS_MAX: u32 = 4;
+    /// The default of [`ServerOptions::transactions_max`].
+    pub const TRANSACTIONS_MAX: u32 = 16;
 
     /// The namespace `default`, tables called `sexton_…` where the connection looks first (in PostgreSQL the first schema of
-    /// its `search_path`, in MySQL its database), made if they are missing, at most 5 s for a call, at most four connections.
+    /// its `search_path`, in MySQL its database), made if they are missing, at most 5 s for a call, at most four
+    /// connections, and 16 for handlers' transactions.
     #[must_use]
     pub fn new() -> ServerOptions<DB> {
         ServerOptions {
@@ -87,6 +91,7 @@ impl<DB: Dialect> ServerOptions<DB> {
             migrations: Migrations::default(),
             wait_max: ServerOptions::<DB>::WAIT_MAX,
             connections_max: ServerOptions::<DB>::CONNECTIONS_MAX,
+            transactions_max: ServerOptions::<DB>::TRANSACTIONS_MAX,
             listens: DB::TELLS,
             database: PhantomData,
         }
@@ -136,6 +141,15 @@ impl<DB: Dialect> ServerOptions<DB> {
         self
     }
 
+    /// How many handlers' transactions may be open at once, 1 or more, each on a connection of the manager's own besides
+    /// [`connections_max`](ServerOptions::connections_max). A handler that finds all in use waits for one, up to
+    /// [`wait_max`](ServerOptions::wait_max). Of no effect on a pool that is handed over, which handlers share.
+    #[must_use]
+    pub fn transactions_max(mut self, transactions: u32) -> ServerOptions<DB> {
+        self.transactions_max = transactions.max(1);
+        self
+    }
+
     /// Whether schedulers hear at once of what others did (a trigger, a cancel, a pause, a handover), by one more connection each that listens
     /// for it. Only PostgreSQL can tell (`LISTEN`), and does unless told otherwise; elsewhere, and behind a pooler that hands out
     /// connections by transaction, the next heartbeat finds it.
@@ -150,7 +164,11 @@ impl<DB: Dialect> ServerOptions<DB> {
     /// # Errors
     /// See [`ServerLockManager::connect`].
     pub async fn connect(self, url: &str) -> Result<ServerLockManager<DB>, OpenError> {
-        let source = Source::own(DB::parse_url(url)?, self.connections_max);
+        let source = Source::own(
+            DB::parse_url(url)?,
+            self.connections_max,
+            self.transactions_max,
+        );
         ServerLockManager::start(self, source).await
     }
 

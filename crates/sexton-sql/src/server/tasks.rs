@@ -92,6 +92,10 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
             PauseChange::Resume => None,
         };
         DB::set_pause(manager, &mut transaction, &self.tasks, pause.as_ref()).await?;
+        transaction.commit().await?;
+        // Now, and not before: whoever has not seen the pause has read registers that are there by now, and finds them raised.
+        let mut transaction = DB::begin(manager, connection).await?;
+        DB::raise_versions(manager, &mut transaction, &self.tasks).await?;
         DB::raise_revision(manager, &mut transaction, 1).await?;
         transaction.commit().await?;
         Ok(Answer { now, value: () })

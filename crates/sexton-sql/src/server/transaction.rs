@@ -14,6 +14,10 @@ use super::dialect::Dialect;
 use super::error::{Outage, Trouble};
 use crate::wanted::Wanted;
 
+const ENDED_EARLY: &str = "the handler's transaction ended before its handler did, by a deadlock, a COMMIT or a statement like CREATE TABLE: \
+    let the handler return when a statement fails, and leave the commit to the scheduler";
+const NOT_TAKEN: &str = "the database does not take what the handler wrote";
+
 impl<DB: Dialect> Transactions for ServerLockManager<DB> {
     fn database(&self) -> &'static str {
         DB::NAME
@@ -32,9 +36,18 @@ impl<DB: Dialect> ServerLockManager<DB> {
     /// Begins one.
     pub(crate) async fn begin_for_handler(&self) -> Result<Transaction<'static, DB>, LockError> {
         let limit = self.inner.wait_max;
-        let beginning = DB::begin_for_handler(self.inner.source.handlers_pool());
+        let pool = self.inner.source.handlers_pool();
+        // The driver must see a begin's end, or the connection goes back to the pool within a transaction of which the pool does not know.
+        // Nobody waits for this task when the handler is dropped: it ends with the server's answer, and drops the transaction then.
+        let begun_on = pool.clone();
+        let beginning = tokio::spawn(async move { DB::begin_for_handler(&begun_on).await });
         let begun = match tokio::time::timeout(limit, beginning).await {
-            Ok(begun) => begun.map_err(Trouble::from),
+            Ok(Ok(begun)) => begun.map_err(Trouble::from),
+            Ok(Err(panicked)) => Err(sqlx::Error::Io(std::io::Error::other(panicked)).into()),
+            Err(_) if self.inner.source.has_no_room_for_handlers() => {
+                let connections = pool.options().get_max_connections();
+                Err(Outage::Full { limit, connections }.into())
+            }
             Err(_) => Err(Outage::Stalled { limit }.into()),
         };
         begun.map_err(|trouble| self.in_transaction(trouble, "begin a transaction"))
@@ -52,19 +65,19 @@ impl<DB: Dialect> ServerLockManager<DB> {
         let stalled = || Trouble::from(Outage::Stalled { limit });
         let settling = timeout_at(deadline, self.settle_within(&mut transaction, settlement));
         let settled = settling.await.unwrap_or_else(|_| Err(stalled()));
-        let is_recorded = match settled {
-            Ok(settled) => matches!(settled, Settled::Recorded { .. }),
+        let instead = match settled {
+            Ok(Some(Settled::Recorded { .. })) => None,
+            Ok(Some(_)) => Some(Committed::Refused),
+            Ok(None) => Some(Committed::RolledBack(self.refused(ENDED_EARLY, None))),
             Err(trouble) => {
-                // Nothing was committed, whether this gets through or the connection ends without it.
-                let _ = tokio::time::timeout(limit, transaction.rollback()).await;
-                return Committed::RolledBack(
-                    self.in_transaction(trouble, "settle in a transaction"),
-                );
+                let error = self.in_transaction(trouble, "settle in a transaction");
+                Some(Committed::RolledBack(error))
             }
         };
-        if !is_recorded {
+        if let Some(instead) = instead {
+            // Nothing was committed, whether this gets through or the connection ends without it.
             let _ = tokio::time::timeout(limit, transaction.rollback()).await;
-            return Committed::Refused;
+            return instead;
         }
         match tokio::time::timeout(limit, transaction.commit()).await {
             Ok(Ok(())) => Committed::Recorded,
@@ -73,22 +86,41 @@ impl<DB: Dialect> ServerLockManager<DB> {
                 let has_refused = matches!(error, sqlx::Error::Database(_));
                 let trouble = Trouble::from(error);
                 let is_known = has_refused && !trouble.is_broken();
-                let error = self.in_transaction(trouble, "commit");
-                if is_known {
-                    Committed::RolledBack(error)
-                } else {
-                    Committed::Unknown(error)
+                match self.in_transaction(trouble, "commit") {
+                    // It is about what the handler wrote, and not about our tables.
+                    LockError::Refused { source, .. } if is_known => {
+                        Committed::RolledBack(self.refused(NOT_TAKEN, source))
+                    }
+                    error if is_known => Committed::RolledBack(error),
+                    error => Committed::Unknown(error),
                 }
             }
             Err(_) => Committed::Unknown(self.in_transaction(stalled(), "commit")),
         }
     }
 
+    fn refused(
+        &self,
+        advice: &str,
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> LockError {
+        LockError::Refused {
+            store: self.inner.location.clone(),
+            action: "commit",
+            advice: advice.to_owned(),
+            source,
+        }
+    }
+
+    /// `None` if the transaction is not the handler's own any more.
     async fn settle_within(
         &self,
         connection: &mut DB::Connection,
         settlement: &Settlement,
-    ) -> Result<Settled, Trouble> {
+    ) -> Result<Option<Settled>, Trouble> {
+        if !DB::is_as_begun(connection).await? {
+            return Ok(None);
+        }
         let batch = std::slice::from_ref(settlement);
         let kind = Kind {
             action: "settle",
@@ -98,7 +130,10 @@ impl<DB: Dialect> ServerLockManager<DB> {
         loop {
             let mut decision = Decision::new(kind, batch, LockState::settle);
             match decision.run(self, &mut *connection).await {
-                Ok(_) => return Ok(decision.into_answers().next().unwrap_or(Settled::Refused)),
+                Ok(_) => {
+                    let answer = decision.into_answers().next();
+                    return Ok(Some(answer.unwrap_or(Settled::Refused)));
+                }
                 // Each statement sees what is committed by then.
                 Err(Trouble::Outage(Outage::Overtaken)) => {}
                 Err(trouble) => return Err(trouble),

@@ -4,3 +4,4 @@ mod clock;
 mod conformance;
 mod equivalence;
 mod opening;
+mod transactions;

@@ -12,6 +12,8 @@ impl TestServer for Server {
     type DB = MySql;
 
     const FEW_CONNECTIONS: &'static [&'static str] = &["max-connections=10"];
+    const SESSION: &'static str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
+    const OPEN_TRANSACTIONS: &'static str = "SELECT CAST(@@in_transaction AS SIGNED)";
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLES sexton_executions WRITE";
     const SERIALIZABLE: &'static str = "transaction-isolation=SERIALIZABLE";
     const WAITING: &'static str = "SELECT CAST(variable_value AS SIGNED) \

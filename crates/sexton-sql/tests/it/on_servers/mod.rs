@@ -3,12 +3,15 @@
 mod contention;
 mod faults;
 mod ktor;
+mod lent;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod transactions;
 
+#[cfg(feature = "mysql")]
+pub(crate) use faults::someone_waits;
 use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions, TransactionalDatabase};
 use sqlx::{Database, Pool};
 
@@ -20,6 +23,10 @@ pub(crate) trait TestServer: Sized + Send {
 
     /// How many connections it has for its clients when told to have few, and how it is told.
     const FEW_CONNECTIONS: &'static [&'static str];
+    /// Which session this is.
+    const SESSION: &'static str;
+    /// Counts sessions that are left in a transaction: it must be asked on each connection of a pool.
+    const OPEN_TRANSACTIONS: &'static str;
     /// Holds a whole table.
     const LOCK_EXECUTIONS: &'static str;
     /// Transactions that do not say otherwise are serializable.

@@ -16,6 +16,9 @@ impl TestServer for Server {
         "superuser_reserved_connections=0",
         "max_wal_senders=0",
     ];
+    const SESSION: &'static str = "SELECT pg_backend_pid()::bigint";
+    const OPEN_TRANSACTIONS: &'static str =
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'";
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE";
     const SERIALIZABLE: &'static str = "default_transaction_isolation=serializable";
     const WAITING: &'static str =
