@@ -207,7 +207,7 @@ pub(crate) async fn a_task_is_known_since_its_first_definition_or_a_higher_concu
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let task = TaskName::new("digest")?;
     let define = async |by: &Replica, schedule: &str, concurrency| -> Result<_, Failure> {
-        bench.pass(Duration::from_secs(10)).await?;
+        bench.pass(Duration::from_millis(20)).await?;
         let definition = TaskDefinition {
             task: task.clone(),
             schedule: schedule.to_owned(),

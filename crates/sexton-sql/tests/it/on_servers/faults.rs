@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, ClaimLead, LockError, LockManager, Verdict};
+use sexton_core::lock::{Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict};
+use sexton_core::tick::Concurrency;
 use sqlx::{Connection, Database};
 
 use super::{Options, TestServer, on_each_server};
@@ -16,6 +17,7 @@ on_each_server!(
     a_server_killed_under_load_forgets_no_grant_and_is_found_again,
     an_answer_that_is_lost_is_had_again_whichever_it_was,
     the_answer_to_the_write_itself_may_be_lost,
+    a_trigger_is_one_whichever_answer_is_lost,
     an_intruder_who_holds_a_row_is_an_outage_and_then_over,
     a_table_that_is_locked_whole_is_an_outage_and_then_over,
     a_full_pool_is_an_outage_that_says_so,
@@ -115,6 +117,33 @@ async fn an_answer_that_is_lost_is_had_again_whichever_it_was<S: TestServer>() {
         "SELECT count(DISTINCT claim_id) FROM sexton_executions",
     ] {
         assert_eq!(S::number(&mut raw, count).await, 20);
+    }
+}
+
+async fn a_trigger_is_one_whichever_answer_is_lost<S: TestServer>() {
+    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
+        return;
+    };
+    let proxy = Proxy::to(server.port()).await;
+    let url = server.url_at(proxy.port);
+    let manager = Options::<S>::new().connect(&url).await.unwrap();
+    for answers in 0.. {
+        let enqueue = Enqueue {
+            execution: claim("digest", i64::from(answers), "one").execution,
+            concurrency: Concurrency::ONE,
+        };
+        proxy.cut_after(answers);
+        let batch = std::slice::from_ref(&enqueue);
+        let answer = manager.enqueue(batch).await.unwrap();
+        let is_whole = proxy.mend();
+        assert_eq!(answer.value, [Enqueued::Waiting], "{answers}");
+        let answer = manager.enqueue(batch).await.unwrap();
+        assert_eq!(answer.value, [Enqueued::Already], "{answers}");
+        if is_whole {
+            // A look and a write at the least were cut off before.
+            assert!(answers >= 2, "{answers}");
+            break;
+        }
     }
 }
 
