@@ -7,6 +7,9 @@ use crate::server::error::{Kind, NOT_MADE_BY_US};
 const NOT_PRIVILEGED: &str = "its user lacks privileges: SELECT, INSERT, UPDATE and DELETE on the tables, \
     USAGE on their schema";
 
+const NO_PREPARED_STATEMENTS: &str = "a pooler hands out its connections by transaction and does not know prepared statements: PgBouncer does \
+    from 1.21 on, with max_prepared_statements; or let it pool by session";
+
 /// Judges by SQLSTATE, most of it by the class that its first two digits name.
 pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
     let code = reported.code();
@@ -16,6 +19,8 @@ pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
         // A statement prepared before somebody changed the tables, or lost by a pooler; a session that was ended.
         "0A000" | "26000" | "57P01" | "57P02" | "57P05" => Kind::Broken,
         "25006" => Kind::ReadOnly,
+        // On a session that another client has prepared the same statement on.
+        "42P05" => Kind::Permanent(NO_PREPARED_STATEMENTS),
         // Only a handler's transaction lives on after a statement that failed.
         "25P02" => {
             Kind::Permanent("a statement of the transaction had failed, and the handler went on")
