@@ -14,7 +14,7 @@ use crate::call::as_ms;
 
 /// How many documents a reply may begin with; the server ends it sooner at 16 MiB.
 const BATCH: i64 = 10_000;
-/// The most bytes of statements in a command; the server takes 48 MiB.
+/// The most bytes of statements in a command. The driver sends them within its body, and for that a server takes 16 MiB and 16 KiB.
 pub(crate) const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Documents of a collection.

@@ -1,6 +1,7 @@
 //! A batch decided by the rules: read, decided, and written where nothing has changed in between.
 //!
 //! Each (task, index) is a document and stands for itself: what was written stands, and what others were faster with is decided anew.
+//! Settlements may bring more along than a document holds, so a batch is decided in rounds that are small enough.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,7 +16,7 @@ use crate::call::Errand;
 use crate::commands::{replace, replace_or_insert, update_fields};
 use crate::load::{Loaded, touched};
 use crate::record::{history_key, to_history};
-use crate::register::{Kept, OPEN_MAX, key};
+use crate::register::{ENDED_BYTES_MAX, Kept, OPEN_MAX, key};
 use crate::trouble::{Outage, Trouble};
 use crate::value::id;
 use crate::wanted::{Pair, Wanted};
@@ -28,6 +29,8 @@ pub(crate) struct Kind<E> {
     pub(crate) wanted: fn(&[E]) -> Wanted,
     /// Which execution one of them is about.
     pub(crate) execution: fn(&E) -> &Execution,
+    /// How many bytes one of them makes a register hold until they are in the history.
+    pub(crate) bytes: fn(&E) -> usize,
     /// Whether a register is written even where nothing has changed: a holder is told that it lost its lock by the primary alone,
     /// and not by a server that has not noticed yet that it is none.
     pub(crate) is_for_holders: bool,
@@ -83,8 +86,39 @@ where
     type Found = Timestamp;
 
     async fn run(&mut self, manager: &MongoLockManager) -> Result<Timestamp, Trouble> {
+        loop {
+            let now = self.round(manager).await?;
+            if self.answers.iter().all(Option::is_some) {
+                return Ok(now);
+            }
+        }
+    }
+}
+
+impl<E, T, R> Decision<'_, E, T, R>
+where
+    E: Clone + Send + Sync,
+    T: Send,
+    R: Fn(&mut LockState, &E, Timestamp) -> T + Send + Sync,
+{
+    /// The places of the next round: the first that are undecided, as many as a register has room for even if all are of one.
+    fn next_places(&self) -> Vec<usize> {
         let undecided = (0..self.batch.len()).filter(|place| self.answers[*place].is_none());
-        let places: Vec<usize> = undecided.collect();
+        let mut bytes = 0;
+        let mut places = Vec::new();
+        for place in undecided {
+            bytes += (self.kind.bytes)(&self.batch[place]);
+            if bytes > ENDED_BYTES_MAX && !places.is_empty() {
+                break;
+            }
+            places.push(place);
+        }
+        places
+    }
+
+    /// Decides what fits into one round.
+    async fn round(&mut self, manager: &MongoLockManager) -> Result<Timestamp, Trouble> {
+        let places = self.next_places();
         let entries: Vec<E> = places
             .iter()
             .map(|place| self.batch[*place].clone())
@@ -169,6 +203,7 @@ impl MongoLockManager {
             }
             writes.push((pair, after));
         }
+        self.make_room(loaded, &mut writes).await?;
         let statements = writes
             .iter()
             .map(|(pair, after)| self.replaced(pair, &loaded.before(pair), after));
@@ -183,6 +218,24 @@ impl MongoLockManager {
         // They are found in their registers until they are in the history, and the next sweep will see to it.
         let _ = self.move_ended(&writes).await;
         Ok(kept)
+    }
+
+    /// Where earlier writes could not put what had ended into the history, and a document would become too large with what is added now,
+    /// that is done first.
+    async fn make_room(
+        &self,
+        loaded: &Loaded,
+        writes: &mut [(&Pair, Kept)],
+    ) -> Result<(), Trouble> {
+        let crowded = writes.iter_mut().filter(|(_, after)| after.is_crowded());
+        let crowded: Vec<_> = crowded.collect();
+        let before = crowded.iter().map(|(pair, _)| (*pair, loaded.before(pair)));
+        self.move_ended(&before.collect::<Vec<_>>()).await?;
+        for (_, after) in crowded {
+            let version = after.version;
+            after.ended.retain(|(ended_in, _)| *ended_in == version);
+        }
+        Ok(())
     }
 
     /// The statement that writes a register, unless somebody else has: then another document has its key.

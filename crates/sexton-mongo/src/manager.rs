@@ -19,6 +19,7 @@ use crate::call::Now;
 use crate::decide::Kind;
 use crate::fleet::{Heartbeat, Instances, Leave};
 use crate::history::History;
+use crate::register::record_bytes;
 use crate::tasks::{ChangePause, Define, Tasks};
 use crate::wanted::Wanted;
 
@@ -54,6 +55,7 @@ impl LockManager for MongoLockManager {
             action: "claim",
             wanted: Wanted::by_claims,
             execution: |claim| &claim.execution,
+            bytes: |_| 0,
             is_for_holders: false,
         };
         self.decide(kind, batch, rule).await
@@ -65,6 +67,7 @@ impl LockManager for MongoLockManager {
             action: "renew",
             wanted: Wanted::by_renewals,
             execution: |renewal| &renewal.lock.execution,
+            bytes: |_| 0,
             is_for_holders: true,
         };
         self.decide(kind, batch, LockState::renew).await
@@ -76,6 +79,7 @@ impl LockManager for MongoLockManager {
             action: "settle",
             wanted: Wanted::by_settlements,
             execution: |settlement| &settlement.lock.execution,
+            bytes: |settlement| record_bytes(settlement.error(), settlement.output()),
             is_for_holders: true,
         };
         self.decide(kind, batch, LockState::settle).await
@@ -87,6 +91,7 @@ impl LockManager for MongoLockManager {
             action: "release",
             wanted: Wanted::by_releases,
             execution: |lock| &lock.execution,
+            bytes: |_| 0,
             is_for_holders: true,
         };
         self.decide(kind, batch, LockState::release).await
@@ -98,6 +103,7 @@ impl LockManager for MongoLockManager {
             action: "consume",
             wanted: Wanted::by_consumptions,
             execution: |consumption| &consumption.execution,
+            bytes: |_| 0,
             is_for_holders: false,
         };
         self.decide(kind, batch, LockState::consume).await
@@ -157,6 +163,7 @@ impl LockManager for MongoLockManager {
             action: "enqueue",
             wanted: Wanted::by_enqueues,
             execution: |enqueue| &enqueue.execution,
+            bytes: |_| 0,
             is_for_holders: false,
         };
         self.decide(kind, batch, LockState::enqueue).await
@@ -170,6 +177,7 @@ impl LockManager for MongoLockManager {
             action: "ask for a cancel",
             wanted: Wanted::by_cancels,
             execution: |execution| execution,
+            bytes: |_| 0,
             is_for_holders: false,
         };
         let batch = std::slice::from_ref(execution);

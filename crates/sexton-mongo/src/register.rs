@@ -14,6 +14,16 @@ use crate::wanted::Pair;
 
 /// The most executions of one (task, index) that may wait or run at once: so many always fit a document (16 MiB).
 pub(crate) const OPEN_MAX: usize = 10_000;
+/// The most bytes of what has ended, by [`record_bytes`], that a register holds until it is in the history: so much fits a document beside all
+/// that may be open.
+pub(crate) const ENDED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Far more than a record takes besides its error and its output.
+const RECORD_BYTES: usize = 1024;
+
+/// How much room a record takes, rounded up.
+pub(crate) fn record_bytes(error: Option<&str>, output: Option<&str>) -> usize {
+    RECORD_BYTES + error.map_or(0, str::len) + output.map_or(0, str::len)
+}
 
 /// A register's document as it was read. The default is that of a (task, index) that has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,6 +88,14 @@ impl Kept {
             .register
             .is_none_or(|register| tick > register.watermark);
         is_above && self.ended_ahead.is_some_and(|last| tick <= last)
+    }
+
+    /// Whether more of what has ended waits here for the history than a document has room for.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let bytes = |(_, record): &(i64, ExecutionRecord)| {
+            record_bytes(record.error.as_deref(), record.output.as_deref())
+        };
+        self.ended.iter().map(bytes).sum::<usize>() > ENDED_BYTES_MAX
     }
 
     /// The same, as one more write.

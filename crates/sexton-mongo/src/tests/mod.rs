@@ -8,6 +8,7 @@
 
 mod conformance;
 mod equivalence;
+mod large;
 mod opening;
 mod races;
 mod server;

@@ -15,6 +15,10 @@ use crate::{MongoLockManager, MongoOptions};
 
 /// The largest document, in bytes.
 const DOCUMENT_MAX: usize = 16 * 1024 * 1024;
+/// The largest command, in bytes, with all that travels in its body.
+const COMMAND_MAX: usize = DOCUMENT_MAX + 16 * 1024;
+/// The server's code for what is too large.
+const TOO_LARGE: i32 = 10_334;
 
 /// What happens to the next command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +119,10 @@ impl Server {
             return Err(broken());
         }
         if let Fault::Refused(code) = fault {
-            return Err(StoreError {
-                kind: crate::store::kind_of_code(code),
-                source: format!("code {code}").into(),
-            });
+            return Err(refused(code));
+        }
+        if command.to_vec().unwrap().len() > COMMAND_MAX {
+            return Err(refused(TOO_LARGE));
         }
         let writes = ["update", "delete", "createIndexes"].contains(&name.as_str());
         if writes {
@@ -126,10 +130,7 @@ impl Server {
             assert_eq!(concern.get_str("w").unwrap(), "majority", "{command}");
         }
         if writes && state.is_read_only {
-            return Err(StoreError {
-                kind: crate::store::kind_of_code(10_107),
-                source: "not primary".into(),
-            });
+            return Err(refused(10_107));
         }
         let collection = collection.as_str().unwrap_or_default();
         let documents = state.collections.entry(collection.to_owned()).or_default();
@@ -149,6 +150,13 @@ impl Server {
             return Err(broken());
         }
         Ok(reply)
+    }
+}
+
+fn refused(code: i32) -> StoreError {
+    StoreError {
+        kind: crate::store::kind_of_code(code),
+        source: format!("code {code}").into(),
     }
 }
 
@@ -343,7 +351,7 @@ fn update_one(documents: &mut Documents, statement: &Document) -> Result<i32, i3
 
 fn check_size(document: &Document) -> Result<(), i32> {
     if document.to_vec().unwrap().len() > DOCUMENT_MAX {
-        return Err(10_334);
+        return Err(TOO_LARGE);
     }
     Ok(())
 }
