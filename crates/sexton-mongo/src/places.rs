@@ -7,7 +7,8 @@
 //! - a claim reads its registers, then renews the promise's token, then writes its register if that is unchanged;
 //! - a change reads the promise, then touches the register it is for, then replaces the promise if its token is unchanged.
 //!
-//! Whichever way the two are interleaved, the claim's write or the replacing fails.
+//! Whichever way the two are interleaved, the claim's write or the replacing fails. And a change whose touch fails replaces nothing: a
+//! register that somebody else wrote may have been read again by whoever keeps the promise.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -35,7 +36,7 @@ impl MongoLockManager {
         wanted: &Wanted,
         changes: &Changes,
     ) -> Result<HashSet<TaskName>, Trouble> {
-        let taken = taken(loaded, wanted, changes);
+        let mut taken = taken(loaded, wanted, changes);
         if taken.is_empty() {
             return Ok(HashSet::new());
         }
@@ -43,6 +44,7 @@ impl MongoLockManager {
         let mut lost = self.end_other_promises(loaded, &taken, &promises).await?;
         let now = date_of(loaded.now);
         let token = ClaimId::random();
+        taken.retain(|place, _| !lost.contains(&place.task));
         let statements = taken.iter().map(|(place, index)| {
             let key = self.place_key(place);
             let mut filter = doc! { "_id": key };

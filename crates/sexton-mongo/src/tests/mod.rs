@@ -8,6 +8,7 @@
 
 mod conformance;
 mod equivalence;
+mod held_up;
 mod large;
 mod opening;
 mod races;

@@ -2,22 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mongodb::bson::Document;
 use sexton_core::lock::{
     Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
     LockManager, Outcome, PauseChange, Settlement, SweepQuery, TaskDefinition, Verdict,
 };
 use sexton_core::policy::{Delivery, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
-use tokio::sync::Notify;
 
+use super::held_up::HeldUp;
 use super::server::{Fault, Server};
+use crate::MongoLockManager;
 use crate::fixtures::{claim, execution, grant, instance, noon, task};
-use crate::store::{Store, StoreError};
-use crate::{MongoLockManager, MongoOptions};
 
 fn server() -> Arc<Server> {
     let clock = noon();
@@ -338,34 +335,6 @@ async fn a_new_definition_is_told_of_whichever_command_or_answer_is_lost() {
     }
 }
 
-/// A client whose next but so many writes is held up until it is told to go on.
-#[derive(Debug)]
-struct HeldUp {
-    server: Arc<Server>,
-    writes: AtomicUsize,
-    at: usize,
-    reached: Notify,
-    go_on: Notify,
-}
-
-#[async_trait::async_trait]
-impl Store for HeldUp {
-    async fn run(&self, command: Document) -> Result<Document, StoreError> {
-        let is_write = command.contains_key("update");
-        if is_write && self.writes.fetch_add(1, Ordering::SeqCst) == self.at {
-            self.reached.notify_one();
-            self.go_on.notified().await;
-        }
-        self.server.run(command).await
-    }
-
-    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
-        self.server.read(command).await
-    }
-
-    async fn close(&self) {}
-}
-
 /// What comes of a claim that is about to write when its task is paused.
 async fn claimed_around_a_pause(is_new: bool, at: usize) -> Verdict {
     let server = server();
@@ -373,16 +342,7 @@ async fn claimed_around_a_pause(is_new: bool, at: usize) -> Verdict {
     if !is_new {
         claimed(&operator, &[claim("t", -1_000, "zero")]).await;
     }
-    let held_up = Arc::new(HeldUp {
-        server,
-        writes: AtomicUsize::new(0),
-        at,
-        reached: Notify::new(),
-        go_on: Notify::new(),
-    });
-    let store: Arc<dyn Store> = Arc::<HeldUp>::clone(&held_up);
-    let opening = MongoOptions::new().open(store, "memory".to_owned());
-    let manager = opening.await.unwrap();
+    let (held_up, manager) = HeldUp::new(&server, ("update", "sexton_registers", at)).await;
     let claiming = tokio::spawn(async move { claimed(&manager, &[claim("t", 0, "one")]).await });
     held_up.reached.notified().await;
     let (note, by) = ("stop".to_owned(), "anna".to_owned());
@@ -399,4 +359,32 @@ async fn a_claim_that_a_pause_overtakes_is_not_granted_even_of_an_index_that_is_
         let is_paused = matches!(verdict, Verdict::Denied(Denial::Paused));
         assert!(is_paused, "new: {is_new}, write {at}: {verdict:?}");
     }
+}
+
+#[tokio::test]
+async fn a_promise_stays_where_somebody_else_wrote_the_register_that_it_is_for() {
+    let server = server();
+    let other = server.manager().await;
+    let elders = [1, 2].map(|index| Claim {
+        placement: Placement::Race,
+        ..distinct(-1_000, index)
+    });
+    let verdicts = claimed(&other, &elders).await;
+    // One has read both registers, and not yet what is promised.
+    let (one_held, one) = HeldUp::new(&server, ("find", "sexton_places", 0)).await;
+    let one = tokio::spawn(async move { claimed(&one, &[distinct(0, 1)]).await });
+    one_held.reached.notified().await;
+    // An earlier tick of index 2 is settled.
+    let settlement = succeeded(held(&elders[1], &verdicts[1]));
+    other.settle(&[settlement]).await.unwrap();
+    // Two reads index 2 as it is now, promises it, and has not yet taken it.
+    let (two_held, two) = HeldUp::new(&server, ("update", "sexton_registers", 0)).await;
+    let two = tokio::spawn(async move { claimed(&two, &[distinct(0, 2)]).await });
+    two_held.reached.notified().await;
+    one_held.go_on.notify_one();
+    let one = one.await.unwrap();
+    two_held.go_on.notify_one();
+    let two = two.await.unwrap();
+    let granted = |verdicts: &[Verdict]| verdicts[0].grant().is_some();
+    assert!(granted(&one) != granted(&two), "{one:?} {two:?}");
 }
