@@ -135,12 +135,12 @@ impl MongoLockManager {
 
     async fn all_instances(&self) -> Result<Vec<InstanceRecord>, Trouble> {
         let filter = doc! { "_id.namespace": self.inner.namespace.as_str() };
-        let find = Find {
-            sort: Some(doc! { "_id.instance": 1 }),
-            ..Find::new(&self.inner.names.instances, filter)
-        };
+        let find = Find::new(&self.inner.names.instances, filter);
         let found = self.find(find).await?;
-        Ok(found.iter().map(of_document).collect::<Result<_, _>>()?)
+        let all = found.iter().map(of_document);
+        let mut all = all.collect::<Result<Vec<InstanceRecord>, _>>()?;
+        all.sort_by(|a, b| a.report.instance.cmp(&b.report.instance));
+        Ok(all)
     }
 
     /// The instances that count as present.

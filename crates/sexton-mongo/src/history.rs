@@ -194,7 +194,8 @@ impl MongoLockManager {
                 "_id.namespace": self.inner.namespace.as_str(),
                 "_id.tick": { "$lt": date(Tick::at_or_after(kept_from)) },
             };
-            let sort = doc! { "_id.tick": 1, "_id.task": 1, "_id.index": 1 };
+            // The order of the index, backwards: a server then sorts nothing.
+            let sort = doc! { "_id.tick": 1, "_id.task": -1, "_id.index": -1 };
             pruned += self.prune_all(filter, sort, 0, limit).await?;
         }
         if let Some(kept) = retention.per_task_max {

@@ -48,7 +48,7 @@ impl MongoLockManager {
         Ok(())
     }
 
-    fn indexes(&self) -> [(&str, Vec<Document>); 3] {
+    fn indexes(&self) -> [(&str, Vec<Document>); 4] {
         let names = &self.inner.names;
         let where_there_is = |field: &str| doc! { field: { "$exists": true } };
         let registers = vec![
@@ -82,6 +82,10 @@ impl MongoLockManager {
                 "key": { "_id.namespace": 1, "_id.task": 1, "_id.tick": -1, "_id.index": 1 },
             },
         ];
+        let tasks = vec![doc! {
+            "name": "sexton_by_task",
+            "key": { "_id.namespace": 1, "_id.task": 1 },
+        }];
         let places = vec![doc! {
             "name": "sexton_forgotten",
             "key": { "at": 1 },
@@ -91,6 +95,7 @@ impl MongoLockManager {
             (&names.registers, registers),
             (&names.executions, executions),
             (&names.places, places),
+            (&names.tasks, tasks),
         ]
     }
 }

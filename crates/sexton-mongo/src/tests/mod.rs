@@ -13,5 +13,6 @@ mod large;
 mod opening;
 mod races;
 mod server;
+mod sorting;
 mod statements;
 mod trouble;

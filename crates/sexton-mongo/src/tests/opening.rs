@@ -33,7 +33,7 @@ async fn indexes_are_made_unless_they_are_somebody_elses_business() {
             .filter(|one| *one == "createIndexes")
             .count()
     };
-    assert_eq!(made(server.commands()), 3);
+    assert_eq!(made(server.commands()), 4);
     let options = MongoOptions::new().indexes(Indexes::Expect);
     let manager = options.open(server.clone(), "memory".to_owned()).await;
     assert_eq!(made(server.commands()), 0);

@@ -9,6 +9,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use sexton_core::clock::Clock;
 use sexton_core::name::Namespace;
 
+use super::sorting::is_sorted_by_one;
 use super::statements::{bytes, change, compare, key_of, matches, path};
 use crate::store::{Kind, Store, StoreError};
 use crate::{MongoLockManager, MongoOptions};
@@ -39,6 +40,8 @@ type Documents = BTreeMap<Vec<u8>, Document>;
 #[derive(Debug, Default)]
 struct State {
     collections: BTreeMap<String, Documents>,
+    /// The indexes, by the collection.
+    indexes: BTreeMap<String, Vec<Document>>,
     faults: VecDeque<Fault>,
     is_read_only: bool,
     /// The names of the commands so far.
@@ -133,6 +136,17 @@ impl Server {
             return Err(refused(10_107));
         }
         let collection = collection.as_str().unwrap_or_default();
+        if let Ok(order) = command.get_document("sort") {
+            let indexes = state.indexes.get(collection);
+            let filter = command.get_document("filter").unwrap();
+            let has_index = indexes.is_some_and(|all| is_sorted_by_one(filter, order, all));
+            assert!(has_index, "the server would have to sort: {command}");
+        }
+        if name == "createIndexes" {
+            let made = command.get_array("indexes").unwrap().iter();
+            let indexes = state.indexes.entry(collection.to_owned()).or_default();
+            indexes.extend(made.map(|index| index.as_document().unwrap().clone()));
+        }
         let documents = state.collections.entry(collection.to_owned()).or_default();
         let reply = match name.as_str() {
             "hello" => doc! {
@@ -257,9 +271,14 @@ fn find(documents: &Documents, command: &Document) -> Vec<Document> {
     assert_ne!(limit, 0, "0 is no limit at all");
     let mut page: Vec<Document> = found.into_iter().skip(skip).take(limit).collect();
     if let Ok(projection) = command.get_document("projection") {
-        assert_eq!(projection, &doc! { "_id": 1 });
+        for (field, is_wanted) in projection {
+            assert_eq!(is_wanted, &Bson::Int32(1), "{field} of {projection}");
+            assert!(!field.contains('.'), "{field} of {projection}");
+        }
         for document in &mut page {
-            *document = doc! { "_id": document.get("_id").unwrap().clone() };
+            let whole = std::mem::take(document).into_iter();
+            let is_wanted = |field: &String| field == "_id" || projection.contains_key(field);
+            document.extend(whole.filter(|(field, _)| is_wanted(field)));
         }
     }
     page

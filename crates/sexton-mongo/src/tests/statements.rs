@@ -75,7 +75,7 @@ fn fits(found: Option<&Bson>, wanted: &Bson) -> bool {
     })
 }
 
-fn is_operators(document: &Document) -> bool {
+pub(crate) fn is_operators(document: &Document) -> bool {
     document
         .keys()
         .next()
