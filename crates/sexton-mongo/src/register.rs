@@ -50,18 +50,30 @@ pub(crate) fn key(namespace: &Namespace, pair: &Pair) -> Document {
     }
 }
 
+/// What [`read_register`] reads of a document besides its key.
+pub(crate) fn register_fields() -> Document {
+    doc! { "watermark": 1, "fence": 1 }
+}
+
+/// Reads watermark and fence of a document, and of which (task, index) it is.
+pub(crate) fn read_register(document: &Document) -> Result<(Pair, Option<Register>), Unreadable> {
+    let fields = Fields(document);
+    let key = fields.document("_id")?;
+    let pair = (key.task("task")?, key.index("index")?);
+    let fence = fields.fence("fence")?;
+    let register = |watermark| Register { watermark, fence };
+    Ok((pair, fields.maybe_tick("watermark")?.map(register)))
+}
+
 impl Kept {
     /// Reads a document, and of which (task, index) it is.
     pub(crate) fn read(document: &Document) -> Result<(Pair, Kept), Unreadable> {
         let fields = Fields(document);
-        let key = fields.document("_id")?;
-        let (task, index) = (key.task("task")?, key.index("index")?);
-        let fence = fields.fence("fence")?;
-        let register = |watermark| Register { watermark, fence };
+        let ((task, index), register) = read_register(document)?;
         let mut kept = Kept {
             version: fields.number("version")?,
             token: Some(fields.id("token")?),
-            register: fields.maybe_tick("watermark")?.map(register),
+            register,
             ended_ahead: fields.maybe_tick("ended_ahead")?,
             ..Kept::default()
         };

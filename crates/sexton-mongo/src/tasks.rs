@@ -16,7 +16,7 @@ use crate::MongoLockManager;
 use crate::call::Errand;
 use crate::commands::{Find, one_of, replace_or_insert, update_or_insert};
 use crate::load::read_pause;
-use crate::register::Kept;
+use crate::register::{read_register, register_fields};
 use crate::trouble::{Outage, Trouble};
 use crate::value::{Fields, Unreadable, date_of};
 use crate::wanted::Pair;
@@ -293,12 +293,14 @@ impl MongoLockManager {
         let filter = doc! { "_id.namespace": self.inner.namespace.as_str(), "_id.task": tasks };
         let find = Find {
             sort: Some(doc! { "_id.task": 1, "_id.index": 1 }),
+            // What runs or waits may be far more than what is asked for.
+            projection: Some(register_fields()),
             ..Find::new(&self.inner.names.registers, filter)
         };
         let mut registers: HashMap<_, Vec<_>> = HashMap::new();
         for document in &self.find(find).await? {
-            let ((task, index), kept) = Kept::read(document)?;
-            if let Some(register) = kept.register {
+            let ((task, index), register) = read_register(document)?;
+            if let Some(register) = register {
                 registers.entry(task).or_default().push((index, register));
             }
         }
@@ -348,6 +350,7 @@ impl MongoLockManager {
         let find = Find {
             sort: Some(doc! { "_id.task": 1 }),
             limit: i64::try_from(limit).ok(),
+            projection: Some(doc! { "_id": 1 }),
             ..Find::new(&self.inner.names.tasks, filter)
         };
         let found = self.find(find).await?;

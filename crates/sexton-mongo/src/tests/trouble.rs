@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mongodb::bson::doc;
-use sexton_core::lock::{ClaimLead, LockError, LockManager};
+use sexton_core::lock::{ClaimLead, LockError, LockManager, TaskQuery};
 
 use super::server::{Fault, Server};
 use crate::fixtures::{claim, noon};
@@ -93,4 +93,26 @@ async fn a_newer_layout_is_refused_with_both_versions() {
     server.put("sexton_layout", doc! { "_id": "layout", "version": 7_i64 });
     let opening = MongoOptions::new().open(server, "memory".to_owned());
     insta::assert_snapshot!(opening.await.unwrap_err(), @"memory has collections of version 7, this version of sexton knows up to 1: update sexton");
+}
+
+#[tokio::test]
+async fn what_runs_is_not_read_where_tasks_are_listed() {
+    let server = server();
+    let manager = server.manager().await;
+    let batch = [claim("t", 0, "one")];
+    manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    // It would be complained of by whoever read it.
+    let mut register = server.documents("sexton_registers").pop().unwrap();
+    register.insert("open", "whatever runs");
+    server.put("sexton_registers", register);
+    let page = TaskQuery::Page {
+        after: None,
+        limit: 10,
+    };
+    let tasks = manager.tasks(&page).await.unwrap().value;
+    let [(_, register)] = tasks[0].registers[..] else {
+        panic!("{tasks:?}");
+    };
+    assert_eq!(register.watermark, batch[0].execution.tick);
+    assert_eq!(register.fence.get(), 1);
 }
