@@ -32,26 +32,47 @@ impl Errand for History<'_> {
         let limit = query.limit.min(PAGE_MAX);
         // What leaves a register is in the history before.
         let (now, in_registers) = try_join!(manager.clock(), manager.in_registers(query))?;
-        let over = manager.over(query, limit).await?;
-        let mut records: BTreeMap<Execution, ExecutionRecord> = BTreeMap::new();
-        for record in over.into_iter().chain(in_registers) {
-            if query.matches(&record) {
-                records.insert(record.execution.clone(), record);
-            } else {
-                // In its register it is another one by now.
-                records.remove(&record.execution);
-            }
-        }
-        let mut value: Vec<ExecutionRecord> = records.into_values().collect();
+        // What has ended there may take the place of an older record of the page, and not be asked for: a page is full all the same.
+        let over = manager.over(query, limit.saturating_add(in_registers.ended.len()));
+        let records = newest(over.await?, in_registers);
+        let matching = records.filter(|record| query.matches(record));
+        let mut value: Vec<ExecutionRecord> = matching.collect();
         value.sort_by(|a, b| history_order(&a.execution).cmp(&history_order(&b.execution)));
         value.truncate(limit);
         Ok(Answer { now, value })
     }
 }
 
+/// What registers hold.
+#[derive(Default)]
+struct InRegisters {
+    /// What waits or runs.
+    open: Vec<ExecutionRecord>,
+    /// What has ended and is not in the history yet, with the version that it ended in.
+    ended: Vec<(i64, ExecutionRecord)>,
+}
+
+/// One record of each execution. Registers are read first, so what was open there and is in the history has ended in between; what had ended
+/// may be newer in either.
+fn newest(
+    history: Vec<(i64, ExecutionRecord)>,
+    in_registers: InRegisters,
+) -> impl Iterator<Item = ExecutionRecord> {
+    let open = in_registers.open.into_iter();
+    // Registers begin with version 1.
+    let open = open.map(|record| (0, record));
+    let mut newest: BTreeMap<Execution, (i64, ExecutionRecord)> = BTreeMap::new();
+    for (version, record) in open.chain(in_registers.ended).chain(history) {
+        let known = newest.get(&record.execution);
+        if known.is_none_or(|(known, _)| version > *known) {
+            newest.insert(record.execution.clone(), (version, record));
+        }
+    }
+    newest.into_values().map(|(_, record)| record)
+}
+
 impl MongoLockManager {
-    /// What waits or runs, and what has ended and is not in the history yet.
-    async fn in_registers(&self, query: &HistoryQuery) -> Result<Vec<ExecutionRecord>, Trouble> {
+    async fn in_registers(&self, query: &HistoryQuery) -> Result<InRegisters, Trouble> {
         let mut filter = doc! {
             "_id.namespace": self.inner.namespace.as_str(),
             "$or": [
@@ -63,21 +84,21 @@ impl MongoLockManager {
             filter.insert("_id.task", task.as_str());
         }
         let find = Find::new(&self.inner.names.registers, filter);
-        let mut records = Vec::new();
+        let mut found = InRegisters::default();
         for document in &self.find(find).await? {
             let (_, kept) = Kept::read(document)?;
-            records.extend(kept.open);
-            records.extend(kept.ended.into_iter().map(|(_, record)| record));
+            found.open.extend(kept.open);
+            found.ended.extend(kept.ended);
         }
-        Ok(records)
+        Ok(found)
     }
 
-    /// A page of what is over.
+    /// A page of what is over, with the versions that it ended in.
     async fn over(
         &self,
         query: &HistoryQuery,
         limit: usize,
-    ) -> Result<Vec<ExecutionRecord>, Trouble> {
+    ) -> Result<Vec<(i64, ExecutionRecord)>, Trouble> {
         let mut all = vec![doc! { "_id.namespace": self.inner.namespace.as_str() }];
         let bounds = [("$gte", query.since), ("$lt", query.until)];
         for (order, tick) in bounds {
@@ -104,11 +125,7 @@ impl MongoLockManager {
             return Ok(Vec::new());
         }
         let found = self.find(find).await?;
-        let record = |document| Ok(of_history(document)?.1);
-        Ok(found
-            .iter()
-            .map(record)
-            .collect::<Result<_, Unreadable>>()?)
+        Ok(found.iter().map(of_history).collect::<Result<_, _>>()?)
     }
 }
 

@@ -9,6 +9,7 @@
 mod conformance;
 mod equivalence;
 mod held_up;
+mod history;
 mod large;
 mod opening;
 mod races;
