@@ -76,8 +76,9 @@ impl KeptTask {
                 "concurrency": i64::from(definition.concurrency.get()),
                 "definition": definition.definition.as_str(),
                 "defined_by": by.as_str(),
-                "known_since": known_since.map(date_of),
             });
+            let known_since = known_since.map(|since| date_of(since).into());
+            document.extend(known_since.map(|since| ("known_since".to_owned(), since)));
         }
         if let Some(Pause { note, by, since }) = &self.pause {
             let pause = doc! { "note": note, "by": by, "since": date_of(*since) };

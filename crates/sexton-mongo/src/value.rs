@@ -15,16 +15,16 @@ pub(crate) struct Unreadable(pub(crate) String);
 pub(crate) struct Fields<'d>(pub(crate) &'d Document);
 
 impl<'d> Fields<'d> {
-    /// A field's value by `read`; `None` if it is not there.
+    /// A field's value by `read`; `None` if it is not there, or is null: so others than this code write what they do not know.
     fn maybe<T>(
         self,
         field: &str,
         read: impl FnOnce(&'d Bson) -> Option<T>,
     ) -> Result<Option<T>, Unreadable> {
-        let Some(value) = self.0.get(field) else {
-            return Ok(None);
-        };
-        read(value).map(Some).ok_or_else(|| self.bad(field))
+        match self.0.get(field) {
+            None | Some(Bson::Null) => Ok(None),
+            Some(value) => read(value).map(Some).ok_or_else(|| self.bad(field)),
+        }
     }
 
     fn need<T>(self, field: &str, value: Option<T>) -> Result<T, Unreadable> {

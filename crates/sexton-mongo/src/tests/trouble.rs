@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use mongodb::bson::doc;
-use sexton_core::lock::{ClaimLead, LockError, LockManager, TaskQuery};
+use mongodb::bson::{Bson, doc};
+use sexton_core::lock::{
+    ClaimLead, LockError, LockManager, PauseChange, TaskDefinition, TaskQuery,
+};
+use sexton_core::tick::Concurrency;
 
 use super::server::{Fault, Server};
-use crate::fixtures::{claim, noon};
+use crate::fixtures::{claim, instance, noon, task};
 use crate::{MongoLockManager, MongoOptions};
 
 fn server() -> Arc<Server> {
@@ -115,4 +118,35 @@ async fn what_runs_is_not_read_where_tasks_are_listed() {
     };
     assert_eq!(register.watermark, batch[0].execution.tick);
     assert_eq!(register.fence.get(), 1);
+}
+
+#[tokio::test]
+async fn a_task_of_which_nobody_knows_since_when_can_be_paused_and_read() {
+    let server = server();
+    let manager = server.manager().await;
+    let one = instance("one");
+    let definition = TaskDefinition {
+        task: task("t"),
+        schedule: "at noon".to_owned(),
+        concurrency: Concurrency::ONE,
+        definition: "{}".to_owned(),
+    };
+    manager.define(&one, &[definition]).await.unwrap();
+    let mut document = server.documents("sexton_tasks").pop().unwrap();
+    document.remove("known_since").unwrap();
+    server.put("sexton_tasks", document);
+    let pause = PauseChange::Pause {
+        note: "lunch".to_owned(),
+        by: "ops".to_owned(),
+    };
+    manager.change_pause(&[task("t")], &pause).await.unwrap();
+    let mut document = server.documents("sexton_tasks").pop().unwrap();
+    assert!(!document.contains_key("known_since"), "{document}");
+    // So an earlier version wrote it.
+    document.insert("known_since", Bson::Null);
+    server.put("sexton_tasks", document);
+    let named = TaskQuery::Named(vec![task("t")]);
+    let tasks = manager.tasks(&named).await.unwrap().value;
+    assert_eq!(tasks[0].known_since, None);
+    assert!(tasks[0].pause.is_some(), "{tasks:?}");
 }
