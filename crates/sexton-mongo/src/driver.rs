@@ -1,4 +1,7 @@
 //! All that is known of the driver.
+//!
+//! What the driver does runs in tasks of its own: calls have limits and are dropped, but a future of the driver's that is dropped half-way
+//! may leave the driver in disorder, and costs a connection (<https://jira.mongodb.org/browse/RUST-937>).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,10 +15,15 @@ use mongodb::options::{
     ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria,
 };
 use mongodb::{Client, Database};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::open_error::OpenError;
 use crate::store::{Kind, Store, StoreError, kind_of_code};
-use crate::trouble::Trouble;
+use crate::trouble::{Outage, Trouble};
+
+/// How many times the limit of a call a command goes on for, whoever still waits for it: once to find a server, once to connect, once to be
+/// run. What goes on for longer hangs on a connection that is dead.
+const LIMITS_MAX: u32 = 3;
 
 /// Where a URL leads to. Does not show its secrets.
 #[derive(Clone)]
@@ -88,6 +96,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 pub(crate) struct Driver {
     database: Database,
     is_ours: bool,
+    command_max: Duration,
 }
 
 impl fmt::Debug for Driver {
@@ -97,9 +106,15 @@ impl fmt::Debug for Driver {
 }
 
 impl Driver {
-    pub(crate) async fn connect(target: &Target, limit: Duration) -> Result<Driver, OpenError> {
-        let resolving = ClientOptions::parse(&target.url);
-        let mut options = resolving.await.map_err(|error| in_opening(error, target))?;
+    /// Nothing is connected to yet, but hosts may be looked up.
+    pub(crate) async fn connect(
+        target: &Target,
+        limit: Duration,
+        deadline: Instant,
+    ) -> Result<Driver, OpenError> {
+        let resolving = timeout_at(deadline, ClientOptions::parse(&target.url));
+        let resolved = resolving.await.map_err(|_| stalled(limit, target))?;
+        let mut options = resolved.map_err(|error| in_opening(error, target))?;
         // Whoever waits longer is told by the call's own limit.
         options.server_selection_timeout.get_or_insert(limit);
         options.connect_timeout.get_or_insert(limit);
@@ -108,15 +123,38 @@ impl Driver {
         Ok(Driver {
             database: client.database(&target.database),
             is_ours: true,
+            command_max: limit * LIMITS_MAX,
         })
     }
 
-    pub(crate) fn of(database: Database) -> Driver {
+    pub(crate) fn of(database: Database, limit: Duration) -> Driver {
         Driver {
             database,
             is_ours: false,
+            command_max: limit * LIMITS_MAX,
         }
     }
+}
+
+/// Does it in a task of its own, which goes on to its end when nobody waits for it any more, but not for ever.
+async fn to_its_end<T: Send + 'static>(
+    limit: Duration,
+    doing: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let outage = |source| StoreError {
+        kind: Kind::Outage,
+        source,
+    };
+    match tokio::spawn(timeout(limit, doing)).await {
+        Ok(Ok(done)) => Ok(done?),
+        Ok(Err(_)) => Err(outage(Box::new(Outage::Stalled { limit }))),
+        // The runtime ends, or the driver has panicked.
+        Err(broken) => Err(outage(Box::new(broken))),
+    }
+}
+
+fn stalled(limit: Duration, target: &Target) -> OpenError {
+    Trouble::from(Outage::Stalled { limit }).into_open_error(&target.location())
 }
 
 fn in_opening(error: Error, target: &Target) -> OpenError {
@@ -140,14 +178,22 @@ fn primary() -> SelectionCriteria {
 #[async_trait]
 impl Store for Driver {
     async fn run(&self, command: Document) -> Result<Document, StoreError> {
-        let running = self.database.run_command(command);
-        Ok(running.selection_criteria(primary()).await?)
+        let database = self.database.clone();
+        let running = async move {
+            let running = database.run_command(command);
+            running.selection_criteria(primary()).await
+        };
+        to_its_end(self.command_max, running).await
     }
 
     async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
-        let running = self.database.run_cursor_command(command);
-        let cursor = running.selection_criteria(primary()).await?;
-        Ok(cursor.try_collect().await?)
+        let database = self.database.clone();
+        let reading = async move {
+            let running = database.run_cursor_command(command);
+            let cursor = running.selection_criteria(primary()).await?;
+            cursor.try_collect().await
+        };
+        to_its_end(self.command_max, reading).await
     }
 
     async fn close(&self) {
@@ -217,6 +263,24 @@ mod tests {
         assert!(error.to_string().contains("URL encoded"), "{error}");
         let error = Target::parse("mongodb://a.example/").unwrap_err();
         assert!(error.to_string().contains("names no database"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_ends_by_itself_all_the_same() {
+        const LIMIT: Duration = Duration::from_secs(15);
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let doing = async move {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let _ = done.send(());
+            Ok(())
+        };
+        let dropped = timeout(Duration::from_secs(5), to_its_end(LIMIT, doing)).await;
+        assert!(dropped.is_err());
+        is_done.await.unwrap();
+        let hanging = to_its_end(LIMIT, std::future::pending::<Result<(), Error>>());
+        let begun = Instant::now();
+        assert_eq!(hanging.await.unwrap_err().kind, Kind::Outage);
+        assert_eq!(begun.elapsed(), LIMIT);
     }
 
     #[test]

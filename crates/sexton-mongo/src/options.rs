@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mongodb::Database;
 use sexton_core::name::Namespace;
+use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{Driver, Target};
 use crate::names::{Names, PREFIX};
@@ -103,8 +104,10 @@ impl MongoOptions {
     /// See [`MongoLockManager::connect`].
     pub async fn connect(self, url: &str) -> Result<MongoLockManager, OpenError> {
         let target = Target::parse(url)?;
-        let driver = Driver::connect(&target, self.wait_max).await?;
-        self.open(Arc::new(driver), target.location()).await
+        let deadline = Instant::now() + self.wait_max;
+        let driver = Driver::connect(&target, self.wait_max, deadline).await?;
+        let location = target.location();
+        self.open_until(deadline, Arc::new(driver), location).await
     }
 
     /// Uses a client of the application's. See [`MongoLockManager::with_database`].
@@ -113,12 +116,22 @@ impl MongoOptions {
     /// See [`MongoLockManager::with_database`].
     pub async fn with_database(self, database: Database) -> Result<MongoLockManager, OpenError> {
         let location = format!("mongodb database {} (client)", database.name());
-        let driver = Driver::of(database);
+        let driver = Driver::of(database, self.wait_max);
         self.open(Arc::new(driver), location).await
     }
 
     pub(crate) async fn open(
         self,
+        store: Arc<dyn Store>,
+        location: String,
+    ) -> Result<MongoLockManager, OpenError> {
+        let deadline = Instant::now() + self.wait_max;
+        self.open_until(deadline, store, location).await
+    }
+
+    async fn open_until(
+        self,
+        deadline: Instant,
         store: Arc<dyn Store>,
         location: String,
     ) -> Result<MongoLockManager, OpenError> {
@@ -132,7 +145,7 @@ impl MongoOptions {
         let manager = MongoLockManager {
             inner: Arc::new(inner),
         };
-        let preparing = tokio::time::timeout(self.wait_max, manager.prepare(self.indexes));
+        let preparing = timeout_at(deadline, manager.prepare(self.indexes));
         let prepared = preparing.await.unwrap_or_else(|_| {
             let limit = self.wait_max;
             Err(Trouble::from(Outage::Stalled { limit }))

@@ -17,3 +17,4 @@ mod server;
 mod sorting;
 mod statements;
 mod trouble;
+mod wire;
