@@ -4,6 +4,7 @@
 //! may leave the driver in disorder, and costs a connection (<https://jira.mongodb.org/browse/RUST-937>).
 
 use std::collections::HashSet;
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
@@ -206,22 +207,38 @@ impl Store for Driver {
 impl From<Error> for StoreError {
     fn from(error: Error) -> StoreError {
         StoreError {
-            kind: kind(&error.kind),
+            kind: kind(&error),
             source: said(&error).into(),
         }
     }
 }
 
-fn kind(kind: &ErrorKind) -> Kind {
-    match kind {
+fn kind(error: &Error) -> Kind {
+    match &*error.kind {
         ErrorKind::Command(error) => kind_of_code(error.code),
-        ErrorKind::Authentication { .. } => Kind::NotLetIn,
+        ErrorKind::Authentication { .. } => match code_beneath(error) {
+            // Not said; BadValue, UserNotFound, ProtocolError, MechanismUnavailable; Atlas says 8000 for a wrong password.
+            None | Some(2 | 11 | 17 | 334 | 8000) => Kind::NotLetIn,
+            // A server that shuts down, or has no primary to ask, lets nobody in either.
+            Some(code) => kind_of_code(code),
+        },
         ErrorKind::InvalidTlsConfig { .. } => {
             Kind::Permanent("its certificates or keys cannot be used")
         }
         ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4 or later is needed"),
         // The network, an election, a client that was shut down.
         _ => Kind::Outage,
+    }
+}
+
+/// What the server said, where that is the cause of another error.
+fn code_beneath(error: &Error) -> Option<i32> {
+    let source = StdError::source(error)?;
+    let boxed = || source.downcast_ref::<Box<Error>>().map(|source| &**source);
+    let source = source.downcast_ref::<Error>().or_else(boxed)?;
+    match &*source.kind {
+        ErrorKind::Command(error) => Some(error.code),
+        _ => None,
     }
 }
 
@@ -286,7 +303,7 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         let argument = Error::custom("anything");
-        assert_eq!(kind(&argument.kind), Kind::Outage);
+        assert_eq!(kind(&argument), Kind::Outage);
         let io = Error::from(std::io::Error::other("reset"));
         assert_eq!(StoreError::from(io).kind, Kind::Outage);
     }

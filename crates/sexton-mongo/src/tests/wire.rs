@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Target};
-use crate::store::Store;
+use crate::store::{Kind, Store};
 
 /// <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>
 const OP_MSG: i32 = 2_013;
@@ -136,4 +136,30 @@ async fn a_call_that_is_dropped_costs_no_connection() {
     wire.answers.add_permits(2);
     driver.run(doc! { "ping": 1 }).await.unwrap();
     assert_eq!(wire.used.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_shuts_down_while_it_lets_somebody_in_is_an_outage() {
+    // ShutdownInProgress, InterruptedAtShutdown; AuthenticationFailed, the same in Atlas's words, MechanismUnavailable; nothing of use.
+    for (let_in, kind) in [
+        (doc! { "ok": 0, "code": 91, "errmsg": "bye" }, Kind::Outage),
+        (
+            doc! { "ok": 0, "code": 11_600, "errmsg": "bye" },
+            Kind::Outage,
+        ),
+        (doc! { "ok": 0, "code": 18, "errmsg": "no" }, Kind::NotLetIn),
+        (
+            doc! { "ok": 0, "code": 8_000, "errmsg": "no" },
+            Kind::NotLetIn,
+        ),
+        (
+            doc! { "ok": 0, "code": 334, "errmsg": "no" },
+            Kind::NotLetIn,
+        ),
+        (doc! { "ok": 1 }, Kind::NotLetIn),
+    ] {
+        let driver = Wire::new(let_in.clone()).driver("sexton:horse@").await;
+        let error = driver.run(doc! { "ping": 1 }).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{let_in}: {error:?}");
+    }
 }
