@@ -225,7 +225,7 @@ fn kind(error: &Error) -> Kind {
         ErrorKind::InvalidTlsConfig { .. } => {
             Kind::Permanent("its certificates or keys cannot be used")
         }
-        ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4 or later is needed"),
+        ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4.2 or later is needed"),
         // The network, an election, a client that was shut down.
         _ => Kind::Outage,
     }

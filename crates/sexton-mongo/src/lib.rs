@@ -1,4 +1,4 @@
-//! Task locks in MongoDB 4.4 or later.
+//! Task locks in MongoDB 4.4.2 or later (the first with `hello`).
 //!
 //! # What it promises, and on what
 //! - What decides a (task, index) is one document: its watermark, its fence, and all of its executions that wait or run. It is replaced where
@@ -11,8 +11,14 @@
 //! - A claim whose answer was lost is found again by its id.
 //! - No primary, an election, a server that only reads: an outage, never a "denied".
 //!
-//! A server that stands alone does too: its majority is itself, and what its disk loses is lost. Through `mongos` the clock is that of
-//! whichever `mongos` answers: keep those together (NTP).
+//! A server that stands alone does too: its majority is itself, and what its disk loses is lost.
+//!
+//! # What breaks it
+//! - Clocks that differ by more than a lease tolerates. After a failover another member's clock decides, and through `mongos` the clock is that
+//!   of whichever answers: where it is ahead, a lease ends before its time. Keep the members, and every `mongos`, together (NTP).
+//! - A change of primary within milliseconds of an answer. What one decision reads is not causally chained: it may find a register as the old
+//!   primary left it, and then the pauses and the history as the new one knew them a little earlier. So a claim that is under way may miss a pause that has
+//!   just been answered, and a trigger that is sent again may miss that what it triggered is over.
 //!
 //! # Collections
 //! | collection | holds |

@@ -84,7 +84,8 @@ impl MongoOptions {
     }
 
     /// How long a call may take in all, waiting for a primary included, before it is
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more.
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more. A command that it has begun is
+    /// not broken off: it may take effect later, within three times this limit.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> MongoOptions {
         self.wait_max = limit;

@@ -46,11 +46,11 @@ pub(crate) fn kind_of_code(code: i32) -> Kind {
     match code {
         18 => Kind::NotLetIn,
         13 | 31 | 33 | 8000 => Kind::NotPrivileged,
-        59 => {
-            Kind::Permanent("the server does not know the command: MongoDB 4.4 or later is needed")
-        }
+        59 => Kind::Permanent(
+            "the server does not know the command: MongoDB 4.4.2 or later is needed",
+        ),
         72 | 9 | 14 | 40415 => {
-            Kind::Permanent("the server does not take a command: MongoDB 4.4 or later is needed")
+            Kind::Permanent("the server does not take a command: MongoDB 4.4.2 or later is needed")
         }
         85 | 86 => Kind::Permanent("it has other indexes under the names of sexton's: drop those"),
         121 => {

@@ -56,7 +56,7 @@ async fn what_does_not_pass_by_itself_is_told_with_what_to_do() {
     insta::assert_snapshot!(errors.join("\n"), @r"
     memory refuses to claim: its user lacks privileges: the role readWrite on the database is enough: code 13
     memory refuses to claim: the server does not let this user in: check user, password and authSource: code 18
-    memory refuses to claim: the server does not know the command: MongoDB 4.4 or later is needed: code 59
+    memory refuses to claim: the server does not know the command: MongoDB 4.4.2 or later is needed: code 59
     memory refuses to claim: it cannot have a majority of its members: check the replica set's configuration: code 79
     ");
 }
