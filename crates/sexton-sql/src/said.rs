@@ -5,6 +5,10 @@ use sexton_core::lock::{Pause, TaskDefinition};
 
 /// What is known of a task besides its registers.
 #[derive(Debug, Clone, Default)]
+#[allow(
+    unreachable_pub,
+    reason = "servers' dialects say it, which are public to their managers"
+)]
 pub struct Said {
     pub definition: Option<TaskDefinition>,
     /// As [`TaskState::known_since`](sexton_core::lock::TaskState::known_since).

@@ -1,7 +1,7 @@
 //! The lock manager's calls, each handed to the file that does it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -172,40 +172,9 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
 
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
         check_batch_size(batch.len())?;
-        let kind = Kind {
-            action: "enqueue",
-            wanted: Wanted::by_enqueues,
-            execution: |enqueue| &enqueue.execution,
-        };
-        // What we wrote ourselves before an answer was lost is what we are asked for.
-        let written = Mutex::new(HashSet::new());
-        let rule = |state: &mut LockState, enqueue: &Enqueue, now| {
-            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
-            match state.enqueue(enqueue, now) {
-                Enqueued::Already if written.contains(&enqueue.execution) => Enqueued::Waiting,
-                Enqueued::Already => Enqueued::Already,
-                Enqueued::Waiting => {
-                    written.insert(enqueue.execution.clone());
-                    Enqueued::Waiting
-                }
-            }
-        };
-        let mut known = HashSet::new();
-        let firsts: Vec<Enqueue> = batch
-            .iter()
-            .filter(|enqueue| known.insert(&enqueue.execution))
-            .cloned()
-            .collect();
-        let Answer { now, value } = self.decide(kind, &firsts, rule).await?;
+        let enqueued = self.enqueue_once(batch).await?;
         self.tell_others().await;
-        let firsts = firsts.into_iter().map(|enqueue| enqueue.execution);
-        let mut answers: HashMap<Execution, Enqueued> = firsts.zip(value).collect();
-        let of_each = batch.iter().map(|enqueue| {
-            let answer = answers.insert(enqueue.execution.clone(), Enqueued::Already);
-            answer.unwrap_or(Enqueued::Already)
-        });
-        let value = of_each.collect();
-        Ok(Answer { now, value })
+        Ok(enqueued)
     }
 
     async fn request_cancel(

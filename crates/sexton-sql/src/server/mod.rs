@@ -6,6 +6,7 @@
 mod call;
 mod decide;
 pub(crate) mod dialect;
+mod enqueue;
 pub(crate) mod error;
 mod fleet;
 mod history;
