@@ -13,6 +13,7 @@ use sexton_core::name::TaskName;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 use crate::program::{Program, ask_until};
+use crate::standstill::stand_still_between_writes;
 use crate::{redis_server, servers};
 
 const PERIOD_MS: i64 = 200;
@@ -113,10 +114,18 @@ fn five_programs_run_every_tick_once_while_one_is_killed_and_one_stands_still() 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sexton.db");
-    every_tick_runs_once(&runtime, folder.path(), "sqlite:sexton.db", || {
+    let open = || {
         let opening = SqliteLockManager::open(&file);
-        Box::new(runtime.block_on(opening).unwrap())
-    });
+        Box::new(runtime.block_on(opening).unwrap()) as Box<dyn LockManager>
+    };
+    let stand_still = |program: &Program| stand_still_between_writes(program, &file);
+    every_tick_runs_once(
+        &runtime,
+        folder.path(),
+        "sqlite:sexton.db",
+        open,
+        stand_still,
+    );
 }
 
 #[test]
@@ -128,10 +137,11 @@ fn five_programs_on_a_redis_server_do_too() {
     let folder = tempfile::tempdir().unwrap();
     let server = runtime.block_on(redis_server::Server::start());
     let url = server.url();
-    every_tick_runs_once(&runtime, folder.path(), &url, || {
+    let open = || {
         let connecting = RedisLockManager::connect(&url);
-        Box::new(runtime.block_on(connecting).unwrap())
-    });
+        Box::new(runtime.block_on(connecting).unwrap()) as Box<dyn LockManager>
+    };
+    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
 }
 
 #[test]
@@ -141,9 +151,9 @@ fn five_programs_on_a_postgresql_server_do_too() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    every_tick_runs_once(&runtime, folder.path(), &server.url(), || {
-        Box::new(runtime.block_on(server.open()))
-    });
+    let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
+    let url = server.url();
+    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
 }
 
 #[test]
@@ -153,9 +163,15 @@ fn five_programs_on_a_mariadb_server_do_too() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    every_tick_runs_once(&runtime, folder.path(), &server.url(), || {
-        Box::new(runtime.block_on(server.open()))
-    });
+    let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
+    let url = server.url();
+    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
+}
+
+/// A server goes on whatever its clients are in the middle of.
+fn stand_still_at_once(program: &Program) {
+    program.signal(Signal::STOP);
+    program.stands_still();
 }
 
 fn every_tick_runs_once(
@@ -163,6 +179,7 @@ fn every_tick_runs_once(
     folder: &Path,
     store: &str,
     open: impl Fn() -> Box<dyn LockManager>,
+    stand_still: impl Fn(&Program),
 ) {
     std::fs::write(folder.join("tasks.toml"), task_file(store)).unwrap();
 
@@ -184,7 +201,7 @@ fn every_tick_runs_once(
 
     let mut stopped = programs.swap_remove(0);
     let stopped_ms = wait_for_tick(&mut stopped, killed_ms + 5 * PERIOD_MS);
-    stopped.signal(Signal::STOP);
+    stand_still(&stopped);
     wait_for_tick(&mut programs[0], stopped_ms + STANDSTILL_TICKS * PERIOD_MS);
     stopped.signal(Signal::CONT);
     let back_ms = wait_for_tick(&mut stopped, stopped_ms + STANDSTILL_TICKS * PERIOD_MS);

@@ -44,4 +44,5 @@ mod servers {
     pub(crate) mod process;
 }
 mod signals;
+mod standstill;
 mod usage;

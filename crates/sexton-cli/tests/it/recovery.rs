@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::program::{Program, ask_until};
+use crate::standstill::stand_still_between_writes;
 
 /// A run says that it begins, waits until the folder has a file `end`, and says that it ends.
 const FILE: &str = r#"
@@ -84,7 +85,7 @@ fn who_stood_still_learns_that_another_has_its_lock_and_takes_its_command_down()
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let (mut first, mut second, held) = held(folder);
-    first.signal(Signal::STOP);
+    stand_still_between_writes(&first, &folder.join("sexton.db"));
     let again = granted_again(&mut second, &held);
     first.signal(Signal::CONT);
     first.wait("lease lost", |event| event["tick"] == held["tick"]);
