@@ -135,16 +135,12 @@ impl<DB: TransactionalDatabase> Tx<DB> {
         }
         let manager = manager.clone();
         let reservation = Reservation(Some(self.slot.clone()));
-        let begun = DB::begin(&manager).await;
-        let slot = reservation.keep();
-        let transaction = begun.inspect_err(|error| {
-            let Some(slot) = &slot else { return };
+        let transaction = DB::begin(&manager).await.inspect_err(|error| {
             if error.is_transient() {
-                slot.unavailable();
-            } else {
-                slot.not_begun();
+                self.slot.unavailable();
             }
         })?;
+        let slot = reservation.keep();
         Ok(OpenTx {
             slot,
             open: Some(Open {

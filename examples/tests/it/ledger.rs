@@ -86,18 +86,11 @@ impl Fleet<'_> {
 
     /// What is known of what was not entered, for a person to read.
     async fn tell_what_is_missing(&self) -> String {
-        let states = [
-            ExecutionState::Running,
-            ExecutionState::Waiting,
-            ExecutionState::Skipped,
-            ExecutionState::Missed,
-            ExecutionState::Ended(Outcome::Failed),
-            ExecutionState::Ended(Outcome::Panicked),
-            ExecutionState::Ended(Outcome::Lost),
-            ExecutionState::Ended(Outcome::Cancelled),
-        ];
+        let entered = ExecutionState::Ended(Outcome::Succeeded);
+        let states = ExecutionState::ALL.into_iter();
+        let states = states.filter(|state| *state != entered);
         let query = HistoryQuery {
-            states: states.to_vec(),
+            states: states.collect(),
             limit: TOLD_MAX,
             ..HistoryQuery::default()
         };

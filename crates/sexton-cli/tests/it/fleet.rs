@@ -141,7 +141,7 @@ fn five_programs_on_a_redis_server_do_too() {
         let connecting = RedisLockManager::connect(&url);
         Box::new(runtime.block_on(connecting).unwrap()) as Box<dyn LockManager>
     };
-    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
+    every_tick_runs_once(&runtime, folder.path(), &url, open, Program::stand_still);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn five_programs_on_a_postgresql_server_do_too() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
     let url = server.url();
-    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
+    every_tick_runs_once(&runtime, folder.path(), &url, open, Program::stand_still);
 }
 
 #[test]
@@ -165,13 +165,7 @@ fn five_programs_on_a_mariadb_server_do_too() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
     let url = server.url();
-    every_tick_runs_once(&runtime, folder.path(), &url, open, stand_still_at_once);
-}
-
-/// A server goes on whatever its clients are in the middle of.
-fn stand_still_at_once(program: &Program) {
-    program.signal(Signal::STOP);
-    program.stands_still();
+    every_tick_runs_once(&runtime, folder.path(), &url, open, Program::stand_still);
 }
 
 fn every_tick_runs_once(
@@ -179,6 +173,7 @@ fn every_tick_runs_once(
     folder: &Path,
     store: &str,
     open: impl Fn() -> Box<dyn LockManager>,
+    // On a server at any moment: it goes on whatever its clients are in the middle of.
     stand_still: impl Fn(&Program),
 ) {
     std::fs::write(folder.join("tasks.toml"), task_file(store)).unwrap();

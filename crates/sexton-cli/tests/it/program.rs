@@ -136,8 +136,9 @@ impl Program {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits until it stands still, which it was told to.
-    pub(crate) fn stands_still(&self) {
+    /// Stops it, and returns when it stands still.
+    pub(crate) fn stand_still(&self) {
+        self.signal(Signal::STOP);
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED).unwrap();
     }

@@ -18,8 +18,7 @@ const WRITE_MAX: Duration = Duration::from_secs(3);
 /// Makes the program stand still at a moment at which others can write to the file.
 pub(crate) fn stand_still_between_writes(program: &Program, file: &Path) {
     loop {
-        program.signal(Signal::STOP);
-        program.stands_still();
+        program.stand_still();
         if can_be_written(file) {
             return;
         }

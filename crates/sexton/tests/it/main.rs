@@ -11,6 +11,8 @@ mod acceptance;
 mod building;
 mod clocks;
 mod delivery;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod ended;
 mod faulty;
 mod fleet;
 mod handlers;

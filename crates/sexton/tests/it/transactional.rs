@@ -19,6 +19,8 @@ use sqlx::{Sqlite, SqlitePool};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::ended::record_of;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 struct Database {
@@ -54,36 +56,11 @@ impl Database {
 
     /// Runs it once and says how its only execution ended.
     async fn outcome_of(&self, task: ReadyTask) -> (Outcome, Option<String>) {
-        let scheduler = Scheduler::builder()
-            .manager(self.manager.clone())
-            .cancel_grace(Duration::from_millis(100))
-            .heartbeat(Duration::from_millis(200))
-            .task(task);
-        let scheduler = scheduler.start().await.unwrap();
-        let ended = async {
-            loop {
-                let history = self
-                    .manager
-                    .history(&HistoryQuery::default())
-                    .await
-                    .unwrap();
-                let ended = history
-                    .value
-                    .into_iter()
-                    .find_map(|record| match record.state {
-                        ExecutionState::Ended(outcome) => Some((outcome, record.error)),
-                        _ => None,
-                    });
-                match ended {
-                    Some(ended) => return ended,
-                    // The store tells nobody.
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
-            }
-        };
-        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
-        scheduler.shutdown(Duration::from_secs(5)).await;
-        ended.unwrap()
+        let record = record_of(self.manager.clone(), task).await;
+        match record.state {
+            ExecutionState::Ended(outcome) => (outcome, record.error),
+            other => panic!("it was not run: {other}"),
+        }
     }
 }
 

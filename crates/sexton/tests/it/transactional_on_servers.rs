@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use sexton::clock::{Clock, SystemClock};
-use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, LockManager, Outcome};
-use sexton::{Attempt, ReadyTask, Run, Scheduler, Task, Tx};
+use sexton::lock::{ExecutionRecord, ExecutionState, Outcome};
+use sexton::{Attempt, ReadyTask, Run, Task, Tx};
+
+use crate::ended::record_of;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,29 +24,6 @@ const WAYS: [Way; 2] = [Way::Returns, Way::WritesOn];
 const TABLE: &str = "CREATE TABLE entries (what INT NOT NULL)";
 const ENTER: &str = "INSERT INTO entries VALUES (1)";
 const COUNT: &str = "SELECT count(*) FROM entries";
-
-/// The record of a task's only execution, when it is over.
-async fn record_of(manager: impl LockManager + Clone, task: ReadyTask) -> ExecutionRecord {
-    let scheduler = Scheduler::builder()
-        .manager(manager.clone())
-        .heartbeat(Duration::from_millis(200))
-        .task(task);
-    let scheduler = scheduler.start().await.unwrap();
-    let over = async {
-        loop {
-            let history = manager.history(&HistoryQuery::default()).await.unwrap();
-            let mut records = history.value.into_iter();
-            match records.find(|record| record.state.is_over()) {
-                Some(record) => return record,
-                // The store tells nobody.
-                None => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    let over = tokio::time::timeout(Duration::from_secs(60), over).await;
-    scheduler.shutdown(Duration::from_secs(5)).await;
-    over.unwrap()
-}
 
 fn task<M: 'static>(way: Way, handler: impl sexton::Handler<M>) -> ReadyTask {
     let due = SystemClock.now() + SignedDuration::from_millis(300);

@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS {tasks} (
     concurrency     INT,
     definition      LONGTEXT,
     defined_by      VARCHAR(100),
-    known_since_ms   BIGINT,
+    known_since_ms  BIGINT,
     pause_note      LONGTEXT,
     paused_by       LONGTEXT,
     paused_since_ms BIGINT,

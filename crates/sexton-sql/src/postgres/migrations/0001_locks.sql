@@ -74,7 +74,7 @@ CREATE TABLE {tasks} (
     concurrency     integer,
     definition      text,
     defined_by      text    COLLATE "C",
-    known_since_ms   bigint,
+    known_since_ms  bigint,
     pause_note      text,
     paused_by       text,
     paused_since_ms bigint,
