@@ -12,7 +12,8 @@ use crate::crontab;
 /// How long what runs may take to end when the program is asked to stop, unless told otherwise.
 const GRACE_DEFAULT: &str = "30s";
 
-/// A cron that survives a machine: each tick of a task is run once, however many copies of this program share its store.
+/// A cron that survives a machine: each tick of a task is run once, however many copies of this
+/// program share its store.
 #[derive(Debug, Parser)]
 #[command(
     name = "sexton",
@@ -31,8 +32,9 @@ pub struct Arguments {
 pub enum Command {
     /// Run the tasks of a file until SIGTERM or SIGINT
     ///
-    /// Started again with the same file, here or wherever the store can be reached, the two share the ticks. SIGTERM and
-    /// SIGINT let what runs end; a second one stops at once. SIGHUP reads the file again.
+    /// Started again with the same file, here or wherever the store can be reached, the two share
+    /// the ticks. SIGTERM and SIGINT let what runs end; a second one stops at once. SIGHUP reads
+    /// the file again.
     #[command(
         after_help = "Examples:\n  sexton run tasks.toml\n  sexton run --crontab /etc/crontab --store sqlite:/var/lib/sexton.db"
     )]
@@ -179,6 +181,9 @@ pub struct TriggerArguments {
     /// Wait until it has run: exit 0 if every execution succeeded, 1 if not
     #[arg(long)]
     pub wait: bool,
+    /// How long it may wait for an instance that starts it; then it is recorded as missed
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = crate::duration::parse)]
+    pub within: std::time::Duration,
     #[command(flatten)]
     /// Which store.
     pub store: StoreArguments,
@@ -264,7 +269,8 @@ pub struct RunArguments {
     #[command(flatten)]
     /// Which file.
     pub file: FileArguments,
-    /// Where the copies agree: sqlite:PATH, redis://…, postgres://…, mysql://…, mongodb://…, or memory: for this process alone [default: sqlite:sexton.db beside the file]
+    /// Where the copies agree: sqlite:PATH, redis://…, postgres://…, mysql://…, mongodb://…, or
+    /// memory: for this process alone [default: sqlite:sexton.db beside the file]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// A label of this instance, for tasks that are placed by labels; may be given more than once

@@ -1,7 +1,7 @@
 //! The list of all cases, for [`suite`](crate::suite) and [`conformance_tests!`] alike.
 
-/// Hands the list of cases to another macro: a module's name, and in braces its cases with what they
-/// need.
+/// Hands the list of cases to another macro: a module's name, and in braces its cases with what
+/// they need.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __for_each_case {
@@ -57,6 +57,27 @@ macro_rules! __for_each_case {
                 fences_of_one_index_rise_and_never_repeat;
                 an_unprotected_counter_counts_every_tick_once [History];
             }
+            deadlines {
+                what_was_released_is_granted_until_its_deadline [History];
+                what_was_released_is_too_late_from_its_deadline_on [History];
+                a_release_after_the_deadline_closes_the_execution_as_missed [History];
+                what_was_asked_to_stop_is_cancelled_by_its_release_and_not_missed [Leases, History, Operations];
+                a_release_keeps_the_deadline_that_the_execution_has [History, Operations];
+                a_grant_of_what_waited_carries_its_deadline [History];
+                a_claim_sent_again_carries_the_deadline_as_before [History];
+                what_is_enqueued_is_granted_until_its_deadline [History, Operations];
+                what_is_enqueued_is_too_late_from_its_deadline_on [History, Operations];
+                what_is_queued_keeps_its_time_while_the_run_before_it_lasts [Leases, History, Operations];
+                what_is_queued_has_as_much_time_again_from_the_settling_of_the_run_before_it [Leases, History];
+                what_is_queued_without_time_is_too_late_once_the_run_before_it_is_settled [Leases, History];
+                what_is_queued_has_as_much_time_again_from_the_end_of_a_lease [Leases, History, Operations];
+                what_is_queued_has_as_much_time_again_from_the_end_of_what_is_lost [Leases, History, Operations];
+                settling_again_leaves_the_deadline_of_what_is_queued [Leases, History];
+                a_grant_after_the_end_of_a_lease_carries_the_deadline_counted_from_there [Leases, History];
+                what_a_lost_holder_left_has_no_deadline_any_more [Leases, History];
+                what_is_too_late_stays_so_while_a_later_tick_runs [Leases, History, Operations];
+                a_sweep_knows_the_runs_that_its_page_does_not_reach [Leases, History, Operations];
+            }
             history {
                 a_grant_is_recorded_with_all_that_it_is [History];
                 the_newest_tick_comes_first [History];
@@ -94,10 +115,12 @@ macro_rules! __for_each_case {
                 what_waits_is_withdrawn [Operations, Leases, History];
                 definitions_are_compared_with_the_last_ones [Operations, Leases, History];
                 a_task_is_known_since_its_first_definition_or_a_higher_concurrency [Operations];
+                a_task_has_its_schedule_since_the_canonical_text_last_changed [Operations];
                 tasks_are_listed_with_their_registers [Operations, Leases, History];
                 tasks_come_in_pages_by_name [Operations, Leases, History];
                 instances_are_there_as_long_as_they_say_so [Operations, Leases, History];
                 a_heartbeat_says_whether_a_sweep_would_find_something [Operations, Leases, History];
+                a_heartbeat_says_that_something_waited_too_long [Operations, Leases, History];
             }
             overlap {
                 allow_grants_while_an_earlier_one_runs [Leases, History];
@@ -113,6 +136,10 @@ macro_rules! __for_each_case {
                 distinct_lets_an_instance_take_one_index_of_a_tick [History];
                 distinct_holds_within_one_batch [History];
                 what_was_released_does_not_count_as_taken [History];
+                who_held_an_index_and_lost_it_takes_no_other_index_of_that_tick [Leases, History];
+                who_lost_an_index_takes_others_of_another_tick [Leases, History];
+                who_lost_an_index_may_take_that_one_again [Leases, History];
+                a_record_names_who_held_it_and_lost_it [Leases, History];
             }
             release {
                 what_is_released_is_granted_to_the_next_with_a_higher_fence [History];
@@ -130,6 +157,11 @@ macro_rules! __for_each_case {
                 only_the_holder_may_settle [History];
                 a_settled_tick_leaves_the_next_one_alone [History];
                 the_largest_output_is_kept_whole [History];
+                settling_names_the_earliest_that_waits_whatever_made_it_wait [Leases, History, Operations];
+                settling_names_one_that_is_earlier_than_the_settled_one [Leases, History, Operations];
+                settling_what_had_no_lease_names_nothing [Leases, History, Operations];
+                settling_names_nothing_while_another_runs_under_a_lease [Leases, History, Operations];
+                settling_names_nothing_that_is_too_late [Leases, History, Operations];
             }
             sweep {
                 a_lost_holders_execution_is_found_with_the_attempt_it_would_be [Leases, History, Operations];
@@ -137,6 +169,31 @@ macro_rules! __for_each_case {
                 without_a_lease_only_an_absent_instances_execution_is_lost [Leases, History, Operations];
                 presence_runs_out [Leases, History, Operations];
                 a_sweep_goes_on_behind_the_last_of_the_page [Leases, History, Operations];
+                what_waited_too_long_is_closed_as_missed_once [Leases, History, Operations];
+                nothing_of_a_paused_task_is_closed_as_missed [Leases, History, Operations];
+                what_a_sweep_closes_counts_towards_its_limit [Leases, History, Operations];
+            }
+            turns {
+                a_tick_that_waits_goes_before_a_new_one [Leases, History];
+                a_new_tick_that_is_held_up_is_not_recorded [Leases, History, Operations];
+                what_waits_is_granted_in_order_under_every_policy [Leases, History, Operations];
+                one_batch_is_granted_the_earlier_one_and_then_the_later [History];
+                what_waits_holds_up_only_the_later_ticks_of_its_task_and_index [History, Operations];
+                what_is_too_late_or_withdrawn_holds_nobody_up [Leases, History, Operations];
+                what_is_recovered_is_not_held_up [Leases, History];
+                a_new_tick_takes_the_place_of_a_released_one_where_the_newest_is_kept [Leases, History, Operations];
+                what_queues_takes_the_place_of_what_was_released [Leases, History];
+                what_was_triggered_keeps_its_turn_where_the_newest_is_kept [Leases, History, Operations];
+                what_was_triggered_stays_when_newer_ticks_queue [Leases, History, Operations];
+                what_is_too_late_is_missed_and_not_superseded [Leases, History, Operations];
+            }
+            triggers {
+                a_trigger_leaves_the_watermark_where_it_is [History, Operations];
+                a_task_that_was_only_triggered_has_a_fence_and_no_watermark [History, Operations];
+                a_triggered_execution_is_never_granted_twice [History, Operations];
+                a_trigger_that_is_never_granted_leaves_no_register [Leases, History, Operations];
+                an_execution_says_whether_it_was_scheduled_or_triggered [Leases, History, Operations];
+                grants_and_releases_keep_what_an_execution_came_from [Leases, History, Operations];
             }
             precedence {
                 our_own_claim_stands_before_too_early;
@@ -149,13 +206,23 @@ macro_rules! __for_each_case {
                 taken_stands_before_placement;
                 taken_stands_before_overlap [Leases];
                 placement_stands_before_overlap [Leases];
+                our_own_claim_stands_before_too_late [History, Operations];
+                too_early_stands_before_too_late [History, Operations];
+                paused_stands_before_too_late [History, Operations];
+                too_late_stands_before_placement [History, Operations];
+                too_late_stands_before_overlap [Leases, History, Operations];
+                too_late_stands_before_earlier_waits [History, Operations];
+                taken_stands_before_earlier_waits [History];
+                placement_stands_before_earlier_waits [History, Operations];
+                overlap_stands_before_earlier_waits [Leases, History, Operations];
             }
         }
     };
 }
 
-/// Generates a module per group of cases and in it a `#[test]` per case, so that a test runner shows
-/// each by name. `make_store` is an `async fn() -> impl Store`; it is called anew for every case.
+/// Generates a module per group of cases and in it a `#[test]` per case, so that a test runner
+/// shows each by name. `make_store` is an `async fn() -> impl Store`; it is called anew for every
+/// case.
 ///
 /// To attach several stores in one test binary, put each in a module of its own:
 ///

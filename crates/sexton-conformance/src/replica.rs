@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{
-    Answer, Claim, ClaimLead, Denial, Execution, ExecutionRecord, Grant, HeldLock, HistoryQuery,
-    LockManager, Outcome, Released, Renewal, Renewed, Settled, Settlement, Sweep, SweepQuery,
-    Verdict,
+    Answer, Claim, ClaimLead, Denial, Enqueue, Enqueued, Execution, ExecutionRecord,
+    ExecutionState, Grant, HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome,
+    PauseChange, Reason, Release, Released, Renewal, Renewed, Settled, Settlement, Sweep,
+    SweepQuery, TaskQuery, TaskState, Verdict,
 };
-use sexton_core::name::InstanceId;
+use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, Fence};
 
@@ -145,9 +146,89 @@ impl Replica {
         Ok(Timestamp::from_millisecond(now.as_millisecond())?)
     }
 
+    /// What the store's clock will show after `duration` (has shown, if negative), in whole
+    /// milliseconds, as every store can keep it for a deadline.
+    pub(crate) async fn after(&self, duration: SignedDuration) -> Result<Timestamp, Failure> {
+        Ok(self.now_ms().await?.saturating_add(duration)?)
+    }
+
     pub(crate) async fn release(&self, lock: &HeldLock) -> Result<Released, Failure> {
-        let answer = self.manager.release(std::slice::from_ref(lock)).await?;
+        self.release_until(lock, None).await
+    }
+
+    /// Gives back a lock whose execution may be granted again until `deadline`.
+    pub(crate) async fn release_until(
+        &self,
+        lock: &HeldLock,
+        deadline: Option<Timestamp>,
+    ) -> Result<Released, Failure> {
+        let lock = lock.clone();
+        let answer = self.manager.release(&[Release { lock, deadline }]).await?;
         one(answer).map(|answer| answer.value)
+    }
+
+    /// Makes an execution wait, as an operator's trigger does.
+    pub(crate) async fn enqueue(&self, execution: &Execution) -> Result<Enqueued, Failure> {
+        self.enqueue_until(execution, None).await
+    }
+
+    /// Makes an execution wait that may be granted until `deadline`.
+    pub(crate) async fn enqueue_until(
+        &self,
+        execution: &Execution,
+        deadline: Option<Timestamp>,
+    ) -> Result<Enqueued, Failure> {
+        let enqueue = Enqueue {
+            execution: execution.clone(),
+            concurrency: Concurrency::ONE,
+            deadline,
+        };
+        one(self.manager.enqueue(&[enqueue]).await?).map(|answer| answer.value)
+    }
+
+    pub(crate) async fn pause(&self, task: &TaskName, note: &str) -> Result<(), Failure> {
+        let change = PauseChange::Pause {
+            note: note.to_owned(),
+            by: "ops".to_owned(),
+        };
+        let tasks = std::slice::from_ref(task);
+        self.manager.change_pause(tasks, &change).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn resume(&self, task: &TaskName) -> Result<(), Failure> {
+        let tasks = std::slice::from_ref(task);
+        self.manager
+            .change_pause(tasks, &PauseChange::Resume)
+            .await?;
+        Ok(())
+    }
+
+    /// What the store knows of a task.
+    pub(crate) async fn state(&self, task: &TaskName) -> Result<TaskState, Failure> {
+        let query = TaskQuery::Named(vec![task.clone()]);
+        let mut states = self.manager.tasks(&query).await?.value;
+        states
+            .pop()
+            .ok_or_else(|| Failure::new("a named task is always answered"))
+    }
+
+    /// What this instance says of itself.
+    pub(crate) async fn report(&self) -> Result<InstanceReport, Failure> {
+        Ok(InstanceReport {
+            instance: self.instance.clone(),
+            started_at: self.now_ms().await?,
+            version: "1.2.3".to_owned(),
+            clock_offset: Some(SignedDuration::from_millis(-7)),
+            running: 3,
+            presence: Duration::from_secs(60),
+        })
+    }
+
+    /// Whether a heartbeat says that a sweep is worth while.
+    pub(crate) async fn is_told_to_sweep(&self) -> Result<bool, Failure> {
+        let report = self.report().await?;
+        Ok(self.manager.heartbeat(&report).await?.value.sweep)
     }
 
     /// A sweep by which nothing counts as abandoned.
@@ -184,6 +265,31 @@ impl Replica {
                 "{execution} should be in the history, but is not"
             ))
         })
+    }
+}
+
+impl Replica {
+    /// Looks for the mark of what waited too long: closed as missed between `since` and now.
+    pub(crate) async fn finds_missed(
+        &self,
+        execution: &Execution,
+        since: Timestamp,
+    ) -> Result<(), Failure> {
+        let record = self.known(execution).await?;
+        assert_eq!(
+            (record.state, record.reason),
+            (ExecutionState::Missed, Some(Reason::TooLate)),
+            "{execution}"
+        );
+        let now = self.manager.now().await?;
+        assert!(
+            record
+                .finished_at
+                .is_some_and(|finished_at| (since..=now).contains(&finished_at)),
+            "{execution} is missed since {:?}, not since between {since} and {now}",
+            record.finished_at
+        );
+        Ok(())
     }
 }
 

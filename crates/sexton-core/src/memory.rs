@@ -11,9 +11,9 @@ use crate::lock::rules::LockState;
 use crate::lock::stored::{Definitions, define};
 use crate::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, ExecutionState, HeldLock, HistoryQuery, InstanceRecord,
-    InstanceReport, LockError, LockManager, Pause, PauseChange, Released, Renewal, Renewed,
-    Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
+    Enqueued, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
+    InstanceReport, LockError, LockManager, Pause, PauseChange, Release, Released, Renewal,
+    Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size, history_order,
 };
 use crate::name::{InstanceId, Namespace, TaskName};
@@ -145,6 +145,7 @@ impl Store {
             task: task.clone(),
             definition: defining.map(|defining| defining.definition.clone()),
             known_since: defining.and_then(|defining| defining.known_since),
+            schedule_since: defining.and_then(|defining| defining.schedule_since),
             pause: self.locks.pause(task).cloned(),
             registers,
         }
@@ -222,7 +223,7 @@ impl LockManager for MemoryLockManager {
         self.answer_each(batch, LockState::settle)
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         self.answer_each(batch, LockState::release)
     }
 
@@ -248,7 +249,7 @@ impl LockManager for MemoryLockManager {
                 .filter(|record| record.instance.as_ref() == Some(&report.instance))
                 .map(|record| record.execution.clone())
                 .collect();
-            let sweep = store.locks.has_claimable(now);
+            let sweep = store.locks.needs_sweep(now);
             Signals {
                 cancel,
                 sweep,

@@ -1,7 +1,8 @@
 //! A batch decided by the rules: read, decided, and written where nothing has changed in between.
 //!
-//! Each (task, index) is a document and stands for itself: what was written stands, and what others were faster with is decided anew.
-//! Settlements may bring more along than a document holds, so a batch is decided in rounds that are small enough.
+//! Each (task, index) is a document and stands for itself: what was written stands, and what others
+//! were faster with is decided anew. Settlements may bring more along than a document holds, so a
+//! batch is decided in rounds that are small enough.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -31,8 +32,8 @@ pub(crate) struct Kind<E> {
     pub(crate) execution: fn(&E) -> &Execution,
     /// How many bytes one of them makes a register hold until they are in the history.
     pub(crate) bytes: fn(&E) -> usize,
-    /// Whether a register is written even where nothing has changed: a holder is told that it lost its lock by the primary alone,
-    /// and not by a server that has not noticed yet that it is none.
+    /// Whether a register is written even where nothing has changed: a holder is told that it lost
+    /// its lock by the primary alone, and not by a server that has not noticed yet that it is none.
     pub(crate) is_for_holders: bool,
 }
 
@@ -101,7 +102,8 @@ where
     T: Send,
     R: Fn(&mut LockState, &E, Timestamp) -> T + Send + Sync,
 {
-    /// The places of the next round: the first that are undecided, as many as a register has room for even if all are of one.
+    /// The places of the next round: the first that are undecided, as many as a register has room
+    /// for even if all are of one.
     fn next_places(&self) -> Vec<usize> {
         let undecided = (0..self.batch.len()).filter(|place| self.answers[*place].is_none());
         let mut bytes = 0;
@@ -139,7 +141,7 @@ where
             );
         }
         let kept = manager
-            .promise_and_write(&loaded, &wanted, &pairs, &changes)
+            .promise_and_write(&mut loaded, &wanted, &pairs, &changes)
             .await?;
         // What was decided of one index of theirs may rest on another.
         let wholes = wanted.tasks_as_a_whole();
@@ -173,7 +175,7 @@ where
 impl MongoLockManager {
     async fn promise_and_write(
         &self,
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         wanted: &Wanted,
         pairs: &BTreeSet<Pair>,
         changes: &Changes,
@@ -184,7 +186,8 @@ impl MongoLockManager {
         self.write(loaded, &pairs, changes).await
     }
 
-    /// Writes registers where nobody has changed them since they were read, each for itself. Answers where that was.
+    /// Writes registers where nobody has changed them since they were read, each for itself.
+    /// Answers where that was.
     pub(crate) async fn write(
         &self,
         loaded: &Loaded,
@@ -198,7 +201,7 @@ impl MongoLockManager {
         let mut writes: Vec<(&Pair, Kept)> = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let after = loaded.after(pair, changes, token);
-            if after.open.len() > OPEN_MAX {
+            if after.open_places() > OPEN_MAX {
                 return Err(Trouble::TooManyOpen(format!("{} #{}", pair.0, pair.1)));
             }
             writes.push((pair, after));
@@ -215,13 +218,14 @@ impl MongoLockManager {
             !written.taken.contains(&(place - 1))
         });
         let kept = writes.iter().map(|(pair, _)| (*pair).clone()).collect();
-        // They are found in their registers until they are in the history, and the next sweep will see to it.
+        // They are found in their registers until they are in the history, and the next sweep will
+        // see to it.
         let _ = self.move_ended(&writes).await;
         Ok(kept)
     }
 
-    /// Where earlier writes could not put what had ended into the history, and a document would become too large with what is added now,
-    /// that is done first.
+    /// Where earlier writes could not put what had ended into the history, and a document would
+    /// become too large with what is added now, that is done first.
     async fn make_room(
         &self,
         loaded: &Loaded,
@@ -238,7 +242,8 @@ impl MongoLockManager {
         Ok(())
     }
 
-    /// The statement that writes a register, unless somebody else has: then another document has its key.
+    /// The statement that writes a register, unless somebody else has: then another document has
+    /// its key.
     pub(crate) fn replaced(&self, pair: &Pair, before: &Kept, after: &Kept) -> Document {
         let mut filter = doc! { "_id": key(&self.inner.namespace, pair) };
         match before.token {
@@ -248,7 +253,8 @@ impl MongoLockManager {
         replace_or_insert(filter, after.to_document())
     }
 
-    /// Puts what has ended into the history, and then takes it out of its registers, unless those have been written again.
+    /// Puts what has ended into the history, and then takes it out of its registers, unless those
+    /// have been written again.
     pub(crate) async fn move_ended(&self, registers: &[(&Pair, Kept)]) -> Result<(), Trouble> {
         let namespace = &self.inner.namespace;
         let to_move = registers.iter().filter(|(_, kept)| !kept.ended.is_empty());

@@ -32,7 +32,7 @@ impl Errand for Heartbeat<'_> {
         manager.report(self.0, now).await?;
         let (cancel, sweep, revision) = try_join!(
             manager.to_cancel(&self.0.instance),
-            manager.has_claimable(now),
+            manager.needs_sweep(now),
             manager.revision(),
         )?;
         let value = Signals {

@@ -18,7 +18,8 @@
 //!   of whichever answers: where it is ahead, a lease ends before its time. Keep the members, and every `mongos`, together (NTP).
 //! - A change of primary within milliseconds of an answer. What one decision reads is not causally chained: it may find a register as the old
 //!   primary left it, and then the pauses and the history as the new one knew them a little earlier. So a claim that is under way may miss a pause that has
-//!   just been answered, and a trigger that is sent again may miss that what it triggered is over.
+//!   just been answered; and a claim of what was triggered, or a trigger that is sent again, may
+//!   miss that the execution is over, which then runs once more.
 //!
 //! # Collections
 //! | collection | holds |
@@ -31,9 +32,10 @@
 //! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
 //! | `sexton_layout` | the version of the documents |
 //!
-//! They are made as they are needed, and indexes when the manager is opened. Another beginning than `sexton_` can be had by [`MongoOptions`].
-//! Whoever deletes from `sexton_registers` takes the watermarks with it. A register's document has room for 10,000
-//! executions that wait or run at once; claims beyond that are refused with an error.
+//! They are made as they are needed, and indexes when the manager is opened. Another beginning than
+//! `sexton_` can be had by [`MongoOptions`]. Whoever deletes from `sexton_registers` takes the
+//! watermarks with it. A register's document has room for 10,000 executions that wait or run at
+//! once; claims beyond that are refused with an error.
 //!
 //! # URLs
 //! `mongodb://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?replicaSet=NAME` or `mongodb+srv://USER:PASSWORD@HOST/DATABASE`, with what else the
@@ -117,7 +119,8 @@ pub use mongodb;
 pub use open_error::OpenError;
 pub use options::{Indexes, MongoOptions};
 
-/// Keeps task locks in a MongoDB database. See the [crate's documentation](crate). Clones share its connections.
+/// Keeps task locks in a MongoDB database. See the [crate's documentation](crate). Clones share its
+/// connections.
 ///
 /// Every call is cancel-safe: dropping its future is the same as losing its answer.
 #[derive(Debug, Clone)]
@@ -162,13 +165,15 @@ impl MongoLockManager {
     }
 
     /// Closes the connections; those in use follow when their calls end. Later calls are
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A client that was handed over stays open.
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A client that was
+    /// handed over stays open.
     pub async fn close(&self) {
         self.inner.store.close().await;
     }
 }
 
-/// Where a URL leads to, for people to read: without user, password and parameters. Connects to nothing.
+/// Where a URL leads to, for people to read: without user, password and parameters. Connects to
+/// nothing.
 ///
 /// ```
 /// use sexton_mongo::location;

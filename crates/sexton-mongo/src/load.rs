@@ -1,7 +1,8 @@
 //! What a batch touches, out of the documents and into the rules' state.
 //!
-//! Registers are read first. What they do not hold any more has been put into the history before it left them; a pause is there before the
-//! registers of its task are touched. So whoever reads the history and the pauses afterwards misses nothing, or is overtaken.
+//! Registers are read first. What they do not hold any more has been put into the history before it
+//! left them; a pause is there before the registers of its task are touched. So whoever reads the
+//! history and the pauses afterwards misses nothing, or is overtaken.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -71,7 +72,7 @@ impl Loaded {
             }
         }
         after.open.sort_by_key(|record| record.execution.tick);
-        let watermark = after.register.map(|register| register.watermark);
+        let watermark = after.watermark();
         let is_ahead = |tick: &_| watermark.is_none_or(|watermark| *tick > watermark);
         after.ended_ahead = after.ended_ahead.filter(is_ahead);
         after
@@ -110,8 +111,9 @@ impl MongoLockManager {
         Ok(loaded)
     }
 
-    /// Whether there were no documents yet of registers whose pause decides. Now there are: a pause touches what it finds, and a claim
-    /// that it could not touch would be granted after the pause was answered.
+    /// Whether there were no documents yet of registers whose pause decides. Now there are: a pause
+    /// touches what it finds, and a claim that it could not touch would be granted after the pause
+    /// was answered.
     async fn make_touchable(
         &self,
         wanted: &Wanted,

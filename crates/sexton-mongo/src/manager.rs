@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
-    check_batch_size,
+    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
+    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
+    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict, check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -85,12 +84,12 @@ impl LockManager for MongoLockManager {
         self.decide(kind, batch, LockState::settle).await
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "release",
             wanted: Wanted::by_releases,
-            execution: |lock| &lock.execution,
+            execution: |release| &release.lock.execution,
             bytes: |_| 0,
             is_for_holders: true,
         };

@@ -1,14 +1,22 @@
 //! Distinct placement: an instance takes one index of a tick and no other.
 //!
-//! Indices are documents of their own, and no write spans two. So an instance promises itself, in a document with the key (task, tick,
-//! instance), which index it is going to take; whoever acts for the same instance at the same time finds the promise. One that was
-//! not kept, since its claim lost or broke off, may be changed, but only once whoever might still be about to keep it cannot any more:
+//! Indices are documents of their own, and no write spans two. So an instance promises itself, in a
+//! document with the key (task, tick, instance), which index it is going to take; whoever acts for
+//! the same instance at the same time finds the promise. One that was not kept, since its claim
+//! lost or broke off, may be changed, but only once whoever might still be about to keep it cannot
+//! any more:
 //!
-//! - a claim reads its registers, then renews the promise's token, then writes its register if that is unchanged;
-//! - a change reads the promise, then touches the register it is for, then replaces the promise if its token is unchanged.
+//! - a claim reads its registers, then renews the promise's token, then writes its register if that
+//!   is unchanged;
+//! - a change reads the promise, then touches the register it is for, then replaces the promise if
+//!   its token is unchanged.
 //!
-//! Whichever way the two are interleaved, the claim's write or the replacing fails. And a change whose touch fails replaces nothing: a
-//! register that somebody else wrote may have been read again by whoever keeps the promise.
+//! Whichever way the two are interleaved, the claim's write or the replacing fails. And a change
+//! whose touch fails replaces nothing: a register that somebody else wrote may have been read again
+//! by whoever keeps the promise.
+//!
+//! A promise says nothing about what an instance held and lost: the records do (`former_holders`),
+//! and they are read with the registers.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,6 +29,7 @@ use sexton_core::tick::ConcurrencyIndex;
 use crate::MongoLockManager;
 use crate::commands::{Find, one_of, replace_or_insert};
 use crate::load::Loaded;
+use crate::register::Kept;
 use crate::trouble::Trouble;
 use crate::value::{Fields, Unreadable, date, date_of, id};
 use crate::wanted::{Pair, Place, Wanted};
@@ -29,10 +38,11 @@ use crate::wanted::{Pair, Place, Wanted};
 type Promise = (ConcurrencyIndex, ClaimId);
 
 impl MongoLockManager {
-    /// Promises the places that are about to be taken. Answers the tasks of those that were not to be had.
+    /// Promises the places that are about to be taken. Answers the tasks of those that were not to
+    /// be had.
     pub(crate) async fn promise(
         &self,
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         wanted: &Wanted,
         changes: &Changes,
     ) -> Result<HashSet<TaskName>, Trouble> {
@@ -85,10 +95,11 @@ impl MongoLockManager {
         Ok(found.iter().map(promise).collect::<Result<_, _>>()?)
     }
 
-    /// Touches what was promised and is not wanted any more. Answers the tasks where somebody else was faster.
+    /// Touches what was promised and is not wanted any more, and takes it as loaded so: the batch
+    /// may write the same register. Answers the tasks where somebody else was faster.
     async fn end_other_promises(
         &self,
-        loaded: &Loaded,
+        loaded: &mut Loaded,
         taken: &BTreeMap<Place, ConcurrencyIndex>,
         promises: &HashMap<Place, Promise>,
     ) -> Result<HashSet<TaskName>, Trouble> {
@@ -102,15 +113,23 @@ impl MongoLockManager {
         pairs.sort();
         pairs.dedup();
         let token = ClaimId::random();
-        let touches = pairs.iter().map(|pair| {
-            let before = loaded.before(pair);
-            self.replaced(pair, &before, &before.written_again(token))
-        });
+        let touched = |pair: &Pair| loaded.before(pair).written_again(token);
+        let touched: Vec<Kept> = pairs.iter().map(touched).collect();
+        let touches = pairs
+            .iter()
+            .zip(&touched)
+            .map(|(pair, touched)| self.replaced(pair, &loaded.before(pair), touched));
         let registers = &self.inner.names.registers;
         let written = self.update(registers, touches.collect()).await?;
-        let lost = pairs.into_iter().enumerate();
-        let lost = lost.filter(|(number, _)| written.taken.contains(number));
-        Ok(lost.map(|(_, (task, _))| task).collect())
+        let mut lost = HashSet::new();
+        for (number, (pair, touched)) in pairs.into_iter().zip(touched).enumerate() {
+            if written.taken.contains(&number) {
+                lost.insert(pair.0);
+            } else {
+                loaded.kept.insert(pair, touched);
+            }
+        }
+        Ok(lost)
     }
 
     fn place_key(&self, place: &Place) -> Document {

@@ -1,11 +1,12 @@
 //! An execution's record as a document, in both directions.
 //!
-//! Times become dates, in whole milliseconds, rounded down; enums become words, so that a person with `mongosh` can read them; what is
-//! not there is left out. The same fields stand in a register's `open` and `ended` and in the history.
+//! Times become dates, in whole milliseconds, rounded down; enums become words, so that a person
+//! with `mongosh` can read them; what is not there, or is the default that almost all have, is left
+//! out. The same fields stand in a register's `open` and `ended` and in the history.
 
 use mongodb::bson::{Bson, Document, doc};
-use sexton_core::lock::{Execution, ExecutionRecord, Reason};
-use sexton_core::name::{Namespace, TaskName};
+use sexton_core::lock::{Execution, ExecutionRecord, Origin, Reason};
+use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::tick::{Attempt, ConcurrencyIndex};
 
 use crate::value::{Fields, Unreadable, date, date_of, id, number};
@@ -33,6 +34,11 @@ pub(crate) fn to_document(record: &ExecutionRecord) -> Document {
         "concurrency",
         Some(i64::from(record.concurrency.get()).into()),
     );
+    let is_scheduled = record.origin == Origin::default();
+    put(
+        "origin",
+        (!is_scheduled).then(|| record.origin.as_str().into()),
+    );
     put("state", Some(record.state.as_str().into()));
     put(
         "reason",
@@ -50,6 +56,16 @@ pub(crate) fn to_document(record: &ExecutionRecord) -> Document {
     put(
         "lease_until",
         record.lease_until.map(|at| date_of(at).into()),
+    );
+    put("deadline", record.deadline.map(|at| date_of(at).into()));
+    let former: Vec<&str> = record
+        .former_holders
+        .iter()
+        .map(InstanceId::as_str)
+        .collect();
+    put(
+        "former_holders",
+        (!former.is_empty()).then(|| former.into()),
     );
     put(
         "cancel_requested",
@@ -80,6 +96,8 @@ pub(crate) fn of_document(
         let number = u32::try_from(found).ok().and_then(Attempt::new);
         number.ok_or_else(|| fields.bad("attempt"))
     };
+    let origin = |word: &str| word.parse().map_err(|_| fields.bad("origin"));
+    let origin: Option<Origin> = fields.maybe_text("origin")?.map(origin).transpose()?;
     let reason = |word: &str| word.parse().map_err(|_| fields.bad("reason"));
     let delivery = delivery_of(fields.text("delivery")?, fields.number("attempts_max")?);
     Ok(ExecutionRecord {
@@ -89,6 +107,7 @@ pub(crate) fn of_document(
             tick: fields.tick("tick")?,
         },
         concurrency: fields.concurrency("concurrency")?,
+        origin: origin.unwrap_or_default(),
         state: (fields.text("state")?.parse()).map_err(|_| fields.bad("state"))?,
         reason: fields.maybe_text("reason")?.map(reason).transpose()?,
         claim_id: fields.maybe_id("claim_id")?,
@@ -98,6 +117,8 @@ pub(crate) fn of_document(
         delivery: delivery.ok_or_else(|| fields.bad("delivery"))?,
         overlap: overlap_of(fields.text("overlap")?).ok_or_else(|| fields.bad("overlap"))?,
         lease_until: fields.maybe_time("lease_until")?,
+        deadline: fields.maybe_time("deadline")?,
+        former_holders: fields.instances("former_holders")?,
         cancel_requested: fields.flag("cancel_requested")?,
         granted_at: fields.time("granted_at")?,
         started_at: fields.maybe_time("started_at")?,

@@ -1,24 +1,31 @@
-//! A register as a document: watermark, fence, what is open, and what ended and is not in the history yet.
+//! A register as a document: watermark, fence, what is open, and what ended and is not in the
+//! history yet.
 //!
-//! Whoever changes anything of a (task, index) replaces this one document, where it is still the one that was read: its `token`, new with
-//! every write, says so. A server updates one document atomically; that is all the atomicity there is, and all that is needed.
+//! Whoever changes anything of a (task, index) replaces this one document, where it is still the
+//! one that was read: its `token`, new with every write, says so. A server updates one document
+//! atomically; that is all the atomicity there is, and all that is needed.
 
 use mongodb::bson::{Bson, Document, doc};
 use sexton_core::lock::{ExecutionRecord, ExecutionState, Register};
-use sexton_core::name::{ClaimId, Namespace};
-use sexton_core::tick::Tick;
+use sexton_core::name::{ClaimId, InstanceId, Namespace};
+use sexton_core::tick::{Fence, Tick};
 
 use crate::record::{of_document, to_document};
 use crate::value::{Fields, Unreadable, date, id, number};
 use crate::wanted::Pair;
 
-/// The most executions of one (task, index) that may wait or run at once: so many always fit a document (16 MiB).
+/// The most executions of one (task, index) that may wait or run at once, counted by
+/// [`Kept::open_places`]: so many always fit a document (16 MiB).
 pub(crate) const OPEN_MAX: usize = 10_000;
-/// The most bytes of what has ended, by [`record_bytes`], that a register holds until it is in the history: so much fits a document beside all
-/// that may be open.
+/// The most bytes of what has ended, by [`record_bytes`], that a register holds until it is in the
+/// history: so much fits a document beside all that may be open.
 pub(crate) const ENDED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Far more than a record takes besides its error and its output.
+/// Far more than a record takes besides its error, its output and its former holders.
 const RECORD_BYTES: usize = 1024;
+/// More than a former holder takes.
+const FORMER_HOLDER_BYTES: usize = InstanceId::BYTES_MAX + 16;
+/// How many former holders take no more room than a record without any.
+const FORMER_HOLDERS_PER_PLACE: usize = 4;
 
 /// How much room a record takes, rounded up.
 pub(crate) fn record_bytes(error: Option<&str>, output: Option<&str>) -> usize {
@@ -33,7 +40,8 @@ pub(crate) struct Kept {
     /// The last write.
     pub(crate) token: Option<ClaimId>,
     pub(crate) register: Option<Register>,
-    /// The latest tick that ended without ever having been below the watermark, while it is above it.
+    /// The latest tick above the watermark that has ended: a grant of what was triggered does not
+    /// raise the watermark to it.
     pub(crate) ended_ahead: Option<Tick>,
     /// What runs or waits.
     pub(crate) open: Vec<ExecutionRecord>,
@@ -60,9 +68,11 @@ pub(crate) fn read_register(document: &Document) -> Result<(Pair, Option<Registe
     let fields = Fields(document);
     let key = fields.document("_id")?;
     let pair = (key.task("task")?, key.index("index")?);
+    let watermark = fields.maybe_tick("watermark")?;
     let fence = fields.fence("fence")?;
-    let register = |watermark| Register { watermark, fence };
-    Ok((pair, fields.maybe_tick("watermark")?.map(register)))
+    // Where nothing was granted or consumed yet, there may be a document all the same.
+    let is_used = watermark.is_some() || fence > Fence::NONE;
+    Ok((pair, is_used.then_some(Register { watermark, fence })))
 }
 
 impl Kept {
@@ -96,16 +106,26 @@ impl Kept {
 
     /// Whether a tick may have a record in the history although it is above the watermark.
     pub(crate) fn may_have_ended_ahead(&self, tick: Tick) -> bool {
-        let is_above = self
-            .register
-            .is_none_or(|register| tick > register.watermark);
+        let is_above = self.watermark().is_none_or(|watermark| tick > watermark);
         is_above && self.ended_ahead.is_some_and(|last| tick <= last)
+    }
+
+    pub(crate) fn watermark(&self) -> Option<Tick> {
+        self.register.and_then(|register| register.watermark)
+    }
+
+    /// How many of the places for what runs or waits are taken: one by each record, and one more by
+    /// each few former holders, whose ids may be longer than the rest of the record.
+    pub(crate) fn open_places(&self) -> usize {
+        let former = self.open.iter().map(|record| record.former_holders.len());
+        self.open.len() + former.sum::<usize>().div_ceil(FORMER_HOLDERS_PER_PLACE)
     }
 
     /// Whether more of what has ended waits here for the history than a document has room for.
     pub(crate) fn is_crowded(&self) -> bool {
         let bytes = |(_, record): &(i64, ExecutionRecord)| {
-            record_bytes(record.error.as_deref(), record.output.as_deref())
+            let former = record.former_holders.len() * FORMER_HOLDER_BYTES;
+            record_bytes(record.error.as_deref(), record.output.as_deref()) + former
         };
         self.ended.iter().map(bytes).sum::<usize>() > ENDED_BYTES_MAX
     }
@@ -128,8 +148,7 @@ impl Kept {
             }
         };
         put("token", self.token.map(|token| id(token).into()));
-        let watermark = self.register.map(|register| register.watermark);
-        put("watermark", watermark.map(|tick| date(tick).into()));
+        put("watermark", self.watermark().map(|tick| date(tick).into()));
         put("fence", self.register.map(|one| number(one.fence).into()));
         put(
             "ended_ahead",
@@ -152,8 +171,8 @@ impl Kept {
         document
     }
 
-    /// From when on a sweep may have something to do here: at once for what waits and for what is not in the history yet, at the end
-    /// of its lease for what runs under one.
+    /// From when on a sweep may have something to do here: at once for what waits and for what is
+    /// not in the history yet, at the end of its lease for what runs under one.
     fn look_at(&self) -> Option<Tick> {
         if !self.ended.is_empty() {
             return Some(Tick::MIN);

@@ -1,6 +1,7 @@
 //! What may be claimed although no schedule brings it up, and what nobody will finish.
 //!
-//! A register's document says from when on there may be something in it (`look_at`, `unleased_since`); the rules say whether there is.
+//! A register's document says from when on there may be something in it (`look_at`,
+//! `unleased_since`); the rules say whether there is.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -102,12 +103,12 @@ impl Walk {
 }
 
 impl MongoLockManager {
-    /// Whether a sweep would find something to claim.
-    pub(crate) async fn has_claimable(&self, now: Timestamp) -> Result<bool, Trouble> {
+    /// Whether a sweep would find something to claim, or to close because it waited too long.
+    pub(crate) async fn needs_sweep(&self, now: Timestamp) -> Result<bool, Trouble> {
         let mut walk = Walk::new(now, None, From::Start);
         while !walk.is_at_end {
             let loaded = walk.next(self, now).await?;
-            if loaded.state.has_claimable(now) {
+            if loaded.state.needs_sweep(now) {
                 return Ok(true);
             }
         }
@@ -151,23 +152,25 @@ impl Errand for Sweeping<'_> {
         loop {
             let rest = SweepQuery {
                 after: self.after.clone(),
-                limit: limit - self.found.claimable.len() - self.found.lost.len(),
+                limit: limit - self.found.len(),
                 abandoned_after,
             };
             let mut loaded = walk.next(manager, now).await?;
             let is_present = |instance: &InstanceId| present.contains(instance);
-            let page = loaded.state.sweep(&rest, &is_present, now);
+            let mut page = loaded.state.sweep(&rest, &is_present, now);
             let changes = loaded.state.take_changes();
             let pairs = touched(&changes);
             let kept = manager.write(&loaded, &pairs, &changes).await?;
-            let mut lost = page.lost;
-            lost.retain(|one| kept.contains(&(one.task.clone(), one.index)));
-            let found = page.claimable.iter().map(|one| &one.execution).chain(&lost);
+            let is_closed = |one: &Execution| kept.contains(&(one.task.clone(), one.index));
+            page.lost.retain(is_closed);
+            page.missed.retain(is_closed);
+            let claimable = page.claimable.iter().map(|one| &one.execution);
+            let found = claimable.chain(&page.lost).chain(&page.missed);
             self.after = found.max().cloned().or(self.after.take());
             self.found.claimable.extend(page.claimable);
-            self.found.lost.extend(lost);
-            let found = self.found.claimable.len() + self.found.lost.len();
-            if walk.is_at_end || found >= limit {
+            self.found.lost.extend(page.lost);
+            self.found.missed.extend(page.missed);
+            if walk.is_at_end || self.found.len() >= limit {
                 return Ok(now);
             }
         }

@@ -47,6 +47,7 @@ impl KeptTask {
             let definition = TaskDefinition {
                 task: task.clone(),
                 schedule: fields.text("schedule")?.to_owned(),
+                canonical: fields.text("canonical")?.to_owned(),
                 concurrency: fields.concurrency("concurrency")?,
                 definition: text.to_owned(),
             };
@@ -54,6 +55,7 @@ impl KeptTask {
                 definition,
                 by: fields.instance("defined_by")?,
                 known_since: fields.maybe_time("known_since")?,
+                schedule_since: fields.maybe_time("schedule_since")?,
             });
         }
         if document.contains_key("pause") {
@@ -69,16 +71,24 @@ impl KeptTask {
             definition,
             by,
             known_since,
+            schedule_since,
         }) = &self.defining
         {
             document.extend(doc! {
                 "schedule": definition.schedule.as_str(),
+                "canonical": definition.canonical.as_str(),
                 "concurrency": i64::from(definition.concurrency.get()),
                 "definition": definition.definition.as_str(),
                 "defined_by": by.as_str(),
             });
-            let known_since = known_since.map(|since| date_of(since).into());
-            document.extend(known_since.map(|since| ("known_since".to_owned(), since)));
+            let since = [
+                ("known_since", known_since),
+                ("schedule_since", schedule_since),
+            ];
+            for (field, since) in since {
+                let since = since.map(|since| (field.to_owned(), date_of(since).into()));
+                document.extend(since);
+            }
         }
         if let Some(Pause { note, by, since }) = &self.pause {
             let pause = doc! { "note": note, "by": by, "since": date_of(*since) };
@@ -138,7 +148,8 @@ pub(crate) struct Define<'b> {
     batch: &'b [TaskDefinition],
     /// `None` where it still is to be done.
     answers: Vec<Option<Defined>>,
-    /// What would have been answered, had the write been: a try that finds its own write goes by that.
+    /// What would have been answered, had the write been: a try that finds its own write goes by
+    /// that.
     meant: Vec<Option<Defined>>,
     /// By how much the revision is still to rise.
     rise: usize,
@@ -274,7 +285,8 @@ impl Errand for Tasks<'_> {
             } = kept.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
-                known_since: defining.as_ref().and_then(|defining| defining.known_since),
+                known_since: defining.as_ref().and_then(|one| one.known_since),
+                schedule_since: defining.as_ref().and_then(|one| one.schedule_since),
                 definition: defining.map(|defining| defining.definition),
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
@@ -368,7 +380,8 @@ impl MongoLockManager {
         let mut after = after.cloned();
         while names.len() < limit {
             let mut filter = self.behind(after.as_ref());
-            filter.insert("watermark", doc! { "$exists": true });
+            // What was only triggered has no watermark.
+            filter.insert("fence", doc! { "$exists": true });
             let find = Find {
                 sort: Some(doc! { "_id.task": 1, "_id.index": 1 }),
                 limit: i64::try_from(REGISTERS_PAGE).ok(),

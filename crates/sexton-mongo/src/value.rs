@@ -15,7 +15,8 @@ pub(crate) struct Unreadable(pub(crate) String);
 pub(crate) struct Fields<'d>(pub(crate) &'d Document);
 
 impl<'d> Fields<'d> {
-    /// A field's value by `read`; `None` if it is not there, or is null: so others than this code write what they do not know.
+    /// A field's value by `read`; `None` if it is not there, or is null: so others than this code
+    /// write what they do not know.
     fn maybe<T>(
         self,
         field: &str,
@@ -129,6 +130,16 @@ impl<'d> Fields<'d> {
     pub(crate) fn instance(self, field: &str) -> Result<InstanceId, Unreadable> {
         let value = self.maybe_instance(field)?;
         self.need(field, value)
+    }
+
+    /// Those of an array; none if it is not there.
+    pub(crate) fn instances(self, field: &str) -> Result<Vec<InstanceId>, Unreadable> {
+        let Some(array) = self.maybe(field, Bson::as_array)? else {
+            return Ok(Vec::new());
+        };
+        let one = |value: &Bson| InstanceId::new(value.as_str()?).ok();
+        let all: Option<Vec<InstanceId>> = array.iter().map(one).collect();
+        self.need(field, all)
     }
 
     pub(crate) fn index(self, field: &str) -> Result<ConcurrencyIndex, Unreadable> {

@@ -1,11 +1,12 @@
 //! What a batch touches, and so must be read before the rules decide it.
 //!
-//! The contract is that of [`LockState`](sexton_core::lock::rules::LockState): too little read would be decided wrongly, too
-//! much only costs time. A register's document brings all its open records along.
+//! The contract is that of [`LockState`](sexton_core::lock::rules::LockState): too little read
+//! would be decided wrongly, too much only costs time. A register's document brings all its open
+//! records along.
 
 use std::collections::BTreeSet;
 
-use sexton_core::lock::{Claim, Consumption, Enqueue, Execution, HeldLock, Renewal, Settlement};
+use sexton_core::lock::{Claim, Consumption, Enqueue, Execution, Release, Renewal, Settlement};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::policy::Placement;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
@@ -13,13 +14,15 @@ use sexton_core::tick::{ConcurrencyIndex, Tick};
 /// What has a register, and so a document.
 pub(crate) type Pair = (TaskName, ConcurrencyIndex);
 
-/// Which of the executions asked for are looked up in the history, if their register does not hold them.
+/// Which of the executions asked for are looked up in the history, if their register does not hold
+/// them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum LookBack {
     /// None: what is over decides as what never was.
     #[default]
     Never,
-    /// Those above the watermark that may have ended all the same: what waited there and was withdrawn.
+    /// Those above the watermark that may have ended all the same: what was triggered there, and
+    /// ran or was withdrawn.
     Ahead,
     /// All.
     Always,
@@ -83,8 +86,8 @@ impl Wanted {
         Wanted::by_executions(executions, LookBack::Always)
     }
 
-    pub(crate) fn by_releases(batch: &[HeldLock]) -> Wanted {
-        let executions = batch.iter().map(|lock| &lock.execution);
+    pub(crate) fn by_releases(batch: &[Release]) -> Wanted {
+        let executions = batch.iter().map(|release| &release.lock.execution);
         Wanted::by_executions(executions, LookBack::Never)
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sexton_core::lock::{Execution, HeldLock};
 use sexton_core::name::{ClaimId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
@@ -34,6 +35,17 @@ impl Arguments {
 
     pub(crate) fn micros(&mut self, duration: Duration) {
         self.add(duration.as_micros());
+    }
+
+    /// A deadline in µs, or nothing. The last second of all has no microseconds that read back.
+    pub(crate) fn deadline(&mut self, deadline: Option<Timestamp>) {
+        match deadline {
+            Some(deadline) => {
+                let latest = Timestamp::MAX.as_second() * 1_000_000;
+                self.add(deadline.as_microsecond().min(latest));
+            }
+            None => self.text(""),
+        }
     }
 
     pub(crate) fn flag(&mut self, is_so: bool) {

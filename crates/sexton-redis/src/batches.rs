@@ -1,7 +1,7 @@
 //! A batch sent to the buckets that its tasks are in, and the answers put together.
 
 use sexton_core::lock::{
-    Answer, Claim, Consumption, Enqueue, Execution, HeldLock, LockError, LockManager, Renewal,
+    Answer, Claim, Consumption, Enqueue, Execution, LockError, LockManager, Release, Renewal,
     Settlement, TaskDefinition, check_batch_size,
 };
 use sexton_core::name::TaskName;
@@ -31,7 +31,7 @@ of_task! {
     Consumption => execution.task;
     Enqueue => execution.task;
     Execution => task;
-    HeldLock => execution.task;
+    Release => lock.execution.task;
     Renewal => lock.execution.task;
     Settlement => lock.execution.task;
     TaskDefinition => task;
@@ -50,7 +50,8 @@ struct Part<'b, T> {
     places: Vec<usize>,
 }
 
-/// The answer whose clock is the earliest: nothing is then due sooner by it than by the clock of any server.
+/// The answer whose clock is the earliest: nothing is then due sooner by it than by the clock of
+/// any server.
 pub(crate) fn earliest<T>(answers: impl IntoIterator<Item = Answer<T>>) -> Option<Answer<Vec<T>>> {
     let mut all: Option<Answer<Vec<T>>> = None;
     for Answer { now, value } in answers {

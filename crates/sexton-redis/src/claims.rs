@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use sexton_core::lock::{
     Answer, CancelRequested, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued,
-    Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Released, Renewal, Renewed,
-    Settled, Settlement, Verdict,
+    Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Release, Released, Renewal,
+    Renewed, Settled, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -31,10 +31,13 @@ struct Stretch<'b> {
     placement: Placement,
     lease: Option<Lease>,
     concurrency: Concurrency,
+    deadline: Option<Timestamp>,
 }
 
 impl<'b> Stretch<'b> {
     fn of(claim: &'b Claim) -> Stretch<'b> {
+        // Under no other policy a claim makes its tick wait.
+        let may_queue = matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier);
         Stretch {
             tick: claim.execution.tick,
             instance: &claim.instance,
@@ -43,6 +46,7 @@ impl<'b> Stretch<'b> {
             placement: claim.placement,
             lease: claim.is_leased().then_some(claim.lease),
             concurrency: claim.concurrency,
+            deadline: claim.deadline.filter(|_| may_queue),
         }
     }
 
@@ -59,6 +63,7 @@ impl<'b> Stretch<'b> {
             None => arguments.text(""),
         }
         arguments.add(self.concurrency.get());
+        arguments.deadline(self.deadline);
     }
 }
 
@@ -166,12 +171,19 @@ impl RedisLockManager {
 
     pub(crate) async fn release_batch(
         &self,
-        batch: &[HeldLock],
+        batch: &[Release],
     ) -> Result<Answer<Vec<Released>>, LockError> {
-        let write = |locks: &[&HeldLock], arguments: &mut Arguments| {
-            locks.iter().for_each(|lock| arguments.lock(lock));
+        let write = |releases: &[&Release], arguments: &mut Arguments| {
+            for release in releases {
+                arguments.lock(&release.lock);
+                arguments.deadline(release.deadline);
+            }
         };
-        let words = [("open", Released::Open), ("not_held", Released::NotHeld)];
+        let words = [
+            ("open", Released::Open),
+            ("too_late", Released::TooLate),
+            ("not_held", Released::NotHeld),
+        ];
         let call = Call::new("release", &scripts::RELEASE);
         self.each(call, batch, write, |_, answers| word(answers, &words))
             .await
@@ -192,13 +204,16 @@ impl RedisLockManager {
                 arguments.text(consumption.instance.as_str());
             }
         };
-        let words = [
-            ("recorded", Consumed::Recorded),
-            ("already", Consumed::Already),
-        ];
+        let read = |_: &Consumption, answers: &mut Answers| {
+            let after = match answers.text()?.as_str() {
+                "already" => return Ok(Consumed::Already),
+                "" => None,
+                tick => Some(tick_of_millis(tick).map_err(|found| answers.strange(found.0))?),
+            };
+            Ok(Consumed::Recorded { after })
+        };
         let call = Call::new("consume", &scripts::CONSUME);
-        self.each(call, batch, write, |_, answers| word(answers, &words))
-            .await
+        self.each(call, batch, write, read).await
     }
 
     pub(crate) async fn enqueue_batch(
@@ -211,6 +226,7 @@ impl RedisLockManager {
                 arguments.field(task, *index);
                 arguments.text(tick_text(*tick));
                 arguments.add(enqueue.concurrency.get());
+                arguments.deadline(enqueue.deadline);
             }
         };
         let words = [
@@ -251,12 +267,13 @@ fn word<T: Copy>(answers: &mut Answers, words: &[(&str, T)]) -> Result<T, LockEr
 
 fn verdict(answers: &mut Answers) -> Result<Verdict, LockError> {
     let denial = match answers.number_or_text()? {
-        // The plainest grant: the first attempt, without a lease.
+        // The plainest grant: the first attempt, without a lease or a deadline.
         NumberOrText::Number(fence @ 1..) => {
             return Ok(Verdict::Granted(Grant {
                 fence: Fence::new(fence.unsigned_abs()),
                 attempt: Attempt::FIRST,
                 lease_until: None,
+                deadline: None,
             }));
         }
         NumberOrText::Number(-1) => Denial::TooEarly,
@@ -264,10 +281,15 @@ fn verdict(answers: &mut Answers) -> Result<Verdict, LockError> {
         NumberOrText::Number(-3) => Denial::Taken,
         NumberOrText::Number(-4) => Denial::Overlap,
         NumberOrText::Number(-5) => Denial::Placement,
+        NumberOrText::Number(-6) => Denial::TooLate,
         NumberOrText::Number(other) => {
             return Err(answers.strange(format!("{other} for a verdict")));
         }
         NumberOrText::Text(text) => {
+            if let Some(tick) = text.strip_prefix("earlier_waits ") {
+                let tick = tick_of_millis(tick).map_err(|found| answers.strange(found.0))?;
+                return Ok(Verdict::Denied(Denial::EarlierWaits(tick)));
+            }
             let grant =
                 grant(&text).ok_or_else(|| answers.strange(format!("{text:?} for a grant")))?;
             return Ok(Verdict::Granted(grant));
@@ -276,19 +298,21 @@ fn verdict(answers: &mut Answers) -> Result<Verdict, LockError> {
     Ok(Verdict::Denied(denial))
 }
 
-/// `FENCE ATTEMPT LEASE_UNTIL`, the last empty where there is none.
+/// `FENCE ATTEMPT LEASE_UNTIL DEADLINE`, the last two empty where there is none.
 fn grant(text: &str) -> Option<Grant> {
-    let mut parts = text.splitn(3, ' ');
+    let mut parts = text.splitn(4, ' ');
     let fence = parts.next()?.parse().ok()?;
     let attempt = parts.next()?.parse().ok()?;
     Some(Grant {
         fence: Fence::new(fence),
         attempt: Attempt::new(attempt)?,
-        lease_until: lease_until(parts.next()?)?,
+        lease_until: micros(parts.next()?)?,
+        deadline: micros(parts.next()?)?,
     })
 }
 
-fn lease_until(text: &str) -> Option<Option<Timestamp>> {
+/// A time in µs, or none.
+fn micros(text: &str) -> Option<Option<Timestamp>> {
     match text {
         "" => Some(None),
         us => Timestamp::from_microsecond(us.parse().ok()?).ok().map(Some),
@@ -302,7 +326,7 @@ fn renewed(answers: &mut Answers) -> Result<Renewed, LockError> {
     }
     let read = text.split_once(' ').and_then(|(cancel, until)| {
         Some(Renewed::Extended {
-            lease_until: lease_until(until)?,
+            lease_until: micros(until)?,
             cancel_requested: cancel == "1",
         })
     });

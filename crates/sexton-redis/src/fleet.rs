@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::stored::Defining;
 use sexton_core::lock::{
     Answer, Claimable, Defined, Execution, InstanceRecord, InstanceReport, LockError, Pause,
-    PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState,
+    PauseChange, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency};
@@ -36,20 +36,30 @@ impl RedisLockManager {
         let mut members: Vec<Execution> = value.into_iter().flatten().collect();
         members.retain(|member| query.after.as_ref().is_none_or(|after| member > after));
         members.sort_unstable();
-        let mut sweep = Sweep::default();
+        let (mut sweep, mut to_close) = (Sweep::default(), Vec::new());
         let mut members = members.as_slice();
         loop {
-            // As many as may still be found: whoever is found is told.
-            let left = query.limit - sweep.claimable.len() - sweep.lost.len();
+            // As many as may still be found: all that is found is told.
+            let left = query.limit - sweep.claimable.len() - to_close.len();
             let (some, rest) = members.split_at(left.min(members.len()));
             members = rest;
             if some.is_empty() {
                 break;
             }
-            let (answered, found) = self.sweep_some(some, abandoned_after).await?;
-            now = answered;
-            sweep.claimable.extend(found.claimable);
-            sweep.lost.extend(found.lost);
+            let found = self.sweep_some(some, abandoned_after, Closing::No).await?;
+            now = found.now;
+            sweep.claimable.extend(found.value.claimable);
+            to_close.extend(found.value.missed);
+            to_close.extend(found.value.lost);
+        }
+        // Only then, for what is closed decides about what else is too late. It is looked at again:
+        // it may have changed since.
+        if !to_close.is_empty() {
+            let found = self.sweep_some(&to_close, abandoned_after, Closing::Yes);
+            let found = found.await?;
+            now = found.now;
+            sweep.missed = found.value.missed;
+            sweep.lost = found.value.lost;
         }
         Ok(Answer { now, value: sweep })
     }
@@ -58,22 +68,25 @@ impl RedisLockManager {
         &self,
         members: &[Execution],
         abandoned_after: u128,
-    ) -> Result<(Timestamp, Sweep), LockError> {
+        closing: Closing,
+    ) -> Result<Answer<Sweep>, LockError> {
         let write = |members: &[&Execution], arguments: &mut Arguments| {
             arguments.add(abandoned_after);
+            arguments.flag(closing == Closing::Yes);
             members.iter().for_each(|member| arguments.member(member));
         };
         let call = Call::new("sweep", &scripts::SWEEP);
-        let answer = self.each(call, members, write, swept).await?;
+        let Answer { now, value } = self.each(call, members, write, swept).await?;
         let mut sweep = Sweep::default();
-        for found in answer.value {
+        for found in value {
             match found {
                 Swept::Claimable(claimable) => sweep.claimable.push(claimable),
                 Swept::Lost(execution) => sweep.lost.push(execution),
+                Swept::Missed(execution) => sweep.missed.push(execution),
                 Swept::Neither => {}
             }
         }
-        Ok((answer.now, sweep))
+        Ok(Answer { now, value: sweep })
     }
 
     pub(crate) async fn beat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
@@ -239,7 +252,15 @@ impl RedisLockManager {
 enum Swept {
     Claimable(Claimable),
     Lost(Execution),
+    Missed(Execution),
     Neither,
+}
+
+/// Whether a sweep closes what is lost or missed, or only finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    Yes,
+    No,
 }
 
 fn swept(execution: &Execution, answers: &mut Answers) -> Result<Swept, LockError> {
@@ -248,6 +269,7 @@ fn swept(execution: &Execution, answers: &mut Answers) -> Result<Swept, LockErro
     match found.as_str() {
         "" => return Ok(Swept::Neither),
         "lost" => return Ok(Swept::Lost(execution)),
+        "missed" => return Ok(Swept::Missed(execution)),
         _ => {}
     }
     let concurrency = concurrency
@@ -265,7 +287,8 @@ fn swept(execution: &Execution, answers: &mut Answers) -> Result<Swept, LockErro
     }))
 }
 
-/// `PRESENCE STARTED OFFSET RUNNING VERSION`, with tabs between; the script puts its clock in front.
+/// `PRESENCE STARTED OFFSET RUNNING VERSION`, with tabs between; the script puts its clock in
+/// front.
 fn report_text(report: &InstanceReport) -> String {
     let offset = report
         .clock_offset
@@ -302,32 +325,40 @@ fn instance_record(id: &str, text: &str) -> Option<InstanceRecord> {
     })
 }
 
-/// `CONCURRENCY LENGTH SCHEDULE…DEFINITION…`
+/// `CONCURRENCY LENGTH LENGTH CANONICAL…SCHEDULE…DEFINITION…`, with the lengths of the canonical
+/// text and the schedule.
 fn definition_text(definition: &TaskDefinition) -> String {
     let TaskDefinition {
         schedule,
+        canonical,
         concurrency,
         definition,
         ..
     } = definition;
     format!(
-        "{}\t{}\t{schedule}{definition}",
+        "{}\t{}\t{}\t{canonical}{schedule}{definition}",
         concurrency.get(),
+        canonical.len(),
         schedule.len()
     )
 }
 
-/// `BY`, since when it is known, and the rest as [`definition_text`] wrote it, with tabs between.
+/// `BY`, since when it is known, since when it has its schedule, and the rest as
+/// [`definition_text`] wrote it, with tabs between.
 fn defining_of(task: &TaskName, text: &str) -> Option<Defining> {
-    let mut parts = text.splitn(5, '\t');
+    let mut parts = text.splitn(7, '\t');
     let by = InstanceId::new(parts.next()?).ok()?;
     let known_since = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
+    let schedule_since = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
     let concurrency = Concurrency::new(parts.next()?.parse().ok()?).ok()?;
-    let length: usize = parts.next()?.parse().ok()?;
-    let (schedule, definition) = parts.next()?.split_at_checked(length)?;
+    let canonical_length: usize = parts.next()?.parse().ok()?;
+    let schedule_length: usize = parts.next()?.parse().ok()?;
+    let (canonical, rest) = parts.next()?.split_at_checked(canonical_length)?;
+    let (schedule, definition) = rest.split_at_checked(schedule_length)?;
     let definition = TaskDefinition {
         task: task.clone(),
         schedule: schedule.to_owned(),
+        canonical: canonical.to_owned(),
         concurrency,
         definition: definition.to_owned(),
     };
@@ -335,6 +366,7 @@ fn defining_of(task: &TaskName, text: &str) -> Option<Defining> {
         definition,
         by,
         known_since: Some(known_since),
+        schedule_since: Some(schedule_since),
     })
 }
 
@@ -358,6 +390,9 @@ fn task_state(answers: &mut Answers) -> Result<TaskState, LockError> {
         text => Some(defining_of(&task, text).ok_or_else(|| strange(answers, text))?),
     };
     let known_since = defining.as_ref().and_then(|defining| defining.known_since);
+    let schedule_since = defining
+        .as_ref()
+        .and_then(|defining| defining.schedule_since);
     let pause = match answers.text()?.as_str() {
         "" => None,
         text => Some(pause_of(text).ok_or_else(|| strange(answers, text))?),
@@ -366,13 +401,14 @@ fn task_state(answers: &mut Answers) -> Result<TaskState, LockError> {
     for _ in 0..answers.number()? {
         let (field, text) = (answers.text()?, answers.text()?);
         let (_, index) = field_of(&field).map_err(|found| answers.strange(found.0))?;
-        let (watermark, fence) = register(&text).map_err(|found| answers.strange(found.0))?;
-        registers.push((index, Register { watermark, fence }));
+        let register = register(&text).map_err(|found| answers.strange(found.0))?;
+        registers.push((index, register));
     }
     Ok(TaskState {
         task,
         definition: defining.map(|defining| defining.definition),
         known_since,
+        schedule_since,
         pause,
         registers,
     })

@@ -28,9 +28,9 @@
 //! | `live` | set | which of those hold an execution that runs | when it ends |
 //! | `rec` | hash | per execution: its record | with the retention |
 //! | `run` | hash | at-most-once executions that run on while a later one has begun | when they end |
-//! | `wait`, `lane`, `wake`, `bare` | sorted sets | which records wait, are queued or leased, when leases end, which have none | when they end |
+//! | `wait`, `lane`, `wake`, `bare` | sorted sets | which records wait, are leased, when leases end, which have none | when they end |
 //! | `hist` | sorted set | records that are over, by tick | with the retention |
-//! | `ahead` | set | what was triggered above its watermark | when that has passed it |
+//! | `ahead` | sorted set | which (task, index) was triggered above its watermark, and how far | when that has passed it |
 //! | `cancel` | hash | what somebody asked to be cancelled | when it ends |
 //! | `pause`, `def`, `tasks` | hashes, sorted set | pauses, definitions, the names of tasks | never, but pauses |
 //! | `inst` | hash | instances | a day after the retention, or when they leave |

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
+    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
+    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton_core::name::{InstanceId, Namespace};
 
@@ -18,8 +18,9 @@ use crate::options::RedisOptions;
 
 /// Keeps task locks in a Redis or Valkey server. Clones share its connection.
 ///
-/// The connection comes back by itself. While it is away every call is [`LockError::Unavailable`], within the response timeout.
-/// Every call is cancel-safe: dropping its future loses its answer, no more.
+/// The connection comes back by itself. While it is away every call is [`LockError::Unavailable`],
+/// within the response timeout. Every call is cancel-safe: dropping its future loses its answer, no
+/// more.
 #[derive(Clone)]
 pub struct RedisLockManager {
     pub(crate) connection: Connection,
@@ -101,7 +102,7 @@ impl LockManager for RedisLockManager {
         self.settle_batch(batch).await
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         self.release_batch(batch).await
     }
 

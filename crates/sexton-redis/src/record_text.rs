@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
-use sexton_core::lock::{Execution, ExecutionRecord};
+use sexton_core::lock::{Execution, ExecutionRecord, Register};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Overlap};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
@@ -11,7 +11,9 @@ use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 /// The distance of ticks before 1970 is counted from here, so that text stays in the order of time.
 const BEFORE_1970_MS: i64 = 1_000_000_000_000_000;
 /// A record has so many parts, with tabs between; the last one may hold tabs.
-const PARTS: usize = 15;
+const PARTS: usize = 18;
+/// What no instance's id holds.
+const BETWEEN_HOLDERS: char = '\n';
 
 /// Text that no version wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +77,18 @@ pub(crate) fn execution(member: &str) -> Result<Execution, Unreadable> {
     Ok(Execution { task, index, tick })
 }
 
-/// A register: `WATERMARK FENCE`.
-pub(crate) fn register(text: &str) -> Result<(Tick, Fence), Unreadable> {
+/// A register: `WATERMARK FENCE`, the first empty where there is none.
+pub(crate) fn register(text: &str) -> Result<Register, Unreadable> {
     let bad = || unreadable("a register", text);
     let (watermark, fence) = text.split_once(' ').ok_or_else(bad)?;
     let fence = fence.parse().map_err(|_| bad())?;
-    Ok((tick_of(watermark)?, Fence::new(fence)))
+    Ok(Register {
+        watermark: match watermark {
+            "" => None,
+            tick => Some(tick_of(tick)?),
+        },
+        fence: Fence::new(fence),
+    })
 }
 
 pub(crate) fn delivery_text(delivery: Delivery) -> String {
@@ -207,6 +215,9 @@ pub(crate) fn record(member: &str, text: &str) -> Result<ExecutionRecord, Unread
         started,
         finished,
         instance,
+        origin,
+        deadline,
+        former_holders,
         tail,
     ] = parts.as_slice()
     else {
@@ -218,9 +229,15 @@ pub(crate) fn record(member: &str, text: &str) -> Result<ExecutionRecord, Unread
         .parse()
         .ok()
         .and_then(|count| Concurrency::new(count).ok());
+    let former_holders = former_holders
+        .split(BETWEEN_HOLDERS)
+        .filter(|holder| !holder.is_empty())
+        .map(|holder| InstanceId::new(holder).map_err(|_| bad("former holders")))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(ExecutionRecord {
         execution: execution(member)?,
         concurrency: concurrency.ok_or_else(|| bad("concurrency"))?,
+        origin: origin.parse().map_err(|_| bad("origin"))?,
         state: state.parse().map_err(|_| bad("state"))?,
         reason: maybe(reason, |text| text.parse().ok(), "a reason")?,
         claim_id: maybe(claim, claim_id, "a claim's id")?,
@@ -234,6 +251,8 @@ pub(crate) fn record(member: &str, text: &str) -> Result<ExecutionRecord, Unread
         delivery: delivery_of(delivery)?,
         overlap: overlap_of(overlap)?,
         lease_until: maybe(lease, micros, "the end of a lease")?,
+        deadline: maybe(deadline, micros, "a deadline")?,
+        former_holders,
         cancel_requested: cancel == "1",
         granted_at: micros(granted).ok_or_else(|| bad("time of the grant"))?,
         started_at: maybe(started, nanos, "a time")?,
@@ -310,13 +329,18 @@ mod tests {
 
     #[test]
     fn a_record_that_nobody_wrote_is_told() {
-        let text = "running\t\t\t1\t\t\t0\t5\tat_most_once\tallow\t1\t\t\t\t-\t-\t";
-        assert!(record("a\t0001\t000000000000005", text).is_ok());
+        let text = "running\t\t\t1\t\t\t0\t5\tat_most_once\tallow\t1\t\t\t\tscheduled\t7\tone\ntwo\t-\t-\t";
+        let read = record("a\t0001\t000000000000005", text).unwrap();
+        let holders: Vec<&str> = read.former_holders.iter().map(InstanceId::as_str).collect();
+        assert_eq!(holders, ["one", "two"]);
         for (part, by) in [
             ("running", "walking"),
             ("at_most_once", "at_will"),
             ("allow", "maybe"),
             ("\t1\t\t\t0", "\tx\t\t\t0"),
+            ("scheduled", "dreamt"),
+            ("\t7\t", "\tsoon\t"),
+            ("one\n", "one \n"),
         ] {
             assert!(
                 record("a\t0001\t000000000000005", &text.replacen(part, by, 1)).is_err(),

@@ -1,6 +1,9 @@
-//! Claims per second in PostgreSQL, against one server (a private one, `fsync` on) in one run, beside `pgbench` with as many clients
-//! - running the very statements that a batch of claims is, as the server saw them: what the manager makes of the server;
-//! - running the least that a batch could be, one upsert of one narrow row a claim: what the manager's tables cost.
+//! Claims per second in PostgreSQL, against one server (a private one, `fsync` on) in one run,
+//! beside `pgbench` with as many clients
+//! - running the very statements that a batch of claims is, as the server saw them: what the
+//!   manager makes of the server;
+//! - running the least that a batch could be, one upsert of one narrow row a claim: what the
+//!   manager's tables cost.
 //!
 //! `cargo bench -p sexton-sql --features postgres --bench claims_postgres`.
 
@@ -79,7 +82,7 @@ impl Statements {
         let nothing = "'{}'";
         let load = [
             namespace, &tasks, &indices, &tasks, &indices, &ticks, nothing, nothing, nothing,
-            nothing, &tasks,
+            nothing, &tasks, "true",
         ];
         let (words, numbers) = (all("NULL::text"), all("NULL::bigint"));
         let store_back = [
@@ -108,8 +111,6 @@ impl Statements {
             &ticks,
             &numbers,
             &numbers,
-            &words,
-            &words,
         ];
         let load = given(&self.load, &load);
         let store_back = given(&self.store_back, &store_back);
@@ -194,7 +195,8 @@ async fn measure(server: &Server) {
     }
 }
 
-/// Whether each of its batches was written whole: each client's registers stand at one tick, and each tick has a record.
+/// Whether each of its batches was written whole: each client's registers stand at one tick, and
+/// each tick has a record.
 async fn pgbench_has_written(server: &Server, batch: u32) -> bool {
     let whole = "SELECT count(*) > 0 AND bool_and(whole) FROM (\
             SELECT count(*) = $2 * max(watermark_ms) AND count(DISTINCT r.version) = 1 AS whole \

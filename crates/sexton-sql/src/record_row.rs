@@ -1,10 +1,10 @@
 //! An execution's record as the columns of a row, in both directions.
 //!
-//! Times become whole milliseconds, rounded down; enums become words, so that a person with a database shell can read
-//! them; numbers a signed column cannot hold are cut to its largest.
+//! Times become whole milliseconds, rounded down; enums become words, so that a person with a
+//! database shell can read them; numbers a signed column cannot hold are cut to its largest.
 
 use jiff::Timestamp;
-use sexton_core::lock::{Execution, ExecutionRecord};
+use sexton_core::lock::{Execution, ExecutionRecord, Origin, Register};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
@@ -41,6 +41,9 @@ pub(crate) struct RecordRow<'r> {
     pub finished_at_ms: Option<i64>,
     pub error: Option<&'r str>,
     pub output: Option<&'r str>,
+    pub origin: &'r str,
+    pub deadline_ms: Option<i64>,
+    pub former_holders: Option<&'r str>,
 }
 
 impl RecordRow<'_> {
@@ -78,6 +81,10 @@ impl RecordRow<'_> {
         Ok(ExecutionRecord {
             execution,
             concurrency: concurrency(self.concurrency)?,
+            origin: self
+                .origin
+                .parse()
+                .map_err(|_| bad("origin", &self.origin))?,
             state: self.state.parse().map_err(|_| bad("state", &self.state))?,
             reason: self
                 .reason
@@ -91,6 +98,8 @@ impl RecordRow<'_> {
                 .ok_or_else(|| bad("delivery", &(self.delivery, self.attempts_max)))?,
             overlap: overlap_of(self.overlap).ok_or_else(|| bad("overlap", &self.overlap))?,
             lease_until: maybe_time("lease_until_ms", self.lease_until_ms)?,
+            deadline: maybe_time("deadline_ms", self.deadline_ms)?,
+            former_holders: former_holders(self.former_holders)?,
             cancel_requested: self.cancel_requested,
             granted_at: time("granted_at_ms", self.granted_at_ms)?,
             started_at: maybe_time("started_at_ms", self.started_at_ms)?,
@@ -107,6 +116,45 @@ pub(crate) fn task_name(text: &str) -> Result<TaskName, Unreadable> {
 
 pub(crate) fn instance_id(text: &str) -> Result<InstanceId, Unreadable> {
     InstanceId::new(text).map_err(|_| Unreadable(format!("{text:?} as the id of an instance")))
+}
+
+/// Whether a record has nothing but what nearly all have: a tick of its schedule that never waited,
+/// with nothing to tell of its run. A batch of such records is written by a statement that is not
+/// given the other columns.
+pub(crate) fn is_plain(record: &ExecutionRecord) -> bool {
+    record.error.is_none()
+        && record.output.is_none()
+        && record.origin == Origin::Scheduled
+        && record.deadline.is_none()
+        && record.former_holders.is_empty()
+}
+
+/// What stands between the ids of a list of instances: no id has it.
+const BETWEEN_IDS: char = '\n';
+
+/// Those who held an execution and lost it, as the column has them: NULL for none, which is usual.
+pub(crate) fn former_holders_column(record: &ExecutionRecord) -> Option<String> {
+    ids_column(&record.former_holders)
+}
+
+fn ids_column(ids: &[InstanceId]) -> Option<String> {
+    let ids: Vec<&str> = ids.iter().map(InstanceId::as_str).collect();
+    (!ids.is_empty()).then(|| ids.join(&BETWEEN_IDS.to_string()))
+}
+
+fn former_holders(column: Option<&str>) -> Result<Vec<InstanceId>, Unreadable> {
+    let ids = column.iter().flat_map(|ids| ids.split(BETWEEN_IDS));
+    ids.map(instance_id).collect()
+}
+
+pub(crate) fn register(
+    watermark_ms: Option<i64>,
+    fence_number: i64,
+) -> Result<Register, Unreadable> {
+    Ok(Register {
+        watermark: watermark_ms.map(tick).transpose()?,
+        fence: fence(fence_number)?,
+    })
 }
 
 pub(crate) fn tick(millis: i64) -> Result<Tick, Unreadable> {
@@ -142,4 +190,23 @@ pub(crate) fn fence_column(fence: Fence) -> i64 {
 /// The whole milliseconds of a time, rounded down.
 pub(crate) fn millis(time: Timestamp) -> i64 {
     Tick::at_or_before(time).as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn former_holders_read_back_from_their_column() {
+        let ids = |count: usize| -> Vec<InstanceId> {
+            let id = |number| InstanceId::new(format!("an id, \"{number}\"")).unwrap();
+            (0..count).map(id).collect()
+        };
+        for count in [0, 1, ExecutionRecord::FORMER_HOLDERS_MAX] {
+            let column = ids_column(&ids(count));
+            assert_eq!(column.is_some(), count > 0);
+            assert_eq!(former_holders(column.as_deref()), Ok(ids(count)));
+        }
+        assert!(former_holders(Some("")).is_err());
+    }
 }

@@ -13,5 +13,7 @@ pub struct Said {
     pub definition: Option<TaskDefinition>,
     /// As [`TaskState::known_since`](sexton_core::lock::TaskState::known_since).
     pub known_since: Option<Timestamp>,
+    /// As [`TaskState::schedule_since`](sexton_core::lock::TaskState::schedule_since).
+    pub schedule_since: Option<Timestamp>,
     pub pause: Option<Pause>,
 }

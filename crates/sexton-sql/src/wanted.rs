@@ -1,11 +1,11 @@
 //! What a batch touches, and so must be loaded before the rules decide it.
 //!
-//! The contract is that of [`LockState`](sexton_core::lock::rules::LockState): too little loaded would be decided wrongly, too
-//! much only costs time.
+//! The contract is that of [`LockState`](sexton_core::lock::rules::LockState): too little loaded
+//! would be decided wrongly, too much only costs time.
 
 use std::collections::BTreeSet;
 
-use sexton_core::lock::{Claim, Consumption, Enqueue, Execution, HeldLock, Renewal, Settlement};
+use sexton_core::lock::{Claim, Consumption, Enqueue, Execution, Release, Renewal, Settlement};
 use sexton_core::name::TaskName;
 use sexton_core::policy::{Overlap, Placement};
 use sexton_core::tick::{ConcurrencyIndex, Tick};
@@ -23,6 +23,10 @@ pub struct Wanted {
     pub records: BTreeSet<Execution>,
     /// (task, index) pairs whose waiting and leased records decide.
     pub open: BTreeSet<(TaskName, ConcurrencyIndex)>,
+    /// Whether what waits of the pairs in `registers` decides too. Where something waits, so does
+    /// what is leased, since what is queued has time until a while after the end of that. Nearly
+    /// always nothing waits, and one look finds that out for all pairs.
+    pub waiting: bool,
     /// (task, tick) pairs of which every index's record decides.
     pub ticks: BTreeSet<(TaskName, Tick)>,
     /// Tasks whose pause decides.
@@ -31,7 +35,10 @@ pub struct Wanted {
 
 impl Wanted {
     pub(crate) fn by_claims(batch: &[Claim]) -> Wanted {
-        let mut wanted = Wanted::default();
+        let mut wanted = Wanted {
+            waiting: true,
+            ..Wanted::default()
+        };
         for claim in batch {
             let execution = &claim.execution;
             wanted.register(execution);
@@ -57,7 +64,8 @@ impl Wanted {
         wanted
     }
 
-    /// Also what waits for the settled execution to end: the answer names it.
+    /// Also what waits for the settled execution to end: the answer names it, and its deadline
+    /// counts from that end.
     pub(crate) fn by_settlements(batch: &[Settlement]) -> Wanted {
         let mut wanted = Wanted::default();
         for settlement in batch {
@@ -67,8 +75,8 @@ impl Wanted {
         wanted
     }
 
-    pub(crate) fn by_releases(batch: &[HeldLock]) -> Wanted {
-        let records = batch.iter().map(|lock| lock.execution.clone());
+    pub(crate) fn by_releases(batch: &[Release]) -> Wanted {
+        let records = batch.iter().map(|release| release.lock.execution.clone());
         Wanted {
             records: records.collect(),
             ..Wanted::default()

@@ -1,14 +1,14 @@
 //! Which task is due next.
 //!
-//! A bucket per instant holds everything that is due then, so that a million tasks of the same minute cost one
-//! entry of the map. A task stands in the queue once, with its next tick.
+//! A bucket per instant holds everything that is due then, so that a million tasks of the same
+//! minute cost one entry of the map. A task stands in the queue once, with its next tick.
 
 use std::collections::BTreeMap;
 
 use sexton_core::tick::Tick;
 
 /// Where a task stands in its driver's table, and in which generation of that place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot {
     pub(crate) place: u32,
     pub(crate) generation: u32,

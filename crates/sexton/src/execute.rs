@@ -1,4 +1,5 @@
-//! One execution, from start to outcome: tries, timeout, cancellation, and whatever the handler does wrong.
+//! One execution, from start to outcome: tries, timeout, cancellation, and whatever the handler
+//! does wrong.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -6,16 +7,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
-use sexton_core::lock::{Outcome, Settlement, TransactionSlot};
+use jiff::Timestamp;
+use sexton_core::lock::{HeldLock, Outcome, Release, Settlement, TransactionSlot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::event::Event;
 use crate::handler::{BoxError, Ending};
-use crate::link::chain;
+use crate::link::{backoff, chain, later_us};
 use crate::run::{Run, RunInner};
 use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
+use crate::starts::is_over;
 use crate::transaction::{end_transaction, transaction_slot};
 
 /// How an execution ended, for the store.
@@ -31,10 +34,22 @@ pub(crate) enum Telling {
     Due,
     /// Nothing new: the outcome was committed with what the handler wrote.
     Committed,
-    /// Nothing: what the store knows stands. If it knows of no end, the lease runs out and the execution is granted again.
+    /// Nothing: what the store knows stands. If it knows of no end, the lease runs out and the
+    /// execution is granted again.
     LeftToTheStore,
     /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
     LockLost,
+    /// That its lock is given back, for others to claim until the deadline: the run could not do
+    /// its work here.
+    GivenBack(Option<Timestamp>),
+}
+
+/// Why a granted run does not start after all: the process stood still since its tick came.
+pub(crate) enum NotStarted {
+    /// Its deadline has passed: it goes back to the store, which records it.
+    TooLate(Release),
+    /// Its lease is over: others may have it by now.
+    LeaseOver(HeldLock),
 }
 
 /// How one try ended.
@@ -47,19 +62,30 @@ pub(crate) enum Tried {
     Committed(Ending),
     /// Perhaps with what it wrote, and settled.
     Unknown(String),
-    /// The store was in its way, and what it wrote is not there: another attempt may do better.
+    /// The database failed it, and what it wrote is not there: another attempt may do better.
     Undone(BoxError),
+    /// No transaction could begin, and so nothing was done: this costs no attempt.
+    NotBegun(BoxError),
 }
 
 pub(crate) async fn execute(
     runs: &Arc<Runs>,
     mut granted: GrantedRun,
     mut stopped: watch::Receiver<Option<StopCause>>,
-) -> Executed {
-    granted.turn.come().await;
+) -> Result<Executed, NotStarted> {
+    granted.gate.wait().await;
     let link = &runs.link;
     let execution = granted.lock.execution.clone();
     let started_us = link.now_us();
+    if runs.is_lease_over(&granted.lock, started_us) {
+        return Err(NotStarted::LeaseOver(granted.lock));
+    }
+    if is_over(granted.deadline, started_us) {
+        return Err(NotStarted::TooLate(Release {
+            lock: granted.lock,
+            deadline: granted.deadline,
+        }));
+    }
     runs.shared.events.emit(Event::Started {
         execution: execution.clone(),
         attempt: granted.attempt,
@@ -77,7 +103,13 @@ pub(crate) async fn execute(
         .instrument(span)
         .await;
     let finished_us = link.now_us();
+    let tried = last_word(tried, &granted);
     let telling = match &tried {
+        Tried::NotBegun(_) => {
+            let lease = granted.task.policies.lease.duration();
+            let here = timestamp(later_us(finished_us, lease));
+            Telling::GivenBack(granted.deadline.map(|deadline| deadline.max(here)))
+        }
         Tried::Committed(_) => Telling::Committed,
         Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
         Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
@@ -105,10 +137,10 @@ pub(crate) async fn execute(
         settlement = settlement.with_output(&output);
     }
     drop(granted.permit);
-    Executed {
+    Ok(Executed {
         settlement,
         telling,
-    }
+    })
 }
 
 async fn run_and_retry(
@@ -122,6 +154,9 @@ async fn run_and_retry(
     let policies = &task.policies;
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
     let mut retries = 0;
+    // So long a transaction is waited for here; then another instance may have more luck.
+    let give_back_at = clock.monotonic() + policies.lease.duration();
+    let mut begin_failures = 0;
     loop {
         let slot = transaction_slot(runs, granted);
         let tried = run_once(runs, granted, retries, slot.clone(), times_out_at, stopped).await;
@@ -141,6 +176,19 @@ async fn run_and_retry(
                     .map_or_else(String::new, |error| chain(&**error)),
             ),
             Tried::Undone(error) => (Some(error), chain(&**error)),
+            Tried::NotBegun(error) => {
+                let message = chain(&**error);
+                if clock.monotonic() >= give_back_at {
+                    return tried;
+                }
+                let after = backoff(begin_failures);
+                begin_failures += 1;
+                tracing::debug!(error = message, ?after, "no transaction could begin");
+                if let Some(cause) = stopped_within(runs, after, stopped, times_out_at).await {
+                    return Tried::Stopped(cause, None);
+                }
+                continue;
+            }
             Tried::Panicked(message) => (None, message.clone()),
             _ => return tried,
         };
@@ -159,12 +207,41 @@ async fn run_and_retry(
             error: message,
             after,
         });
-        let wait = clock.sleep_until(clock.monotonic() + after);
-        tokio::select! {
-            biased;
-            cause = stop_cause(runs, stopped, times_out_at) => return Tried::Stopped(cause, None),
-            () = wait => {}
+        if let Some(cause) = stopped_within(runs, after, stopped, times_out_at).await {
+            return Tried::Stopped(cause, None);
         }
+    }
+}
+
+/// Waits, unless the run is to stop meanwhile.
+async fn stopped_within(
+    runs: &Runs,
+    pause: Duration,
+    stopped: &mut watch::Receiver<Option<StopCause>>,
+    times_out_at: Option<Duration>,
+) -> Option<StopCause> {
+    let clock = &runs.link.clock;
+    let wait = clock.sleep_until(clock.monotonic() + pause);
+    tokio::select! {
+        biased;
+        cause = stop_cause(runs, stopped, times_out_at) => Some(cause),
+        () = wait => None,
+    }
+}
+
+/// What the database undid in the last attempt has failed: there is no other that may do better.
+fn last_word(tried: Tried, granted: &GrantedRun) -> Tried {
+    let attempts_max = granted.task.policies.delivery.attempts_max();
+    match tried {
+        Tried::Undone(error) if granted.attempt.get() >= attempts_max => {
+            let why = format!(
+                "undone by the database in attempt {} of {attempts_max}: {}",
+                granted.attempt,
+                chain(&*error)
+            );
+            Tried::Ended(Ending::failed(why))
+        }
+        other => other,
     }
 }
 
@@ -191,7 +268,7 @@ async fn run_once(
     let handled = AssertUnwindSafe(async move { handler.call(&run).await }).catch_unwind();
     let mut handled = std::pin::pin!(handled);
     let begun = futures::poll!(handled.as_mut());
-    granted.turn.pass();
+    granted.gate.open();
     if let Poll::Ready(ended) = begun {
         return tried(ended);
     }
@@ -269,6 +346,13 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
         Tried::Undone(error) => {
             let why = format!(
                 "undone by trouble of the store, for another attempt: {}",
+                text(error)
+            );
+            (Outcome::Lost, Some(why), None)
+        }
+        Tried::NotBegun(error) => {
+            let why = format!(
+                "no transaction could begin, given back without spending an attempt: {}",
                 text(error)
             );
             (Outcome::Lost, Some(why), None)

@@ -35,7 +35,8 @@ pub(crate) async fn announce(link: Arc<Link>, shared: Arc<Shared>, tasks: Vec<Ar
     }
 }
 
-/// Tells the store how this instance defines up to [`BATCH_MAX`] tasks, and of those that another defines differently.
+/// Tells the store how this instance defines up to [`BATCH_MAX`] tasks, and of those that another
+/// defines differently.
 pub(crate) async fn announce_batch(
     link: &Link,
     shared: &Shared,
@@ -46,7 +47,10 @@ pub(crate) async fn announce_batch(
         .call(link.manager.define(&shared.instance, &batch))
         .await?;
     for (ours, answer) in batch.into_iter().zip(answers) {
-        if let Defined::Differed { was, by } = answer {
+        // What this instance defined before is what it replaces now.
+        if let Defined::Differed { was, by } = answer
+            && by != shared.instance
+        {
             shared.events.emit(Event::DefinitionDiffers {
                 task: ours.task,
                 by,

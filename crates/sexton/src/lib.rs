@@ -1,5 +1,5 @@
-//! Scheduled tasks for a service with many replicas: every replica knows the schedule, and each tick is run by
-//! exactly one of them.
+//! Scheduled tasks for a service with many replicas: every replica knows the schedule, and each
+//! tick is run by exactly one of them.
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,8 +27,9 @@
 //! # }
 //! ```
 //!
-//! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one process, or in a store that
-//! you already run: by the features `sqlite`, `postgres`, `mysql`, `mongodb` and `redis`.
+//! Replicas agree through a [lock manager](sexton_core::lock::LockManager): in memory for one
+//! process, or in a store that you already run: by the features `sqlite`, `postgres`, `mysql`,
+//! `mongodb` and `redis`.
 
 pub mod clock;
 mod driver;
@@ -41,10 +42,10 @@ mod handler;
 mod housekeeping;
 mod layer;
 mod limits;
+mod lines;
 mod link;
 mod offset;
 mod operator;
-mod pending;
 pub mod policy;
 mod presence;
 mod renewer;
@@ -52,6 +53,7 @@ mod run;
 mod runs;
 mod scheduler;
 mod settler;
+mod starts;
 mod task;
 mod transaction;
 

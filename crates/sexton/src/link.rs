@@ -23,7 +23,8 @@ pub(crate) struct Link {
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: EventBus,
-    /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or waits for it.
+    /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or
+    /// waits for it.
     turned: Arc<Turned>,
     pub(crate) call_limit: Duration,
     store_clock: Mutex<StoreClock>,
@@ -214,8 +215,8 @@ impl Link {
     }
 }
 
-/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes those who wait in an order
-/// of chance: a simulation is to be the same each time.
+/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes those who
+/// wait in an order of chance: a simulation is to be the same each time.
 #[derive(Debug, Default)]
 struct Turned {
     count: AtomicU64,
@@ -274,7 +275,9 @@ pub(crate) async fn within<T>(
     limit: Duration,
     future: impl Future<Output = T>,
 ) -> Option<T> {
-    let mut sleep = clock.sleep_until(clock.monotonic() + limit).fuse();
+    let mut sleep = clock
+        .sleep_until(clock.monotonic().saturating_add(limit))
+        .fuse();
     let future = std::pin::pin!(future);
     tokio::select! {
         biased;
@@ -283,8 +286,8 @@ pub(crate) async fn within<T>(
     }
 }
 
-/// How long to wait before the next try, after `failures` in a row: 50 ms, doubling to 2 s, and up to half of it less,
-/// so that replicas do not come back together.
+/// How long to wait before the next try, after `failures` in a row: 50 ms, doubling to 2 s, and up
+/// to half of it less, so that replicas do not come back together.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let full_ms = 50_u64.saturating_mul(1 << failures.min(6)).min(2_000);
     Duration::from_millis(full_ms / 2 + fastrand::u64(0..=full_ms / 2))

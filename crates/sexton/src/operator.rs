@@ -1,7 +1,9 @@
 //! What operators do to tasks through their store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use sexton_core::lock::{
     CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, LockError,
     LockManager, PauseChange, TaskQuery, TaskState,
@@ -9,13 +11,19 @@ use sexton_core::lock::{
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Tick};
 
+/// How long a triggered run may wait for an instance that starts it, unless its operator gives it
+/// another time.
+pub(crate) const TRIGGER_WITHIN: Duration = Duration::from_secs(60 * 60);
+
 /// Milliseconds that are tried until one is no tick of the task.
 const TRIGGER_TRIES_MAX: usize = 100;
 
-/// Pauses, triggers, cancels and looks at tasks through the store alone: for tools that run no tasks themselves.
+/// Pauses, triggers, cancels and looks at tasks through the store alone: for tools that run no
+/// tasks themselves.
 ///
-/// Instances learn of it at once from PostgreSQL, elsewhere with their next heartbeat: within 5 s unless they were told otherwise. What has a
-/// [`Scheduler`](crate::Scheduler) uses its [handle](crate::SchedulerHandle).
+/// Instances learn of it at once from PostgreSQL, elsewhere with their next heartbeat: within 5 s
+/// unless they were told otherwise. What has a [`Scheduler`](crate::Scheduler) uses its
+/// [handle](crate::SchedulerHandle).
 ///
 /// Every call is cancel-safe: a change is made or not, whether or not the answer is awaited.
 ///
@@ -113,12 +121,29 @@ impl Operator {
         Ok(())
     }
 
-    /// Runs a task once over the fleet, besides its schedule, with as many executions as any of its ticks has. Answers the
-    /// tick the run has, the store's now; `None` if no instance has told the store what the task is.
+    /// Runs a task once over the fleet, besides its schedule, with as many executions as any of its
+    /// ticks has. Answers the tick the run has, the store's now; `None` if no instance has told the
+    /// store what the task is.
+    ///
+    /// What no instance starts within an hour is recorded as missed; see
+    /// [`Operator::trigger_within`] for another time.
     ///
     /// # Errors
     /// [`LockError`] if the store cannot be asked or told.
     pub async fn trigger(&self, task: &TaskName) -> Result<Option<Tick>, LockError> {
+        self.trigger_within(task, TRIGGER_WITHIN).await
+    }
+
+    /// As [`Operator::trigger`]; what no instance starts within this time, in whole milliseconds,
+    /// is recorded as missed. [`Duration::MAX`] waits without a limit.
+    ///
+    /// # Errors
+    /// [`LockError`] if the store cannot be asked or told.
+    pub async fn trigger_within(
+        &self,
+        task: &TaskName,
+        within: Duration,
+    ) -> Result<Option<Tick>, LockError> {
         let definition = self.task(task).await?.and_then(|task| task.definition);
         let Some(definition) = definition else {
             return Ok(None);
@@ -126,7 +151,8 @@ impl Operator {
         let begin = Tick::at_or_before(self.manager.now().await?);
         let enqueue =
             |batch: Vec<Enqueue>| async move { Ok(self.manager.enqueue(&batch).await?.value) };
-        let batch = enqueue_now(task, definition.concurrency, begin, enqueue).await?;
+        let deadline = trigger_deadline(begin, within);
+        let batch = enqueue_now(task, definition.concurrency, begin, deadline, enqueue).await?;
         match batch.first() {
             Some(first) => Ok(Some(first.execution.tick)),
             None => Err(no_free_tick(self.manager.location())),
@@ -142,12 +168,13 @@ impl Operator {
     }
 }
 
-/// Makes one execution for each index wait, all of a tick of their own: `begin`, or the first millisecond behind it that is no tick
-/// of the task yet. Empty if there is none near.
+/// Makes one execution for each index wait, all of a tick of their own: `begin`, or the first
+/// millisecond behind it that is no tick of the task yet. Empty if there is none near.
 pub(crate) async fn enqueue_now<Enqueuing>(
     task: &TaskName,
     concurrency: Concurrency,
     begin: Tick,
+    deadline: Option<Timestamp>,
     enqueue: impl Fn(Vec<Enqueue>) -> Enqueuing,
 ) -> Result<Vec<Enqueue>, LockError>
 where
@@ -160,6 +187,7 @@ where
             Enqueue {
                 execution: Execution { task, index, tick },
                 concurrency,
+                deadline,
             }
         };
         let batch: Vec<Enqueue> = concurrency.indices().map(one).collect();
@@ -169,6 +197,13 @@ where
         tick = tick.saturating_add_millis(1);
     }
     Ok(Vec::new())
+}
+
+/// Until when what is triggered at `begin` may be started.
+pub(crate) fn trigger_deadline(begin: Tick, within: Duration) -> Option<Timestamp> {
+    let deadline = begin.timestamp().checked_add(within).ok()?;
+    let deadline = Tick::at_or_before(deadline);
+    (deadline < Tick::MAX).then(|| deadline.timestamp())
 }
 
 pub(crate) fn no_free_tick(store: String) -> LockError {

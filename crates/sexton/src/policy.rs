@@ -10,22 +10,27 @@ use crate::handler::BoxError;
 
 pub use sexton_core::policy::{Delivery, Lease, LeaseError, Overlap, Placement};
 
-/// What happens to ticks that nobody came to in time: the fleet was down, the machine suspended, the
-/// store away.
+/// What happens to ticks that nobody came to in time: the fleet was down, the machine suspended,
+/// the store away.
 ///
-/// A tick counts as missed once its successor is due, and at the latest 60 s (at the earliest 1 s) after it was due itself.
+/// Other schedulers call it a misfire policy, or catch-up. A tick counts as missed once its
+/// successor is due, at the earliest 1 s and at the latest 60 s after it was due itself. A window
+/// is a deadline: after it the tick does not run, wherever it waits by then. Ticks of a (task,
+/// index) begin in order, and the backlog of one task delays no fresh tick of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Missed {
     /// They are not run, and recorded as missed.
     #[default]
     Skip,
-    /// The latest of them is run, if it was due within the window; the others are recorded as skipped.
+    /// The latest of them is run, if it was due within the window; the others are recorded as
+    /// skipped.
     Latest {
         /// How far back.
         window: Duration,
     },
-    /// All that were due within the window are run, oldest first; older ones are recorded as skipped.
+    /// All that were due within the window are run, oldest first, ten of a task at once on an
+    /// instance; older ones are recorded as skipped. A fresh tick joins the end of the line.
     All {
         /// How far back.
         window: Duration,

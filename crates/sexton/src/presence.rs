@@ -5,22 +5,25 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sexton_core::lock::{Capability, InstanceReport, Sweep, SweepQuery};
+use sexton_core::lock::{Capability, InstanceReport, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
-use crate::driver::Command;
+use crate::driver::{Command, Found};
 use crate::event::Event;
 use crate::link::{Link, backoff};
 use crate::runs::{Runs, StopCause};
 use crate::scheduler::Shared;
 
-/// Every so many heartbeats a sweep looks for what nobody will finish, even if nothing can be claimed.
+/// Every so many heartbeats a sweep looks for what nobody will finish, even if nothing can be
+/// claimed.
 const SWEEP_EVERY: u32 = 6;
 
-/// At least this long after a heartbeat comes the one for what others have changed since: many changes are heard of at once.
+/// At least this long after a heartbeat comes the one for what others have changed since: many
+/// changes are heard of at once.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
-/// How often the machine's date is looked at, to see whether somebody set it or the machine was suspended.
+/// How often the machine's date is looked at, to see whether somebody set it or the machine was
+/// suspended.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// A date that moved by this much against the monotonic time was set.
@@ -92,22 +95,36 @@ async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {
     let mut query = SweepQuery::default();
     loop {
         // Trouble was told by the call, and the next heartbeat tries again.
-        let Ok(Sweep { claimable, lost }) = link.call(link.manager.sweep(&query)).await else {
+        let Ok(found) = link.call(link.manager.sweep(&query)).await else {
             return;
         };
-        let is_full = claimable.len() + lost.len() >= query.limit;
+        let is_full = found.len() >= query.limit;
+        let Sweep {
+            claimable,
+            lost,
+            missed,
+        } = found;
         query.after = claimable
             .iter()
             .map(|claimable| &claimable.execution)
             .chain(&lost)
+            .chain(&missed)
             .max()
             .cloned();
         for execution in lost {
             shared.events.emit(Event::Lost { execution });
         }
+        for execution in missed {
+            let reason = Reason::TooLate;
+            shared.events.emit(Event::Unrun { execution, reason });
+        }
         let found = claimable
             .into_iter()
-            .map(|claimable| (claimable.execution, Some(claimable.concurrency)))
+            .map(|claimable| Found {
+                execution: claimable.execution,
+                concurrency: Some(claimable.concurrency),
+                attempt: claimable.attempt,
+            })
             .collect();
         if driver.send(Command::Claim(found)).await.is_err() || !is_full {
             return;
@@ -115,7 +132,8 @@ async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {
     }
 }
 
-/// Looks whether the date was set, and asks the store for its clock if so. Runs until it is dropped.
+/// Looks whether the date was set, and asks the store for its clock if so. Runs until it is
+/// dropped.
 pub(crate) async fn watch_clock_for_ever(links: Vec<Arc<Link>>) {
     let Some(clock) = links.first().map(|link| Arc::clone(&link.clock)) else {
         return;

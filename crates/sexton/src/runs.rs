@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sexton_core::lock::{Execution, HeldLock, Outcome, Settlement};
+use sexton_core::lock::{
+    Execution, HeldLock, LockError, Outcome, Reason, Release, Released, Settlement,
+};
 use sexton_core::policy::Lease;
 use sexton_core::tick::{Attempt, Concurrency};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::event::Event;
-use crate::execute::{Executed, Telling, execute};
+use crate::execute::{Executed, NotStarted, Telling, execute};
 use crate::limits::Permit;
 use crate::link::Link;
 use crate::scheduler::Shared;
+use crate::starts::StartGate;
 use crate::task::CheckedTask;
 
 /// Outcomes that may wait for the store to take them.
@@ -26,45 +29,14 @@ pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
 pub(crate) struct GrantedRun {
     pub(crate) lock: HeldLock,
     pub(crate) due_us: i64,
+    /// From when on it is not given to others any more, should it be given back.
+    pub(crate) deadline: Option<Timestamp>,
     pub(crate) attempt: Attempt,
     pub(crate) lease_until: Option<Timestamp>,
     pub(crate) concurrency: Concurrency,
     pub(crate) task: Arc<CheckedTask>,
     pub(crate) permit: Option<Permit>,
-    pub(crate) turn: Turn,
-}
-
-/// The place of a run among those of its (task, index) that start at the same time: each begins once the
-/// handler of the one before has begun.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    /// Ends when it is this run's turn.
-    before: Option<oneshot::Receiver<()>>,
-    /// Dropped when it is the next run's.
-    begun: Option<oneshot::Sender<()>>,
-}
-
-impl Turn {
-    /// The turn after this one.
-    pub(crate) fn next(&mut self) -> Turn {
-        let (begun, before) = oneshot::channel();
-        self.begun = Some(begun);
-        Turn {
-            before: Some(before),
-            begun: None,
-        }
-    }
-
-    pub(crate) async fn come(&mut self) {
-        if let Some(before) = self.before.take() {
-            // Nothing is ever sent: it ends when the run before has begun, or never will.
-            let _ = before.await;
-        }
-    }
-
-    pub(crate) fn pass(&mut self) {
-        self.begun = None;
-    }
+    pub(crate) gate: StartGate,
 }
 
 /// Why a run is asked to stop before it ends by itself.
@@ -123,7 +95,8 @@ pub(crate) struct LeaseDue {
 }
 
 impl LeaseDue {
-    /// When to renew: with two thirds of the lease left, so that there is time for a second and a third try.
+    /// When to renew: with two thirds of the lease left, so that there is time for a second and a
+    /// third try.
     pub(crate) fn renew_at_us(&self) -> i64 {
         self.until_us - crate::offset::micros(self.lease.duration()) / 3 * 2
     }
@@ -172,8 +145,26 @@ impl Runs {
         };
         let task = tokio::spawn(async move {
             let _guard = guard;
-            let executed = execute(&runs, run, stopped).await;
-            runs.settle(executed);
+            // If the store does not hear of what is given back, the lease ends by itself.
+            match execute(&runs, run, stopped).await {
+                Ok(executed) => match executed.telling {
+                    Telling::GivenBack(deadline) => {
+                        let lock = executed.settlement.lock;
+                        let _ = runs.release(&[Release { lock, deadline }]).await;
+                    }
+                    _ => runs.settle(executed),
+                },
+                Err(NotStarted::TooLate(release)) => {
+                    let _ = runs.release(&[release]).await;
+                }
+                Err(NotStarted::LeaseOver(lock)) => {
+                    // Who renews leases may have found it over first.
+                    if runs.drop_lease(&lock) {
+                        let execution = lock.execution;
+                        runs.shared.events.emit(Event::LeaseLost { execution });
+                    }
+                }
+            }
         });
         if let Some(running) = self.lock().get_mut(&lock) {
             running.task = Some(task.abort_handle());
@@ -187,7 +178,7 @@ impl Runs {
         } = executed;
         match telling {
             Telling::Due => {}
-            Telling::LeftToTheStore | Telling::LockLost => return,
+            Telling::LeftToTheStore | Telling::LockLost | Telling::GivenBack(_) => return,
             // It changes nothing to tell it again, but the answer names what waited for this one.
             Telling::Committed => {}
         }
@@ -219,7 +210,8 @@ impl Runs {
             .take();
     }
 
-    /// Closes an execution that was granted to us without our knowing, and that it is too late to run.
+    /// Closes an execution that was granted to us without our knowing, and that it is too late to
+    /// run.
     pub(crate) fn disown(&self, lock: HeldLock) {
         let now = timestamp(self.link.now_us());
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
@@ -231,20 +223,28 @@ impl Runs {
         });
     }
 
-    /// Gives locks back whose execution was not started.
-    pub(crate) async fn release(&self, locks: Vec<HeldLock>) {
-        for batch in locks.chunks(sexton_core::lock::BATCH_MAX) {
-            let released = self.link.call(self.link.manager.release(batch)).await;
-            for lock in batch {
-                let execution = lock.execution.clone();
-                self.shared.events.emit(match &released {
-                    Ok(_) => Event::Released { execution },
-                    Err(error) => Event::SettlementDropped {
-                        execution,
-                        why: format!("could not be given back: {}", crate::link::chain(error)),
-                    },
-                });
-            }
+    /// Gives locks back whose execution was not started, and tells what became of them.
+    ///
+    /// # Errors
+    /// As the store answers: what was given back is not known then.
+    pub(crate) async fn release(&self, batch: &[Release]) -> Result<(), LockError> {
+        let released = self.link.call(self.link.manager.release(batch)).await?;
+        self.tell_released(batch, &released);
+        Ok(())
+    }
+
+    pub(crate) fn tell_released(&self, batch: &[Release], released: &[Released]) {
+        for (release, released) in batch.iter().zip(released) {
+            let execution = release.lock.execution.clone();
+            self.shared.events.emit(match released {
+                Released::Open => Event::Released { execution },
+                Released::TooLate => Event::Unrun {
+                    execution,
+                    reason: Reason::TooLate,
+                },
+                // Nobody is owed anything: the lock was lost, or given back before.
+                Released::NotHeld => continue,
+            });
         }
     }
 
@@ -352,6 +352,16 @@ impl Runs {
         }
     }
 
+    /// Whether a lock's lease, if it has one, is over or known to be lost.
+    pub(crate) fn is_lease_over(&self, lock: &HeldLock, now_us: i64) -> bool {
+        let running = self.lock();
+        let Some(run) = running.get(lock) else {
+            return false;
+        };
+        let is_lost = *run.stop.borrow() == Some(StopCause::LockLost);
+        is_lost || run.lease.is_some_and(|leased| leased.until_us <= now_us)
+    }
+
     /// Renews a lock no more; whether it was still renewed.
     pub(crate) fn drop_lease(&self, lock: &HeldLock) -> bool {
         self.lock()
@@ -378,8 +388,9 @@ impl Drop for EndGuard {
     }
 }
 
-/// Runs by execution and fence, for what is done to them one after the other is to be the same each time that a
-/// simulation is repeated. Their claims' ids are random, and so is the order of the map.
+/// Runs by execution and fence, for what is done to them one after the other is to be the same each
+/// time that a simulation is repeated. Their claims' ids are random, and so is the order of the
+/// map.
 fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Running)> {
     let mut all: Vec<_> = running.iter().collect();
     all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use sexton_core::lock::{BATCH_MAX, Execution, Settled, Settlement};
 use tokio::sync::mpsc;
 
-use crate::driver::Command;
+use crate::driver::{Command, Found};
 use crate::event::Event;
 use crate::link::{Link, backoff};
 
-/// Runs until every sender is gone and everything is told. While one batch is on its way the next one gathers.
+/// Runs until every sender is gone and everything is told. While one batch is on its way the next
+/// one gathers.
 pub(crate) async fn settle_all(
     link: Arc<Link>,
     mut settlements: mpsc::Receiver<Settlement>,
@@ -25,7 +26,8 @@ pub(crate) async fn settle_all(
                 Settled::Recorded {
                     waiting: Some(tick),
                 } => {
-                    waiting.push((Execution { tick, ..execution }, None));
+                    let execution = Execution { tick, ..execution };
+                    waiting.push(Found::waiting(execution, None));
                 }
                 Settled::Recorded { waiting: None } => {}
                 Settled::Refused => {

@@ -1,4 +1,5 @@
-//! Runs with transactional delivery: what the handler wrote and how its execution ended, committed together.
+//! Runs with transactional delivery: what the handler wrote and how its execution ended, committed
+//! together.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
     runs.link.manager.transactions().map(TransactionSlot::new)
 }
 
-/// Ends what the handler began: commits it with the outcome if it has succeeded, and undoes it if not.
+/// Ends what the handler began: commits it with the outcome if it has succeeded, and undoes it if
+/// not.
 pub(crate) async fn end_transaction(
     runs: &Arc<Runs>,
     granted: &GrantedRun,
@@ -62,10 +64,12 @@ pub(crate) async fn end_transaction(
     }
 }
 
-/// Undoes what the handler began, which did not succeed. If the store was in its way (no transaction to be had, a connection that broke), a
-/// failure is not the handler's.
+/// Undoes what the handler began, which did not succeed. If the store was in its way (no
+/// transaction to be had, a connection that broke), a failure is not the handler's.
 async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
-    let is_stores_trouble = match slot.close() {
+    let handed = slot.close();
+    let has_begun = !matches!(handed, Handed::Unavailable);
+    let is_stores_trouble = match handed {
         Handed::Nothing | Handed::InUse => false,
         Handed::Unavailable => true,
         Handed::Transaction(transaction) => {
@@ -84,7 +88,11 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
             error,
             ..
         }) if is_stores_trouble => {
-            Tried::Undone(error.unwrap_or_else(|| "the handler failed".into()))
+            let error = error.unwrap_or_else(|| "the handler failed".into());
+            match has_begun {
+                true => Tried::Undone(error),
+                false => Tried::NotBegun(error),
+            }
         }
         other => other,
     }

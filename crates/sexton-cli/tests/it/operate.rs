@@ -195,6 +195,32 @@ shell = 'exit $((SEXTON_CONCURRENCY_INDEX - 1))'
     assert!(program.stop().status.success());
 }
 
+/// Given: the only program that runs the task has stopped. Then: waiting for a trigger ends with
+/// its deadline.
+#[test]
+fn waiting_for_a_trigger_that_nobody_starts_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = r#"
+[[task]]
+name = "alone"
+cron = "0 0 1 1 *"
+shell = "true"
+"#;
+    let mut program = Program::run_file(folder, file);
+    program.began();
+    wait_for_definition(folder, "alone");
+    assert!(program.stop().status.success());
+    let no_time = say(folder, &["trigger", "alone", "--within", "0s"]);
+    assert_eq!(no_time.code, Some(2), "{}", no_time.stderr);
+    assert!(no_time.stderr.contains("--within 0s"), "{}", no_time.stderr);
+    let waited = say(folder, &["trigger", "alone", "--wait", "--within", "1s"]);
+    assert_eq!(waited.code, Some(1));
+    assert_eq!(waited.stderr, "error: 1 of 1 executions did not succeed\n");
+    let why = ": waiting: past its deadline, and no instance that runs the task is up\n";
+    assert!(waited.stdout.ends_with(why), "{}", waited.stdout);
+}
+
 #[test]
 fn what_runs_is_cancelled_wherever_it_runs() {
     let folder = tempfile::tempdir().unwrap();

@@ -29,7 +29,9 @@ pub(crate) async fn a_consumed_tick_is_recorded_with_its_reason_and_never_grante
     ];
     for (n, (reason, state)) in (0..).zip(reasons) {
         let tick = digest.nth(n);
-        assert_eq!(consume(&a, &tick, reason).await?, Consumed::Recorded);
+        let after = (n > 0).then(|| digest.nth(n - 1).tick);
+        let recorded = Consumed::Recorded { after };
+        assert_eq!(consume(&a, &tick, reason).await?, recorded);
         let record = a.known(&tick).await?;
         assert_eq!((record.state, record.reason), (state, Some(reason)));
         assert_eq!(record.instance.as_ref(), Some(&a.instance));

@@ -1,11 +1,13 @@
-//! What operators and instances tell each other: pauses, triggers, cancelling, definitions, presence.
+//! What operators and instances tell each other: pauses, triggers, cancelling, definitions,
+//! presence.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{
-    CancelRequested, Defined, Denial, Enqueue, Enqueued, ExecutionState, InstanceReport, Outcome,
-    PauseChange, Reason, Renewed, Settled, TaskDefinition, TaskQuery,
+    CancelRequested, Defined, Denial, Enqueued, ExecutionState, Outcome, Reason, Renewed, Settled,
+    TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Fence};
@@ -14,60 +16,19 @@ use crate::Failure;
 use crate::bench::Bench;
 use crate::replica::{ClaimWith, Replica, long, one};
 
-fn pause(note: &str) -> PauseChange {
-    PauseChange::Pause {
-        note: note.to_owned(),
-        by: "ops".to_owned(),
-    }
-}
-
-async fn state(by: &Replica, task: &TaskName) -> Result<sexton_core::lock::TaskState, Failure> {
-    let mut states = by
-        .manager
-        .tasks(&TaskQuery::Named(vec![task.clone()]))
-        .await?
-        .value;
-    states
-        .pop()
-        .ok_or_else(|| Failure::new("a named task is always answered"))
-}
-
-async fn enqueue(
-    by: &Replica,
-    execution: &sexton_core::lock::Execution,
-) -> Result<Enqueued, Failure> {
-    let enqueue = Enqueue {
-        execution: execution.clone(),
-        concurrency: Concurrency::ONE,
-    };
-    one(by.manager.enqueue(&[enqueue]).await?).map(|answer| answer.value)
-}
-
-fn report(by: &Replica, now: jiff::Timestamp) -> InstanceReport {
-    InstanceReport {
-        instance: by.instance.clone(),
-        started_at: now,
-        version: "1.2.3".to_owned(),
-        clock_offset: Some(SignedDuration::from_millis(-7)),
-        running: 3,
-        presence: Duration::from_secs(60),
-    }
-}
-
 pub(crate) async fn a_paused_task_consumes_its_ticks_until_it_is_resumed(
     bench: Bench,
 ) -> Result<(), Failure> {
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let digest = bench.task("digest").await?;
-    let tasks = std::slice::from_ref(&digest.task);
-    a.manager.change_pause(tasks, &pause("lunch")).await?;
+    a.pause(&digest.task, "lunch").await?;
     b.denied(&b.asks(&digest.nth(0)), Denial::Paused).await?;
     let record = b.known(&digest.nth(0)).await?;
     assert_eq!(
         (record.state, record.reason),
         (ExecutionState::Skipped, Some(Reason::Paused))
     );
-    b.manager.change_pause(tasks, &PauseChange::Resume).await?;
+    b.resume(&digest.task).await?;
     a.denied(&a.asks(&digest.nth(0)), Denial::Taken).await?;
     a.run(&digest.nth(1)).await.map(drop)
 }
@@ -75,19 +36,16 @@ pub(crate) async fn a_paused_task_consumes_its_ticks_until_it_is_resumed(
 pub(crate) async fn a_pause_says_why_by_whom_and_since_when(bench: Bench) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
     let before = a.now_ms().await?;
-    let tasks = std::slice::from_ref(&digest.task);
-    a.manager
-        .change_pause(tasks, &pause("lunch 'n \"rest\""))
-        .await?;
-    let found = state(&a, &digest.task).await?.pause;
+    a.pause(&digest.task, "lunch 'n \"rest\"").await?;
+    let found = a.state(&digest.task).await?.pause;
     let found = found.ok_or_else(|| Failure::new("the task should be paused"))?;
     assert_eq!(
         (found.note.as_str(), found.by.as_str()),
         ("lunch 'n \"rest\"", "ops")
     );
     assert!(found.since >= before && found.since <= a.manager.now().await?);
-    a.manager.change_pause(tasks, &PauseChange::Resume).await?;
-    assert_eq!(state(&a, &digest.task).await?.pause, None);
+    a.resume(&digest.task).await?;
+    assert_eq!(a.state(&digest.task).await?.pause, None);
     Ok(())
 }
 
@@ -98,9 +56,7 @@ pub(crate) async fn what_runs_goes_on_while_its_task_is_paused(
     let held = a
         .take(&a.asks(&digest.nth(0)).at_least_once(2).lease(long()?))
         .await?;
-    a.manager
-        .change_pause(std::slice::from_ref(&digest.task), &pause(""))
-        .await?;
+    a.pause(&digest.task, "").await?;
     assert!(matches!(
         a.renew(&held.lock, long()?).await?,
         Renewed::Extended { .. }
@@ -116,8 +72,8 @@ pub(crate) async fn what_is_enqueued_waits_whatever_the_watermark_says(
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let digest = bench.task("digest").await?;
     a.run(&digest.nth(9)).await?;
-    assert_eq!(enqueue(&a, &digest.nth(4)).await?, Enqueued::Waiting);
-    assert_eq!(enqueue(&b, &digest.nth(4)).await?, Enqueued::Already);
+    assert_eq!(a.enqueue(&digest.nth(4)).await?, Enqueued::Waiting);
+    assert_eq!(b.enqueue(&digest.nth(4)).await?, Enqueued::Already);
     let found = b.sweep().await?.claimable;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].execution, digest.nth(4));
@@ -135,10 +91,9 @@ pub(crate) async fn a_running_execution_is_asked_to_stop(bench: Bench) -> Result
         .await?;
     let answer = b.manager.request_cancel(&digest.nth(0)).await?.value;
     assert_eq!(answer, CancelRequested::Told);
-    let now = a.now_ms().await?;
-    let signals = a.manager.heartbeat(&report(&a, now)).await?.value;
+    let signals = a.manager.heartbeat(&a.report().await?).await?.value;
     assert_eq!(signals.cancel, [digest.nth(0)]);
-    let others = b.manager.heartbeat(&report(&b, now)).await?.value;
+    let others = b.manager.heartbeat(&b.report().await?).await?.value;
     assert!(others.cancel.is_empty(), "it is not theirs");
     let renewed = a.renew(&held.lock, long()?).await?;
     assert!(matches!(
@@ -156,7 +111,7 @@ pub(crate) async fn a_running_execution_is_asked_to_stop(bench: Bench) -> Result
 
 pub(crate) async fn what_waits_is_withdrawn(bench: Bench) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
-    enqueue(&a, &digest.nth(0)).await?;
+    a.enqueue(&digest.nth(0)).await?;
     let answer = a.manager.request_cancel(&digest.nth(0)).await?.value;
     assert_eq!(answer, CancelRequested::Withdrawn);
     let record = a.known(&digest.nth(0)).await?;
@@ -175,6 +130,7 @@ pub(crate) async fn definitions_are_compared_with_the_last_ones(
         Ok(TaskDefinition {
             task: TaskName::new("digest")?,
             schedule: "every minute".to_owned(),
+            canonical: "every 60000ms phase 0ms".to_owned(),
             concurrency: Concurrency::new(2)?,
             definition: definition.to_owned(),
         })
@@ -184,10 +140,14 @@ pub(crate) async fn definitions_are_compared_with_the_last_ones(
         let (manager, instance) = (by.manager.clone(), by.instance.clone());
         async move { one(manager.define(&instance, &[batch]).await?).map(|answer| answer.value) }
     };
-    let now = a.now_ms().await?;
     assert_eq!(told(first.clone(), &a).await?, Defined::New);
     assert_eq!(told(first.clone(), &b).await?, Defined::Same);
-    let revision = a.manager.heartbeat(&report(&a, now)).await?.value.revision;
+    let revision = a
+        .manager
+        .heartbeat(&a.report().await?)
+        .await?
+        .value
+        .revision;
     let differed = told(second.clone(), &a).await?;
     assert_eq!(
         differed,
@@ -196,9 +156,45 @@ pub(crate) async fn definitions_are_compared_with_the_last_ones(
             by: b.instance.clone()
         }
     );
-    assert_eq!(state(&b, &second.task).await?.definition, Some(second));
-    assert!(a.manager.heartbeat(&report(&a, now)).await?.value.revision > revision);
+    assert_eq!(b.state(&second.task).await?.definition, Some(second));
+    assert!(
+        a.manager
+            .heartbeat(&a.report().await?)
+            .await?
+            .value
+            .revision
+            > revision
+    );
     Ok(())
+}
+
+fn definition(
+    canonical: &str,
+    definition: &str,
+    concurrency: u64,
+) -> Result<TaskDefinition, Failure> {
+    Ok(TaskDefinition {
+        task: TaskName::new("digest")?,
+        schedule: format!("in plain English: {definition}"),
+        canonical: canonical.to_owned(),
+        concurrency: Concurrency::new(concurrency)?,
+        definition: definition.to_owned(),
+    })
+}
+
+/// Defines a task, a little later than whatever was before, and says between which readings of the
+/// store's clock.
+async fn define(
+    bench: &Bench,
+    by: &Replica,
+    definition: TaskDefinition,
+) -> Result<(TaskState, RangeInclusive<Timestamp>), Failure> {
+    bench.pass(Duration::from_millis(20)).await?;
+    let task = definition.task.clone();
+    let before = by.now_ms().await?;
+    by.manager.define(&by.instance, &[definition]).await?;
+    let after = by.manager.now().await?;
+    Ok((by.state(&task).await?, before..=after))
 }
 
 pub(crate) async fn a_task_is_known_since_its_first_definition_or_a_higher_concurrency(
@@ -206,27 +202,17 @@ pub(crate) async fn a_task_is_known_since_its_first_definition_or_a_higher_concu
 ) -> Result<(), Failure> {
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let task = TaskName::new("digest")?;
-    let define = async |by: &Replica, schedule: &str, concurrency| -> Result<_, Failure> {
-        bench.pass(Duration::from_millis(20)).await?;
-        let definition = TaskDefinition {
-            task: task.clone(),
-            schedule: schedule.to_owned(),
-            concurrency: Concurrency::new(concurrency)?,
-            definition: schedule.to_owned(),
-        };
-        let before = by.now_ms().await?;
-        by.manager.define(&by.instance, &[definition]).await?;
-        let after = by.manager.now().await?;
-        let known_since = state(by, &task).await?.known_since;
+    let define = async |by, schedule, concurrency| -> Result<_, Failure> {
+        let definition = definition(schedule, schedule, concurrency)?;
+        let (state, then) = define(&bench, by, definition).await?;
+        let known_since = state.known_since;
         let known_since = known_since.ok_or_else(|| Failure::new("a defined task is known"))?;
-        Ok((known_since, before..=after))
+        Ok((known_since, then))
     };
-    assert_eq!(state(&a, &task).await?.known_since, None);
-    a.manager
-        .change_pause(std::slice::from_ref(&task), &pause(""))
-        .await?;
+    assert_eq!(a.state(&task).await?.known_since, None);
+    a.pause(&task, "").await?;
     assert_eq!(
-        state(&a, &task).await?.known_since,
+        a.state(&task).await?.known_since,
         None,
         "a pause defines nothing"
     );
@@ -245,12 +231,54 @@ pub(crate) async fn a_task_is_known_since_its_first_definition_or_a_higher_concu
     Ok(())
 }
 
+pub(crate) async fn a_task_has_its_schedule_since_the_canonical_text_last_changed(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let task = TaskName::new("digest")?;
+    assert_eq!(a.state(&task).await?.schedule_since, None);
+    a.pause(&task, "").await?;
+    assert_eq!(
+        a.state(&task).await?.schedule_since,
+        None,
+        "a pause defines nothing"
+    );
+    let (every_minute, every_hour) = ("every 60000ms phase 0ms", "every 3600000ms phase 0ms");
+    let mut known_since = None;
+    for canonical in [every_minute, every_hour, every_minute] {
+        let (first, then) = define(&bench, &a, definition(canonical, "one", 2)?).await?;
+        let since = first.schedule_since;
+        assert!(
+            since.is_some_and(|since| then.contains(&since)),
+            "{since:?} is not within {then:?}"
+        );
+        assert_eq!(
+            first.known_since,
+            *known_since.get_or_insert(first.known_since),
+            "another schedule does not make it another task"
+        );
+        for (by, text) in [(&a, "one"), (&b, "one"), (&b, "two")] {
+            let again = definition(canonical, text, 2)?;
+            let (state, _) = define(&bench, by, again).await?;
+            assert_eq!(state.schedule_since, since, "{canonical}, {text}");
+        }
+    }
+    let before = a.state(&task).await?;
+    for concurrency in [3, 1] {
+        let again = definition(every_minute, "two", concurrency)?;
+        let (state, _) = define(&bench, &b, again).await?;
+        assert_eq!(state.schedule_since, before.schedule_since, "{concurrency}");
+        assert!(state.known_since > before.known_since, "{concurrency}");
+    }
+    Ok(())
+}
+
 pub(crate) async fn tasks_are_listed_with_their_registers(bench: Bench) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
     a.take(&a.asks(&digest.index(2)?.nth(3)).of(2)?).await?;
     a.take(&a.asks(&digest.nth(1)).of(2)?).await?;
     a.take(&a.asks(&digest.nth(2)).of(2)?).await?;
-    let known = state(&a, &digest.task).await?;
+    let known = a.state(&digest.task).await?;
     let registers: Vec<_> = known
         .registers
         .iter()
@@ -260,11 +288,11 @@ pub(crate) async fn tasks_are_listed_with_their_registers(bench: Bench) -> Resul
     assert_eq!(
         registers,
         [
-            (1, digest.nth(2).tick, first),
-            (2, digest.nth(3).tick, second)
+            (1, Some(digest.nth(2).tick), first),
+            (2, Some(digest.nth(3).tick), second)
         ]
     );
-    let unknown = state(&a, &TaskName::new("never heard of")?).await?;
+    let unknown = a.state(&TaskName::new("never heard of")?).await?;
     assert!(
         unknown.registers.is_empty() && unknown.pause.is_none() && unknown.definition.is_none()
     );
@@ -279,11 +307,7 @@ pub(crate) async fn tasks_come_in_pages_by_name(bench: Bench) -> Result<(), Fail
         let name = TaskName::new(format!("task {n}"))?;
         match n % 2 {
             0 => drop(a.run(&digest.of(&name).nth(0)).await?),
-            _ => {
-                a.manager
-                    .change_pause(std::slice::from_ref(&name), &pause(""))
-                    .await?;
-            }
+            _ => a.pause(&name, "").await?,
         }
         names.push(name);
     }
@@ -307,7 +331,7 @@ pub(crate) async fn instances_are_there_as_long_as_they_say_so(
     bench: Bench,
 ) -> Result<(), Failure> {
     let a = bench.replica().await?;
-    let told = report(&a, a.now_ms().await?);
+    let told = a.report().await?;
     a.manager.heartbeat(&told).await?;
     let answer = a.manager.instances().await?;
     let found = answer
@@ -330,11 +354,29 @@ pub(crate) async fn a_heartbeat_says_whether_a_sweep_would_find_something(
     bench: Bench,
 ) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
-    let now = a.now_ms().await?;
-    assert!(!a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
-    enqueue(&a, &digest.nth(0)).await?;
-    assert!(a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
+    assert!(!a.is_told_to_sweep().await?);
+    a.enqueue(&digest.nth(0)).await?;
+    assert!(a.is_told_to_sweep().await?);
     a.run(&digest.nth(0)).await?;
-    assert!(!a.manager.heartbeat(&report(&a, now)).await?.value.sweep);
+    assert!(!a.is_told_to_sweep().await?);
+    Ok(())
+}
+
+pub(crate) async fn a_heartbeat_says_that_something_waited_too_long(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let passed = a.after(SignedDuration::from_mins(-1)).await?;
+    a.enqueue_until(&digest.nth(0), Some(passed)).await?;
+    assert!(b.is_told_to_sweep().await?);
+    a.pause(&digest.task, "").await?;
+    assert!(
+        !b.is_told_to_sweep().await?,
+        "nothing of a paused task is closed"
+    );
+    a.resume(&digest.task).await?;
+    assert_eq!(a.sweep().await?.missed, [digest.nth(0)]);
+    assert!(!b.is_told_to_sweep().await?, "it is closed");
     Ok(())
 }

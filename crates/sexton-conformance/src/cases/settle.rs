@@ -1,9 +1,12 @@
 //! Settling: how an execution ended.
 
-use sexton_core::lock::{ExecutionState, Outcome, Settled};
+use jiff::SignedDuration;
+use sexton_core::lock::{Claim, ExecutionState, Outcome, Settled};
+use sexton_core::policy::Overlap;
 
 use crate::Failure;
-use crate::bench::Bench;
+use crate::bench::{Bench, Ticks};
+use crate::replica::{ClaimWith, Replica, long};
 
 const RECORDED: Settled = Settled::Recorded { waiting: None };
 
@@ -82,5 +85,98 @@ pub(crate) async fn the_largest_output_is_kept_whole(bench: Bench) -> Result<(),
     a.settle(&settlement).await?;
     let record = a.known(&digest.nth(0)).await?;
     assert_eq!(record.output.map(|output| output.len()), Some(output.len()));
+    Ok(())
+}
+
+fn names(ticks: &Ticks, n: i64) -> Settled {
+    let waiting = Some(ticks.nth(n).tick);
+    Settled::Recorded { waiting }
+}
+
+/// A claim whose grant has a lease: by its overlap policy, or because a lost holder's execution is
+/// granted again.
+fn leased(replica: &Replica, ticks: &Ticks, n: i64, overlap: Overlap) -> Result<Claim, Failure> {
+    let claim = replica.asks(&ticks.nth(n)).overlap(overlap).lease(long()?);
+    Ok(match overlap {
+        Overlap::Allow => claim.at_least_once(2),
+        _ => claim,
+    })
+}
+
+pub(crate) async fn settling_names_the_earliest_that_waits_whatever_made_it_wait(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let a = bench.replica().await?;
+    for overlap in [Overlap::Allow, Overlap::Skip, Overlap::QueueOne] {
+        let digest = bench.task(&format!("digest {overlap:?}")).await?;
+        let first = a.take(&leased(&a, &digest, 0, overlap)?).await?;
+        let released = a.run(&digest.nth(2)).await?;
+        a.release(&released.lock).await?;
+        a.enqueue(&digest.nth(3)).await?;
+        a.enqueue(&digest.nth(1)).await?;
+        assert_eq!(
+            a.end(&first.lock, Outcome::Failed).await?,
+            names(&digest, 1)
+        );
+        assert_eq!(
+            a.end(&first.lock, Outcome::Failed).await?,
+            names(&digest, 1),
+            "settled again"
+        );
+        for n in 1..=3 {
+            let held = a.take(&leased(&a, &digest, n, overlap)?).await?;
+            let expected = match n {
+                3 => RECORDED,
+                _ => names(&digest, n + 1),
+            };
+            assert_eq!(a.end(&held.lock, Outcome::Succeeded).await?, expected);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn settling_names_one_that_is_earlier_than_the_settled_one(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let held = a.take(&leased(&a, &digest, 5, Overlap::Skip)?).await?;
+    a.enqueue(&digest.nth(2)).await?;
+    let settled = a.end(&held.lock, Outcome::Succeeded).await?;
+    assert_eq!(settled, names(&digest, 2));
+    Ok(())
+}
+
+pub(crate) async fn settling_what_had_no_lease_names_nothing(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let held = a.run(&digest.nth(0)).await?;
+    a.enqueue(&digest.nth(1)).await?;
+    let settled = a.end(&held.lock, Outcome::Succeeded).await?;
+    assert_eq!(settled, RECORDED, "it held nobody up");
+    Ok(())
+}
+
+pub(crate) async fn settling_names_nothing_while_another_runs_under_a_lease(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let first = a.take(&leased(&a, &digest, 0, Overlap::Allow)?).await?;
+    let second = a.take(&leased(&a, &digest, 1, Overlap::Allow)?).await?;
+    a.enqueue(&digest.nth(2)).await?;
+    assert_eq!(a.end(&first.lock, Outcome::Succeeded).await?, RECORDED);
+    let settled = a.end(&second.lock, Outcome::Succeeded).await?;
+    assert_eq!(settled, names(&digest, 2));
+    Ok(())
+}
+
+pub(crate) async fn settling_names_nothing_that_is_too_late(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let passed = a.after(SignedDuration::from_mins(-1)).await?;
+    let first = a.take(&leased(&a, &digest, 0, Overlap::Skip)?).await?;
+    a.enqueue_until(&digest.nth(1), Some(passed)).await?;
+    a.enqueue(&digest.nth(2)).await?;
+    let settled = a.end(&first.lock, Outcome::Succeeded).await?;
+    assert_eq!(settled, names(&digest, 2));
+    let second = a.take(&leased(&a, &digest, 2, Overlap::Skip)?).await?;
+    assert_eq!(a.end(&second.lock, Outcome::Succeeded).await?, RECORDED);
     Ok(())
 }

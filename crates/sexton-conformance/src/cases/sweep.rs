@@ -1,8 +1,10 @@
-//! Sweeps: what may be claimed although no schedule brings it up, and what nobody will finish.
+//! Sweeps: what may be claimed although no schedule brings it up, what waited too long, and what
+//! nobody will finish.
 
 use std::time::Duration;
 
-use sexton_core::lock::{ExecutionState, InstanceReport, Outcome, Settled, SweepQuery};
+use jiff::SignedDuration;
+use sexton_core::lock::{Denial, ExecutionState, InstanceReport, Outcome, Settled, SweepQuery};
 use sexton_core::policy::Lease;
 
 use crate::Failure;
@@ -19,12 +21,8 @@ fn at_once() -> SweepQuery {
 
 async fn report(replica: &Replica, presence: Duration) -> Result<(), Failure> {
     let report = InstanceReport {
-        instance: replica.instance.clone(),
-        started_at: replica.now_ms().await?,
-        version: "0.0.0".to_owned(),
-        clock_offset: None,
-        running: 1,
         presence,
+        ..replica.report().await?
     };
     replica.manager.heartbeat(&report).await?;
     Ok(())
@@ -114,8 +112,11 @@ pub(crate) async fn a_sweep_goes_on_behind_the_last_of_the_page(
     bench: Bench,
 ) -> Result<(), Failure> {
     let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let mut all = Vec::new();
     for n in 0..5 {
-        let held = a.run(&digest.nth(n)).await?;
+        all.push(a.run(&digest.nth(n)).await?);
+    }
+    for held in &all {
         a.release(&held.lock).await?;
     }
     let mut query = SweepQuery {
@@ -131,5 +132,90 @@ pub(crate) async fn a_sweep_goes_on_behind_the_last_of_the_page(
         found.extend(page.into_iter().map(|found| found.execution));
     }
     assert_eq!(found, (0..5).map(|n| digest.nth(n)).collect::<Vec<_>>());
+    Ok(())
+}
+
+pub(crate) async fn what_waited_too_long_is_closed_as_missed_once(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let since = a.now_ms().await?;
+    let minute = SignedDuration::from_mins(1);
+    let deadlines = [
+        Some(since.saturating_add(minute)?),
+        Some(since),
+        None,
+        Some(since.saturating_sub(minute)?),
+    ];
+    for (n, deadline) in (0..).zip(deadlines) {
+        a.enqueue_until(&digest.nth(n), deadline).await?;
+    }
+    let mut sweep = b.sweep().await?;
+    sweep.missed.sort();
+    assert_eq!(sweep.missed, [digest.nth(1), digest.nth(3)]);
+    for n in [1, 3] {
+        a.finds_missed(&digest.nth(n), since).await?;
+        a.denied(&a.asks(&digest.nth(n)), Denial::Taken).await?;
+    }
+    let again = b.sweep().await?;
+    assert_eq!(again.missed, []);
+    for sweep in [sweep, again] {
+        assert_eq!(sweep.lost, []);
+        let claimable = sweep.claimable.iter().map(|found| &found.execution);
+        let expected = [&digest.nth(0), &digest.nth(2)];
+        assert_eq!(claimable.collect::<Vec<_>>(), expected);
+    }
+    Ok(())
+}
+
+pub(crate) async fn nothing_of_a_paused_task_is_closed_as_missed(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let (digest, other) = (bench.task("digest").await?, bench.task("other").await?);
+    let passed = a.after(SignedDuration::from_mins(-1)).await?;
+    for task in [&digest, &other] {
+        a.enqueue_until(&task.nth(0), Some(passed)).await?;
+    }
+    a.pause(&digest.task, "lunch").await?;
+    let sweep = b.sweep().await?;
+    assert_eq!(sweep.missed, [other.nth(0)]);
+    assert_eq!(sweep.claimable, []);
+    let record = b.known(&digest.nth(0)).await?;
+    assert_eq!(record.state, ExecutionState::Waiting);
+    a.resume(&digest.task).await?;
+    assert_eq!(b.sweep().await?.missed, [digest.nth(0)]);
+    Ok(())
+}
+
+pub(crate) async fn what_a_sweep_closes_counts_towards_its_limit(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let passed = a.after(SignedDuration::from_mins(-1)).await?;
+    let all: Vec<_> = (0..7).map(|n| digest.nth(n)).collect();
+    for (n, execution) in all.iter().enumerate() {
+        let deadline = (n % 3 != 0).then_some(passed);
+        a.enqueue_until(execution, deadline).await?;
+    }
+    let mut query = SweepQuery {
+        limit: 3,
+        ..SweepQuery::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = a.manager.sweep(&query).await?.value;
+        assert!(page.len() <= 3, "{page:?}");
+        let claimable = page.claimable.into_iter().map(|found| found.execution);
+        found.extend(claimable.chain(page.missed));
+        found.sort();
+        let last = found.last().cloned();
+        if last == query.after {
+            break;
+        }
+        query.after = last;
+    }
+    assert_eq!(found, all);
     Ok(())
 }

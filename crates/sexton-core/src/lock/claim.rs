@@ -50,6 +50,10 @@ pub struct Claim {
     pub placement: Placement,
     /// How long the grant is valid unless renewed, where [`Claim::is_leased`].
     pub lease: Lease,
+    /// Until when the execution may be granted if it has to wait for an earlier one, by the store's
+    /// clock; `None`: at any time. See
+    /// [`ExecutionRecord::deadline`](super::ExecutionRecord::deadline).
+    pub deadline: Option<Timestamp>,
 }
 
 impl Claim {
@@ -65,6 +69,7 @@ impl Claim {
             overlap: Overlap::default(),
             placement: Placement::default(),
             lease: Lease::default(),
+            deadline: None,
         }
     }
 
@@ -160,30 +165,42 @@ pub struct Grant {
     pub fence: Fence,
     /// 1, or more where an earlier holder was lost.
     pub attempt: Attempt,
-    /// When the grant ends unless it is renewed, by the store's clock; `None` for a grant without a lease.
+    /// When the grant ends unless it is renewed, by the store's clock; `None` for a grant without a
+    /// lease.
     pub lease_until: Option<Timestamp>,
+    /// Until when a run of it may start, for an execution that waited in the store; `None` if it
+    /// has no deadline or never waited: then its task's policy says.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Why a claim was denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Denial {
-    /// The tick lies further ahead of the store's clock than the claim lead. Nothing was recorded: claim again later.
+    /// The tick lies further ahead of the store's clock than the claim lead. Nothing was recorded:
+    /// claim again later.
     TooEarly,
     /// The task is paused. The tick is consumed and recorded as skipped.
     Paused,
     /// The execution was granted to somebody else, or consumed.
     Taken,
-    /// An earlier execution of the same (task, index) still runs. Under [`Overlap::Skip`] the tick is consumed
-    /// and recorded as skipped; otherwise it waits in the store until the earlier one has ended.
+    /// An earlier execution of the same (task, index) still runs. Under [`Overlap::Skip`] the tick
+    /// is consumed and recorded as skipped; otherwise it waits in the store until the earlier one
+    /// has ended.
     Overlap,
-    /// [`Placement::Distinct`]: the claimant already has another index of this tick. The execution is still open
-    /// to others.
+    /// [`Placement::Distinct`]: the claimant holds, or has held, another index of this tick. The
+    /// execution is still open to others.
     Placement,
+    /// This earlier tick of the same (task, index) waits in the store and goes first. Nothing is
+    /// recorded: claim both, the earlier one before this one.
+    EarlierWaits(Tick),
+    /// The execution waited until its deadline had passed. It is now recorded as missed.
+    TooLate,
 }
 
 impl Denial {
-    /// The reason as one word for logs, metrics and tables: `too_early`, `paused`, `taken`, `overlap`, `placement`.
+    /// The reason as one word for logs, metrics and tables: `too_early`, `paused`, `taken`,
+    /// `overlap`, `placement`, `earlier_waits`, `too_late`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -192,6 +209,8 @@ impl Denial {
             Denial::Taken => "taken",
             Denial::Overlap => "overlap",
             Denial::Placement => "placement",
+            Denial::EarlierWaits(_) => "earlier_waits",
+            Denial::TooLate => "too_late",
         }
     }
 }

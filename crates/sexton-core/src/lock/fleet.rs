@@ -25,7 +25,11 @@ pub struct Consumption {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consumed {
     /// The tick is recorded with the reason, and the watermark has moved to it.
-    Recorded,
+    Recorded {
+        /// Where the watermark was before: nothing of the schedule after this tick was granted or
+        /// consumed.
+        after: Option<Tick>,
+    },
     /// Somebody had run, claimed or consumed it before. Nothing has changed.
     Already,
 }
@@ -60,6 +64,22 @@ pub struct Sweep {
     pub claimable: Vec<Claimable>,
     /// What this sweep has closed as lost: its holder is gone and no attempt is left.
     pub lost: Vec<Execution>,
+    /// What this sweep has closed as missed: it waited until its deadline had passed.
+    pub missed: Vec<Execution>,
+}
+
+impl Sweep {
+    /// How many executions the answer names.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.claimable.len() + self.lost.len() + self.missed.len()
+    }
+
+    /// Whether the answer names none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// An execution that may be claimed now.
@@ -114,7 +134,7 @@ impl InstanceRecord {
 pub struct Signals {
     /// Executions the instance holds that somebody asked to be cancelled.
     pub cancel: Vec<Execution>,
-    /// Whether a sweep would find something.
+    /// Whether a sweep would find something to claim, or to close because it waited too long.
     pub sweep: bool,
     /// Rises whenever a task is paused, resumed or defined anew.
     pub revision: u64,
@@ -127,9 +147,12 @@ pub struct TaskDefinition {
     pub task: TaskName,
     /// The schedule in plain English.
     pub schedule: String,
+    /// The schedule alone, as [canonical text](crate::schedule::Schedule::canonical).
+    pub canonical: String,
     /// How many executions a tick has.
     pub concurrency: Concurrency,
-    /// Everything that must be the same on every replica (schedule, concurrency, policies), as text.
+    /// Everything that must be the same on every replica (schedule, concurrency, policies), as
+    /// text.
     pub definition: String,
 }
 
@@ -195,9 +218,13 @@ pub struct TaskState {
     pub task: TaskName,
     /// Its definition, if any instance has told it.
     pub definition: Option<TaskDefinition>,
-    /// Since when the store has known of the task and all of its concurrency indices, by the store's clock: its first definition, or the
-    /// last that raised its concurrency. Its ticks count from then on, though none was claimed yet.
+    /// Since when the store has known of the task and all of its concurrency indices, by the
+    /// store's clock: its first definition, or the last that raised its concurrency. Its ticks
+    /// count from then on, though none was claimed yet.
     pub known_since: Option<Timestamp>,
+    /// Since when the task has had the schedule that its definition has now, by the store's clock.
+    /// Ticks of that schedule before then never count.
+    pub schedule_since: Option<Timestamp>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
     /// The register of each index that was ever granted or consumed, by index.
@@ -207,8 +234,9 @@ pub struct TaskState {
 /// What a store keeps for ever of one (task, index).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Register {
-    /// The latest tick granted or consumed. Never goes back.
-    pub watermark: Tick,
+    /// The latest tick granted or consumed, what was only triggered aside; `None` before the first.
+    /// Never goes back.
+    pub watermark: Option<Tick>,
     /// The fence of the last grant. Never goes back.
     pub fence: Fence,
 }
@@ -220,6 +248,8 @@ pub struct Enqueue {
     pub execution: Execution,
     /// How many executions its tick has.
     pub concurrency: Concurrency,
+    /// Until when it may be granted, by the store's clock; `None`: at any time.
+    pub deadline: Option<Timestamp>,
 }
 
 /// The answer to an [`Enqueue`].

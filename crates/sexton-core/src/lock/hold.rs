@@ -31,7 +31,8 @@ pub enum Renewed {
 
 /// A holder's word on how its execution ended.
 ///
-/// Error and output are cut to [`Settlement::ERROR_BYTES_MAX`] and [`Settlement::OUTPUT_BYTES_MAX`].
+/// Error and output are cut to [`Settlement::ERROR_BYTES_MAX`] and
+/// [`Settlement::OUTPUT_BYTES_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// The lock.
@@ -111,11 +112,23 @@ pub enum Settled {
     Refused,
 }
 
+/// A holder's request to give back a lock whose execution it did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The lock.
+    pub lock: HeldLock,
+    /// Until when the execution may be granted again, by the store's clock; `None`: at any time. An
+    /// execution that waited before keeps the deadline that it has.
+    pub deadline: Option<Timestamp>,
+}
+
 /// The answer to a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
     /// The execution is open to others.
     Open,
+    /// Its deadline has passed: the execution is recorded as missed.
+    TooLate,
     /// The lock was not the holder's (any more, or released before).
     NotHeld,
 }

@@ -1,32 +1,40 @@
 //! The claim protocol: how replicas agree, through a store, who runs a tick.
 //!
-//! A [`LockManager`] keeps the locks. Instances send it batches of [`Claim`]s; it answers each with a
-//! [`Verdict`], by its own clock and by the rules below, which are the same in every store and
+//! A [`LockManager`] keeps the locks. Instances send it batches of [`Claim`]s; it answers each with
+//! a [`Verdict`], by its own clock and by the rules below, which are the same in every store and
 //! stand as code in [`rules`].
 //!
 //! # The rules of a claim
 //!
 //! The store keeps, per (task, index), a [`Register`]: a watermark (the latest tick granted or
-//! consumed) and a fence, neither of which ever goes back; and per execution an [`ExecutionRecord`].
-//! A claim is decided by the first line that applies:
+//! consumed) and a fence, neither of which ever goes back; and per execution an
+//! [`ExecutionRecord`]. A claim is decided by the first line that applies:
 //!
 //! | the case | the verdict |
 //! |---|---|
 //! | the execution runs under our own claim id | granted again, unchanged: our first answer was lost |
 //! | tick > now + lead | denied: too early. Nothing is recorded |
 //! | the task is paused | denied: paused. The tick is consumed and recorded as skipped, unless it already has a record |
-//! | its record waits (released unstarted, queued or enqueued) | granted, fence + 1, unless overlap or placement still forbid it |
-//! | delivery recovers, it runs, its lease is over, attempts are left | granted, attempt + 1, fence + 1 |
+//! | its record waits, and its deadline has passed | denied: too late. It is recorded as missed |
+//! | its record waits (released unstarted, queued or enqueued) | granted, fence + 1, unless a line below the watermark's forbids it |
+//! | delivery recovers, it runs, its lease is over, attempts are left | granted, attempt + 1, fence + 1, unless placement or overlap forbid it |
 //! | it has any other record | denied: taken |
 //! | tick <= watermark | denied: taken |
-//! | placement is distinct and the instance has another index of the tick | denied: placement. Nothing is recorded |
-//! | overlap forbids it: an execution of this (task, index) is running under a lease | denied: overlap. Skip: consumed, recorded as skipped. Queue one, cancel the earlier: it waits |
-//! | otherwise | granted: watermark = tick, fence + 1, attempt 1 |
+//! | placement is distinct and the instance holds, or has held, another index of the tick | denied: placement. Nothing is recorded |
+//! | overlap forbids it: another execution of this (task, index) is running under a lease | denied: overlap. Skip: consumed, recorded as skipped. Queue one, cancel the earlier: it waits, and supersedes what waited |
+//! | an earlier tick of this (task, index) waits | denied: earlier waits. Nothing is recorded. Queue one, cancel the earlier: granted, and the earlier is superseded, unless it was triggered |
+//! | otherwise | granted: fence + 1; if it had no record: watermark = tick, attempt 1 |
 //!
 //! To *consume* a tick is to raise the watermark to it and record it without a grant.
 //!
-//! The first line stands before the others, so that a task paused (or a clock set back) between a grant and its repetition
-//! does not strand an execution that the store believes to be running.
+//! What *waits* has a deadline, given by the call that makes it wait: the end of its task's
+//! catch-up window, or an operator's choice. It does not count once its deadline has passed, and a
+//! sweep, its holder's release or the next claim of it closes it as missed. What waits behind an
+//! earlier execution has as long from the end of that one as its deadline was behind its tick, a
+//! minute at most.
+//!
+//! The first line stands before the others, so that a task paused (or a clock set back) between a
+//! grant and its repetition does not strand an execution that the store believes to be running.
 
 mod claim;
 mod error;
@@ -56,9 +64,9 @@ pub use fleet::{
     InstanceReport, Pause, PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition,
     TaskQuery, TaskState,
 };
-pub use hold::{Released, Renewal, Renewed, Settled, Settlement};
+pub use hold::{Release, Released, Renewal, Renewed, Settled, Settlement};
 pub use record::{
-    ExecutionRecord, ExecutionState, HistoryQuery, Outcome, Reason, Retention, UnknownWord,
+    ExecutionRecord, ExecutionState, HistoryQuery, Origin, Outcome, Reason, Retention, UnknownWord,
     history_order,
 };
 pub use task_lock::{HeldLock, TaskLock};
@@ -106,25 +114,29 @@ impl fmt::Display for Capability {
 /// # For implementers
 /// Put your manager to the `sexton-conformance` suite: it has a test for each sentence here.
 ///
-/// - **Atomic.** Each entry of a batch is decided and recorded atomically, in the order of the batch, against
-///   every other client of the store. A batch need not be atomic as a whole: if a call fails halfway,
-///   what was recorded stays, and repeating the call finds it.
-/// - **One round trip.** A batch of up to [`BATCH_MAX`] entries takes a bounded number of round trips, one where the
-///   store allows it. A larger one is refused with [`LockError::BatchTooLarge`]. An empty one succeeds.
-/// - **The store's clock.** All decisions are made by one clock that all replicas share, and the answer carries its reading.
+/// - **Atomic.** Each entry of a batch is decided and recorded atomically, in the order of the
+///   batch, against every other client of the store. A batch need not be atomic as a whole: if a
+///   call fails halfway, what was recorded stays, and repeating the call finds it.
+/// - **One round trip.** A batch of up to [`BATCH_MAX`] entries takes a bounded number of round
+///   trips, one where the store allows it. A larger one is refused with
+///   [`LockError::BatchTooLarge`]. An empty one succeeds.
+/// - **The store's clock.** All decisions are made by one clock that all replicas share, and the
+///   answer carries its reading.
 /// - **In order.** Answers are in the order of the batch, one for each entry.
-/// - **Repeatable.** Every call may be sent again with the same ids after an [`LockError::Unavailable`], and then answers as if it
-///   had been sent once.
+/// - **Repeatable.** Every call may be sent again with the same ids after an
+///   [`LockError::Unavailable`], and then answers as if it had been sent once.
 /// - **Nothing beforehand.** No row or key has to exist before the first claim.
-/// - **Durable.** When a call answers, what it recorded is as durable as the store's documentation says; `GUARANTEES.md`
-///   says what that is for each store of ours.
-/// - **Cancel-safe.** Dropping a call's future is the same as losing its answer: it took effect or it did not.
-/// - **No panics, no unbounded waits.** A store that does not answer is [`LockError::Unavailable`] within the manager's own
-///   timeout.
+/// - **Durable.** When a call answers, what it recorded is as durable as the store's documentation
+///   says; `GUARANTEES.md` says what that is for each store of ours.
+/// - **Cancel-safe.** Dropping a call's future is the same as losing its answer: it took effect or
+///   it did not.
+/// - **No panics, no unbounded waits.** A store that does not answer is [`LockError::Unavailable`]
+///   within the manager's own timeout.
 ///
-/// The rules are code in [`rules::LockState`]: a manager that can read and write rows in a transaction may load what
-/// a batch touches, let it decide, and write back what changed, as the SQLite manager does; one that decides
-/// in the store (by a script) follows the table in the [module's documentation](self).
+/// The rules are code in [`rules::LockState`]: a manager that can read and write rows in a
+/// transaction may load what a batch touches, let it decide, and write back what changed, as the
+/// SQLite manager does; one that decides in the store (by a script) follows the table in the
+/// [module's documentation](self).
 #[async_trait]
 pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// The store for people to read, without secrets: `sqlite:/var/lib/app/sexton.db`.
@@ -137,16 +149,17 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// work fails before anything starts.
     fn supports(&self, capability: Capability) -> bool;
 
-    /// Transactions for handlers whose writes are to commit together with the settling of their execution; needed for
-    /// [`Capability::Transactions`].
+    /// Transactions for handlers whose writes are to commit together with the settling of their
+    /// execution; needed for [`Capability::Transactions`].
     fn transactions(&self) -> Option<Arc<dyn Transactions>> {
         None
     }
 
-    /// Tells when other clients have changed something that instances should hear of: what waits to be claimed, a cancel, a pause, a
-    /// definition. An item is a hint that a heartbeat is worth while before its time and nothing more: several changes may be one
-    /// item, there may be items without a change, and one may never come. `None` if the store cannot tell; then the next heartbeat
-    /// finds what there is.
+    /// Tells when other clients have changed something that instances should hear of: what waits to
+    /// be claimed, a cancel, a pause, a definition. An item is a hint that a heartbeat is worth
+    /// while before its time and nothing more: several changes may be one item, there may be items
+    /// without a change, and one may never come. `None` if the store cannot tell; then the next
+    /// heartbeat finds what there is.
     ///
     /// Called within a Tokio runtime. The stream is cancel-safe and ends with its drop.
     fn changes(&self) -> Option<BoxStream<'static, ()>> {
@@ -156,7 +169,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, LockError>;
 
-    /// Decides a batch of claims by [the rules](self). `lead` is how far ahead of the store's clock a tick may be granted.
+    /// Decides a batch of claims by [the rules](self). `lead` is how far ahead of the store's clock
+    /// a tick may be granted.
     async fn claim(
         &self,
         lead: ClaimLead,
@@ -165,27 +179,29 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps locks for another lease.
     ///
-    /// A lock whose lease is over but that nobody else was granted is extended, unless under an overlap policy a
-    /// later execution of the same (task, index) was granted since. A lock without a lease is answered with
-    /// `lease_until: None` as long as it is held.
+    /// A lock whose lease is over but that nobody else was granted is extended, unless under an
+    /// overlap policy a later execution of the same (task, index) was granted since. A lock without
+    /// a lease is answered with `lease_until: None` as long as it is held.
     async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError>;
 
-    /// Records how executions ended. Refused if the execution was granted to another claim since. An execution that a
-    /// sweep had closed as lost is corrected by its holder's own word.
+    /// Records how executions ended. Refused if the execution was granted to another claim since.
+    /// An execution that a sweep had closed as lost is corrected by its holder's own word.
     async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError>;
 
-    /// Gives back locks whose execution was not started, for others to claim.
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError>;
+    /// Gives back locks whose execution was not started, for others to claim until their deadline.
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError>;
 
-    /// Accounts for ticks that will not be run: records each with its reason and raises the watermark to it, unless it
-    /// has a record or is not above the watermark.
+    /// Accounts for ticks that will not be run: records each with its reason and raises the
+    /// watermark to it, unless it has a record or is not above the watermark.
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
 
-    /// Finds what may be claimed although no schedule brings it up: executions that wait, and those whose holder's
-    /// lease is over with attempts left. Closes as lost those that no attempt is left for, and those without a lease
-    /// whose instance is not present any more.
+    /// Finds what may be claimed although no schedule brings it up: executions that wait, and those
+    /// whose holder's lease is over with attempts left. Closes as lost those that no attempt is
+    /// left for, and those without a lease whose instance is not present any more; closes as missed
+    /// those that waited until their deadline had passed, unless their task is paused.
     ///
-    /// What is queued behind an earlier execution is found once the earlier one has ended or its lease is over.
+    /// What is queued behind an earlier execution is found once the earlier one has ended or its
+    /// lease is over.
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError>;
 
     /// Tells the store that the instance is there, and brings back what it should know.
@@ -194,19 +210,23 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Tells the store that the instance is gone for good.
     async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError>;
 
-    /// The instances the store has heard of and not forgotten, by id, gone ones among them for a while.
+    /// The instances the store has heard of and not forgotten, by id, gone ones among them for a
+    /// while.
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError>;
 
-    /// Records how the instance defines its tasks, and answers what the store had before. When a task was first defined, or defined with a
-    /// higher concurrency, is kept as [`TaskState::known_since`]: whoever defined it may be gone before its first tick is claimed.
+    /// Records how the instance defines its tasks, and answers what the store had before. When a
+    /// task was first defined, or defined with a higher concurrency, is kept as
+    /// [`TaskState::known_since`]: the instance that defined it may be gone before its first tick is claimed.
+    /// When its schedule last changed, by its canonical text, is kept as
+    /// [`TaskState::schedule_since`].
     async fn define(
         &self,
         instance: &InstanceId,
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError>;
 
-    /// What the store knows of tasks: definition, since when it is known, pause, watermarks, fences. A named task it has never heard of is answered with
-    /// nothing but its name.
+    /// What the store knows of tasks: definition, since when it is known, pause, watermarks,
+    /// fences. A named task it has never heard of is answered with nothing but its name.
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError>;
 
     /// Pauses or resumes tasks, known or not.
@@ -216,7 +236,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
         change: &PauseChange,
     ) -> Result<Answer<()>, LockError>;
 
-    /// Makes executions wait for the next claim, whatever the watermark says.
+    /// Makes executions wait for the next claim, whatever the watermark says, until their deadline.
+    /// Their grant leaves the watermark as it is.
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError>;
 
     /// Asks for an execution to be cancelled, on whichever instance it runs.
@@ -231,6 +252,7 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
         query: &HistoryQuery,
     ) -> Result<Answer<Vec<ExecutionRecord>>, LockError>;
 
-    /// Drops records that `retention` does not keep, at most about `limit` of them, and says how many went.
+    /// Drops records that `retention` does not keep, at most about `limit` of them, and says how
+    /// many went.
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError>;
 }

@@ -67,7 +67,18 @@ pub enum ExecutionState {
     Missed,
 }
 
-/// A word that names no [`ExecutionState`] or [`Reason`].
+/// Why an execution exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Its task's schedule.
+    #[default]
+    Scheduled,
+    /// An operator asked for it.
+    Triggered,
+}
+
+/// A word that names no [`ExecutionState`], [`Reason`] or [`Origin`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unknown {what} {found:?}")]
 pub struct UnknownWord {
@@ -162,6 +173,34 @@ impl Reason {
     }
 }
 
+impl Origin {
+    /// Every origin.
+    pub const ALL: [Origin; 2] = [Origin::Scheduled, Origin::Triggered];
+
+    /// The origin as one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Scheduled => "scheduled",
+            Origin::Triggered => "triggered",
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Origin, UnknownWord> {
+        let found = Origin::ALL
+            .into_iter()
+            .find(|origin| origin.as_str() == text);
+        found.ok_or_else(|| UnknownWord {
+            what: "origin",
+            found: text.to_owned(),
+        })
+    }
+}
+
 impl FromStr for ExecutionState {
     type Err = UnknownWord;
 
@@ -199,7 +238,7 @@ macro_rules! display_as_word {
         }
     )*};
 }
-display_as_word!(ExecutionState, Outcome, Reason);
+display_as_word!(ExecutionState, Outcome, Origin, Reason);
 
 /// What the store keeps of one execution. The history is made of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +247,8 @@ pub struct ExecutionRecord {
     pub execution: Execution,
     /// How many executions its tick has.
     pub concurrency: Concurrency,
+    /// Why it exists.
+    pub origin: Origin,
     /// Where it is in its life.
     pub state: ExecutionState,
     /// Why it was skipped or missed, or what it waits for.
@@ -226,6 +267,14 @@ pub struct ExecutionRecord {
     pub overlap: Overlap,
     /// When the last grant ends unless renewed.
     pub lease_until: Option<Timestamp>,
+    /// Until when it may be granted again after it has waited, by the store's clock; `None`: at any
+    /// time, or it never waited. What waits behind an earlier execution has as long from the end of
+    /// that one, a minute at most.
+    pub deadline: Option<Timestamp>,
+    /// Under [`Placement::Distinct`](crate::policy::Placement::Distinct), the instances that held
+    /// it before the last grant and lost it, oldest first; the last
+    /// [`FORMER_HOLDERS_MAX`](ExecutionRecord::FORMER_HOLDERS_MAX) of them.
+    pub former_holders: Vec<InstanceId>,
     /// Whether somebody asked for it to be cancelled.
     pub cancel_requested: bool,
     /// When the record was last granted, or made, if it never was.
@@ -241,6 +290,9 @@ pub struct ExecutionRecord {
 }
 
 impl ExecutionRecord {
+    /// The most former holders that a record names.
+    pub const FORMER_HOLDERS_MAX: usize = 32;
+
     /// Whether it runs under a lease that is not over at `now`.
     #[must_use]
     pub fn is_leased_at(&self, now: Timestamp) -> bool {
@@ -337,6 +389,9 @@ mod tests {
         }
         for reason in Reason::ALL {
             assert_eq!(reason.as_str().parse(), Ok(reason));
+        }
+        for origin in Origin::ALL {
+            assert_eq!(origin.as_str().parse(), Ok(origin));
         }
         assert!("Waiting".parse::<ExecutionState>().is_err());
     }

@@ -1,5 +1,5 @@
-//! Stores that know of each execution whether it was taken, and nothing else: what other systems' locks are, beside which replicas of
-//! Sexton may run for a while.
+//! Stores that know of each execution whether it was taken, and nothing else: what other systems'
+//! locks are, beside which replicas of Sexton may run for a while.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Denial,
-    Enqueue, Enqueued, Execution, ExecutionRecord, Grant, HeldLock, HistoryQuery, InstanceRecord,
-    InstanceReport, LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention,
-    Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
-    check_batch_size,
+    Enqueue, Enqueued, Execution, ExecutionRecord, Grant, HistoryQuery, InstanceRecord,
+    InstanceReport, LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed,
+    Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
+    TaskState, Verdict, check_batch_size,
 };
 use crate::name::{InstanceId, Namespace, TaskName};
 use crate::tick::{Attempt, Fence};
@@ -27,7 +27,8 @@ pub enum Taking {
     TooOld,
 }
 
-/// The least that a store of locks can do: say who was first to take an execution. [`TickLockManager`] makes a [`LockManager`] of it.
+/// The least that a store of locks can do: say who was first to take an execution.
+/// [`TickLockManager`] makes a [`LockManager`] of it.
 ///
 /// # For implementers
 /// - Of all who ever take an execution, whatever system they belong to, at most one is told that it was taken now, unless it
@@ -42,8 +43,8 @@ pub trait TickLocks: fmt::Debug + Send + Sync + 'static {
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, LockError>;
 
-    /// Takes executions, at most [`BATCH_MAX`](super::BATCH_MAX), and answers in their order. `action` is what an error says was
-    /// tried, `now` what the store's clock just said.
+    /// Takes executions, at most [`BATCH_MAX`](super::BATCH_MAX), and answers in their order.
+    /// `action` is what an error says was tried, `now` what the store's clock just said.
     async fn take(
         &self,
         action: &'static str,
@@ -51,19 +52,22 @@ pub trait TickLocks: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Taking>, LockError>;
 
-    /// Opens executions again that were taken here, at most [`BATCH_MAX`](super::BATCH_MAX), for anybody to take; answers in their
-    /// order. Must not be sent again after a lost answer: somebody else may have taken meanwhile what the first sending opened.
+    /// Opens executions again that were taken here, at most [`BATCH_MAX`](super::BATCH_MAX), for
+    /// anybody to take; answers in their order. Must not be sent again after a lost answer:
+    /// somebody else may have taken meanwhile what the first sending opened.
     async fn open(&self, executions: &[&Execution]) -> Result<Vec<Released>, LockError>;
 }
 
-/// A [`LockManager`] over [`TickLocks`], for tasks that ask for no more than that one replica runs each tick.
+/// A [`LockManager`] over [`TickLocks`], for tasks that ask for no more than that one replica runs
+/// each tick.
 ///
-/// It supports no [`Capability`]: no leases, recovery or overlap policies, no history, no pause. A task that asks for them is refused
-/// when a scheduler is built. Ticks ahead of the store's clock by more than the claim lead are denied, as everywhere; outcomes
-/// have no place and are dropped; all fences are 0: they do not rise, so they do not fence.
+/// It supports no [`Capability`]: no leases, recovery or overlap policies, no history, no pause. A
+/// task that asks for them is refused when a scheduler is built. Ticks ahead of the store's clock
+/// by more than the claim lead are denied, as everywhere; outcomes have no place and are dropped;
+/// all fences are 0: they do not rise, so they do not fence.
 ///
-/// A claim whose answer was lost cannot be recognised when it is sent again: it is denied, and its tick is lost. So a tick is run
-/// at most once.
+/// A claim whose answer was lost cannot be recognised when it is sent again: it is denied, and its
+/// tick is lost. So a tick is run at most once.
 #[derive(Clone)]
 pub struct TickLockManager<L> {
     locks: L,
@@ -77,7 +81,8 @@ impl<L: fmt::Debug> fmt::Debug for TickLockManager<L> {
 }
 
 impl<L: TickLocks> TickLockManager<L> {
-    /// A manager whose locks are these. Namespaces do not exist there: it says it has the default one.
+    /// A manager whose locks are these. Namespaces do not exist there: it says it has the default
+    /// one.
     #[must_use]
     pub fn new(locks: L) -> TickLockManager<L> {
         TickLockManager {
@@ -136,6 +141,7 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
                     fence: Fence::NONE,
                     attempt: Attempt::FIRST,
                     lease_until: None,
+                    deadline: None,
                 }),
                 Some(Taking::TakenBefore | Taking::TooOld) | None => Verdict::Denied(Denial::Taken),
             }
@@ -166,9 +172,12 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
         Ok(Answer { now, value })
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         check_batch_size(batch.len())?;
-        let executions: Vec<&Execution> = batch.iter().map(|lock| &lock.execution).collect();
+        let executions: Vec<&Execution> = batch
+            .iter()
+            .map(|release| &release.lock.execution)
+            .collect();
         let value = self.locks.open(&executions).await?;
         let now = self.now().await?;
         Ok(Answer { now, value })
@@ -184,7 +193,7 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
         let taken = self.locks.take("consume", &executions, now).await?;
         let consumed = |taking| match taking {
             Taking::TakenBefore => Consumed::Already,
-            Taking::TakenNow | Taking::TooOld => Consumed::Recorded,
+            Taking::TakenNow | Taking::TooOld => Consumed::Recorded { after: None },
         };
         let value = taken.into_iter().map(consumed).collect();
         Ok(Answer { now, value })
@@ -249,7 +258,7 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::lock::Reason;
+    use crate::lock::{HeldLock, Reason};
     use crate::name::ClaimId;
     use crate::tick::{Concurrency, ConcurrencyIndex, Tick};
 
@@ -348,13 +357,17 @@ mod tests {
         assert_eq!(verdicts(&manager, &[claim(1)]), ["granted"]);
         let batch = [consumption(1), consumption(2), consumption(-60_001)];
         let answer = block_on(manager.consume(&batch)).unwrap();
-        let expected = [Consumed::Already, Consumed::Recorded, Consumed::Recorded];
+        let recorded = Consumed::Recorded { after: None };
+        let expected = [Consumed::Already, recorded, recorded];
         assert_eq!(answer.value, expected);
         assert_eq!(verdicts(&manager, &[claim(2)]), ["taken"]);
-        let held = |millis| HeldLock {
-            execution: at(millis),
-            claim_id: ClaimId::random(),
-            fence: Fence::NONE,
+        let held = |millis| Release {
+            lock: HeldLock {
+                execution: at(millis),
+                claim_id: ClaimId::random(),
+                fence: Fence::NONE,
+            },
+            deadline: None,
         };
         let answer = block_on(manager.release(&[held(1), held(3)])).unwrap();
         assert_eq!(answer.value, [Released::Open, Released::NotHeld]);

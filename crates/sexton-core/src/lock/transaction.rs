@@ -9,11 +9,16 @@ use async_trait::async_trait;
 use super::{LockError, Settlement};
 
 /// Begins transactions in the database that keeps the locks, as a lock manager offers it by
-/// [`LockManager::transactions`](super::LockManager::transactions). What a transaction is, only the manager's own crate
-/// knows, which finds itself by [`Transactions::as_any`].
+/// [`LockManager::transactions`](super::LockManager::transactions). What a transaction is, only the
+/// manager's own crate knows, which finds itself by [`Transactions::as_any`].
 pub trait Transactions: fmt::Debug + Send + Sync + 'static {
     /// The kind of database, for people to read: `PostgreSQL`.
     fn database(&self) -> &'static str;
+
+    /// How many transactions of this manager may be open at once in this instance, at least 1. A
+    /// handler that would begin one more waits until another has ended, and its wait is bounded
+    /// like a call of the lock manager.
+    fn at_once_max(&self) -> usize;
 
     /// The manager itself.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
@@ -22,8 +27,8 @@ pub trait Transactions: fmt::Debug + Send + Sync + 'static {
 /// A transaction that a handler has written in.
 #[async_trait]
 pub trait OpenTransaction: Send {
-    /// Settles the execution in the transaction, if its lock is still held, and commits; rolls back if not. Bounded, like a call of a
-    /// lock manager.
+    /// Settles the execution in the transaction, if its lock is still held, and commits; rolls back
+    /// if not. Bounded, like a call of a lock manager.
     async fn settle_and_commit(self: Box<Self>, settlement: &Settlement) -> Committed;
 
     /// Undoes what was written.
@@ -43,7 +48,8 @@ pub enum Committed {
     Unknown(LockError),
 }
 
-/// Where a run's handler takes its transaction from, and gives it back to. Clones are the same place.
+/// Where a run's handler takes its transaction from, and gives it back to. Clones are the same
+/// place.
 #[derive(Clone)]
 pub struct TransactionSlot {
     transactions: Arc<dyn Transactions>,
@@ -103,7 +109,8 @@ impl TransactionSlot {
         self.no_longer_in_use(SlotState::Unused);
     }
 
-    /// The same, since the store did not do its work: should the handler fail now, that is not its fault.
+    /// The same, since the store did not do its work: should the handler fail now, that is not its
+    /// fault.
     pub fn unavailable(&self) {
         self.no_longer_in_use(SlotState::Unavailable);
     }
@@ -115,7 +122,8 @@ impl TransactionSlot {
         }
     }
 
-    /// The handler is done with it. After the handler's end it is dropped, which undoes what was written.
+    /// The handler is done with it. After the handler's end it is dropped, which undoes what was
+    /// written.
     pub fn give_back(&self, transaction: Box<dyn OpenTransaction>) {
         let mut state = self.lock();
         if matches!(*state, SlotState::InUse) {

@@ -84,4 +84,11 @@ impl Schedule for Bounded {
         }
         text
     }
+
+    fn canonical(&self) -> String {
+        let text =
+            |tick: Option<Tick>| tick.map_or_else(|| "..".to_owned(), |tick| tick.to_string());
+        let (start, end) = (text(self.start), text(self.end));
+        format!("bounded [{}] {start} {end}", self.schedule.canonical())
+    }
 }

@@ -7,8 +7,8 @@ use super::error::ScheduleError;
 use super::length::{length_in_words, parse_length, whole_millis};
 use crate::tick::Tick;
 
-/// Every so often, counted from the Unix epoch (1970-01-01T00:00:00Z), so that all replicas agree on
-/// the ticks without talking, whenever they start.
+/// Every so often, counted from the Unix epoch (1970-01-01T00:00:00Z), so that all replicas agree
+/// on the ticks without talking, whenever they start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::tick::Tick;
 /// ```
 ///
 /// Periods that do not divide a day drift through it: `every 7h` is due at other hours each day. An
-/// hour here is 3,600 seconds and a day 24 hours, whatever clocks on walls do; for times of day in a
-/// zone use [`Cron`](super::Cron).
+/// hour here is 3,600 seconds and a day 24 hours, whatever clocks on walls do; for times of day in
+/// a zone use [`Cron`](super::Cron).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Every {
     period_ms: i64,
@@ -74,8 +74,8 @@ impl Every {
         Ok(Every { phase_ms, ..self })
     }
 
-    /// Reads a period: whole numbers with the units `d`, `h`, `m`, `s`, `ms`, the largest first and each at
-    /// most once, such as `1h30m` or `250ms`.
+    /// Reads a period: whole numbers with the units `d`, `h`, `m`, `s`, `ms`, the largest first and
+    /// each at most once, such as `1h30m` or `250ms`.
     ///
     /// # Errors
     /// [`ScheduleError`] if it cannot be read, or as [`Every::new`].
@@ -106,5 +106,9 @@ impl Schedule for Every {
             0 => format!("every {period}"),
             phase => format!("every {period}, {} later", length_in_words(phase)),
         }
+    }
+
+    fn canonical(&self) -> String {
+        format!("every {}ms phase {}ms", self.period_ms, self.phase_ms)
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::Schedule;
+use super::canonical::joined;
 use super::error::ScheduleError;
 use super::place::Place;
 use super::words::list;
@@ -57,7 +58,8 @@ impl Except {
     /// The most ticks dropped in a row.
     pub const DROPPED_MAX: usize = 100_000;
 
-    /// A schedule with no exception yet. Dates are those of UTC unless [`Except::in_tz`] says otherwise.
+    /// A schedule with no exception yet. Dates are those of UTC unless [`Except::in_tz`] says
+    /// otherwise.
     #[must_use]
     pub fn new(schedule: Arc<dyn Schedule>) -> Except {
         Except {
@@ -195,5 +197,24 @@ impl Schedule for Except {
             self.schedule.describe(),
             exceptions.join("; nor ")
         )
+    }
+
+    fn canonical(&self) -> String {
+        let mut exceptions = Vec::new();
+        if !self.dates.is_empty() {
+            let dates = joined(self.dates.iter());
+            exceptions.push(format!("on {dates} {}", self.place.canonical()));
+        }
+        let range = |range: &Range| format!("from {} before {}", range.start, range.end);
+        exceptions.extend(self.ranges.iter().map(range));
+        let mut schedules: Vec<String> = self
+            .schedules
+            .iter()
+            .map(|schedule| format!("when [{}]", schedule.canonical()))
+            .collect();
+        schedules.sort_unstable();
+        exceptions.extend(schedules);
+        let schedule = self.schedule.canonical();
+        format!("except [{schedule}] {}", exceptions.join("; "))
     }
 }

@@ -10,19 +10,20 @@
 //! | [`Except`] | as another schedule, but for dates, ranges, or the ticks of a third |
 //! | [`Bounded`] | as another schedule, between a start and an end |
 //!
-//! Anything else is one [`Schedule`] of yours away. [`Jitter`] is no schedule: it delays runs, not ticks.
+//! Anything else is one [`Schedule`] of yours away. [`Jitter`] is no schedule: it delays runs, not
+//! ticks.
 //!
 //! # When clocks change
 //! A time zone's clocks are set forward (some local times do not come: a *gap*) and back (some come twice:
 //! a *fold*). `Cron` and `Kron` take this as Vixie's and Debian's cron do, by one rule:
 //!
-//! - **Intervals**, that is expressions whose minutes or hours begin with `*` (in a krontab string also
-//!   `/`, and in its builder a field that is not named or says `every(d)`): due whenever the clock on the
-//!   wall matches. Times in a gap are never due; times in a fold are due both times. So `*/15 * * * *` is
-//!   due every 15 minutes of elapsed time, whatever the clocks do.
-//! - **Times of day**, all others: each local time is due exactly once. One in a gap is due at the first
-//!   instant after the gap, together with all others of that gap; one in a fold is due the first time
-//!   only. So `30 2 * * *` is due every day, once.
+//! - **Intervals**, that is expressions whose minutes or hours begin with `*` (in a krontab string
+//!   also `/`, and in its builder a field that is not named or says `every(d)`): due whenever the
+//!   clock on the wall matches. Times in a gap are never due; times in a fold are due both times.
+//!   So `*/15 * * * *` is due every 15 minutes of elapsed time, whatever the clocks do.
+//! - **Times of day**, all others: each local time is due exactly once. One in a gap is due at the
+//!   first instant after the gap, together with all others of that gap; one in a fold is due the
+//!   first time only. So `30 2 * * *` is due every day, once.
 //!
 //! | in Europe/Paris | 29 March 2026, 02:00 becomes 03:00 | 25 October 2026, 03:00 becomes 02:00 |
 //! |---|---|---|
@@ -32,8 +33,8 @@
 //! | `30 * * * *` | 01:30, 03:30 | 01:30, 02:30 summer time, 02:30 winter time, 03:30 |
 //! | `*/30 2 * * *` | not due | 02:00, 02:30 summer time, 02:00, 02:30 winter time |
 //!
-//! The rule asks how an expression is written, not what it adds up to: hours `0-23` and `0/1` are times of
-//! day. An expression in UTC or at a fixed offset has no such days.
+//! The rule asks how an expression is written, not what it adds up to: hours `0-23` and `0/1` are
+//! times of day. An expression in UTC or at a fixed offset has no such days.
 //!
 //! # Never without end
 //! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error when it is
@@ -41,6 +42,7 @@
 
 mod bounded;
 mod calendar;
+mod canonical;
 mod cron;
 mod error;
 mod every;
@@ -115,8 +117,27 @@ pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     /// The least tick strictly after `after`; `None` when the schedule has ended.
     fn next_after(&self, after: Tick) -> Option<Tick>;
 
-    /// The schedule in plain English, for people: `every 15 minutes`, `at 09:00 on Mondays, Europe/Paris time`.
+    /// The schedule in plain English, for people: `every 15 minutes`, `at 09:00 on Mondays,
+    /// Europe/Paris time`.
     fn describe(&self) -> String;
+
+    /// The schedule as text for programs: all that decides about its ticks, and nothing else.
+    /// Schedules with the same text have the same ticks on every build, and a text never
+    /// changes from one version to the next: a store goes by it to tell [since
+    /// when](crate::lock::TaskState::schedule_since) a task has had its schedule.
+    ///
+    /// Unless overridden, what the schedule [describes](Schedule::describe).
+    ///
+    /// ```
+    /// use sexton_core::schedule::{Cron, Schedule, zone};
+    ///
+    /// let cron = Cron::parse("0 9,18 * * MON-FRI")?.in_tz(zone::parse("Europe/Paris")?)?;
+    /// assert_eq!(cron.canonical(), "cron s=0 m=0 h=9,18 d=* w=1-5 mon=* y=* times-of-day Europe/Paris");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn canonical(&self) -> String {
+        self.describe()
+    }
 }
 
 impl Schedule for Arc<dyn Schedule> {
@@ -127,6 +148,10 @@ impl Schedule for Arc<dyn Schedule> {
     fn describe(&self) -> String {
         (**self).describe()
     }
+
+    fn canonical(&self) -> String {
+        (**self).canonical()
+    }
 }
 
 impl Schedule for Box<dyn Schedule> {
@@ -136,6 +161,10 @@ impl Schedule for Box<dyn Schedule> {
 
     fn describe(&self) -> String {
         (**self).describe()
+    }
+
+    fn canonical(&self) -> String {
+        (**self).canonical()
     }
 }
 

@@ -50,4 +50,8 @@ impl Schedule for Once {
     fn describe(&self) -> String {
         format!("once at {}", self.0)
     }
+
+    fn canonical(&self) -> String {
+        format!("once {}", self.0)
+    }
 }

@@ -1,6 +1,8 @@
-//! From the clock on the wall to instants: what happens when a zone's clocks are set forward or back.
+//! From the clock on the wall to instants: what happens when a zone's clocks are set forward or
+//! back.
 //!
-//! The rule is told in the documentation of [`schedule`](super); this module is the rule's only home.
+//! The rule is told in the documentation of [`schedule`](super); this module is the rule's only
+//! home.
 
 use std::fmt;
 
@@ -60,6 +62,20 @@ impl Place {
         &self.zone
     }
 
+    /// `Europe/Paris`, or its offset if that never changes: `UTC`, `UTC+05:30`.
+    pub(super) fn canonical(&self) -> String {
+        match (self.fixed_ms, self.zone.iana_name()) {
+            (None, Some(name)) => name.to_owned(),
+            (Some(0), _) => "UTC".to_owned(),
+            (Some(ms), _) => {
+                let offset = Offset::from_seconds(ms / 1_000).unwrap_or(Offset::UTC);
+                zone_in_words(&TimeZone::fixed(offset))
+            }
+            // A zone without a name is told by its rules alone.
+            (None, None) => format!("{:?}", self.zone),
+        }
+    }
+
     /// `Europe/Paris time`, `UTC+05:30`.
     pub(super) fn in_words(&self) -> String {
         zone_in_words(&self.zone)
@@ -84,10 +100,10 @@ impl Place {
         }
     }
 
-    /// The least instant, not before `from`, of all that local times of the calendar stand for, where a
-    /// local time that is skipped stands for the instant after the gap, and one that comes twice for
-    /// its first instant. Later local times never stand for earlier instants, so the first that is not
-    /// too early is the least.
+    /// The least instant, not before `from`, of all that local times of the calendar stand for,
+    /// where a local time that is skipped stands for the instant after the gap, and one that comes
+    /// twice for its first instant. Later local times never stand for earlier instants, so the
+    /// first that is not too early is the least.
     fn next_time_of_day<D: DayRule>(&self, calendar: &Calendar<D>, from: i64) -> Option<Tick> {
         // The instant before `from` stands for its own local time or, in the second pass through a
         // fold, for an earlier one; either way that time is dealt with.
@@ -102,7 +118,8 @@ impl Place {
         }
     }
 
-    /// The least instant, not before `from`, at which the clock on the wall shows a time of the calendar.
+    /// The least instant, not before `from`, at which the clock on the wall shows a time of the
+    /// calendar.
     fn next_elapsed<D: DayRule>(&self, calendar: &Calendar<D>, from: i64) -> Option<Tick> {
         let mut from = from;
         loop {
@@ -129,8 +146,8 @@ impl Place {
         self.zone.to_datetime(tick.timestamp()).date()
     }
 
-    /// The last tick before the date after `date` begins; `tick` if that is later, which it can be in a
-    /// fold over midnight.
+    /// The last tick before the date after `date` begins; `tick` if that is later, which it can be
+    /// in a fold over midnight.
     pub(super) fn end_of_date(&self, date: Date, tick: Tick) -> Tick {
         let next = date.tomorrow().ok().and_then(|next| {
             let day = day_of(
@@ -193,8 +210,8 @@ impl Place {
 struct Instant {
     /// Milliseconds since the Unix epoch.
     at: i64,
-    /// No local time before this one stands for an instant that is later than the second pass through
-    /// the fold in which `at` lies, if it lies in one.
+    /// No local time before this one stands for an instant that is later than the second pass
+    /// through the fold in which `at` lies, if it lies in one.
     next_later: Local,
 }
 

@@ -68,4 +68,11 @@ impl Schedule for Union {
         let schedules: Vec<_> = self.0.iter().map(|schedule| schedule.describe()).collect();
         schedules.join("; and ")
     }
+
+    fn canonical(&self) -> String {
+        let mut schedules: Vec<_> = self.0.iter().map(|schedule| schedule.canonical()).collect();
+        // Their order decides nothing.
+        schedules.sort_unstable();
+        format!("union [{}]", schedules.join("; "))
+    }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod conformance;
+mod documents;
 mod equivalence;
 mod held_up;
 mod history;
@@ -17,4 +18,5 @@ mod server;
 mod sorting;
 mod statements;
 mod trouble;
+mod waiting;
 mod wire;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sexton_core::lock::{
     Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    LockManager, Outcome, PauseChange, Settlement, SweepQuery, TaskDefinition, Verdict,
+    LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery, TaskDefinition, Verdict,
 };
 use sexton_core::policy::{Delivery, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
@@ -167,7 +167,8 @@ async fn nothing_is_granted_once_a_pause_has_been_answered() {
     }
 }
 
-/// Claims, settles and enqueues, while at one of its commands something happens. Says whether it came to that command.
+/// Claims, settles and enqueues, while at one of its commands something happens. Says whether it
+/// came to that command.
 async fn live_through(fault: Fault, at: usize) -> bool {
     let server = server();
     let manager = server.manager().await;
@@ -184,6 +185,7 @@ async fn live_through(fault: Fault, at: usize) -> bool {
     let enqueue = Enqueue {
         execution: execution("a", 500),
         concurrency: Concurrency::ONE,
+        deadline: None,
     };
     manager.enqueue(&[enqueue]).await.unwrap();
     let has_happened = server.has_failed();
@@ -228,7 +230,11 @@ async fn a_holder_is_told_of_its_loss_by_a_write() {
     let ours = claim("t", 0, "one");
     let verdicts = claimed(&manager, std::slice::from_ref(&ours)).await;
     let lock = held(&ours, &verdicts[0]);
-    manager.release(std::slice::from_ref(&lock)).await.unwrap();
+    let release = Release {
+        lock: lock.clone(),
+        deadline: None,
+    };
+    manager.release(&[release]).await.unwrap();
     server.commands();
     let settled = manager.settle(&[succeeded(lock)]).await.unwrap().value;
     assert!(
@@ -271,6 +277,7 @@ async fn what_waits_for_ever_leaves_no_room_at_last() {
     let enqueue = |number: i64| Enqueue {
         execution: execution("t", number),
         concurrency: Concurrency::ONE,
+        deadline: None,
     };
     let mut number = 0;
     let refused = loop {
@@ -292,7 +299,7 @@ async fn what_waits_for_ever_leaves_no_room_at_last() {
     assert!(register.to_vec().unwrap().len() < 8 * 1024 * 1024);
     let claim = Claim {
         delivery: Delivery::AtMostOnce,
-        ..claim("t", 5, "one")
+        ..claim("t", 0, "one")
     };
     let verdicts = claimed(&manager, &[claim]).await;
     assert!(
@@ -301,13 +308,15 @@ async fn what_waits_for_ever_leaves_no_room_at_last() {
     );
 }
 
-/// Defines a task anew, while at one of the commands something happens. Says whether it came to that command.
+/// Defines a task again, while at one of the commands something happens. Says whether it came to
+/// that command.
 async fn defined_anew_through(fault: Fault, at: usize) -> bool {
     let server = server();
     let manager = server.manager().await;
     let definition = |schedule: &str| TaskDefinition {
         task: task("t"),
         schedule: schedule.to_owned(),
+        canonical: schedule.to_owned(),
         concurrency: Concurrency::ONE,
         definition: format!("every {schedule}"),
     };

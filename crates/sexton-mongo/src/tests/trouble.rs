@@ -116,7 +116,7 @@ async fn what_runs_is_not_read_where_tasks_are_listed() {
     let [(_, register)] = tasks[0].registers[..] else {
         panic!("{tasks:?}");
     };
-    assert_eq!(register.watermark, batch[0].execution.tick);
+    assert_eq!(register.watermark, Some(batch[0].execution.tick));
     assert_eq!(register.fence.get(), 1);
 }
 
@@ -128,6 +128,7 @@ async fn a_task_of_which_nobody_knows_since_when_can_be_paused_and_read() {
     let definition = TaskDefinition {
         task: task("t"),
         schedule: "at noon".to_owned(),
+        canonical: "at noon".to_owned(),
         concurrency: Concurrency::ONE,
         definition: "{}".to_owned(),
     };

@@ -1,18 +1,13 @@
--- What may be claimed although no schedule brings it up, and what nobody will finish.
+-- What may be claimed although no schedule brings it up, and what waited too long.
 
--- The attempt that a grant of this record would be, if it may be claimed now.
-local function claimable(member, r)
+local function is_paused(member) return call('HEXISTS', PAUSE, task_of(field_of(member))) == 1 end
+
+-- The attempt that a grant of this record would be, if it may be claimed now, or "missed" if it waited
+-- until its deadline had passed. Of a task that is paused nothing is claimed, nor closed as missed.
+local function claimable_or_missed(member, r)
+  if is_too_late(member, r) then return not is_paused(member) and 'missed' or nil end
   local attempt = attempt_open(r)
   if not attempt then return nil end
-  local field = field_of(member)
-  if r.overlap ~= 'allow' and overlaps(lane_of(field), member) then return nil end
-  if call('HEXISTS', PAUSE, task_of(field)) == 1 then return nil end
-  return attempt
-end
-
-local function is_present(instance)
-  local text = call('HGET', INST, instance)
-  if not text then return false end
-  local seen, presence = match(text, '^(%-?%d+)\t(%d+)\t')
-  return tonumber(seen) + tonumber(presence) > now
+  if r.overlap ~= 'allow' and overlaps(lane_of(field_of(member)), member) then return nil end
+  return not is_paused(member) and attempt or nil
 end

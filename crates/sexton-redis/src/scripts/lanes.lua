@@ -12,11 +12,9 @@ local function attempt_open(r)
   return attempt
 end
 
-local function is_leased_now(r)
-  return r.state == 'running' and r.lease ~= '' and tonumber(r.lease) > now
-end
+local function is_leased_now(r) return r.lease ~= '' and tonumber(r.lease) > now end
 
--- What is queued or runs under a lease of one (task, index), the oldest first, as
+-- What runs under a lease of one (task, index), be the lease over or not, the oldest first, as
 -- { { member, record }, … }.
 local function lane_of(field)
   local members = call('ZRANGEBYLEX', LANE, '[' .. field .. '\t', '(' .. field .. '\n')

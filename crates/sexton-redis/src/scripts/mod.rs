@@ -21,20 +21,24 @@ const PRELUDE: &str = include_str!("prelude.lua");
 const RECORDS: &str = include_str!("records.lua");
 const LANES: &str = include_str!("lanes.lua");
 const HELD: &str = include_str!("held.lua");
+const WAITING: &str = include_str!("waiting.lua");
 const CLAIMABLE: &str = include_str!("claimable.lua");
 
-/// What most batches do without is made only where it is needed: making it takes longer than a claim.
-const DECIDE_ON_DEMAND: [&str; 5] = [
+/// What most batches do without is made only where it is needed: making it takes longer than a
+/// claim.
+const DECIDE_ON_DEMAND: [&str; 6] = [
     "local function make_decide()\n",
     RECORDS,
     LANES,
+    WAITING,
     include_str!("decide.lua"),
     "return decide\nend\n",
 ];
-const SETTLE_ON_DEMAND: [&str; 6] = [
+const SETTLE_ON_DEMAND: [&str; 7] = [
     "local function make_settle()\n",
     RECORDS,
     LANES,
+    WAITING,
     HELD,
     include_str!("settle_one.lua"),
     "return settle\nend\n",
@@ -60,14 +64,14 @@ macro_rules! scripts {
 }
 
 scripts! {
-    RENEW = [LANES, HELD], "renew.lua";
-    RELEASE = [LANES, HELD], "release.lua";
+    RENEW = [HELD], "renew.lua";
+    RELEASE = [LANES, WAITING, HELD], "release.lua";
     CONSUME = [], "consume.lua";
     ENQUEUE = [], "enqueue.lua";
     REQUEST_CANCEL = [], "request_cancel.lua";
     OPEN = [], "open.lua";
-    SWEEP = [LANES, CLAIMABLE], "sweep.lua";
-    HEARTBEAT = [LANES, CLAIMABLE], "heartbeat.lua";
+    SWEEP = [LANES, WAITING, CLAIMABLE], "sweep.lua";
+    HEARTBEAT = [LANES, WAITING, CLAIMABLE], "heartbeat.lua";
     LEAVE = [], "leave.lua";
     INSTANCES = [], "instances.lua";
     DEFINE = [], "define.lua";

@@ -41,8 +41,10 @@ local function task_of(field) return sub(field, 1, -6) end
 -- 32 digits of the claim id, then 8 bytes of when it was granted, 4 of the concurrency, and the
 -- instance. LIVE names the (task, index) of such registers.
 local REGISTER = '>i8i8'
+-- The watermark where there is none: nothing was granted there but what was triggered.
+local NO_MARK = -1e16
 local function read_register(text)
-  if not text then return -1e16, 0 end
+  if not text then return NO_MARK, 0 end
   local mark, fence = unpack_from(REGISTER, text)
   return mark, fence
 end

@@ -9,25 +9,27 @@ local function field_of(member) return sub(member, 1, is_before_1970(member) and
 
 local NO_TAIL = '-\t-\t'
 local RECORD = '^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)'
-  .. '\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$'
+  .. '\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$'
 
 local function read_record(text)
   local r = {}
   r.state, r.reason, r.claim, r.fence, r.attempt, r.lease, r.cancel, r.granted, r.delivery,
-    r.overlap, r.concurrency, r.started, r.finished, r.instance, r.tail = match(text, RECORD)
+    r.overlap, r.concurrency, r.started, r.finished, r.instance, r.origin, r.deadline, r.former,
+    r.tail = match(text, RECORD)
   return r
 end
 
 local function write_record(r)
   return table.concat({ r.state, r.reason, r.claim, r.fence, r.attempt, r.lease, r.cancel,
-    r.granted, r.delivery, r.overlap, r.concurrency, r.started, r.finished, r.instance, r.tail },
-    '\t')
+    r.granted, r.delivery, r.overlap, r.concurrency, r.started, r.finished, r.instance, r.origin,
+    r.deadline, r.former, r.tail }, '\t')
 end
 
 local function blank_record(state, reason, concurrency)
   return { state = state, reason = reason, claim = '', fence = '0', attempt = '', lease = '',
     cancel = '0', granted = now_text, delivery = 'at_most_once', overlap = 'allow',
-    concurrency = concurrency, started = '', finished = '', instance = '', tail = NO_TAIL }
+    concurrency = concurrency, started = '', finished = '', instance = '', origin = 'scheduled',
+    deadline = '', former = '', tail = NO_TAIL }
 end
 
 -- Such a run as a record. Once a later one has taken its place in the register it stands in RUN, as
@@ -41,7 +43,7 @@ local function read_run(text)
 end
 local function run_of_register(text) return read_run(sub(text, 9)) end
 
--- Writes a register anew. A run that stood in it goes on in RUN.
+-- Writes a register. A run that stood in it moves to RUN.
 local function write_register(field, was, mark, fence)
   if was and has_run(was) then
     local tick = read_register(was)
@@ -51,11 +53,16 @@ local function write_register(field, was, mark, fence)
   call('HSET', REG, field, pack(REGISTER, mark, fence))
 end
 
+-- The watermark may have passed all that was ahead of it.
+local function pass_ahead(field, mark)
+  local ahead = call('ZSCORE', AHEAD, field)
+  if ahead and tonumber(ahead) <= mark then call('ZREM', AHEAD, field) end
+end
+
 -- Which of the lists a record stands in.
 local function class_of(r)
   if r.state == 'running' then return r.lease == '' and 'bare' or 'leased' end
-  if r.state == 'waiting' then return r.reason == 'overlap' and 'queued' or 'waiting' end
-  return 'over'
+  return r.state == 'waiting' and 'waiting' or 'over'
 end
 
 local function unlist(member, class)
@@ -66,10 +73,10 @@ local function unlist(member, class)
     call('SREM', LIVE, field)
   elseif class == 'bare' then call('ZREM', BARE, member)
   elseif class == 'over' then call('ZREM', HIST, member)
+  elseif class == 'waiting' then call('ZREM', WAIT, member)
   elseif class then
-    if class ~= 'leased' then call('ZREM', WAIT, member) end
-    if class ~= 'waiting' then call('ZREM', LANE, member) end
-    if class == 'leased' then call('ZREM', WAKE, member) end
+    call('ZREM', LANE, member)
+    call('ZREM', WAKE, member)
   end
 end
 
@@ -85,10 +92,7 @@ local function save(member, r, was)
     if class == 'bare' then
       call('ZADD', BARE, int(math.max(tonumber(r.granted), tick_of(member) * 1000)), member)
     elseif class == 'over' then call('ZADD', HIST, int(-tick_of(member)), member)
-    else
-      call('ZADD', WAIT, 0, member)
-      if class == 'queued' then call('ZADD', LANE, 0, member) end
-    end
+    else call('ZADD', WAIT, 0, member) end
   end
   if r.cancel == '1' then
     if r.state == 'running' then call('HSET', CANCEL, member, r.instance)

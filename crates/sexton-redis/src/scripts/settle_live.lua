@@ -24,13 +24,13 @@ local function settle_live(i, at, text)
   recs[n + 1] = member
   recs[n + 2] = ARGV[at + 3] .. '\t\t' .. claim .. '\t' .. fence_text .. '\t1\t\t0\t' .. granted_text
     .. '\tat_most_once\tallow\t' .. concurrency .. '\t' .. ARGV[at + 4] .. '\t' .. ARGV[at + 5] .. '\t'
-    .. sub(text, rest) .. '\t' .. ARGV[at + 6]
+    .. sub(text, rest) .. '\tscheduled\t\t\t' .. ARGV[at + 6]
   return ''
 end
 
 local answers = { now_text }
 local texts = {}
-if count > 0 and ARGV[2] == '1' and not has_lanes then
+if count > 0 and ARGV[2] == '1' then
   texts = call('HMGET', REG, unpack(ARGV, FIELD + 1, FIELD + count))
 end
 for i = 1, count do

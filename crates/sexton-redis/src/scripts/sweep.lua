@@ -1,7 +1,14 @@
--- Looks at members and closes what is lost. ARGV: when a grant without a lease is abandoned in µs, the
--- members. Answers the clock, then two values for each: its concurrency, and the attempt that a grant
--- would be, "lost", or nothing.
+-- Looks at members, and closes what is lost or missed. ARGV: when a grant without a lease is abandoned in
+-- µs, "1" to close and "0" to look only, the members. Answers the clock, then two values for each: its
+-- concurrency, and the attempt that a grant would be, "missed", "lost", or nothing.
 local oldest = now - tonumber(ARGV[1])
+
+local function is_present(instance)
+  local text = call('HGET', INST, instance)
+  if not text then return false end
+  local seen, presence = match(text, '^(%-?%d+)\t(%d+)\t')
+  return tonumber(seen) + tonumber(presence) > now
+end
 
 local function is_lost(member, r)
   if r.state ~= 'running' then return false end
@@ -19,26 +26,27 @@ local function because(r)
   return holder .. ' stopped renewing its lease in attempt ' .. r.attempt .. ' of ' .. attempts_max(r)
 end
 
-local answers, lost = { now_text }, {}
-for at = 2, #ARGV do
-  local member = ARGV[at]
-  local r, class = fetch(member)
-  local attempt = r and claimable(member, r)
-  local found = attempt and int(attempt) or r and is_lost(member, r) and 'lost' or ''
-  if found == 'lost' then lost[#lost + 1] = { member, r, class } end
-  answers[#answers + 1] = r and r.concurrency or ''
-  answers[#answers + 1] = found
-end
-for _, one in ipairs(lost) do
-  local member, r, class = one[1], one[2], one[3]
+local function close_as_lost(member, r, class)
+  if r.lease ~= '' then extend_deadlines(member, tonumber(r.lease)) end
   local why = because(r)
   r.state, r.finished, r.lease = r.cancel == '1' and 'cancelled' or 'lost', now_text .. '000', ''
   r.tail = #why .. '\t-\t' .. why
   save(member, r, class)
 end
--- What the watermark has passed by now is found without this.
-for _, member in ipairs(call('SRANDMEMBER', AHEAD, 100)) do
-  local mark = read_register(call('HGET', REG, field_of(member)))
-  if tick_of(member) <= mark then call('SREM', AHEAD, member) end
+
+local answers, missed, lost = { now_text }, {}, {}
+for at = 3, #ARGV do
+  local member = ARGV[at]
+  local r, class = fetch(member)
+  local found = r and (claimable_or_missed(member, r) or is_lost(member, r) and 'lost')
+  if found == 'missed' then missed[#missed + 1] = { member, r, class } end
+  if found == 'lost' then lost[#lost + 1] = { member, r, class } end
+  answers[#answers + 1] = r and r.concurrency or ''
+  answers[#answers + 1] = tostring(found or '')
+end
+-- The missed ones first: what is too late has no more time from the end of what is lost.
+if ARGV[2] == '1' then
+  for _, one in ipairs(missed) do close_as_missed(unpack(one)) end
+  for _, one in ipairs(lost) do close_as_lost(unpack(one)) end
 end
 return answers

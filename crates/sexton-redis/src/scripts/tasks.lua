@@ -14,7 +14,7 @@ local function tell(task)
     for i, text in ipairs(call('HMGET', REG, unpack(fields))) do
       local mark, fence = read_register(text)
       add(fields[i])
-      add(text_of_tick(mark) .. ' ' .. int(fence))
+      add((mark == NO_MARK and '' or text_of_tick(mark)) .. ' ' .. int(fence))
     end
   end
 end

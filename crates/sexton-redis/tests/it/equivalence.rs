@@ -1,17 +1,19 @@
-//! Given the same calls at the same times, a server answers as the memory manager does, whatever the calls are.
+//! Given the same calls at the same times, a server answers as the memory manager does, whatever
+//! the calls are.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sexton_core::clock::ManualClock;
 use sexton_core::lock::{
     Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    InstanceReport, LockManager, Outcome, PauseChange, Reason, Renewal, Retention, Settlement,
-    SweepQuery, TaskDefinition, TaskQuery,
+    InstanceReport, LockManager, Outcome, PauseChange, Reason, Release, Renewal, Retention,
+    Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
@@ -33,14 +35,14 @@ fn instance(name: &str) -> InstanceId {
 }
 
 const TASKS: [&str; 3] = ["a", "b \"'%[é", "c"];
-const INSTANCES: [&str; 2] = ["one", "two"];
+const INSTANCES: [&str; 3] = ["one", "two", "three"];
 
 #[derive(Debug, Clone)]
 enum Step {
     Claim(Vec<Claim>),
     Renew(Vec<Renewal>),
     Settle(Vec<Settlement>),
-    Release(Vec<HeldLock>),
+    Release(Vec<Release>),
     Consume(Vec<Consumption>),
     Enqueue(Vec<Enqueue>),
     Cancel(Execution),
@@ -56,11 +58,19 @@ enum Step {
 }
 
 fn execution() -> impl Strategy<Value = Execution> {
-    (0..TASKS.len(), 1_u64..=2, 0_i64..6).prop_map(|(name, index, tick)| Execution {
+    // Much of it is about one (task, index), so that several of its ticks run and wait.
+    let field = prop_oneof![2 => Just((0, 1)), 1 => (0..TASKS.len(), 1_u64..=2)];
+    (field, 0_i64..6).prop_map(|((name, index), tick)| Execution {
         task: task(TASKS[name]),
         index: ConcurrencyIndex::new(index).unwrap(),
         tick: Tick::from_millis(NOON_MS + tick * 250).unwrap(),
     })
+}
+
+/// None, one that has passed, or one that a few waits make pass.
+fn deadline() -> impl Strategy<Value = Option<Timestamp>> {
+    prop::option::weighted(0.8, -200_000_i64..1_800_000)
+        .prop_map(|us| us.map(|us| Timestamp::from_microsecond(NOON_MS * 1_000 + us).unwrap()))
 }
 
 fn two() -> Concurrency {
@@ -84,8 +94,8 @@ fn claim() -> impl Strategy<Value = Claim> {
     ];
     let placement = prop_oneof![Just(Placement::Race), Just(Placement::Distinct)];
     let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..600);
-    (execution(), delivery, overlap, placement, who).prop_map(
-        |(execution, delivery, overlap, placement, (who, id, lease_ms))| Claim {
+    (execution(), delivery, overlap, placement, who, deadline()).prop_map(
+        |(execution, delivery, overlap, placement, (who, id, lease_ms), deadline)| Claim {
             execution,
             concurrency: two(),
             claim_id: ClaimId::from_u128(id),
@@ -94,12 +104,15 @@ fn claim() -> impl Strategy<Value = Claim> {
             overlap,
             placement,
             lease: Lease::new(Duration::from_millis(lease_ms)).unwrap(),
+            deadline,
         },
     )
 }
 
+/// [`Fence::NONE`] stands for one that is held when its step comes: see [`with_held_locks`].
 fn lock() -> impl Strategy<Value = HeldLock> {
-    (execution(), 0_u128..4, 1_u64..4).prop_map(|(execution, id, fence)| HeldLock {
+    let fence = prop_oneof![3 => Just(0), 1 => 1_u64..4];
+    (execution(), 0_u128..4, fence).prop_map(|(execution, id, fence)| HeldLock {
         execution,
         claim_id: ClaimId::from_u128(id),
         fence: Fence::new(fence),
@@ -134,12 +147,22 @@ fn report() -> impl Strategy<Value = InstanceReport> {
 }
 
 fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
-    let one = (0..TASKS.len(), 1_u64..3).prop_map(|(name, concurrency)| TaskDefinition {
-        task: task(TASKS[name]),
-        schedule: "at noon".to_owned(),
-        concurrency: Concurrency::new(concurrency).unwrap(),
-        definition: format!("{{\"concurrency\": {concurrency}}}"),
-    });
+    let texts = prop_oneof![
+        Just(("at noon", "once 12:00")),
+        Just(("at noon\t", "once\t12:00")),
+        Just(("twelve", "once 12:00")),
+        Just(("", ""))
+    ];
+    let one = (0..TASKS.len(), 1_u64..3, texts);
+    let one = one.prop_map(
+        |(name, concurrency, (schedule, canonical))| TaskDefinition {
+            task: task(TASKS[name]),
+            schedule: schedule.to_owned(),
+            canonical: canonical.to_owned(),
+            concurrency: Concurrency::new(concurrency).unwrap(),
+            definition: format!("{{\"concurrency\": {concurrency}}}"),
+        },
+    );
     prop::collection::vec(one, 0..3)
 }
 
@@ -184,10 +207,12 @@ fn step() -> impl Strategy<Value = Step> {
             reason: Reason::ALL[reason],
             instance: instance("one"),
         });
-    let enqueue = execution().prop_map(|execution| Enqueue {
+    let enqueue = (execution(), deadline()).prop_map(|(execution, deadline)| Enqueue {
         execution,
         concurrency: two(),
+        deadline,
     });
+    let release = (lock(), deadline()).prop_map(|(lock, deadline)| Release { lock, deadline });
     let renewal = (lock(), 100_u64..600).prop_map(|(lock, ms)| Renewal {
         lock,
         lease: Lease::new(Duration::from_millis(ms)).unwrap(),
@@ -224,12 +249,12 @@ fn step() -> impl Strategy<Value = Step> {
         },
     );
     prop_oneof![
-        8 => prop::collection::vec(claim(), 0..5).prop_map(Step::Claim),
+        12 => prop::collection::vec(claim(), 0..5).prop_map(Step::Claim),
         2 => prop::collection::vec(renewal, 0..4).prop_map(Step::Renew),
         3 => prop::collection::vec(settlement(), 0..4).prop_map(Step::Settle),
-        2 => prop::collection::vec(lock(), 0..4).prop_map(Step::Release),
+        3 => prop::collection::vec(release, 0..4).prop_map(Step::Release),
         1 => prop::collection::vec(consumption, 0..3).prop_map(Step::Consume),
-        1 => prop::collection::vec(enqueue, 0..3).prop_map(Step::Enqueue),
+        3 => prop::collection::vec(enqueue, 0..3).prop_map(Step::Enqueue),
         2 => execution().prop_map(Step::Cancel),
         2 => sweep.prop_map(Step::Sweep),
         2 => report().prop_map(Step::Heartbeat),
@@ -241,6 +266,36 @@ fn step() -> impl Strategy<Value = Step> {
         1 => retention.prop_map(Step::Prune),
         4 => (1_u64..400).prop_map(Step::Wait),
     ]
+}
+
+/// The step with locks that are held now where it leaves them open.
+async fn with_held_locks(mut step: Step, manager: &MemoryLockManager) -> Step {
+    let locks: Vec<&mut HeldLock> = match &mut step {
+        Step::Renew(batch) => batch.iter_mut().map(|renewal| &mut renewal.lock).collect(),
+        Step::Settle(batch) => batch
+            .iter_mut()
+            .map(|settlement| &mut settlement.lock)
+            .collect(),
+        Step::Release(batch) => batch.iter_mut().map(|release| &mut release.lock).collect(),
+        _ => return step,
+    };
+    let running = HistoryQuery {
+        states: vec![ExecutionState::Running],
+        ..everything()
+    };
+    let held = manager.history(&running).await.unwrap().value;
+    for lock in locks.into_iter().filter(|lock| lock.fence == Fence::NONE) {
+        let drawn = usize::try_from(lock.claim_id.as_u128()).unwrap();
+        let record = held.iter().cycle().nth(drawn);
+        if let Some((record, id)) = record.and_then(|record| Some((record, record.claim_id?))) {
+            *lock = HeldLock {
+                execution: record.execution.clone(),
+                claim_id: id,
+                fence: record.fence,
+            };
+        }
+    }
+    step
 }
 
 /// What a manager answers, to be compared. `Wait` is the clocks' affair.
@@ -269,19 +324,22 @@ async fn answer(manager: &dyn LockManager, step: &Step) -> String {
     }
 }
 
+fn everything() -> HistoryQuery {
+    HistoryQuery {
+        limit: 1_000,
+        ..HistoryQuery::default()
+    }
+}
+
 /// Everything that can be seen of a store.
 async fn whole(manager: &dyn LockManager) -> String {
     let page = TaskQuery::Page {
         after: None,
         limit: 1_000,
     };
-    let everything = HistoryQuery {
-        limit: 1_000,
-        ..HistoryQuery::default()
-    };
     format!(
         "{:#?}\n{:#?}\n{:#?}",
-        manager.history(&everything).await,
+        manager.history(&everything()).await,
         manager.tasks(&page).await,
         manager.instances().await,
     )
@@ -299,13 +357,90 @@ async fn compare(server: &Server, number: u32, steps: &[Step]) -> Result<(), Tes
         if let Step::Wait(ms) = step {
             clock.advance(Duration::from_millis(*ms));
         }
-        let expected = answer(&memory, step).await;
-        let found = answer(&redis, step).await;
+        let step = with_held_locks(step.clone(), &memory).await;
+        let expected = answer(&memory, &step).await;
+        let found = answer(&redis, &step).await;
         prop_assert_eq!(expected, found, "step {}: {:?}", number, step);
     }
     let (expected, found) = (whole(&memory).await, whole(&redis).await);
     prop_assert_eq!(expected, found, "at the end");
     Ok(())
+}
+
+/// Steps that are not drawn.
+fn compare_all(series: &[Vec<Step>]) {
+    if crate::server::is_declared_absent() {
+        return;
+    }
+    let runtime = runtime();
+    let server = runtime.block_on(Server::start_with(&["--appendonly", "no"]));
+    for (number, steps) in (0..).zip(series) {
+        let compared = runtime.block_on(compare(&server, number, steps));
+        compared.unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
+fn at(ms: i64) -> Execution {
+    Execution {
+        task: task("a"),
+        index: ConcurrencyIndex::ONE,
+        tick: Tick::from_millis(NOON_MS + ms).unwrap(),
+    }
+}
+
+fn claim_at(ms: i64, id: u128) -> Claim {
+    let mut claim = Claim::new(at(ms), two(), instance(&format!("instance {id}")));
+    claim.claim_id = ClaimId::from_u128(id);
+    claim
+}
+
+#[test]
+fn more_waits_than_is_looked_at_once() {
+    let enqueue = |ms: i64, deadline: i64| Enqueue {
+        execution: at(ms),
+        concurrency: two(),
+        deadline: Some(Tick::from_millis(NOON_MS + deadline).unwrap().timestamp()),
+    };
+    let all_but_two = (0..23).map(|ms| enqueue(ms, -1)).collect();
+    let mut newest = claim_at(100, 1);
+    newest.overlap = Overlap::QueueOne;
+    compare_all(&[vec![
+        Step::Enqueue(all_but_two),
+        Step::Claim(vec![newest]),
+        Step::Enqueue(vec![enqueue(40, 60), enqueue(50, 60)]),
+        Step::Claim(vec![claim_at(101, 2), claim_at(40, 3), claim_at(50, 4)]),
+        Step::Claim(vec![claim_at(101, 5)]),
+    ]]);
+}
+
+#[test]
+fn an_execution_that_many_lost_names_the_last_of_them() {
+    let lease = Duration::from_millis(100);
+    let attempt = |id: u128| {
+        let mut claim = claim_at(0, id);
+        claim.placement = Placement::Distinct;
+        claim.lease = Lease::new(lease).unwrap();
+        claim.delivery = Delivery::AtLeastOnce {
+            attempts_max: NonZeroU32::new(100).unwrap(),
+        };
+        [Step::Claim(vec![claim]), Step::Wait(100)]
+    };
+    let lost = (0..40).flat_map(attempt);
+    // They have held it, so they get no other index, but for those that are not named any more.
+    let other = |id: u128| {
+        let mut claim = claim_at(0, id);
+        claim.execution.index = ConcurrencyIndex::new(2).unwrap();
+        claim.placement = Placement::Distinct;
+        Step::Claim(vec![claim])
+    };
+    compare_all(&[lost
+        .chain([other(39), other(20), other(8), other(6)])
+        .collect()]);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap()
 }
 
 /// A failing case is printed whole, shrunk; PROPTEST_RNG_SEED steers it.
@@ -314,10 +449,7 @@ fn a_server_answers_as_memory_does() {
     if crate::server::is_declared_absent() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let server = runtime.block_on(Server::start_with(&["--appendonly", "no"]));
     let mut runner = TestRunner::new(Config {
         cases: 128,
@@ -325,7 +457,7 @@ fn a_server_answers_as_memory_does() {
         ..Config::default()
     });
     let number = Cell::new(0);
-    let steps = prop::collection::vec(step(), 1..60);
+    let steps = prop::collection::vec(step(), 1..100);
     let tested = runner.run(&steps, |steps| {
         number.set(number.get() + 1);
         runtime.block_on(compare(&server, number.get(), &steps))

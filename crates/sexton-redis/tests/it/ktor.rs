@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Capability, Claim, ClaimLead, Denial, Execution, HeldLock, LockManager, Verdict,
+    Capability, Claim, ClaimLead, Denial, Execution, HeldLock, LockManager, Release, Verdict,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
@@ -99,7 +99,11 @@ async fn what_is_given_back_is_theirs_to_take() {
         claim_id: sexton_core::name::ClaimId::random(),
         fence: Fence::NONE,
     };
-    manager.release(&[lock]).await.unwrap();
+    let deadline = None;
+    manager
+        .release(&[Release { lock, deadline }])
+        .await
+        .unwrap();
     assert!(kotlin(&mut client, &ours).await);
 }
 

@@ -13,6 +13,7 @@ mod cluster;
 mod cluster_server;
 mod conformance;
 mod connecting;
+mod deadlines;
 mod equivalence;
 mod failover;
 mod faults;

@@ -34,9 +34,10 @@ use sexton_core::lock::stored::{Defining, Definitions};
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
     e.claim_id, e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, \
     e.lease_until_ms, e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, \
-    e.error, e.output";
-/// The database's clock in whole milliseconds, rounded down, whatever the session's time zone is. It stands still during a statement,
-/// at its beginning: what was found then to last or to be too early was so.
+    e.error, e.output, e.origin, e.deadline_ms, e.former_holders";
+/// The database's clock in whole milliseconds, rounded down, whatever the session's time zone is.
+/// It stands still during a statement, at its beginning: what was found then to last or to be too
+/// early was so.
 const CLOCK_MS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000";
 /// The first row of a look at the tables: the clock, and whether nothing can be written.
 const CLOCK_PART: &str = "\
@@ -44,7 +45,8 @@ const CLOCK_PART: &str = "\
         IF(CAST(@@GLOBAL.read_only AS CHAR) IN ('0', 'OFF'), 0, 1) AS version, \
         {clock_ms} AS tick_ms, NULL AS task, NULL AS c4, NULL AS c5, NULL AS c6, NULL AS c7, NULL AS c8, \
         NULL AS c9, NULL AS c10, NULL AS c11, NULL AS c12, NULL AS c13, NULL AS c14, NULL AS c15, \
-        NULL AS c16, NULL AS c17, NULL AS c18, NULL AS c19, NULL AS c20, NULL AS c21";
+        NULL AS c16, NULL AS c17, NULL AS c18, NULL AS c19, NULL AS c20, NULL AS c21, \
+        NULL AS c22, NULL AS c23, NULL AS c24";
 const TASK_OF_LIST: &str =
     "task VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.task'";
 const INDEX_OF_LIST: &str = "concurrency_index INT PATH '$.concurrency_index'";
@@ -55,7 +57,8 @@ pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; 
 /// With a mark, to be found at the end.
 const BEGIN_FOR_HANDLER: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     START TRANSACTION; SAVEPOINT sexton_run";
-/// For rows and for tables, and the time zone of `TIMESTAMP`s. Variables of the session's keep what was there before, for [`DEPART`].
+/// For rows and for tables, and the time zone of `TIMESTAMP`s. Variables of the session's keep what
+/// was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
     SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
@@ -156,7 +159,8 @@ impl Dialect for MySql {
         pool.begin_with(BEGIN_FOR_HANDLER).await
     }
 
-    /// A deadlock ends the whole transaction, and what follows it would commit by itself; so do DDL and `COMMIT`. The savepoint is gone then.
+    /// A deadlock ends the whole transaction, and what follows it would commit by itself; so do DDL
+    /// and `COMMIT`. The savepoint is gone then.
     async fn is_as_begun(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
         let released = sqlx::raw_sql("RELEASE SAVEPOINT sexton_run");
         match released.execute(connection).await {

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use sexton_core::lock::{Execution, ExecutionRecord, Reason};
+use sexton_core::lock::{Execution, ExecutionRecord, Origin, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Tick};
 
-use crate::record_row::{fence_column, millis};
+use crate::record_row::{fence_column, former_holders_column, millis};
 use crate::server::ktor::dialect::Row;
 use crate::server::loaded::{Loaded, Pair};
 use sexton_core::lock::stored::{Defining, delivery_word, overlap_word};
@@ -34,6 +34,10 @@ struct Item<'i> {
     definition: Option<&'i str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     known_since_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canonical: Option<&'i str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_since_ms: Option<i64>,
 }
 
 /// A record as its columns.
@@ -68,6 +72,12 @@ struct RecordItem<'r> {
     error: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former_holders: Option<String>,
 }
 
 /// A number of 128 bits in hexadecimal digits, which JSON can carry.
@@ -123,6 +133,8 @@ pub(super) fn of_definitions(definitions: &[&Defining]) -> String {
         concurrency: Some(new.definition.concurrency.get()),
         definition: Some(&new.definition.definition),
         known_since_ms: new.known_since.map(millis),
+        canonical: Some(&new.definition.canonical),
+        schedule_since_ms: new.schedule_since.map(millis),
         ..Item::default()
     }))
 }
@@ -138,7 +150,9 @@ pub(super) fn of_registers<'p>(
             task: pair.0.as_str(),
             concurrency_index: Some(pair.1.get()),
             version: Some(loaded.version(pair)),
-            watermark_ms: register.map(|register| register.watermark.as_millis()),
+            watermark_ms: register
+                .and_then(|register| register.watermark)
+                .map(Tick::as_millis),
             fence: Some(register.map_or(0, |register| fence_column(register.fence))),
             ..Item::default()
         }
@@ -178,6 +192,9 @@ pub(super) fn record_item(record: &ExecutionRecord) -> String {
         finished_at_ms: record.finished_at.map(millis),
         error: record.error.as_deref(),
         output: record.output.as_deref(),
+        origin: (record.origin != Origin::Scheduled).then(|| record.origin.as_str()),
+        deadline_ms: record.deadline.map(millis),
+        former_holders: former_holders_column(record),
     };
     serde_json::to_string(&item).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
-use sexton_core::lock::{ExecutionRecord, Pause, Register};
+use sexton_core::lock::{ExecutionRecord, Pause};
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{MySql, Row};
@@ -11,7 +11,7 @@ use sqlx::{MySql, Row};
 use super::MySqlLockManager as Manager;
 use super::lists;
 use super::sql::Bound;
-use crate::record_row::{RecordRow, concurrency_index, fence, instance_id, task_name, tick};
+use crate::record_row::{RecordRow, concurrency_index, instance_id, register, task_name, tick};
 use crate::server::dialect::{Candidates, CandidatesPage};
 use crate::server::error::{Outage, Trouble};
 use crate::server::loaded::{Loaded, Pair};
@@ -35,6 +35,7 @@ pub(super) async fn load(
         Bound::Text(&open),
         Bound::Text(&ticks),
         Bound::Text(&pauses),
+        Bound::Number(wanted.waiting.into()),
     ]);
     read_all(connection, query).await
 }
@@ -120,14 +121,8 @@ fn put_register(loaded: &mut Loaded, row: &MySqlRow) -> Result<(), Trouble> {
         task_name(row.try_get_unchecked(TASK)?)?,
         concurrency_index(row.try_get_unchecked(INDEX)?)?,
     );
-    let watermark_ms: Option<i64> = row.try_get_unchecked(TICK)?;
-    let register = match watermark_ms {
-        Some(watermark_ms) => Some(Register {
-            watermark: tick(watermark_ms)?,
-            fence: fence(row.try_get_unchecked(FENCE)?)?,
-        }),
-        None => None,
-    };
+    let watermark_ms = row.try_get_unchecked(TICK)?;
+    let register = register(watermark_ms, row.try_get_unchecked(FENCE)?)?;
     loaded.put_register(pair, row.try_get_unchecked(VERSION)?, register);
     Ok(())
 }
@@ -169,6 +164,9 @@ pub(super) fn read_record(row: &MySqlRow, first: usize) -> Result<ExecutionRecor
         finished_at_ms: row.try_get_unchecked(first + 17)?,
         error: row.try_get_unchecked(first + 18)?,
         output: row.try_get_unchecked(first + 19)?,
+        origin: row.try_get_unchecked(first + 20)?,
+        deadline_ms: row.try_get_unchecked(first + 21)?,
+        former_holders: row.try_get_unchecked(first + 22)?,
     };
     Ok(columns.to_record()?)
 }

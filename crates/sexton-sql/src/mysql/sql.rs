@@ -1,6 +1,8 @@
-//! Every statement there is, with the tables' names in it. All of them stand here and in the folder `sql` beside this file.
+//! Every statement there is, with the tables' names in it. All of them stand here and in the folder
+//! `sql` beside this file.
 //!
-//! They are written with `$1` and so on for what is bound, as PostgreSQL has it; what MySQL is sent has `?` in each place.
+//! They are written with `$1` and so on for what is bound, as PostgreSQL has it; what MySQL is sent
+//! has `?` in each place.
 
 use std::sync::Arc;
 
@@ -32,7 +34,8 @@ impl Statement {
         Statement::marked(&names.fill(&uncommented(template)))
     }
 
-    /// A statement about a table that is not ours: with every `{word}` put in its place, those of `names` last, in which a `$` is a `$`.
+    /// A statement about a table that is not ours: with every `{word}` put in its place, those of
+    /// `names` last, in which a `$` is a `$`.
     pub(super) fn filled(
         template: &str,
         pieces: &[(&str, &str)],
@@ -116,10 +119,14 @@ const LEASE_OVER: &str = "e.lease_until_ms <= {clock_ms} AND e.phase IN (1, 3) \
     AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
         WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
 
-/// The columns of a list of records that hold long texts: a list without any is read without them, and so in memory.
-const TEXT_COLUMNS: &str = ", \
+/// The columns of a list of records that plain ones are not given. Some hold long texts: a list
+/// without them is read in memory.
+const OTHER_COLUMNS: &str = ", \
+    origin VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.origin' DEFAULT 'scheduled' ON EMPTY, \
+    deadline_ms BIGINT PATH '$.deadline_ms', \
     error MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.error', \
-    output MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.output'";
+    output MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.output', \
+    former_holders TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.former_holders'";
 
 /// All of them.
 #[derive(Debug)]
@@ -130,7 +137,7 @@ pub struct Sql {
     pub(super) store_registers: Statement,
     pub(super) kept: Statement,
     pub(super) store_records: Statement,
-    pub(super) store_records_without_texts: Statement,
+    pub(super) store_records_plain: Statement,
     pub(super) sweep_open: Statement,
     pub(super) sweep_waiting: Statement,
     pub(super) sweep_lease_over: Statement,
@@ -166,10 +173,10 @@ impl Sql {
                 .replace("{only_f}", &only.replace("{alias}", "f"));
             new(&template)
         };
-        let records = |texts: &str, columns: &str| {
+        let records = |others: &str, columns: &str| {
             let template = include_str!("sql/store_records.sql")
-                .replace("{texts_of_list}", texts)
-                .replace("{text_columns_of_list}", columns);
+                .replace("{others_of_list}", others)
+                .replace("{other_columns_of_list}", columns);
             new(&template)
         };
         Sql {
@@ -177,8 +184,11 @@ impl Sql {
             load: new(include_str!("sql/load.sql")),
             store_registers: new(include_str!("sql/store_registers.sql")),
             kept: new(include_str!("sql/kept.sql")),
-            store_records: records("w.error, w.output", TEXT_COLUMNS),
-            store_records_without_texts: records("NULL, NULL", ""),
+            store_records: records(
+                "w.origin, w.deadline_ms, w.error, w.output, w.former_holders",
+                OTHER_COLUMNS,
+            ),
+            store_records_plain: records("'scheduled', NULL, NULL, NULL, NULL", ""),
             sweep_open: sweep(OPEN),
             sweep_waiting: sweep(WAITING),
             sweep_lease_over: sweep(LEASE_OVER),
@@ -195,7 +205,8 @@ impl Sql {
             prune_too_many: new(include_str!("sql/prune_too_many.sql")),
             report: new(include_str!("sql/report.sql")),
             signals: new(include_str!("sql/signals.sql")),
-            // $1 the namespace, $2 the instance that reports, $3 how long one that stopped is still listed, in ms
+            // $1 the namespace, $2 the instance that reports, $3 how long one that stopped is still
+            // listed, in ms
             forget_gone: new(
                 "DELETE FROM {instances} WHERE namespace = $1 AND instance <> $2 \
                 AND seen_at_ms + presence_ms < {clock_ms} - $3",

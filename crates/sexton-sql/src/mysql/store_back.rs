@@ -11,12 +11,13 @@ use sqlx::mysql::{MySqlConnection, MySqlRow};
 use super::MySqlLockManager as Manager;
 use super::lists;
 use super::sql::Bound;
-use crate::record_row::{concurrency_index, task_name};
+use crate::record_row::{concurrency_index, is_plain, task_name};
 use crate::server::dialect::Kept;
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
 
-/// How long a statement's list of records may become: far below `max_allowed_packet`, which is 16 MiB unless somebody made it smaller.
+/// How long a statement's list of records may become: far below `max_allowed_packet`, which is 16
+/// MiB unless somebody made it smaller.
 const LIST_BYTES_MAX: usize = 512 * 1024;
 
 pub(super) async fn store_back(
@@ -49,11 +50,10 @@ pub(super) async fn store_back(
     let records: Vec<&ExecutionRecord> = records
         .filter_map(|execution| loaded.state.record(execution))
         .collect();
-    let has_texts = |record: &&ExecutionRecord| record.error.is_some() || record.output.is_some();
-    let statement = if records.iter().any(has_texts) {
-        &sql.store_records
+    let statement = if records.iter().all(|record| is_plain(record)) {
+        &sql.store_records_plain
     } else {
-        &sql.store_records_without_texts
+        &sql.store_records
     };
     for list in in_lists(&records) {
         let bound = [Bound::Text(namespace), Bound::Text(&list)];

@@ -13,7 +13,7 @@ use super::lists;
 use super::load::read_pause;
 use super::sql::Bound;
 use crate::record_row::{
-    concurrency, concurrency_index, fence, instance_id, instant, millis, task_name, tick,
+    concurrency, concurrency_index, instance_id, instant, millis, register, task_name,
 };
 use crate::said::Said;
 use crate::server::error::Trouble;
@@ -36,6 +36,7 @@ pub(super) async fn lock(
             let defining = Defining {
                 by: instance_id(by)?,
                 known_since: instant(row.try_get_unchecked(8)?)?,
+                schedule_since: instant(row.try_get_unchecked(10)?)?,
                 definition,
             };
             known.insert(defining.definition.task.clone(), defining);
@@ -140,11 +141,8 @@ pub(super) async fn registers(
     let bound = [Bound::Text(manager.namespace_word()), Bound::Text(&list)];
     let registers = manager.sql().task_registers.query(&bound);
     let rows = registers.fetch_all(connection).await?;
-    let register = |row: &MySqlRow| {
-        let register = Register {
-            watermark: tick(row.try_get_unchecked(2)?)?,
-            fence: fence(row.try_get_unchecked(3)?)?,
-        };
+    let read = |row: &MySqlRow| {
+        let register = register(row.try_get_unchecked(2)?, row.try_get_unchecked(3)?)?;
         let task = task_name(row.try_get_unchecked(0)?)?;
         Ok((
             task,
@@ -152,7 +150,7 @@ pub(super) async fn registers(
             register,
         ))
     };
-    rows.iter().map(register).collect()
+    rows.iter().map(read).collect()
 }
 
 fn read_said(row: &MySqlRow) -> Result<Said, Trouble> {
@@ -160,11 +158,12 @@ fn read_said(row: &MySqlRow) -> Result<Said, Trouble> {
     Ok(Said {
         definition: read_definition(row)?,
         known_since: instant(row.try_get_unchecked(8)?)?,
+        schedule_since: instant(row.try_get_unchecked(10)?)?,
         pause: since.map(|_| read_pause(row, 7, 5, 6)).transpose()?,
     })
 }
 
-/// The columns task, schedule, concurrency, definition.
+/// The columns of a definition, in the order of `sql/task_states.sql`.
 fn read_definition(row: &MySqlRow) -> Result<Option<TaskDefinition>, Trouble> {
     let definition: Option<String> = row.try_get_unchecked(3)?;
     let Some(definition) = definition else {
@@ -175,5 +174,6 @@ fn read_definition(row: &MySqlRow) -> Result<Option<TaskDefinition>, Trouble> {
         schedule: row.try_get_unchecked(1)?,
         concurrency: concurrency(row.try_get_unchecked(2)?)?,
         definition,
+        canonical: row.try_get_unchecked(9)?,
     }))
 }

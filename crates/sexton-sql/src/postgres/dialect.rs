@@ -34,7 +34,7 @@ use sexton_core::lock::stored::{Defining, Definitions};
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
     e.claim_id, e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, \
     e.lease_until_ms, e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, \
-    e.error, e.output";
+    e.error, e.output, e.origin, e.deadline_ms, e.former_holders";
 /// The database's clock in whole milliseconds, rounded down.
 const CLOCK_MS: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// The first row of a look at the tables: the clock, and whether nothing can be written.
@@ -48,7 +48,8 @@ const CLOCK_PART_OF_CLOCK: &str = "\
         (SELECT now_ms FROM clock) AS tick_ms, {no_more}";
 const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::text, NULL::text, \
     NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::text, \
-    NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text";
+    NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, \
+    NULL::text, NULL::bigint, NULL::text";
 
 impl Dialect for Postgres {
     type Sql = Sql;
@@ -95,7 +96,8 @@ impl Dialect for Postgres {
         Ok(())
     }
 
-    /// A statement that is its own transaction has begun with it. That is so by the simple protocol alone, which `raw_sql` speaks.
+    /// A statement that is its own transaction has begun with it. That is so by the simple protocol
+    /// alone, which `raw_sql` speaks.
     async fn is_in_no_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let row = sqlx::raw_sql("SELECT now() = statement_timestamp()");
         row.fetch_one(connection).await?.try_get(0)
@@ -120,7 +122,8 @@ impl Dialect for Postgres {
         text(given)
     }
 
-    /// Neither a row that somebody holds nor this client falling silent may make others wait for longer than the limit of a call.
+    /// Neither a row that somebody holds nor this client falling silent may make others wait for
+    /// longer than the limit of a call.
     async fn begin<'c>(
         manager: &Manager,
         connection: &'c mut PgConnection,
@@ -147,7 +150,8 @@ impl Dialect for Postgres {
         pool.begin_with(BEGIN).await
     }
 
-    /// A transaction that a statement failed in refuses all others; one that was ended by hand knows no savepoint.
+    /// A transaction that a statement failed in refuses all others; one that was ended by hand
+    /// knows no savepoint.
     async fn is_as_begun(_: &mut PgConnection) -> Result<bool, sqlx::Error> {
         Ok(true)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
-use sexton_core::lock::{ExecutionRecord, Pause, Register};
+use sexton_core::lock::{ExecutionRecord, Pause};
 use sexton_core::name::TaskName;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
@@ -11,7 +11,7 @@ use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
 use super::PostgresLockManager as Manager;
-use crate::record_row::{RecordRow, concurrency_index, fence, instance_id, task_name, tick};
+use crate::record_row::{RecordRow, concurrency_index, instance_id, register, task_name, tick};
 use crate::server::dialect::{Candidates, CandidatesPage};
 use crate::server::error::{Outage, Trouble};
 use crate::server::loaded::{Loaded, Pair};
@@ -63,7 +63,8 @@ pub(super) async fn load(
                 .iter()
                 .map(TaskName::as_str)
                 .collect::<Vec<_>>(),
-        );
+        )
+        .bind(wanted.waiting);
     read_all(connection, query).await
 }
 
@@ -147,14 +148,8 @@ fn put_register(loaded: &mut Loaded, row: &PgRow) -> Result<(), Trouble> {
         task_name(row.try_get_unchecked(TASK)?)?,
         concurrency_index(index.into())?,
     );
-    let watermark_ms: Option<i64> = row.try_get_unchecked(TICK)?;
-    let register = match watermark_ms {
-        Some(watermark_ms) => Some(Register {
-            watermark: tick(watermark_ms)?,
-            fence: fence(row.try_get_unchecked(FENCE)?)?,
-        }),
-        None => None,
-    };
+    let watermark_ms = row.try_get_unchecked(TICK)?;
+    let register = register(watermark_ms, row.try_get_unchecked(FENCE)?)?;
     loaded.put_register(pair, row.try_get_unchecked(VERSION)?, register);
     Ok(())
 }
@@ -198,6 +193,9 @@ pub(super) fn read_record(row: &PgRow, first: usize) -> Result<ExecutionRecord, 
         finished_at_ms: row.try_get_unchecked(first + 17)?,
         error: row.try_get_unchecked(first + 18)?,
         output: row.try_get_unchecked(first + 19)?,
+        origin: row.try_get_unchecked(first + 20)?,
+        deadline_ms: row.try_get_unchecked(first + 21)?,
+        former_holders: row.try_get_unchecked(first + 22)?,
     };
     Ok(columns.to_record()?)
 }

@@ -1,4 +1,5 @@
-//! Every statement there is, with the tables' names in it. All of them stand here and in the folder `sql` beside this file.
+//! Every statement there is, with the tables' names in it. All of them stand here and in the folder
+//! `sql` beside this file.
 
 use std::sync::Arc;
 
@@ -40,8 +41,13 @@ const LEASE_OVER: &str = "e.lease_until_ms IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
         WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
 
-/// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before (null: none), $8 the
-/// page's size, $9 the task.
+/// The columns that plain records are not given, as literals and as lists.
+const OF_PLAIN: &str = ", NULL::text, NULL::text, 'scheduled'::text, NULL::bigint, NULL::text";
+const OF_OTHERS: &str = ", (SELECT $26::text[]), (SELECT $27::text[]), (SELECT $28::text[]), \
+    (SELECT $29::bigint[]), (SELECT $30::text[])";
+
+/// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before
+/// (null: none), $8 the page's size, $9 the task.
 const HISTORY: &str = "\
     SELECT {record} FROM {executions} AS e \
     WHERE e.namespace = $1 AND e.tick_ms >= $2 AND e.tick_ms < $3 \
@@ -57,6 +63,8 @@ pub struct Sql {
     pub(crate) clock: Statement,
     pub(crate) load: Statement,
     pub(crate) store_back: Statement,
+    /// The same for records that are plain.
+    pub(crate) store_back_plain: Statement,
     pub(crate) sweep_open: Statement,
     pub(crate) sweep_waiting: Statement,
     pub(crate) sweep_lease_over: Statement,
@@ -89,11 +97,18 @@ impl Sql {
             let template = include_str!("sql/sweep.sql").replace("{candidate}", candidate);
             Statement::new(names, &template)
         };
+        let store_back = |of_plain: &str, of_others: &str| {
+            let template = include_str!("sql/store_back.sql")
+                .replace("{columns_of_plain}", of_plain)
+                .replace("{lists_of_others}", of_others);
+            new(&template)
+        };
         let history = |only: &str| new(&[HISTORY, only, HISTORY_ORDER].concat());
         Sql {
             clock: new("SELECT {clock_ms}"),
             load: new(include_str!("sql/load.sql")),
-            store_back: new(include_str!("sql/store_back.sql")),
+            store_back: store_back("", OF_OTHERS),
+            store_back_plain: store_back(OF_PLAIN, ""),
             sweep_open: sweep(OPEN),
             sweep_waiting: sweep(WAITING),
             sweep_lease_over: sweep(LEASE_OVER),
@@ -111,17 +126,19 @@ impl Sql {
                 "SELECT instance, started_at_ms, version, clock_offset_ns, running, \
                 presence_ms, seen_at_ms FROM {instances} WHERE namespace = $1 ORDER BY instance",
             ),
-            // For the few transactions of more than one statement: $1 how long to wait for a row, and how long a client that went silent
-            // may keep what it has, in ms.
+            // For the few transactions of more than one statement: $1 how long to wait for a row,
+            // and how long a client that went silent may keep what it has, in ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \
                 set_config('idle_in_transaction_session_timeout', $1, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
-            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the instance, $7 known since
+            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the
+            // instance, $7 known since, $8 canonical texts, $9 since when they have those
             store_definitions: new("UPDATE {tasks} AS t SET schedule = w.schedule, \
                     concurrency = w.concurrency, definition = w.definition, defined_by = $6, \
-                    known_since_ms = w.known_since_ms \
-                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $7::bigint[]) \
-                    AS w (task, schedule, concurrency, definition, known_since_ms) \
+                    known_since_ms = w.known_since_ms, canonical = w.canonical, \
+                    schedule_since_ms = w.schedule_since_ms \
+                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $7::bigint[], $8::text[], $9::bigint[]) \
+                    AS w (task, schedule, concurrency, definition, known_since_ms, canonical, schedule_since_ms) \
                 WHERE t.namespace = $1 AND t.task = w.task"),
             // $1 the namespace, $2 tasks, $3 the note, $4 by whom, $5 since; three nulls to resume
             pause: new(
@@ -137,13 +154,13 @@ impl Sql {
             task_names: new(include_str!("sql/task_names.sql")),
             // $1 the namespace, $2 tasks
             task_states: new(
-                "SELECT task, schedule, concurrency, definition, pause_note, paused_by, \
-                    paused_since_ms, known_since_ms FROM {tasks} WHERE namespace = $1 AND task = ANY ($2::text[])",
+                "SELECT task, schedule, concurrency, definition, canonical, pause_note, paused_by, \
+                    paused_since_ms, known_since_ms, schedule_since_ms FROM {tasks} WHERE namespace = $1 AND task = ANY ($2::text[])",
             ),
             // $1 the namespace, $2 tasks
             task_registers: new(
                 "SELECT task, concurrency_index, watermark_ms, fence FROM {registers} \
-                WHERE namespace = $1 AND task = ANY ($2::text[]) AND watermark_ms IS NOT NULL \
+                WHERE namespace = $1 AND task = ANY ($2::text[]) AND (watermark_ms IS NOT NULL OR fence > 0) \
                 ORDER BY task, concurrency_index",
             ),
             // $1 the channel, $2 the namespace

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{ExecutionRecord, Reason};
 use sexton_core::name::{ClaimId, InstanceId};
-use sexton_core::tick::Attempt;
+use sexton_core::tick::{Attempt, Tick};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -13,7 +13,9 @@ use uuid::Uuid;
 use super::PostgresLockManager;
 use super::dialect::patience_ms;
 use super::load::text;
-use crate::record_row::{concurrency_index, fence_column, millis, task_name};
+use crate::record_row::{
+    concurrency_index, fence_column, former_holders_column, is_plain, millis, task_name,
+};
 use crate::server::dialect::Kept;
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
@@ -32,7 +34,7 @@ pub(super) async fn store_back(
             .map(|pair| (pair, loaded.state.register(&pair.0, pair.1)))
     };
     let watermark = |(_, register): (_, Option<sexton_core::lock::Register>)| {
-        register.map(|register| register.watermark.as_millis())
+        register.and_then(|register| register.watermark.map(Tick::as_millis))
     };
     let fence = |(_, register): (_, Option<sexton_core::lock::Register>)| {
         register.map_or(0, |register| fence_column(register.fence))
@@ -42,9 +44,14 @@ pub(super) async fn store_back(
         .iter()
         .filter_map(|execution| loaded.state.record(execution))
         .collect();
-    let query = manager
-        .sql()
-        .store_back
+    let sql = manager.sql();
+    let is_plain = records.iter().all(|record| is_plain(record));
+    let statement = if is_plain {
+        &sql.store_back_plain
+    } else {
+        &sql.store_back
+    };
+    let query = statement
         .query()
         .bind(manager.namespace_word())
         .bind(column(pairs, |(task, _)| task.as_str()))
@@ -77,9 +84,17 @@ pub(super) async fn store_back(
         .bind(column(&records, |one| one.cancel_requested))
         .bind(column(&records, |one| millis(one.granted_at)))
         .bind(column(&records, |one| one.started_at.map(millis)))
-        .bind(column(&records, |one| one.finished_at.map(millis)))
-        .bind(column(&records, |one| one.error.as_deref().map(text)))
-        .bind(column(&records, |one| one.output.as_deref().map(text)));
+        .bind(column(&records, |one| one.finished_at.map(millis)));
+    let query = if is_plain {
+        query
+    } else {
+        query
+            .bind(column(&records, |one| one.error.as_deref().map(text)))
+            .bind(column(&records, |one| one.output.as_deref().map(text)))
+            .bind(column(&records, |one| one.origin.as_str()))
+            .bind(column(&records, |one| one.deadline.map(millis)))
+            .bind(column(&records, |one| former_holders_column(one)))
+    };
     let rows = query.fetch_all(connection).await?;
     let pair = |row: &sqlx::postgres::PgRow| -> Result<Pair, Trouble> {
         let index: i32 = row.try_get_unchecked(1)?;

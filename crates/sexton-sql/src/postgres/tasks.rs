@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::PostgresLockManager as Manager;
 use super::load::read_pause;
 use crate::record_row::{
-    concurrency, concurrency_index, fence, instance_id, instant, millis, task_name, tick,
+    concurrency, concurrency_index, instance_id, instant, millis, register, task_name,
 };
 use crate::said::Said;
 use crate::server::error::Trouble;
@@ -30,11 +30,12 @@ pub(super) async fn lock(
     let lock = lock.bind(manager.namespace_word()).bind(words(tasks));
     let mut known = Definitions::new();
     for row in lock.fetch_all(connection).await? {
-        let by: Option<&str> = row.try_get(4)?;
+        let by: Option<&str> = row.try_get(5)?;
         if let (Some(definition), Some(by)) = (read_definition(&row)?, by) {
             let defining = Defining {
                 by: instance_id(by)?,
-                known_since: instant(row.try_get(5)?)?,
+                known_since: instant(row.try_get(6)?)?,
+                schedule_since: instant(row.try_get(7)?)?,
                 definition,
             };
             known.insert(defining.definition.task.clone(), defining);
@@ -68,6 +69,13 @@ pub(super) async fn store_definitions(
             definitions
                 .iter()
                 .map(|new| new.known_since.map(millis))
+                .collect::<Vec<_>>(),
+        )
+        .bind(new().map(|new| new.canonical.as_str()).collect::<Vec<_>>())
+        .bind(
+            definitions
+                .iter()
+                .map(|new| new.schedule_since.map(millis))
                 .collect::<Vec<_>>(),
         )
         .execute(connection)
@@ -157,28 +165,26 @@ pub(super) async fn registers(
     let registers = manager.sql().task_registers.query();
     let registers = registers.bind(manager.namespace_word()).bind(words(tasks));
     let rows = registers.fetch_all(connection).await?;
-    let register = |row: &PgRow| {
+    let read = |row: &PgRow| {
         let index: i32 = row.try_get(1)?;
-        let register = Register {
-            watermark: tick(row.try_get(2)?)?,
-            fence: fence(row.try_get(3)?)?,
-        };
+        let register = register(row.try_get(2)?, row.try_get(3)?)?;
         let task = task_name(row.try_get(0)?)?;
         Ok((task, concurrency_index(index.into())?, register))
     };
-    rows.iter().map(register).collect()
+    rows.iter().map(read).collect()
 }
 
 fn read_said(row: &PgRow) -> Result<Said, Trouble> {
-    let since: Option<i64> = row.try_get(6)?;
+    let since: Option<i64> = row.try_get(7)?;
     Ok(Said {
         definition: read_definition(row)?,
-        known_since: instant(row.try_get(7)?)?,
-        pause: since.map(|_| read_pause(row, 6, 4, 5)).transpose()?,
+        known_since: instant(row.try_get(8)?)?,
+        schedule_since: instant(row.try_get(9)?)?,
+        pause: since.map(|_| read_pause(row, 7, 5, 6)).transpose()?,
     })
 }
 
-/// The columns task, schedule, concurrency, definition.
+/// The columns task, schedule, concurrency, definition, canonical.
 fn read_definition(row: &PgRow) -> Result<Option<TaskDefinition>, Trouble> {
     let Some(definition) = row.try_get(3)? else {
         return Ok(None);
@@ -189,5 +195,6 @@ fn read_definition(row: &PgRow) -> Result<Option<TaskDefinition>, Trouble> {
         schedule: row.try_get(1)?,
         concurrency: concurrency(count.into())?,
         definition,
+        canonical: row.try_get(4)?,
     }))
 }

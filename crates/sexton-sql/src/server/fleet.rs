@@ -7,7 +7,7 @@ use super::ServerLockManager;
 use super::call::Errand;
 use super::dialect::{Dialect, Reported};
 use super::error::Trouble;
-use super::sweep::has_claimable;
+use super::sweep::needs_sweep;
 
 pub(super) struct Heartbeat<'r>(pub(super) &'r InstanceReport);
 
@@ -26,7 +26,7 @@ impl<DB: Dialect> Errand<DB> for Heartbeat<'_> {
         } = DB::report(manager, connection, self.0).await?;
         let value = Signals {
             cancel,
-            sweep: has_claimable(manager, connection).await?,
+            sweep: needs_sweep(manager, connection).await?,
             revision,
         };
         Ok(Answer { now, value })

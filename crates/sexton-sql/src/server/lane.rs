@@ -1,8 +1,9 @@
 //! Connections: a few of our own, or an application's pool.
 //!
-//! A connection goes back to the others, or to the pool, only after a call that ended well; whatever else happened to it, an abandoned call
-//! among it, it is closed, and whatever it had begun is rolled back by the server. A pool would not do that by itself: it pings a connection that
-//! is dropped, and hands it out again with the transaction that it may be in.
+//! A connection goes back to the others, or to the pool, only after a call that ended well;
+//! whatever else happened to it, an abandoned call among it, it is closed, and whatever it had
+//! begun is rolled back by the server. A pool would not do that by itself: it pings a connection
+//! that is dropped, and hands it out again with the transaction that it may be in.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -16,7 +17,8 @@ use tokio::time::{Instant, timeout_at};
 use super::dialect::{Dialect, Options};
 use super::error::{Outage, Trouble};
 
-/// A connection that nobody used for so long is not trusted: what lies between may have dropped it without a word.
+/// A connection that nobody used for so long is not trusted: what lies between may have dropped it
+/// without a word.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long a connection's end may take to be said to the server.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
@@ -98,7 +100,8 @@ impl<DB: Dialect> Source<DB> {
         }
     }
 
-    /// Where handlers' transactions begin: an application's own pool, or one beside our connections.
+    /// Where handlers' transactions begin: an application's own pool, or one beside our
+    /// connections.
     pub(super) fn handlers_pool(&self) -> &Pool<DB> {
         match self {
             Source::Own(own) => own.handlers.get_or_init(|| {
@@ -107,6 +110,14 @@ impl<DB: Dialect> Source<DB> {
                     .connect_lazy_with(own.options.clone())
             }),
             Source::Pool(pool) => pool,
+        }
+    }
+
+    /// How many connections there are for handlers' transactions, at most.
+    pub(super) fn handlers_max(&self) -> u32 {
+        match self {
+            Source::Own(own) => own.transactions_max,
+            Source::Pool(pool) => pool.options().get_max_connections(),
         }
     }
 

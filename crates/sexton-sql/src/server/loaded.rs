@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sexton_core::lock::rules::{Changes, LockState};
 use sexton_core::lock::{Execution, Register};
 use sexton_core::name::{InstanceId, TaskName};
-use sexton_core::tick::ConcurrencyIndex;
+use sexton_core::tick::{ConcurrencyIndex, Fence};
 
 /// What has a register, and so one version for everything of it.
 pub(crate) type Pair = (TaskName, ConcurrencyIndex);
@@ -35,8 +35,8 @@ impl Loaded {
     }
 
     /// A register's row. It has no register yet if it was never granted nor consumed.
-    pub fn put_register(&mut self, pair: Pair, version: i64, register: Option<Register>) {
-        if let Some(register) = register {
+    pub fn put_register(&mut self, pair: Pair, version: i64, register: Register) {
+        if register.watermark.is_some() || register.fence != Fence::NONE {
             self.state.load_register(pair.0.clone(), pair.1, register);
         }
         self.versions.insert(pair, version);

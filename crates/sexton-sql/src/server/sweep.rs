@@ -1,8 +1,9 @@
 //! What may be claimed although no schedule brings it up, and what nobody will finish.
 //!
-//! The statements find *candidates*, from the indexes of what is open; the rules say which of them count. So a statement
-//! may bring too much, never too little. What is closed as lost is written like everything else: where nothing has changed since it was
-//! read. A holder that settles at that very moment is the faster one, and its execution is not lost.
+//! The statements find *candidates*, from the indexes of what is open; the rules say which of them
+//! count. So a statement may bring too much, never too little. What is closed as lost or missed is
+//! written like everything else: where nothing has changed since it was read. A holder that settles
+//! at that very moment is the faster one, and its execution is not lost.
 
 use jiff::Timestamp;
 use sexton_core::lock::{Answer, Execution, LockError, Sweep, SweepQuery};
@@ -47,8 +48,8 @@ impl Walk {
     }
 }
 
-/// Whether a sweep would find something to claim.
-pub(super) async fn has_claimable<DB: Dialect>(
+/// Whether a sweep would find something to claim, or to close because it waited too long.
+pub(super) async fn needs_sweep<DB: Dialect>(
     manager: &ServerLockManager<DB>,
     connection: &mut DB::Connection,
 ) -> Result<bool, Trouble> {
@@ -61,7 +62,7 @@ pub(super) async fn has_claimable<DB: Dialect>(
         };
         while !walk.is_at_end {
             let loaded = walk.next(manager, connection).await?;
-            if loaded.state.has_claimable(loaded.now) {
+            if loaded.state.needs_sweep(loaded.now) {
                 return Ok(true);
             }
         }
@@ -109,7 +110,7 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
         loop {
             let rest = SweepQuery {
                 after: self.after.clone(),
-                limit: limit - self.found.claimable.len() - self.found.lost.len(),
+                limit: limit.saturating_sub(self.found.len()),
                 abandoned_after,
             };
             let mut loaded = walk.next(manager, connection).await?;
@@ -123,16 +124,24 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
             let page = state.sweep(&rest, &|instance| present.contains(instance), now);
             let changes = state.take_changes();
             let pairs = touched(&changes);
-            let mut lost = page.lost;
+            let Sweep {
+                mut claimable,
+                mut lost,
+                mut missed,
+            } = page;
             if !pairs.is_empty() {
                 let kept = write_each(manager, connection, &loaded, &pairs, &changes).await?;
-                lost.retain(|one| kept.contains(&(one.task.clone(), one.index)));
+                let stands = |one: &Execution| kept.contains(&(one.task.clone(), one.index));
+                lost.retain(stands);
+                missed.retain(stands);
             }
-            self.found.claimable.extend(page.claimable);
+            // What was loaded beside the last candidates may be a candidate of the next page.
+            claimable.retain(|one| walk.after.as_ref() >= Some(&one.execution));
+            self.found.claimable.extend(claimable);
             self.found.lost.extend(lost);
+            self.found.missed.extend(missed);
             self.after.clone_from(&walk.after);
-            let found = self.found.claimable.len() + self.found.lost.len();
-            if walk.is_at_end || found >= limit {
+            if walk.is_at_end || self.found.len() >= limit {
                 return Ok(now);
             }
         }

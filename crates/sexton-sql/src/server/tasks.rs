@@ -28,6 +28,7 @@ impl<'b> Define<'b> {
         let as_kept = |new: &TaskDefinition| TaskDefinition {
             task: new.task.clone(),
             schedule: DB::text(&new.schedule).into_owned(),
+            canonical: DB::text(&new.canonical).into_owned(),
             concurrency: new.concurrency,
             definition: DB::text(&new.definition).into_owned(),
         };
@@ -93,7 +94,8 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
         };
         DB::set_pause(manager, &mut transaction, &self.tasks, pause.as_ref()).await?;
         transaction.commit().await?;
-        // Now, and not before: whoever has not seen the pause has read registers that are there by now, and finds them raised.
+        // Now, and not before: whoever has not seen the pause has read registers that are there by
+        // now, and finds them raised.
         let mut transaction = DB::begin(manager, connection).await?;
         DB::raise_versions(manager, &mut transaction, &self.tasks).await?;
         DB::raise_revision(manager, &mut transaction, 1).await?;
@@ -137,12 +139,14 @@ impl<DB: Dialect> Errand<DB> for Tasks<'_> {
             let Said {
                 definition,
                 known_since,
+                schedule_since,
                 pause,
             } = said.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
                 definition,
                 known_since,
+                schedule_since,
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
             }

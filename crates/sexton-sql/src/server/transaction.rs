@@ -23,6 +23,11 @@ impl<DB: Dialect> Transactions for ServerLockManager<DB> {
         DB::NAME
     }
 
+    fn at_once_max(&self) -> usize {
+        let connections = self.inner.source.handlers_max();
+        usize::try_from(connections).unwrap_or(usize::MAX)
+    }
+
     fn as_any(&self) -> &(dyn Any + Send + Sync) {
         self
     }
@@ -37,8 +42,9 @@ impl<DB: Dialect> ServerLockManager<DB> {
     pub(crate) async fn begin_for_handler(&self) -> Result<Transaction<'static, DB>, LockError> {
         let limit = self.inner.wait_max;
         let pool = self.inner.source.handlers_pool();
-        // The driver must see a begin's end, or the connection goes back to the pool within a transaction of which the pool does not know.
-        // Nobody waits for this task when the handler is dropped: it ends with the server's answer, and drops the transaction then.
+        // The driver must see a begin's end, or the connection goes back to the pool within a
+        // transaction of which the pool does not know. Nobody waits for this task when the handler
+        // is dropped: it ends with the server's answer, and drops the transaction then.
         let begun_on = pool.clone();
         let beginning = tokio::spawn(async move { DB::begin_for_handler(&begun_on).await });
         let begun = match tokio::time::timeout(limit, beginning).await {
@@ -53,8 +59,9 @@ impl<DB: Dialect> ServerLockManager<DB> {
         begun.map_err(|trouble| self.in_transaction(trouble, "begin a transaction"))
     }
 
-    /// The settling takes the row of the (task, index) and keeps it until the commit: whoever would grant the execution again, or ask
-    /// whether it still runs, waits for that row and then finds what was committed.
+    /// The settling takes the row of the (task, index) and keeps it until the commit: whoever would
+    /// grant the execution again, or ask whether it still runs, waits for that row and then finds
+    /// what was committed.
     pub(crate) async fn settle_and_commit(
         &self,
         mut transaction: Transaction<'static, DB>,

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::SqliteLockManager;
 use super::call::{Errand, begin_write};
 use super::error::Trouble;
-use super::sweep::has_claimable;
+use super::sweep::needs_sweep;
 use crate::record_row::{Unreadable, concurrency_index, instance_id, millis, task_name, tick};
 
 /// How long an instance that stopped reporting is still listed.
@@ -81,7 +81,7 @@ impl Errand for Heartbeat<'_> {
             .bind(namespace.to_owned())
             .fetch_optional(&mut *transaction)
             .await?;
-        let sweep = has_claimable(&mut transaction, &manager.inner.namespace, now).await?;
+        let sweep = needs_sweep(&mut transaction, &manager.inner.namespace, now).await?;
         transaction.commit().await?;
         let value = Signals {
             cancel,

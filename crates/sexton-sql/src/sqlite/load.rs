@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Either, Executor, Row};
 
 use super::error::Trouble;
-use crate::record_row::{RecordRow, Unreadable, fence, tick};
+use crate::record_row::{RecordRow, Unreadable, register, tick};
 use crate::wanted::Wanted;
 
 /// The columns of an execution in the order in which [`read_record`] takes them.
@@ -20,19 +20,24 @@ macro_rules! record_columns {
     () => {
         "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, e.claim_id, \
          e.instance, e.attempt, e.fence, e.delivery, e.attempts_max, e.overlap, e.lease_until_ms, \
-         e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, e.error, e.output"
+         e.cancel_requested, e.granted_at_ms, e.started_at_ms, e.finished_at_ms, e.error, e.output, \
+         e.origin, e.deadline_ms, e.former_holders"
     };
 }
 pub(super) use record_columns;
 
-/// Parameters are `$1`, never `?1`: SQLite counts the numbers that a statement leaves out of `?NNN` as parameters without a name, sqlx
-/// takes those from the list in turn, and beyond its end leaves the rest of the statement's parameters NULL.
+/// Parameters are `$1`, never `?1`: SQLite counts the numbers that a statement leaves out of `?NNN`
+/// as parameters without a name, sqlx takes those from the list in turn, and beyond its end leaves
+/// the rest of the statement's parameters NULL.
 ///
-/// One statement for each kind of row; all go to the connection's thread in one message, because each message costs
-/// more than most of the statements. `CROSS JOIN` keeps SQLite from looping over the table, `INDEXED BY` from looking through all executions for
-/// the few that are open.
+/// One statement for each kind of row; all go to the connection's thread in one message, because
+/// each message costs more than most of the statements. `CROSS JOIN` keeps SQLite from looping over
+/// the table, `INDEXED BY` from looking through all executions for the few that are open.
 ///
-/// $1 the namespace, $2 \[\[task, index]], $3 \[\[task, index, tick]], $4 \[\[task, index]], $5 \[\[task, tick]], $6 \[task]
+/// $1 the namespace, $2 \[\[task, index]], $3 \[\[task, index, tick]], $4 \[\[task, index]], $5
+/// \[\[task, tick]], $6 \[task], $7 whether what waits of the pairs in $2 counts. Nearly always
+/// nothing waits: that is asked once for all pairs before it is asked for each, and by scalars,
+/// which SQLite finds before it looks for `e`; of an `EXISTS` it makes a join behind that.
 pub(super) const LOAD: &str = concat!(
     "SELECT w.key, r.watermark_ms, r.fence \
      FROM json_each($2) AS w CROSS JOIN sexton_registers AS r \
@@ -52,6 +57,17 @@ pub(super) const LOAD: &str = concat!(
     record_columns!(),
     " FROM json_each($5) AS w CROSS JOIN sexton_executions AS e \
      ON e.namespace = $1 AND e.tick_ms = w.value ->> 1 AND e.task = w.value ->> 0;",
+    "SELECT ",
+    record_columns!(),
+    " FROM json_each($2) AS w CROSS JOIN sexton_executions AS e INDEXED BY sexton_executions_open \
+     ON e.namespace = $1 AND e.task = w.value ->> 0 AND e.concurrency_index = w.value ->> 1 \
+     AND e.state IN ('waiting', 'running') \
+     AND (e.state = 'waiting' OR e.lease_until_ms IS NOT NULL) \
+     WHERE $7 AND (SELECT 1 FROM sexton_executions AS a INDEXED BY sexton_executions_waiting \
+         WHERE a.namespace = $1 AND a.state = 'waiting' LIMIT 1) \
+     AND (SELECT 1 FROM sexton_executions AS q INDEXED BY sexton_executions_waiting \
+         WHERE q.namespace = $1 AND q.task = w.value ->> 0 AND q.concurrency_index = w.value ->> 1 \
+         AND q.state = 'waiting' LIMIT 1);",
     "SELECT w.key, t.pause_note, t.paused_by, t.paused_since_ms \
      FROM json_each($6) AS w CROSS JOIN sexton_tasks AS t \
      ON t.namespace = $1 AND t.task = w.value AND t.paused_since_ms IS NOT NULL",
@@ -63,6 +79,7 @@ pub(super) struct Keys {
     registers: Vec<(TaskName, ConcurrencyIndex)>,
     pauses: Vec<TaskName>,
     json: [String; 5],
+    waiting: bool,
 }
 
 impl Keys {
@@ -85,6 +102,7 @@ impl Keys {
             registers: wanted.registers.into_iter().collect(),
             pauses: wanted.pauses.into_iter().collect(),
             json,
+            waiting: wanted.waiting,
         }
     }
 }
@@ -108,6 +126,7 @@ pub(super) async fn load(
     for part in &keys.json {
         query = query.bind(part.clone());
     }
+    query = query.bind(keys.waiting);
     let mut state = LockState::new();
     let mut statement = 0;
     let mut rows = connection.fetch_many(query);
@@ -124,7 +143,7 @@ pub(super) async fn load(
                 let (task, index) = key(&row, &keys.registers)?.clone();
                 state.load_register(task, index, read_register(&row, 1)?);
             }
-            1..=3 => state.load_record(read_record(&row, 0)?),
+            1..=4 => state.load_record(read_record(&row, 0)?),
             _ => {
                 let task = key(&row, &keys.pauses)?.clone();
                 state.load_pause(task, Some(read_pause(&row, 1)?));
@@ -143,10 +162,8 @@ fn key<'k, K>(row: &SqliteRow, keys: &'k [K]) -> Result<&'k K, Trouble> {
 }
 
 pub(super) fn read_register(row: &SqliteRow, first: usize) -> Result<Register, Trouble> {
-    Ok(Register {
-        watermark: tick(row.try_get_unchecked(first)?)?,
-        fence: fence(row.try_get_unchecked(first + 1)?)?,
-    })
+    let watermark_ms = row.try_get_unchecked(first)?;
+    Ok(register(watermark_ms, row.try_get_unchecked(first + 1)?)?)
 }
 
 pub(super) fn read_pause(row: &SqliteRow, first: usize) -> Result<Pause, Trouble> {
@@ -181,6 +198,9 @@ pub(super) fn read_record(row: &SqliteRow, first: usize) -> Result<ExecutionReco
         finished_at_ms: row.try_get_unchecked(first + 17)?,
         error: row.try_get_unchecked(first + 18)?,
         output: row.try_get_unchecked(first + 19)?,
+        origin: row.try_get_unchecked(first + 20)?,
+        deadline_ms: row.try_get_unchecked(first + 21)?,
+        former_holders: row.try_get_unchecked(first + 22)?,
     };
     Ok(columns.to_record()?)
 }
@@ -203,7 +223,7 @@ mod tests {
             let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
             for row in connection.fetch_all(explain).await.unwrap() {
                 let step: String = row.get("detail");
-                if !step.starts_with("SCAN w ") {
+                if step.starts_with("SEARCH") {
                     found.push(step);
                 }
             }
@@ -216,6 +236,9 @@ mod tests {
                 "e USING PRIMARY KEY (namespace=? AND tick_ms=? AND task=? AND concurrency_index=?)",
                 "e USING INDEX sexton_executions_open (namespace=? AND task=? AND concurrency_index=?)",
                 "e USING PRIMARY KEY (namespace=? AND tick_ms=? AND task=?)",
+                "a USING COVERING INDEX sexton_executions_waiting (namespace=?)",
+                "q USING COVERING INDEX sexton_executions_waiting (namespace=? AND task=? AND concurrency_index=?)",
+                "e USING INDEX sexton_executions_open (namespace=? AND task=? AND concurrency_index=?)",
                 "t USING PRIMARY KEY (namespace=? AND task=?)",
             ]
             .map(searched)

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
-    Verdict, check_batch_size,
+    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
+    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
+    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions, Verdict,
+    check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -82,7 +82,7 @@ impl LockManager for SqliteLockManager {
         self.decide("settle", wanted, rule).await
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::release);
         let wanted = Wanted::by_releases(batch);

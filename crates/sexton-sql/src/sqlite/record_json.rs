@@ -5,20 +5,31 @@ use sexton_core::lock::ExecutionRecord;
 use sexton_core::name::{ClaimId, InstanceId};
 use sexton_core::tick::Attempt;
 
-use crate::record_row::{fence_column, millis};
+use crate::record_row::{fence_column, former_holders_column, millis};
 use sexton_core::lock::stored::{delivery_word, overlap_word};
 
-/// A record as the tuple of its columns, in the order of [`RecordRow`](crate::record_row::RecordRow)'s fields.
+/// A record as the tuple of its columns, in the order of
+/// [`RecordRow`](crate::record_row::RecordRow)'s fields.
 #[derive(Debug)]
-pub(super) struct RecordColumns<'r>(pub(super) &'r ExecutionRecord);
+pub(super) struct RecordColumns<'r> {
+    pub(super) record: &'r ExecutionRecord,
+    /// Whether only those columns are wanted that a plain record has anything in.
+    pub(super) of_plain: bool,
+}
 
 /// How many columns a record has besides its namespace.
-pub(super) const COLUMNS: usize = 20;
+pub(super) const COLUMNS: usize = 23;
+/// How many of them, from the first on, a plain record has anything in.
+pub(super) const COLUMNS_OF_PLAIN: usize = 18;
 
 impl Serialize for RecordColumns<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let record = self.0;
-        let mut columns = serializer.serialize_tuple(COLUMNS)?;
+        let RecordColumns { record, of_plain } = self;
+        let count = match of_plain {
+            true => COLUMNS_OF_PLAIN,
+            false => COLUMNS,
+        };
+        let mut columns = serializer.serialize_tuple(count)?;
         columns.serialize_element(&record.execution.tick.as_millis())?;
         columns.serialize_element(record.execution.task.as_str())?;
         columns.serialize_element(&record.execution.index.get())?;
@@ -37,8 +48,14 @@ impl Serialize for RecordColumns<'_> {
         columns.serialize_element(&millis(record.granted_at))?;
         columns.serialize_element(&record.started_at.map(millis))?;
         columns.serialize_element(&record.finished_at.map(millis))?;
+        if *of_plain {
+            return columns.end();
+        }
         columns.serialize_element(&record.error)?;
         columns.serialize_element(&record.output)?;
+        columns.serialize_element(record.origin.as_str())?;
+        columns.serialize_element(&record.deadline.map(millis))?;
+        columns.serialize_element(&former_holders_column(record))?;
         columns.end()
     }
 }

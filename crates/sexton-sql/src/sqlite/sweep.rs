@@ -1,14 +1,16 @@
 //! What may be claimed although no schedule brings it up, and what nobody will finish.
 //!
-//! The statements here find *candidates*, from the indexes of what is open; the rules say which of them count. So a statement
-//! may bring too much, never too little.
+//! The statements here find *candidates*, from the indexes of what is open; the rules say which of
+//! them count. So a statement may bring too much, never too little.
 
 use std::collections::{BTreeSet, HashSet};
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
-use sexton_core::lock::{Answer, Execution, ExecutionRecord, LockError, Sweep, SweepQuery};
+use sexton_core::lock::{
+    Answer, Claimable, Execution, ExecutionRecord, LockError, Sweep, SweepQuery,
+};
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::policy::Overlap;
 use sexton_core::tick::ConcurrencyIndex;
@@ -35,8 +37,8 @@ macro_rules! not_paused {
     };
 }
 
-/// $1 the namespace, $2 to $4 the last (task, index, tick) of the page before, $5 the page's size, $6 now, $7 the latest grant that
-/// counts as abandoned without a present instance.
+/// $1 the namespace, $2 to $4 the last (task, index, tick) of the page before, $5 the page's size,
+/// $6 now, $7 the latest grant that counts as abandoned without a present instance.
 macro_rules! candidates_sql {
     ($index:literal, $where:expr) => {
         concat!(
@@ -78,13 +80,14 @@ pub(super) const LEASE_OVER: &str = candidates_sql!(
     )
 );
 
-/// $1 the namespace, $2 \[\[task, index]], $3 now
-const LEASED: &str = concat!(
+/// $1 the namespace, $2 \[\[task, index]]
+const BESIDE: &str = concat!(
     "SELECT ",
     record_columns!(),
     " FROM json_each($2) AS w CROSS JOIN sexton_executions AS e INDEXED BY sexton_executions_open \
      ON e.namespace = $1 AND e.task = w.value ->> 0 AND e.concurrency_index = w.value ->> 1 \
-     AND e.state IN ('waiting', 'running') AND e.state = 'running' AND e.lease_until_ms > $3"
+     AND e.state IN ('waiting', 'running') \
+     AND (e.state = 'waiting' OR e.lease_until_ms IS NOT NULL)"
 );
 
 /// $1 the namespace, $2 \[task]
@@ -123,14 +126,14 @@ impl Walk<'_> {
             .iter()
             .map(|record| record.execution.task.clone())
             .collect();
-        let exclusive: BTreeSet<(TaskName, ConcurrencyIndex)> = candidates
+        let not_alone: BTreeSet<(TaskName, ConcurrencyIndex)> = candidates
             .iter()
-            .filter(|record| record.overlap != Overlap::Allow)
+            .filter(|record| record.overlap != Overlap::Allow || record.lease_until.is_some())
             .map(|record| (record.execution.task.clone(), record.execution.index))
             .collect();
         self.load_pauses(connection, &mut state, &tasks).await?;
-        if !exclusive.is_empty() {
-            self.load_leased(connection, &mut state, &exclusive).await?;
+        if !not_alone.is_empty() {
+            self.load_beside(connection, &mut state, &not_alone).await?;
         }
         candidates
             .into_iter()
@@ -176,21 +179,21 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What still has a lease, and so stands before a candidate whose task allows no overlap.
-    async fn load_leased(
+    /// What waits or has a lease beside a candidate: what stands before it if its task allows no
+    /// overlap, what is queued behind it, what it is queued behind.
+    async fn load_beside(
         &self,
         connection: &mut SqliteConnection,
         state: &mut LockState,
-        exclusive: &BTreeSet<(TaskName, ConcurrencyIndex)>,
+        not_alone: &BTreeSet<(TaskName, ConcurrencyIndex)>,
     ) -> Result<(), Trouble> {
-        let pairs: Vec<_> = exclusive
+        let pairs: Vec<_> = not_alone
             .iter()
             .map(|(task, index)| (task.as_str(), index.get()))
             .collect();
-        let query = sqlx::query(LEASED)
+        let query = sqlx::query(BESIDE)
             .bind(self.namespace.as_str().to_owned())
-            .bind(json(&pairs))
-            .bind(millis(self.now));
+            .bind(json(&pairs));
         for row in query.fetch_all(connection).await? {
             state.load_record(read_record(&row, 0)?);
         }
@@ -198,8 +201,8 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a sweep would find something to claim.
-pub(super) async fn has_claimable(
+/// Whether a sweep would find something to claim, or to close because it waited too long.
+pub(super) async fn needs_sweep(
     connection: &mut SqliteConnection,
     namespace: &Namespace,
     now: Timestamp,
@@ -214,7 +217,7 @@ pub(super) async fn has_claimable(
             is_at_end: false,
         };
         while let Some(state) = walk.next(connection).await? {
-            if state.has_claimable(now) {
+            if state.needs_sweep(now) {
                 return Ok(true);
             }
         }
@@ -228,14 +231,14 @@ struct Sweeping<'q> {
 }
 
 impl SqliteLockManager {
-    /// Sweeps without the write lock first; only what is lost has to be written.
+    /// Sweeps without the write lock first; only what is closed has to be written.
     pub(super) async fn sweep_open(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
         let mut sweeping = Sweeping {
             query,
             access: Access::Read,
         };
         let answer = self.call("sweep", sweeping.access, &sweeping).await?;
-        if answer.value.lost.is_empty() {
+        if answer.value.lost.is_empty() && answer.value.missed.is_empty() {
             return Ok(answer);
         }
         sweeping.access = Access::Write;
@@ -288,10 +291,9 @@ impl Sweeping<'_> {
         };
         let mut sweep = Sweep::default();
         loop {
-            let found = sweep.claimable.len() + sweep.lost.len();
             let rest = SweepQuery {
                 after: walk.after.clone(),
-                limit: limit - found,
+                limit: limit.saturating_sub(sweep.len()),
                 abandoned_after: self.query.abandoned_after,
             };
             if rest.limit == 0 {
@@ -301,8 +303,12 @@ impl Sweeping<'_> {
                 return Ok(sweep);
             };
             let page = state.sweep(&rest, &|instance| present.contains(instance), now);
-            sweep.claimable.extend(page.claimable);
+            // What was loaded beside the last candidates may be a candidate of the next page.
+            let is_of_page = |one: &Claimable| walk.after.as_ref() >= Some(&one.execution);
+            let claimable = page.claimable.into_iter().filter(is_of_page);
+            sweep.claimable.extend(claimable);
             sweep.lost.extend(page.lost);
+            sweep.missed.extend(page.missed);
             if self.access == Access::Write {
                 let changes = state.take_changes();
                 store_back(connection, namespace, &state, &changes).await?;

@@ -26,17 +26,22 @@ pub(super) struct Define<'b> {
 
 /// $1 the namespace, $2 \[task]
 const DEFINITIONS: &str = "\
-    SELECT t.task, t.schedule, t.concurrency, t.definition, t.defined_by, t.known_since_ms \
+    SELECT t.task, t.schedule, t.concurrency, t.definition, t.canonical, t.defined_by, t.known_since_ms, \
+        t.schedule_since_ms \
     FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t \
     ON t.namespace = $1 AND t.task = w.value AND t.definition IS NOT NULL";
 
-/// $1 the namespace, $2 \[\[task, schedule, concurrency, definition, known since]], $3 the instance
+/// $1 the namespace, $2 \[\[task, schedule, concurrency, definition, canonical, known since,
+/// schedule since]], $3 the instance
 const STORE_DEFINITIONS: &str = "\
-    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by, known_since_ms) \
-    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, $3, value ->> 4 FROM json_each($2) WHERE true \
+    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, canonical, defined_by, \
+        known_since_ms, schedule_since_ms) \
+    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, $3, value ->> 5, value ->> 6 \
+    FROM json_each($2) WHERE true \
     ON CONFLICT DO UPDATE SET schedule = excluded.schedule, concurrency = excluded.concurrency, \
-        definition = excluded.definition, defined_by = excluded.defined_by, \
-        known_since_ms = excluded.known_since_ms";
+        definition = excluded.definition, canonical = excluded.canonical, \
+        defined_by = excluded.defined_by, known_since_ms = excluded.known_since_ms, \
+        schedule_since_ms = excluded.schedule_since_ms";
 
 const RAISE_REVISION: &str = "\
     INSERT INTO sexton_namespaces (namespace, revision) VALUES ($1, $2) \
@@ -63,8 +68,9 @@ impl Errand for Define<'_> {
         for row in &rows {
             let defining = Defining {
                 definition: read_definition(row, 0)?,
-                by: instance_id(row.try_get(4)?)?,
-                known_since: instant(row.try_get(5)?)?,
+                by: instance_id(row.try_get(5)?)?,
+                known_since: instant(row.try_get(6)?)?,
+                schedule_since: instant(row.try_get(7)?)?,
             };
             known.insert(defining.definition.task.clone(), defining);
         }
@@ -75,16 +81,18 @@ impl Errand for Define<'_> {
                 let TaskDefinition {
                     task,
                     schedule,
+                    canonical,
                     concurrency,
                     definition,
                 } = &new.definition;
-                let known_since_ms = new.known_since.map(millis);
                 (
                     task.as_str(),
                     schedule,
                     concurrency.get(),
                     definition,
-                    known_since_ms,
+                    canonical,
+                    new.known_since.map(millis),
+                    new.schedule_since.map(millis),
                 )
             })
             .collect();
@@ -123,6 +131,7 @@ fn read_definition(row: &SqliteRow, first: usize) -> Result<TaskDefinition, Trou
         schedule: row.try_get(first + 1)?,
         concurrency: concurrency(row.try_get(first + 2)?)?,
         definition: row.try_get(first + 3)?,
+        canonical: row.try_get(first + 4)?,
     })
 }
 
@@ -174,8 +183,8 @@ pub(super) struct Tasks<'q>(pub(super) &'q TaskQuery);
 /// The most tasks of a page.
 const PAGE_MAX: usize = 1_000;
 
-/// $1 the namespace, $2 the last of the page before, $3 the page's size. Each half is in order by its key, so that the
-/// union is a merge that ends with the page.
+/// $1 the namespace, $2 the last of the page before, $3 the page's size. Each half is in order by
+/// its key, so that the union is a merge that ends with the page.
 pub(super) const NAMES: &str = "\
     SELECT task FROM sexton_tasks WHERE namespace = $1 AND task > $2 \
         AND (definition IS NOT NULL OR paused_since_ms IS NOT NULL) \
@@ -184,8 +193,9 @@ pub(super) const NAMES: &str = "\
 
 /// $1 the namespace, $2 \[task]
 const STATES: &str = "\
-    SELECT t.task, t.schedule, t.concurrency, t.definition, t.pause_note, t.paused_by, \
-        t.paused_since_ms, t.definition IS NOT NULL, t.paused_since_ms IS NOT NULL, t.known_since_ms \
+    SELECT t.task, t.schedule, t.concurrency, t.definition, t.canonical, t.pause_note, t.paused_by, \
+        t.paused_since_ms, t.definition IS NOT NULL, t.paused_since_ms IS NOT NULL, t.known_since_ms, \
+        t.schedule_since_ms \
     FROM json_each($2) AS w CROSS JOIN sexton_tasks AS t ON t.namespace = $1 AND t.task = w.value";
 
 /// $1 the namespace, $2 \[task]
@@ -244,12 +254,14 @@ impl Errand for Tasks<'_> {
             let Said {
                 definition,
                 known_since,
+                schedule_since,
                 pause,
             } = said.get(task).cloned().unwrap_or_default();
             TaskState {
                 task: task.clone(),
                 definition,
                 known_since,
+                schedule_since,
                 pause,
                 registers: registers.get(task).cloned().unwrap_or_default(),
             }
@@ -261,13 +273,14 @@ impl Errand for Tasks<'_> {
 }
 
 fn read_said(row: &SqliteRow) -> Result<Said, Trouble> {
-    let is_defined: bool = row.try_get(7)?;
-    let is_paused: bool = row.try_get(8)?;
+    let is_defined: bool = row.try_get(8)?;
+    let is_paused: bool = row.try_get(9)?;
     let definition = is_defined.then(|| read_definition(row, 0)).transpose()?;
-    let pause = is_paused.then(|| read_pause(row, 4)).transpose()?;
+    let pause = is_paused.then(|| read_pause(row, 5)).transpose()?;
     Ok(Said {
         definition,
-        known_since: instant(row.try_get(9)?)?,
+        known_since: instant(row.try_get(10)?)?,
+        schedule_since: instant(row.try_get(11)?)?,
         pause,
     })
 }

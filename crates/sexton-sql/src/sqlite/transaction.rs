@@ -23,6 +23,11 @@ impl Transactions for SqliteLockManager {
         Sqlite::DATABASE
     }
 
+    /// Each has the write lock from its beginning.
+    fn at_once_max(&self) -> usize {
+        1
+    }
+
     fn as_any(&self) -> &(dyn Any + Send + Sync) {
         self
     }
@@ -75,7 +80,8 @@ impl SqliteLockManager {
         }
     }
 
-    /// The transaction has the write lock: nobody has granted the execution again since it began, and nobody can before its end.
+    /// The transaction has the write lock: nobody has granted the execution again since it began,
+    /// and nobody can before its end.
     async fn settle_and_commit(
         &self,
         mut transaction: Transaction<'static, Sqlite>,

@@ -1,13 +1,15 @@
-//! Any calls at any times, and what a manager answers: for a store to be compared with the manager in memory.
+//! Any calls at any times, and what a manager answers: for a store to be compared with the manager
+//! in memory.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use sexton_core::lock::{
-    Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    InstanceReport, LockManager, Outcome, PauseChange, Reason, Renewal, Retention, Settlement,
-    SweepQuery, TaskDefinition, TaskQuery,
+    Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionRecord, ExecutionState, HeldLock,
+    HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release, Renewal,
+    Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::name::ClaimId;
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -23,7 +25,7 @@ pub(crate) enum Step {
     Claim(Vec<Claim>),
     Renew(Vec<Renewal>),
     Settle(Vec<Settlement>),
-    Release(Vec<HeldLock>),
+    Release(Vec<Release>),
     Consume(Vec<Consumption>),
     Enqueue(Vec<Enqueue>),
     Cancel(Execution),
@@ -36,14 +38,37 @@ pub(crate) enum Step {
     History(HistoryQuery),
     Prune(Retention),
     Wait(u64),
+    /// The holder of one of the executions that run, by its place among them, does this.
+    Hold(usize, Deed),
+    /// One of the executions that run or wait, by its place among them, is claimed as this claim
+    /// says.
+    TakeOver(usize, Claim),
+}
+
+/// What a holder does with its lock.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed {
+    Renew(u64),
+    Settle(Outcome, Option<&'static str>),
+    Release(Option<Timestamp>),
 }
 
 fn execution() -> impl Strategy<Value = Execution> {
-    (0..TASKS.len(), 1_u64..=2, 0_i64..6).prop_map(|(name, index, tick)| Execution {
+    // Most of one index of one task, and soon due: so that they get in each other's way.
+    let name = prop_oneof![2 => Just(0), 1 => 0..TASKS.len()];
+    let index = prop_oneof![2 => Just(1), 1 => 1_u64..=2];
+    let tick = prop_oneof![1 => 0_i64..3, 1 => 0_i64..6];
+    (name, index, tick).prop_map(|(name, index, tick)| Execution {
         task: task(TASKS[name]),
         index: ConcurrencyIndex::new(index).unwrap(),
         tick: Tick::from_millis(NOON_MS + tick * 250).unwrap(),
     })
+}
+
+/// Half of them pass while the steps are played.
+fn deadline() -> impl Strategy<Value = Option<Timestamp>> {
+    let instant = (-2_i64..12).prop_map(|at| Tick::from_millis(NOON_MS + at * 250).unwrap());
+    prop::option::of(instant.prop_map(Tick::timestamp))
 }
 
 fn two() -> Concurrency {
@@ -66,9 +91,10 @@ fn claim() -> impl Strategy<Value = Claim> {
         Just(Overlap::CancelEarlier)
     ];
     let placement = prop_oneof![Just(Placement::Race), Just(Placement::Distinct)];
-    let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..600);
-    (execution(), delivery, overlap, placement, who).prop_map(
-        |(execution, delivery, overlap, placement, (who, id, lease_ms))| Claim {
+    let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..500);
+    let policies = (delivery, overlap, placement);
+    (execution(), policies, who, deadline()).prop_map(
+        |(execution, (delivery, overlap, placement), (who, id, lease_ms), deadline)| Claim {
             execution,
             concurrency: two(),
             claim_id: ClaimId::from_u128(id),
@@ -77,6 +103,7 @@ fn claim() -> impl Strategy<Value = Claim> {
             overlap,
             placement,
             lease: Lease::new(Duration::from_millis(lease_ms)).unwrap(),
+            deadline,
         },
     )
 }
@@ -89,13 +116,25 @@ fn lock() -> impl Strategy<Value = HeldLock> {
     })
 }
 
-fn settlement() -> impl Strategy<Value = Settlement> {
-    let outcome = prop_oneof![
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
         Just(Outcome::Succeeded),
         Just(Outcome::Failed),
         Just(Outcome::CutOff)
-    ];
-    (lock(), outcome, any::<Option<String>>()).prop_map(|(lock, outcome, text)| {
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let said = prop::option::of(Just("it's \"gone\""));
+    prop_oneof![
+        1 => (100_u64..600).prop_map(Deed::Renew),
+        2 => (outcome(), said).prop_map(|(outcome, said)| Deed::Settle(outcome, said)),
+        2 => deadline().prop_map(Deed::Release),
+    ]
+}
+
+fn settlement() -> impl Strategy<Value = Settlement> {
+    (lock(), outcome(), any::<Option<String>>()).prop_map(|(lock, outcome, text)| {
         let at = lock.execution.tick.timestamp();
         let settlement = Settlement::new(lock, outcome, at, at);
         match text {
@@ -117,12 +156,14 @@ fn report() -> impl Strategy<Value = InstanceReport> {
 }
 
 fn definitions() -> impl Strategy<Value = Vec<TaskDefinition>> {
-    let one = (0..TASKS.len(), 1_u64..3).prop_map(|(name, concurrency)| TaskDefinition {
-        task: task(TASKS[name]),
-        schedule: "at noon".to_owned(),
-        concurrency: Concurrency::new(concurrency).unwrap(),
-        definition: format!("{{\"concurrency\": {concurrency}}}"),
-    });
+    let one =
+        (0..TASKS.len(), 1_u64..3, 1_u8..3).prop_map(|(name, concurrency, hours)| TaskDefinition {
+            task: task(TASKS[name]),
+            schedule: "at noon".to_owned(),
+            canonical: format!("every {hours}h \"'%[é"),
+            concurrency: Concurrency::new(concurrency).unwrap(),
+            definition: format!("{{\"concurrency\": {concurrency}}}"),
+        });
     prop::collection::vec(one, 0..3)
 }
 
@@ -167,10 +208,12 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             reason: Reason::ALL[reason],
             instance: instance("one"),
         });
-    let enqueue = execution().prop_map(|execution| Enqueue {
+    let enqueue = (execution(), deadline()).prop_map(|(execution, deadline)| Enqueue {
         execution,
         concurrency: two(),
+        deadline,
     });
+    let release = (lock(), deadline()).prop_map(|(lock, deadline)| Release { lock, deadline });
     let renewal = (lock(), 100_u64..600).prop_map(|(lock, ms)| Renewal {
         lock,
         lease: Lease::new(Duration::from_millis(ms)).unwrap(),
@@ -210,9 +253,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(claim(), 0..5).prop_map(Step::Claim),
         2 => prop::collection::vec(renewal, 0..4).prop_map(Step::Renew),
         3 => prop::collection::vec(settlement(), 0..4).prop_map(Step::Settle),
-        2 => prop::collection::vec(lock(), 0..4).prop_map(Step::Release),
+        1 => prop::collection::vec(release, 0..4).prop_map(Step::Release),
         1 => prop::collection::vec(consumption, 0..3).prop_map(Step::Consume),
-        1 => prop::collection::vec(enqueue, 0..3).prop_map(Step::Enqueue),
+        2 => prop::collection::vec(enqueue, 0..3).prop_map(Step::Enqueue),
         2 => execution().prop_map(Step::Cancel),
         2 => sweep.prop_map(Step::Sweep),
         2 => report().prop_map(Step::Heartbeat),
@@ -222,7 +265,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => tasks.prop_map(Step::Tasks),
         2 => history().prop_map(Step::History),
         1 => retention.prop_map(Step::Prune),
-        4 => (1_u64..400).prop_map(Step::Wait),
+        8 => (1_u64..600).prop_map(Step::Wait),
+        6 => (0_usize..8, deed()).prop_map(|(place, deed)| Step::Hold(place, deed)),
+        6 => (0_usize..8, claim()).prop_map(|(place, claim)| Step::TakeOver(place, claim)),
     ]
 }
 
@@ -249,6 +294,70 @@ pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
         Step::History(query) => format!("{:?}", manager.history(query).await),
         Step::Prune(retention) => format!("{:?}", manager.prune(retention, 1_000).await),
         Step::Wait(_) => String::new(),
+        Step::Hold(place, deed) => match one_of(manager, &[RUNNING], *place).await {
+            Some(record) => act(manager, &record, deed).await,
+            None => "nothing runs".to_owned(),
+        },
+        Step::TakeOver(place, claim) => {
+            let found = one_of(manager, &[RUNNING, WAITING], *place).await;
+            let Some(ExecutionRecord { execution, .. }) = found else {
+                return "nothing is open".to_owned();
+            };
+            let claim = Claim {
+                execution,
+                ..claim.clone()
+            };
+            format!("{:?}", manager.claim(lead, &[claim]).await)
+        }
+    }
+}
+
+const RUNNING: ExecutionState = ExecutionState::Running;
+const WAITING: ExecutionState = ExecutionState::Waiting;
+
+/// One of the executions in these states, counted round and round.
+async fn one_of(
+    manager: &dyn LockManager,
+    states: &[ExecutionState],
+    place: usize,
+) -> Option<ExecutionRecord> {
+    let query = HistoryQuery {
+        states: states.to_vec(),
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    let mut found = manager.history(&query).await.unwrap().value;
+    let place = place.checked_rem(found.len())?;
+    Some(found.swap_remove(place))
+}
+
+async fn act(manager: &dyn LockManager, record: &ExecutionRecord, deed: &Deed) -> String {
+    let lock = HeldLock {
+        execution: record.execution.clone(),
+        claim_id: record.claim_id.unwrap(),
+        fence: record.fence,
+    };
+    match deed {
+        Deed::Renew(ms) => {
+            let lease = Lease::new(Duration::from_millis(*ms)).unwrap();
+            format!("{:?}", manager.renew(&[Renewal { lock, lease }]).await)
+        }
+        Deed::Settle(outcome, said) => {
+            let at = record.execution.tick.timestamp();
+            let settlement = Settlement::new(lock, *outcome, at, at);
+            let settlement = match said {
+                Some(said) => settlement.with_error(said).with_output(said),
+                None => settlement,
+            };
+            format!("{:?}", manager.settle(&[settlement]).await)
+        }
+        Deed::Release(deadline) => {
+            let release = Release {
+                lock,
+                deadline: *deadline,
+            };
+            format!("{:?}", manager.release(&[release]).await)
+        }
     }
 }
 

@@ -37,5 +37,9 @@ mod servers {
     pub(crate) mod postgres;
     pub(crate) mod process;
 }
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+mod sweeps;
+#[cfg(feature = "sqlite")]
+mod transactions;
 #[cfg(feature = "sqlite")]
 mod trouble;

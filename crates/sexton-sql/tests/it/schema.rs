@@ -13,8 +13,8 @@ use crate::place::Place;
 const FIRST_VERSION: &str = include_str!("../../src/sqlite/migrations/0001_locks.sql");
 const FIRST_DEFINITION: &str = "\
     INSERT INTO sexton_schema (version, applied_at_ms) VALUES (1, 0); \
-    INSERT INTO sexton_tasks (namespace, task, schedule, concurrency, definition, defined_by) \
-        VALUES ('default', 'digest', 'every minute', 1, 'every 60s', 'somebody');";
+    INSERT INTO sexton_tasks (namespace, task, schedule, canonical, concurrency, definition, defined_by) \
+        VALUES ('default', 'digest', 'every minute', 'every 60000ms', 1, 'every 60s', 'somebody');";
 
 #[tokio::test]
 async fn the_migrated_schema_is_the_one_on_record() {
@@ -49,14 +49,16 @@ async fn tables_of_the_first_version_are_brought_up_to_date_with_what_they_hold(
     let definition = TaskDefinition {
         task: task("digest"),
         schedule: "every minute".to_owned(),
+        canonical: "every 60000ms".to_owned(),
         concurrency: Concurrency::ONE,
         definition: "every 60s".to_owned(),
     };
     assert_eq!(before.definition.as_ref(), Some(&definition));
-    assert_eq!(before.known_since, None);
+    assert_eq!((before.known_since, before.schedule_since), (None, None));
     let me = instance("me");
     manager.define(&me, &[definition]).await.unwrap();
-    assert!(known(&manager).await.known_since.is_some());
+    let after = known(&manager).await;
+    assert!(after.known_since.is_some() && after.schedule_since.is_some());
 }
 
 async fn known(manager: &SqliteLockManager) -> TaskState {

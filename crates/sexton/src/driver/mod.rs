@@ -1,49 +1,73 @@
 //! The loop that drives the tasks of one lock manager, from tick to start.
 //!
-//! It sleeps until the next tick comes near, claims everything due in one call, ahead of the tick, and
-//! starts what was granted at the tick. One call is under way at a time; what comes due meanwhile goes with
-//! the next. It decides by the store's clock alone, and never runs a handler itself.
+//! It sleeps until the next tick comes near, claims everything due in one call, ahead of the tick,
+//! and starts what was granted at the tick. What is late goes in separate calls, so that a
+//! backlog delays nothing that is fresh. It decides by the store's clock alone, and never runs a
+//! handler itself.
 
 mod answers;
+mod calls;
+mod cursor;
 mod table;
 mod ticks;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{
-    Claim, Consumed, Consumption, Execution, Grant, HeldLock, LockError, Verdict,
-};
-use sexton_core::name::TaskName;
-use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
+use sexton_core::lock::{Claim, Consumed, Consumption, Execution, Release, Released, Verdict};
+use sexton_core::tick::{Attempt, Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::due::DueQueue;
 use crate::error::RegistryError;
 use crate::event::Event;
-use crate::limits::Permit;
-use crate::link::{Link, backoff, joined, later_us};
-use crate::pending::{GivenUp, PendingClaim, PendingClaims};
-use crate::runs::{GrantedRun, Runs, Turn};
+use crate::lines::{Batch, GivenUp, Lines, Now, PendingClaim};
+use crate::link::{Link, later_us};
+use crate::offset::micros;
+use crate::runs::Runs;
 use crate::scheduler::Shared;
+use crate::starts::{Granted, Starts};
 use crate::task::CheckedTask;
+use calls::CallSlot;
+use cursor::Cursors;
 use table::TaskTable;
 
 /// What others may ask of a driver.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Adds a task, or puts it in the place of the one that has its name.
+    /// Adds a task, or puts it in the place of the one that has its name. Its ticks up to the given
+    /// one are accounted for; `None`: those up to now.
     Put(
         Arc<CheckedTask>,
         Put,
+        Option<Tick>,
         oneshot::Sender<Result<(), RegistryError>>,
     ),
     /// Removes a task.
     Remove(String, oneshot::Sender<Result<(), RegistryError>>),
-    /// Claims what may be claimed by now, with the concurrency it was recorded with.
-    Claim(Vec<(Execution, Option<Concurrency>)>),
+    /// Claims what may be claimed by now.
+    Claim(Vec<Found>),
+}
+
+/// Something that the store has to claim although no schedule brings it up.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) execution: Execution,
+    /// With which it was recorded, if that is known.
+    pub(crate) concurrency: Option<Concurrency>,
+    /// The attempt that a grant would be.
+    pub(crate) attempt: Attempt,
+}
+
+impl Found {
+    /// What waits for its first grant.
+    pub(crate) fn waiting(execution: Execution, concurrency: Option<Concurrency>) -> Found {
+        Found {
+            execution,
+            concurrency,
+            attempt: Attempt::FIRST,
+        }
+    }
 }
 
 /// Whether a task may or must take the place of another.
@@ -53,48 +77,13 @@ pub(crate) enum Put {
     Replace,
 }
 
-/// A granted execution that waits for its tick.
-#[derive(Debug)]
-struct Granted {
-    task: Arc<CheckedTask>,
-    claim: Claim,
-    grant: Grant,
-    permit: Option<Permit>,
-}
-
-impl Granted {
-    /// Whether the lease ran out before the run could start: the process stood still. Others may have it by now.
-    fn is_over(&self, now_us: i64) -> bool {
-        self.grant
-            .lease_until
-            .is_some_and(|until| until.as_microsecond() <= now_us)
-    }
-
-    fn lock(&self) -> HeldLock {
-        HeldLock {
-            execution: self.claim.execution.clone(),
-            claim_id: self.claim.claim_id,
-            fence: self.grant.fence,
-        }
-    }
-}
-
-/// A call that is under way, with what it was about.
-enum Call {
-    Claim(
-        Vec<PendingClaim>,
-        AbortOnDropHandle<Result<Vec<Verdict>, LockError>>,
-    ),
-    Consume(
-        Vec<GivenUp>,
-        AbortOnDropHandle<Result<Vec<Consumed>, LockError>>,
-    ),
-}
-
-/// What came of a call.
-enum Answered {
-    Claim(Vec<PendingClaim>, Result<Vec<Verdict>, LockError>),
-    Consume(Vec<GivenUp>, Result<Vec<Consumed>, LockError>),
+/// What is under way to the store: one call of each kind, over lines of their own.
+#[derive(Debug, Default)]
+struct Calls {
+    fresh: CallSlot<PendingClaim, Verdict>,
+    backlog: CallSlot<PendingClaim, Verdict>,
+    given_up: CallSlot<GivenUp, Consumed>,
+    release: CallSlot<Release, Released>,
 }
 
 pub(crate) struct Driver {
@@ -107,18 +96,18 @@ pub(crate) struct Driver {
     ahead: DueQueue,
     /// Claimed at the tick: whether an earlier execution still runs is not known before.
     prompt: DueQueue,
-    /// How much of the lead is left when the next batch goes out, in microseconds. Random, so that replicas share
-    /// the ticks fairly.
+    /// Tasks whose next ticks are due and wait for room in their lines.
+    cursors: Cursors,
+    /// How much of the lead is left when the next batch goes out, in microseconds. Random, so that
+    /// replicas share the ticks fairly.
     wake_lead_us: i64,
-    pending: PendingClaims,
-    ready: BTreeMap<i64, Vec<Granted>>,
-    /// Indices that were open but not for us, to be accounted for if nobody takes them.
-    unplaced: BTreeMap<i64, Vec<Consumption>>,
-    call: Option<Call>,
-    failures: u32,
+    lines: Lines,
+    starts: Starts,
+    calls: Calls,
+    /// Granted executions that go back to the store.
+    to_release: Vec<Release>,
     /// Until when the driver last waited because the store failed it.
     away_until_us: i64,
-    retry_at: Duration,
 }
 
 impl Driver {
@@ -136,18 +125,18 @@ impl Driver {
             tasks: TaskTable::default(),
             ahead: DueQueue::default(),
             prompt: DueQueue::default(),
+            cursors: Cursors::default(),
             wake_lead_us: 0,
-            pending: PendingClaims::default(),
-            ready: BTreeMap::new(),
-            unplaced: BTreeMap::new(),
-            call: None,
-            failures: 0,
+            lines: Lines::default(),
+            starts: Starts::default(),
+            calls: Calls::default(),
+            to_release: Vec::new(),
             away_until_us: i64::MIN,
-            retry_at: Duration::ZERO,
         }
     }
 
-    /// Runs until the scheduler stops, then gives back what it was granted and did not start.
+    /// Runs until the scheduler stops, then gives back what it was granted and does not start any
+    /// more.
     pub(crate) async fn run(mut self) {
         self.draw_wake_lead();
         let shared = Arc::clone(&self.shared);
@@ -160,15 +149,30 @@ impl Driver {
             // From here on a freed place is not overlooked, even before it is awaited.
             freed.as_mut().enable();
             let now_us = link.now_us();
-            self.start_ready(now_us);
+            self.start_due(now_us);
             self.take_due(now_us);
             self.send(now_us);
+            if self.cursors.is_counting() {
+                // There is more to count, and others have their turn in between.
+                tokio::task::yield_now().await;
+            }
             let wake = self.wake();
             tokio::select! {
                 biased;
                 () = shared.stopping.cancelled() => {}
                 () = link.sleep_until(wake) => {}
-                answered = answer(&mut self.call) => self.take_answer(answered),
+                (batch, answer) = self.calls.fresh.answered() => {
+                    self.take_verdicts(Batch::Fresh, batch, answer);
+                }
+                (batch, answer) = self.calls.backlog.answered() => {
+                    self.take_verdicts(Batch::Backlog, batch, answer);
+                }
+                (batch, answer) = self.calls.given_up.answered() => {
+                    self.take_consumed(batch, answer);
+                }
+                (batch, answer) = self.calls.release.answered() => {
+                    self.take_released(batch, answer);
+                }
                 command = self.commands.recv(), if is_open => match command {
                     Some(command) => self.obey(command),
                     None => is_open = false,
@@ -181,19 +185,17 @@ impl Driver {
     }
 
     fn draw_wake_lead(&mut self) {
-        let lead_us = crate::offset::micros(self.shared.lead.duration());
+        let lead_us = micros(self.shared.lead.duration());
         self.wake_lead_us = lead_us / 100 * fastrand::i64(45..=75);
     }
 
     /// Our monotonic time at which there is something to do; `None`: not by itself.
     fn wake(&self) -> Option<Duration> {
+        if self.cursors.is_counting() {
+            return Some(self.link.clock.monotonic());
+        }
         let ahead_us = self.ahead.first_us().map(|first| first - self.wake_lead_us);
-        let store_us = [
-            ahead_us,
-            self.prompt.first_us(),
-            self.ready.keys().next().copied(),
-            self.unplaced.keys().next().copied(),
-        ];
+        let store_us = [ahead_us, self.prompt.first_us(), self.starts.next_us()];
         let next = store_us
             .into_iter()
             .flatten()
@@ -202,168 +204,176 @@ impl Driver {
         [next, self.wake_to_send()].into_iter().flatten().min()
     }
 
-    /// When to send what could not be sent now: called after [`Driver::send`], so that what is left waits for its time,
-    /// for the store to be tried again, or for a limit.
+    /// When to send what could not be sent now: called after [`Driver::send`], so that what is left
+    /// waits for its time, for the store to be tried again, or for a limit.
     fn wake_to_send(&self) -> Option<Duration> {
-        if self.call.is_some() || (self.pending.is_empty() && !self.pending.has_given_up()) {
-            return None;
-        }
-        if self.link.clock.monotonic() < self.retry_at {
-            return Some(self.retry_at);
-        }
-        self.pending
+        let clock = &*self.link.clock;
+        let lines = self
+            .lines
             .next_us(self.link.now_us())
-            .map(|us| self.link.monotonic_at(us))
+            .map(|us| self.link.monotonic_at(us));
+        let retries = [
+            self.calls.fresh.retry_at(clock),
+            self.calls.backlog.retry_at(clock),
+            self.calls.given_up.retry_at(clock),
+            self.calls.release.retry_at(clock),
+        ];
+        retries.into_iter().chain([lines]).flatten().min()
     }
 
-    fn start_ready(&mut self, now_us: i64) {
-        let mut starting = Vec::new();
-        while let Some(entry) = self
-            .ready
-            .first_entry()
-            .filter(|entry| *entry.key() <= now_us)
-        {
-            let (due_us, granted) = entry.remove_entry();
-            for granted in granted {
-                if granted.is_over(now_us) {
-                    let execution = granted.claim.execution;
-                    self.shared.events.emit(Event::LeaseLost { execution });
-                    continue;
-                }
-                starting.push(GrantedRun {
-                    lock: granted.lock(),
-                    due_us,
-                    attempt: granted.grant.attempt,
-                    lease_until: granted.grant.lease_until,
-                    concurrency: granted.claim.concurrency,
-                    task: granted.task,
-                    permit: granted.permit,
-                    turn: Turn::default(),
-                });
-            }
+    fn start_due(&mut self, now_us: i64) {
+        let due = self.starts.take_due(now_us);
+        for execution in due.lost {
+            self.shared.events.emit(Event::LeaseLost { execution });
         }
-        take_turns(&mut starting);
-        for run in starting {
+        self.to_release.extend(due.too_late);
+        for run in due.starting {
             self.runs.start(run);
         }
     }
 
-    /// Sends the next call, if none is under way.
+    /// Sends the next call of each kind that has none under way.
     fn send(&mut self, now_us: i64) {
-        let instance = &self.shared.instance;
-        let away_until_us = if self.link.is_lost() {
-            now_us
-        } else {
-            self.away_until_us
-        };
-        self.pending.expire(now_us, instance, away_until_us);
-        while let Some(entry) = self
-            .unplaced
-            .first_entry()
-            .filter(|entry| *entry.key() <= now_us)
-        {
-            entry
-                .remove()
-                .into_iter()
-                .for_each(|unplaced| self.pending.give_up(unplaced));
+        let clock = &*self.link.clock;
+        let is_slow = self.calls.fresh.is_slow(clock) || self.calls.backlog.is_slow(clock);
+        if is_slow || self.link.is_lost() {
+            self.away_until_us = self.away_until_us.max(now_us);
         }
-        if self.call.is_some() || self.link.clock.monotonic() < self.retry_at {
+        self.lines.expire(Now {
+            us: now_us,
+            away_until_us: self.away_until_us,
+            instance: &self.shared.instance,
+        });
+        for batch in [Batch::Fresh, Batch::Backlog] {
+            self.send_claims(batch, now_us);
+        }
+        self.send_given_up();
+        self.send_released();
+    }
+
+    fn send_claims(&mut self, kind: Batch, now_us: i64) {
+        let clock = &*self.link.clock;
+        let slot = match kind {
+            Batch::Fresh => &mut self.calls.fresh,
+            Batch::Backlog => &mut self.calls.backlog,
+        };
+        if !slot.is_free(clock) {
             return;
         }
-        // What was given up goes first: a later tick's grant would raise the watermark past it.
-        let given_up = self.pending.take_given_up();
-        self.call = if given_up.is_empty() {
-            self.claim_call(now_us)
-        } else {
-            let link = Arc::clone(&self.link);
-            let batch: Vec<Consumption> = given_up
-                .iter()
-                .map(|given_up| given_up.consumption.clone())
-                .collect();
-            let call = async move { link.call(link.manager.consume(&batch)).await };
-            Some(Call::Consume(
-                given_up,
-                AbortOnDropHandle::new(tokio::spawn(call)),
-            ))
-        };
-    }
-
-    fn claim_call(&mut self, now_us: i64) -> Option<Call> {
-        let unplaced = self.unplaced.values().flatten();
-        let unplaced = unplaced.map(|nobody| &nobody.execution);
-        let pending = self
-            .pending
-            .take_batch(now_us, &self.shared.limits, unplaced);
+        let pending = self.lines.take_claims(kind, now_us, &self.shared.limits);
         if pending.is_empty() {
-            return None;
+            return;
         }
-        let batch: Vec<Claim> = pending
-            .iter()
-            .map(|pending| pending.claim.clone())
-            .collect();
+        let claims = pending.iter().map(|pending| pending.claim.clone());
+        let claims: Vec<Claim> = claims.collect();
         let (link, lead) = (Arc::clone(&self.link), self.shared.lead);
-        let call = async move { link.call(link.manager.claim(lead, &batch)).await };
-        Some(Call::Claim(
-            pending,
-            AbortOnDropHandle::new(tokio::spawn(call)),
-        ))
+        slot.send(clock, pending, async move {
+            link.call(link.manager.claim(lead, &claims)).await
+        });
     }
 
-    fn failed(&mut self) {
-        let pause = backoff(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = self.link.clock.monotonic() + pause;
-        self.away_until_us = later_us(self.link.now_us(), pause);
+    fn send_given_up(&mut self) {
+        if !self.calls.given_up.is_free(&*self.link.clock) {
+            return;
+        }
+        let given_up = self.lines.take_given_up();
+        if given_up.is_empty() {
+            return;
+        }
+        let batch = given_up.iter().map(|one| one.consumption.clone());
+        let batch: Vec<Consumption> = batch.collect();
+        let link = Arc::clone(&self.link);
+        let clock = &*self.link.clock;
+        self.calls.given_up.send(clock, given_up, async move {
+            link.call(link.manager.consume(&batch)).await
+        });
     }
 
-    /// The store may be back, as another call found out: there is no need to wait as long as after many failures.
+    fn send_released(&mut self) {
+        if self.to_release.is_empty() || !self.calls.release.is_free(&*self.link.clock) {
+            return;
+        }
+        let count = self.to_release.len().min(sexton_core::lock::BATCH_MAX);
+        let batch: Vec<Release> = self.to_release.drain(..count).collect();
+        let (link, sent) = (Arc::clone(&self.link), batch.clone());
+        let clock = &*self.link.clock;
+        self.calls.release.send(clock, batch, async move {
+            link.call(link.manager.release(&sent)).await
+        });
+    }
+
     fn turned(&mut self) {
-        if !self.link.is_lost() {
-            self.failures = 0;
-            self.retry_at = self.retry_at.min(self.link.clock.monotonic() + backoff(0));
+        if self.link.is_lost() {
+            return;
         }
+        let clock = &*self.link.clock;
+        self.calls.fresh.hurry(clock);
+        self.calls.backlog.hurry(clock);
+        self.calls.given_up.hurry(clock);
+        self.calls.release.hurry(clock);
     }
 
-    /// Waits for the call under way, then releases everything that is granted and not started.
+    /// Waits for the calls under way, then gives back what is granted and not started.
+    ///
+    /// What others would be late for is still started here: a tick that is due within moments, of a
+    /// task whose next tick would be due within the grace period as well. Its run has as much time
+    /// as its task ever gives it.
     async fn hand_back(mut self) {
-        if self.call.is_some() {
-            let answered = answer(&mut self.call).await;
-            self.take_answer(answered);
+        if self.calls.fresh.is_busy() {
+            let (batch, answer) = self.calls.fresh.answered().await;
+            self.take_verdicts(Batch::Fresh, batch, answer);
         }
-        let locks: Vec<HeldLock> = self.ready.values().flatten().map(Granted::lock).collect();
-        self.runs.release(locks).await;
+        if self.calls.backlog.is_busy() {
+            let (batch, answer) = self.calls.backlog.answered().await;
+            self.take_verdicts(Batch::Backlog, batch, answer);
+        }
+        if self.calls.release.is_busy() {
+            let (batch, answer) = self.calls.release.answered().await;
+            self.take_released(batch, answer);
+        }
+        let clock = Arc::clone(&self.link.clock);
+        let drained_by = self.shared.drained_by.get().copied().unwrap_or_default();
+        let left = drained_by.saturating_sub(clock.monotonic());
+        let drained_by_us = later_us(self.link.now_us(), left);
+        let given_back = self.starts.leave(|granted| {
+            let run_us = run_us_max(granted);
+            run_us.is_some_and(|run_us| granted.due_us.saturating_add(run_us) <= drained_by_us)
+        });
+        self.to_release.extend(given_back);
+        self.give_back().await;
+        while let Some(next_us) = self.starts.next_us() {
+            let next = self.link.monotonic_at(next_us);
+            if next > drained_by {
+                break;
+            }
+            clock.sleep_until(next).await;
+            self.start_due(self.link.now_us());
+        }
+        let given_back = self.starts.leave(|_| false);
+        self.to_release.extend(given_back);
+        self.give_back().await;
+    }
+
+    async fn give_back(&mut self) {
+        let releases = std::mem::take(&mut self.to_release);
+        for batch in releases.chunks(sexton_core::lock::BATCH_MAX) {
+            let answer = self.runs.release(batch).await;
+            let Err(error) = answer else { continue };
+            for release in batch {
+                self.shared.events.emit(Event::SettlementDropped {
+                    execution: release.lock.execution.clone(),
+                    why: format!("could not be given back: {}", crate::link::chain(&error)),
+                });
+            }
+        }
     }
 }
 
-/// Ticks of one (task, index) that start together, because they were missed, begin in order on however many threads.
-fn take_turns(starting: &mut [GrantedRun]) {
-    let mut turns: HashMap<(TaskName, ConcurrencyIndex), Turn> = HashMap::new();
-    for run in starting {
-        let Execution { task, index, .. } = &run.lock.execution;
-        let turn = turns.entry((task.clone(), *index)).or_default();
-        run.turn = std::mem::take(turn);
-        *turn = run.turn.next();
-    }
-}
-
-async fn answer(call: &mut Option<Call>) -> Answered {
-    match call {
-        None => std::future::pending().await,
-        Some(Call::Claim(_, handle)) => {
-            let result = joined(handle.await);
-            let Some(Call::Claim(pending, _)) = call.take() else {
-                return std::future::pending().await;
-            };
-            Answered::Claim(pending, result)
-        }
-        Some(Call::Consume(_, handle)) => {
-            let result = joined(handle.await);
-            let Some(Call::Consume(batch, _)) = call.take() else {
-                return std::future::pending().await;
-            };
-            Answered::Consume(batch, result)
-        }
-    }
+/// How long a run may take before its task's next tick is due; `None` if there is none.
+fn run_us_max(granted: &Granted) -> Option<i64> {
+    let tick = granted.claim.execution.tick;
+    let next = granted.task.schedule.next_after(tick)?;
+    Some((next.as_millis() - tick.as_millis()).saturating_mul(1_000))
 }
 
 /// The claim of one execution of a task, new.
@@ -375,16 +385,6 @@ fn claim_for(shared: &Shared, task: &CheckedTask, execution: Execution) -> Claim
     claim.placement = policies.placement;
     claim.lease = policies.lease;
     claim
-}
-
-/// Between when a tick is due and when it counts as missed: until its successor is due, within bounds.
-const LATE_AFTER_MIN: Duration = Duration::from_secs(1);
-const LATE_AFTER_MAX: Duration = Duration::from_secs(60);
-
-fn late_us(due_us: i64, tick: Tick, next: Option<Tick>) -> i64 {
-    let until_next_ms = next.map_or(i64::MAX, |next| next.as_millis() - tick.as_millis());
-    let until_next = Duration::from_millis(u64::try_from(until_next_ms).unwrap_or(0));
-    later_us(due_us, until_next.clamp(LATE_AFTER_MIN, LATE_AFTER_MAX))
 }
 
 fn executions(

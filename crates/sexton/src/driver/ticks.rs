@@ -3,39 +3,60 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Execution, Reason};
-use sexton_core::tick::{Concurrency, Tick};
+use sexton_core::lock::{Consumption, Reason};
+use sexton_core::tick::{Attempt, Tick};
 
-use super::{Command, Driver, LATE_AFTER_MAX, LATE_AFTER_MIN, Put, claim_for, executions, late_us};
+use super::cursor::{COUNTED_PER_TURN, Counting, Cursor};
+use super::{Command, Driver, Found, Put, claim_for, executions};
 use crate::due::{Due, Slot};
 use crate::error::RegistryError;
-use crate::event::Event;
+use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::link::later_us;
 use crate::offset::micros;
-use crate::pending::{Origin, PendingClaim};
 use crate::policy::{Missed, Overlap};
+use crate::starts::deadline;
 use crate::task::CheckedTask;
 
 /// Ticks of one task in one gap that are recorded as missed one by one.
 const PASSED_MAX: usize = 100;
 
+/// Between when a tick is due and when it counts as missed: until its successor is due, within
+/// bounds.
+const LATE_AFTER_MIN: Duration = Duration::from_secs(1);
+const LATE_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// How long, beyond a heartbeat, something that was found in the store is claimed for.
+const FOUND_FOR_MIN: Duration = Duration::from_secs(1);
+
+/// The times of a tick, by the store's clock.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// When its run starts.
+    due_us: i64,
+    /// From when on it counts as missed.
+    late_us: i64,
+    /// From when on it is not run any more.
+    deadline_us: i64,
+}
+
 impl Driver {
     /// Adds a task whose ticks up to `after` are accounted for; `None`: from now on.
     pub(crate) fn add(&mut self, task: &Arc<CheckedTask>, after: Option<Tick>) {
         let slot = self.tasks.insert(Arc::clone(task));
-        let after = after.unwrap_or_else(|| tick_at(self.link.now_us()));
-        self.put_next(slot, task, after);
+        let now_us = self.link.now_us();
+        let after = after.unwrap_or_else(|| tick_at(now_us));
+        self.follow(slot, task, Cursor::at(after), now_us, now_us);
     }
 
     pub(super) fn obey(&mut self, command: Command) {
         match command {
-            Command::Put(task, put, answer) => {
+            Command::Put(task, put, after, answer) => {
                 let result = if put == Put::Add && self.tasks.has(task.name.as_str()) {
                     Err(RegistryError::NameUsedTwice {
                         task: task.name.clone(),
                     })
                 } else {
-                    self.add(&task, None);
+                    self.add(&task, after);
                     Ok(())
                 };
                 // Whoever asked may have gone.
@@ -51,62 +72,76 @@ impl Driver {
                 let _ = answer.send(result);
             }
             Command::Claim(found) => {
-                for (execution, concurrency) in found {
-                    self.claim_found(execution, concurrency);
+                for found in found {
+                    self.claim_found(found);
                 }
             }
         }
     }
 
-    /// Claims what a sweep found, if the task is ours.
-    fn claim_found(&mut self, execution: Execution, concurrency: Option<Concurrency>) {
+    /// Claims what the store has waiting, if the task is ours. Its run starts when any run of its
+    /// tick would.
+    pub(super) fn claim_found(&mut self, found: Found) {
+        let Found {
+            execution,
+            concurrency,
+            attempt,
+        } = found;
         let Some(task) = self.tasks.by_name(execution.task.as_str()) else {
             return;
         };
         let task = Arc::clone(task);
-        if self.pending.has(&execution) {
+        if self.lines.has(&execution) {
             return;
         }
         let now_us = self.link.now_us();
-        self.close_unplaced_before(&execution, now_us);
+        let times = self.times_of(&task, execution.tick);
+        let due_us = times.map_or_else(|| us(execution.tick), |times| times.due_us);
+        // What waited for long, or was left by a lost holder, is caught up with like a missed tick:
+        // when an instance with many runs crashes, the others do not begin all of them at once.
+        let late_us = times.map_or(i64::MAX, |times| times.late_us);
         let mut claim = claim_for(&self.shared, &task, execution);
         claim.concurrency = concurrency.unwrap_or(task.concurrency);
-        // It stands in the store and will be found again, by us or by others.
-        let deadline_us = later_us(now_us, Duration::from_secs(1));
-        self.pending.push(PendingClaim {
+        // The next sweep finds it again.
+        let found_for = self.shared.heartbeat.saturating_add(FOUND_FOR_MIN);
+        let deadline_us = later_us(now_us.max(due_us), found_for);
+        self.lines.push(PendingClaim {
+            not_before_us: claim_from_us(&claim, due_us),
             task,
             claim,
-            due_us: now_us,
-            late_us: deadline_us,
+            due_us,
+            late_us,
             deadline_us,
-            not_before_us: now_us,
-            origin: Origin::Found,
+            kind: match attempt {
+                Attempt::FIRST => ClaimKind::Found,
+                _ => ClaimKind::Recovered,
+            },
             is_in_doubt: false,
             permit: None,
+            refusals: 0,
+            open_since_us: None,
         });
     }
 
-    /// Waits no longer for others to take what stands open before an execution in its (task, index): not to hold up what
-    /// was triggered until the next tick.
-    fn close_unplaced_before(&mut self, execution: &Execution, now_us: i64) {
-        let late_before = tick_at(now_us - micros(LATE_AFTER_MIN));
-        let is_in_the_way = |nobody: &mut Consumption| {
-            let Execution { task, index, tick } = &nobody.execution;
-            *task == execution.task
-                && *index == execution.index
-                && *tick < execution.tick
-                && *tick <= late_before
-        };
-        for bucket in self.unplaced.values_mut() {
-            for nobody in bucket.extract_if(.., is_in_the_way) {
-                self.pending.give_up(nobody);
-            }
-        }
-        self.unplaced.retain(|_, bucket| !bucket.is_empty());
+    /// The times of a tick, if it is one of the schedule's.
+    fn times_of(&self, task: &CheckedTask, tick: Tick) -> Option<Times> {
+        let schedule = &task.schedule;
+        let is_scheduled = schedule.next_after(tick.saturating_add_millis(-1)) == Some(tick);
+        is_scheduled.then(|| self.times(task, tick, schedule.next_after(tick)))
     }
 
     /// Turns what is due into claims, and puts each task's next tick into the queue.
     pub(super) fn take_due(&mut self, now_us: i64) {
+        let (tasks, lines) = (&self.tasks, &self.lines);
+        let has_room = |slot: Slot| {
+            let task = tasks.at(slot);
+            task.is_none_or(|task| !lines.is_full(&task.name, indices(task)))
+        };
+        for (slot, cursor) in self.cursors.take_ready(has_room) {
+            if let Some(task) = self.tasks.at(slot).map(Arc::clone) {
+                self.follow(slot, &task, cursor, now_us, now_us);
+            }
+        }
         if self
             .ahead
             .first_us()
@@ -115,127 +150,205 @@ impl Driver {
             let lead_us = micros(self.shared.lead.duration());
             // A little less than the lead: our estimate of the store's clock is not perfect.
             let horizon_us = now_us + lead_us / 10 * 9;
-            while let Some((due_us, bucket)) = self.ahead.pop_until(horizon_us) {
-                bucket
-                    .into_iter()
-                    .for_each(|due| self.claim_due(due_us, due, now_us));
+            while let Some((_, bucket)) = self.ahead.pop_until(horizon_us) {
+                for due in bucket {
+                    self.come_due(due, now_us, horizon_us);
+                }
             }
             self.draw_wake_lead();
         }
-        while let Some((due_us, bucket)) = self.prompt.pop_until(now_us) {
-            bucket
-                .into_iter()
-                .for_each(|due| self.claim_due(due_us, due, now_us));
+        while let Some((_, bucket)) = self.prompt.pop_until(now_us) {
+            for due in bucket {
+                self.come_due(due, now_us, now_us);
+            }
         }
     }
 
-    fn claim_due(&mut self, due_us: i64, due: Due, now_us: i64) {
-        let Some(task) = self.tasks.at(due.slot) else {
-            return;
-        };
-        let task = Arc::clone(task);
-        let next = task.schedule.next_after(due.tick);
-        let late_us = late_us(due_us, due.tick, next);
-        let window = task.policies.missed.window();
-        let deadline_us = late_us.max(later_us(due_us, window));
-        let mut executions: Vec<_> = executions(&task, due.tick, task.concurrency).collect();
-        // Under distinct placement every replica should not want the same index first.
-        fastrand::shuffle(&mut executions);
-        for execution in executions {
-            let claim = claim_for(&self.shared, &task, execution);
-            // A lease must not run out while the grant waits for its tick.
-            let not_before_us = match claim.is_leased() {
-                true => due_us - micros(claim.lease.duration()) / 3,
-                false => i64::MIN,
-            };
-            self.pending.push(PendingClaim {
-                task: Arc::clone(&task),
-                claim,
-                due_us,
-                late_us,
-                deadline_us,
-                not_before_us,
-                origin: Origin::Tick,
-                is_in_doubt: false,
-                permit: None,
-            });
-        }
-        if next.is_some() {
-            self.put_next_within_reach(due.slot, &task, due.tick, now_us);
+    fn come_due(&mut self, due: Due, now_us: i64, horizon_us: i64) {
+        if let Some(task) = self.tasks.at(due.slot).map(Arc::clone) {
+            let cursor = Cursor::at(due.tick.saturating_add_millis(-1));
+            self.follow(due.slot, &task, cursor, now_us, horizon_us);
         }
     }
 
-    fn put_next(&mut self, slot: Slot, task: &Arc<CheckedTask>, after: Tick) {
-        self.put_next_within_reach(slot, task, after, self.link.now_us());
-    }
-
-    /// Puts the task's next tick into the queue. Of ticks that it is long too late for, the first few are accounted
-    /// for one by one, and the others are passed over.
-    fn put_next_within_reach(
+    /// Follows a task's schedule: claims what is due by `horizon_us`, accounts for what it is too
+    /// late for, and ends with a tick of the future in the queue, or with a cursor that waits.
+    fn follow(
         &mut self,
         slot: Slot,
         task: &Arc<CheckedTask>,
-        after: Tick,
+        mut cursor: Cursor,
         now_us: i64,
+        horizon_us: i64,
     ) {
-        let reach = LATE_AFTER_MAX.max(task.policies.missed.window());
-        let too_late = tick_at(now_us - micros(reach));
-        let mut last = after;
-        let mut passed = 0;
-        let next = loop {
-            let Some(next) = task.schedule.next_after(last) else {
-                return;
-            };
-            if next > too_late {
-                break next;
-            }
-            if passed == PASSED_MAX {
-                let Some(next) = task.schedule.next_after(too_late) else {
-                    return;
+        let mut counted = 0;
+        let mut tick = task.schedule.next_after(cursor.after);
+        while let Some(this) = tick {
+            let next = task.schedule.next_after(this);
+            let times = self.times(task, this, next);
+            if times.due_us > horizon_us {
+                self.end_counting(task, &mut cursor);
+                let queue = match task.policies.overlap {
+                    Overlap::Allow => &mut self.ahead,
+                    _ => &mut self.prompt,
                 };
-                let name = task.name.clone();
-                let event = Event::TicksPassed {
-                    task: name,
-                    after: last,
-                    until: too_late,
-                };
-                self.shared.events.emit(event);
-                break next;
+                return queue.push(times.due_us, Due { slot, tick: this });
             }
-            self.pass_over(task, next);
-            passed += 1;
-            last = next;
-        };
-        let jitter = task
-            .policies
-            .jitter
-            .as_ref()
-            .map_or(Duration::ZERO, |jitter| {
-                jitter.delay(self.link.manager.namespace(), &task.name, next)
-            });
-        let due_us = later_us(next.as_millis().saturating_mul(1_000), jitter);
-        let due = Due { slot, tick: next };
-        if task.policies.overlap == Overlap::Allow {
-            self.ahead.push(due_us, due);
-        } else {
-            self.prompt.push(due_us, due);
+            let passed = self.passed_over(task, times, next, now_us);
+            if passed.is_some() && cursor.passed >= PASSED_MAX {
+                let counting = cursor.counting.get_or_insert(Counting {
+                    after: cursor.after,
+                    ticks: 0,
+                });
+                counting.ticks += 1;
+                counted += 1;
+            } else {
+                self.end_counting(task, &mut cursor);
+                if self.lines.is_full(&task.name, indices(task)) {
+                    return self.cursors.wait(slot, cursor);
+                }
+                match passed {
+                    Some(reason) => {
+                        self.give_up(task, this, reason, None);
+                        cursor.passed += 1;
+                    }
+                    None => {
+                        self.push_claims(task, this, times);
+                        cursor.passed = 0;
+                    }
+                }
+            }
+            cursor.after = this;
+            tick = next;
+            if counted == COUNTED_PER_TURN {
+                return self.cursors.wait(slot, cursor);
+            }
+        }
+        self.end_counting(task, &mut cursor);
+    }
+
+    /// Accounts for what was passed over together: its last tick is recorded, and tells of all of
+    /// them.
+    fn end_counting(&mut self, task: &CheckedTask, cursor: &mut Cursor) {
+        if let Some(Counting { after, ticks }) = cursor.counting.take() {
+            let reason =
+                reason_of_missed(task.policies.missed, us(cursor.after), self.away_until_us);
+            let passed = PassedTicks { after, ticks };
+            self.give_up(task, cursor.after, reason, Some(passed));
         }
     }
 
-    fn pass_over(&mut self, task: &CheckedTask, tick: Tick) {
-        let reason = match task.policies.missed {
-            Missed::Skip => Reason::TooLate,
-            Missed::Latest { .. } | Missed::All { .. } => Reason::CatchUp,
-        };
+    /// Why a tick is passed over at once, if it is.
+    fn passed_over(
+        &self,
+        task: &CheckedTask,
+        times: Times,
+        next: Option<Tick>,
+        now_us: i64,
+    ) -> Option<Reason> {
+        if times.deadline_us <= now_us {
+            let missed = task.policies.missed;
+            return Some(reason_of_missed(missed, times.due_us, self.away_until_us));
+        }
+        let is_latest_wanted = matches!(task.policies.missed, Missed::Latest { .. });
+        let next_is_due = next.is_some_and(|next| self.times(task, next, None).due_us <= now_us);
+        (is_latest_wanted && times.late_us <= now_us && next_is_due).then_some(Reason::CatchUp)
+    }
+
+    fn give_up(
+        &mut self,
+        task: &CheckedTask,
+        tick: Tick,
+        reason: Reason,
+        passed: Option<PassedTicks>,
+    ) {
         for execution in executions(task, tick, task.concurrency) {
-            self.pending.give_up(Consumption {
+            if self.lines.has(&execution) {
+                continue;
+            }
+            let consumption = Consumption {
                 execution,
                 concurrency: task.concurrency,
                 reason,
                 instance: self.shared.instance.clone(),
+            };
+            self.lines.give_up(consumption, passed);
+        }
+    }
+
+    fn push_claims(&mut self, task: &Arc<CheckedTask>, tick: Tick, times: Times) {
+        let mut executions: Vec<_> = executions(task, tick, task.concurrency).collect();
+        // Under distinct placement every replica should not want the same index first.
+        fastrand::shuffle(&mut executions);
+        for execution in executions {
+            // A task that was put in the place of another takes over what that one had waiting.
+            if self.lines.has(&execution) {
+                continue;
+            }
+            let mut claim = claim_for(&self.shared, task, execution);
+            if matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier) {
+                claim.deadline = deadline(times.deadline_us);
+            }
+            self.lines.push(PendingClaim {
+                task: Arc::clone(task),
+                not_before_us: claim_from_us(&claim, times.due_us),
+                claim,
+                due_us: times.due_us,
+                late_us: times.late_us,
+                deadline_us: times.deadline_us,
+                kind: ClaimKind::Scheduled,
+                is_in_doubt: false,
+                permit: None,
+                refusals: 0,
+                open_since_us: None,
             });
         }
     }
+
+    /// The times of a tick whose successor is `next`. A jitter that is longer than the gap to the
+    /// successor wraps around within the gap: runs stay in the order of their ticks, and spread.
+    fn times(&self, task: &CheckedTask, tick: Tick, next: Option<Tick>) -> Times {
+        let policies = &task.policies;
+        let delay = policies.jitter.as_ref().map_or(Duration::ZERO, |jitter| {
+            jitter.delay(self.link.manager.namespace(), &task.name, tick)
+        });
+        let gap = next.map_or(Duration::MAX, |next| {
+            let gap_ms = next.as_millis() - tick.as_millis();
+            Duration::from_millis(u64::try_from(gap_ms).unwrap_or(0))
+        });
+        let due_us = later_us(us(tick), wrapped(delay, gap));
+        let late_us = later_us(due_us, gap.clamp(LATE_AFTER_MIN, LATE_AFTER_MAX));
+        Times {
+            due_us,
+            late_us,
+            deadline_us: late_us.max(later_us(due_us, policies.missed.window())),
+        }
+    }
+}
+
+/// A delay within a gap, which spreads over it as the delays spread over their range.
+fn wrapped(delay: Duration, gap: Duration) -> Duration {
+    if delay < gap {
+        return delay;
+    }
+    let rest = delay.as_nanos().checked_rem(gap.as_nanos()).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(rest).unwrap_or(0))
+}
+
+/// From when on a claim is sent: a lease must not run out while the grant waits for its tick.
+fn claim_from_us(claim: &sexton_core::lock::Claim, due_us: i64) -> i64 {
+    match claim.is_leased() {
+        true => due_us - micros(claim.lease.duration()) / 3,
+        false => i64::MIN,
+    }
+}
+
+fn indices(task: &CheckedTask) -> usize {
+    usize::from(task.concurrency.get())
+}
+
+fn us(tick: Tick) -> i64 {
+    tick.as_millis().saturating_mul(1_000)
 }
 
 /// The latest tick not after an instant in microseconds.

@@ -157,8 +157,24 @@ fn log_of_the_unrun(event: &Event) {
 /// What is not about one execution.
 fn log_of_the_fleet(event: &Event) {
     match event {
-        Event::TicksPassed { task, after, until } => {
-            tracing::warn!(event = "ticks_passed", %task, %after, %until, "more ticks went by than are recorded one by one");
+        Event::TicksPassed {
+            task,
+            index,
+            after,
+            until,
+            ticks,
+            reason,
+        } => {
+            tracing::warn!(
+                event = "ticks_passed",
+                %task,
+                index = index.get(),
+                %after,
+                %until,
+                ticks,
+                reason = reason.as_str(),
+                "more ticks were not run than are recorded one by one"
+            );
         }
         Event::StoreLost { manager, error } => {
             tracing::error!(event = "store_lost", %manager, error, "store lost: ticks wait, and are missed when it is too late for them");

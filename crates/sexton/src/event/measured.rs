@@ -44,6 +44,15 @@ pub(super) fn count(event: &Event) {
             metrics::counter!("sexton_unrun_total", "task" => of(execution), "reason" => reason.as_str())
                 .increment(1);
         }
+        Event::TicksPassed {
+            task,
+            ticks,
+            reason,
+            ..
+        } => {
+            metrics::counter!("sexton_unrun_total", "task" => task.to_string(), "reason" => reason.as_str())
+                .increment(*ticks);
+        }
         Event::SettlementDropped { execution, .. } => {
             metrics::counter!("sexton_settlements_dropped_total", "task" => of(execution))
                 .increment(1);

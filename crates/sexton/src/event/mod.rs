@@ -1,14 +1,14 @@
 //! What happens in a scheduler, told as it happens.
 //!
-//! [`Event`]s go to whoever [subscribes](crate::Scheduler::events), to `tracing`, and to the `metrics` facade. This is the only
-//! place that logs or counts.
+//! [`Event`]s go to whoever [subscribes](crate::Scheduler::events), to `tracing`, and to the
+//! `metrics` facade. This is the only place that logs or counts.
 //!
 //! | metric | kind, unit | labels |
 //! |---|---|---|
 //! | `sexton_claims_total` | counter, claims answered | `task`, `verdict` (`granted`, `taken`, `paused`, …) |
 //! | `sexton_executions_total` | counter, runs ended | `task`, `outcome` |
 //! | `sexton_retries_total` | counter, tries after the first | `task` |
-//! | `sexton_unrun_total` | counter, ticks skipped or missed | `task`, `reason` |
+//! | `sexton_unrun_total` | counter, executions skipped or missed, those that are told together included | `task`, `reason` |
 //! | `sexton_lateness_seconds` | histogram, start of the run minus due time | `task` |
 //! | `sexton_run_seconds` | histogram, duration of runs | `task` |
 //! | `sexton_running` | gauge, runs now | none |
@@ -26,7 +26,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use sexton_core::lock::{Denial, Execution, Outcome, Reason};
 use sexton_core::name::{InstanceId, ManagerName, TaskName};
-use sexton_core::tick::{Attempt, Fence, Tick};
+use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
 use tokio::sync::broadcast;
 
 /// Events that a slow subscriber may lag behind before it loses the oldest, and is told how many.
@@ -85,7 +85,8 @@ pub enum Event {
         /// What the handler said.
         output: Option<String>,
     },
-    /// A run's lock was lost: while it ran, and the run is cancelled; or before, and it does not start.
+    /// A run's lock was lost: while it ran, and the run is cancelled; or before, and it does not
+    /// start.
     LeaseLost {
         /// Which.
         execution: Execution,
@@ -102,14 +103,21 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// More ticks went by than are recorded one by one.
+    /// More ticks of a (task, index) were passed over than are recorded one by one. The last of
+    /// them is recorded, and one instance of the fleet tells of all.
     TicksPassed {
         /// Of which task.
         task: TaskName,
+        /// Of which of its ticks' executions.
+        index: ConcurrencyIndex,
         /// After this tick.
         after: Tick,
-        /// Up to this one.
+        /// Up to this one, which is recorded.
         until: Tick,
+        /// How many.
+        ticks: u64,
+        /// Why.
+        reason: Reason,
     },
     /// How an execution ended could not be told to the store, which holds it for lost in time.
     SettlementDropped {
@@ -144,8 +152,9 @@ pub enum Event {
         /// After how long.
         after: Duration,
     },
-    /// The store's clock was set, or this process or its machine stood still, by a second and more. Set back, it makes ticks wait
-    /// until they are due again; set forward, it leaves those between missed.
+    /// The store's clock was set, or this process or its machine stood still, by a second and more.
+    /// Set back, it makes ticks wait until they are due again; set forward, it leaves those between
+    /// missed.
     ClockLeapt {
         /// Whose.
         manager: ManagerName,

@@ -10,13 +10,15 @@ use crate::link::Link;
 use crate::policy::Missed;
 use crate::task::CheckedTask;
 
-/// With more tasks than this, only those that catch up are asked about in the store when the scheduler starts.
+/// With more tasks than this, only those that catch up are asked about in the store when the
+/// scheduler starts.
 const ASKED_TASKS_MAX: usize = 10_000;
 
-/// Up to which tick each task is accounted for in the store, so that what was missed since is not overlooked.
+/// Up to which tick each task is accounted for in the store, so that what was missed since is not
+/// overlooked.
 pub(super) async fn accounted_until(
     link: &Link,
-    tasks: &[CheckedTask],
+    tasks: &[&CheckedTask],
 ) -> Result<HashMap<TaskName, Tick>, LockError> {
     let mut accounted = HashMap::new();
     if !link.manager.supports(Capability::Operations) {
@@ -25,6 +27,7 @@ pub(super) async fn accounted_until(
     let ask_all = tasks.len() <= ASKED_TASKS_MAX;
     let asked: Vec<&CheckedTask> = tasks
         .iter()
+        .copied()
         .filter(|task| ask_all || task.policies.missed != Missed::Skip)
         .collect();
     for tasks in asked.chunks(BATCH_MAX) {
@@ -44,25 +47,29 @@ pub(super) async fn accounted_until(
     Ok(accounted)
 }
 
-/// Up to which tick all indices of a task are accounted for, at the store's `now`: the one that is furthest behind, since the others answer
-/// "taken". One that was never claimed is accounted for since it is known: whoever made it known may have gone before its first tick.
+/// Up to which tick all indices of a task are accounted for, at the store's `now`: the one that is
+/// furthest behind, since the others answer "taken". An index that was never claimed is accounted
+/// for since it is known: the instance that made it known may have gone before its first tick. No
+/// tick counts that lies before the task had its schedule.
 fn accounted_for(task: &CheckedTask, state: &TaskState, now: Tick) -> Tick {
-    let known = state
-        .definition
-        .as_ref()
-        .map(|known| known.concurrency.get());
+    let Some(known) = &state.definition else {
+        return now;
+    };
+    if known.canonical != task.schedule.canonical() {
+        // The schedule is new, and counts from when the store hears of it.
+        return now;
+    }
     let accounted = |index: ConcurrencyIndex| {
         let mut registers = state.registers.iter();
-        if let Some((_, register)) = registers.find(|(known, _)| *known == index) {
-            return register.watermark;
+        let register = registers.find(|(known, _)| *known == index);
+        if let Some(watermark) = register.and_then(|(_, register)| register.watermark) {
+            return watermark;
         }
-        let is_known = known.is_some_and(|concurrency| index.get() <= concurrency);
+        let is_known = index.get() <= known.concurrency.get();
         let since = state.known_since.filter(|_| is_known);
         since.map_or(now, |since| Tick::at_or_before(since).min(now))
     };
-    task.concurrency
-        .indices()
-        .map(accounted)
-        .min()
-        .unwrap_or(now)
+    let accounted = task.concurrency.indices().map(accounted).min();
+    let schedule_since = state.schedule_since.map(Tick::at_or_before);
+    accounted.max(schedule_since).unwrap_or(now)
 }

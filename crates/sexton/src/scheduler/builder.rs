@@ -1,8 +1,8 @@
 //! Building a scheduler: everything is checked before anything starts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicIsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
@@ -85,8 +85,8 @@ impl SchedulerBuilder {
         self.shared_manager(name, Arc::new(manager))
     }
 
-    /// Adds a lock manager that is shared with others, under a name; `default` is the one that tasks use unless they name
-    /// another.
+    /// Adds a lock manager that is shared with others, under a name; `default` is the one that
+    /// tasks use unless they name another.
     #[must_use]
     pub fn shared_manager(
         mut self,
@@ -139,8 +139,9 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How far ahead of a tick it may be claimed, so that the store's latency is not the task's lateness: 0 to 60 s, 500 ms
-    /// unless said. Should be well over the store's slowest ordinary answer.
+    /// How far ahead of a tick it may be claimed, so that the store's latency is not the task's
+    /// lateness: 0 to 60 s, 500 ms unless said. Should be well over the store's slowest ordinary
+    /// answer.
     #[must_use]
     pub fn claim_lead(mut self, lead: ClaimLead) -> SchedulerBuilder {
         self.lead = lead;
@@ -154,9 +155,9 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How often the instance shows itself to the store and asks what others want of it: recovery, and triggers and
-    /// cancelling where the store cannot tell by itself (PostgreSQL can), take up to so long to be noticed; 5 s unless said, at
-    /// least 50 ms.
+    /// How often the instance shows itself to the store and asks what others want of it: recovery,
+    /// and triggers and cancelling where the store cannot tell by itself (PostgreSQL can), take up
+    /// to so long to be noticed; 5 s unless said, at least 50 ms.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
         self.heartbeat = every.max(Duration::from_millis(50));
@@ -170,23 +171,25 @@ impl SchedulerBuilder {
         self
     }
 
-    /// At most so many runs at once on this instance (0 counts as 1); any number unless said. What it has no room for is
-    /// left to others for as long as it is not too late.
+    /// The most runs at once on this instance (0 counts as 1); without a limit by default. What it
+    /// has no room for is left to others for as long as it is not too late. What is caught up with
+    /// takes half of it at the most, so that it delays nothing that is fresh.
     #[must_use]
     pub fn running_max(mut self, runs: usize) -> SchedulerBuilder {
         self.running_max = Some(runs.max(1));
         self
     }
 
-    /// At most so many runs at once (0 counts as 1), on this instance, of the tasks of a group.
+    /// The most runs at once (0 counts as 1), on this instance, of the tasks of a group; half of it
+    /// for what is caught up with.
     #[must_use]
     pub fn group_running_max(mut self, group: impl Into<String>, runs: usize) -> SchedulerBuilder {
         self.group_max.insert(group.into(), runs.max(1));
         self
     }
 
-    /// What of the history is kept, seven days unless said; `None`: everything. A task of Sexton's own, `sexton:prune`, sees to
-    /// it, once over the fleet.
+    /// What of the history is kept, seven days unless said; `None`: everything. A task of Sexton's
+    /// own, `sexton:prune`, sees to it, once over the fleet.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> SchedulerBuilder {
         self.retention = retention;
@@ -204,12 +207,17 @@ impl SchedulerBuilder {
             instance: self.instance.unwrap_or_else(InstanceId::random),
             labels: self.labels,
             events: events.clone(),
-            limits: Arc::new(Limits::new(self.running_max, self.group_max)),
+            limits: Arc::new(Limits::new(
+                self.running_max,
+                self.group_max,
+                transactions_max(&managers),
+            )),
             states: Arc::new(self.states),
             lead: self.lead,
             heartbeat: self.heartbeat,
             cancel_grace: self.cancel_grace,
             stopping: CancellationToken::new(),
+            drained_by: OnceLock::new(),
             running: AtomicIsize::new(0),
         });
         let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
@@ -223,7 +231,8 @@ impl SchedulerBuilder {
                 name: name.clone(),
                 source,
             })?;
-            let accounted = accounted_until(&link, &own).await;
+            let asked: Vec<&CheckedTask> = own.iter().collect();
+            let accounted = accounted_until(&link, &asked).await;
             let accounted = accounted.map_err(|source| BuildError::Store {
                 name: name.clone(),
                 source,
@@ -261,6 +270,15 @@ impl SchedulerBuilder {
 
 type Managers = Vec<(ManagerName, Arc<dyn LockManager>)>;
 type TasksByManager = HashMap<ManagerName, Vec<CheckedTask>>;
+
+/// How many transactions of handlers each lock manager that has any can have open at once.
+fn transactions_max(managers: &[(ManagerName, Arc<dyn LockManager>)]) -> HashMap<String, usize> {
+    let max = |(name, manager): &(ManagerName, Arc<dyn LockManager>)| {
+        let transactions = manager.transactions()?;
+        Some((name.as_str().to_owned(), transactions.at_once_max()))
+    };
+    managers.iter().filter_map(max).collect()
+}
 
 /// Checks all tasks and tells of all that is wrong, not only of the first.
 fn check_tasks(

@@ -1,6 +1,7 @@
 //! Talking to a scheduler while it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sexton_core::lock::{
     CancelRequested, Capability, Enqueue, Execution, ExecutionRecord, HistoryQuery, LockError,
@@ -10,12 +11,13 @@ use sexton_core::name::{ManagerName, TaskName};
 use sexton_core::tick::{Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
+use super::accounted::accounted_until;
 use super::{Scheduler, Shared, builder};
-use crate::driver::{Command, Put};
+use crate::driver::{Command, Found, Put};
 use crate::error::RegistryError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
-use crate::operator::{enqueue_now, no_free_tick};
+use crate::operator::{TRIGGER_WITHIN, enqueue_now, no_free_tick, trigger_deadline};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
 
@@ -52,7 +54,8 @@ impl Scheduler {
 }
 
 impl SchedulerHandle {
-    /// Adds a task, due from now on.
+    /// Adds a task. Its ticks count as they do for a task that a scheduler starts with: from now
+    /// on, or from where the fleet stopped, if the store knows the task with this schedule.
     ///
     /// # Errors
     /// [`RegistryError`] if it cannot work, its name is used, or the scheduler is shutting down.
@@ -60,7 +63,8 @@ impl SchedulerHandle {
         self.put(task, Put::Add).await
     }
 
-    /// Puts a task in the place of the one that has its name, or adds it. What runs goes on as it was.
+    /// Puts a task in the place of the one that has its name, or adds it. What runs stays as it is;
+    /// with another schedule, its ticks count from now on.
     ///
     /// # Errors
     /// [`RegistryError`] if it cannot work, or the scheduler is shutting down.
@@ -82,12 +86,19 @@ impl SchedulerHandle {
             task: task.name.to_string(),
             problem,
         })?;
+        let accounted = match home.link.is_lost() {
+            true => None,
+            // If the store cannot be asked, the task is due from now on, which the call has told.
+            false => accounted_until(&home.link, &[&task]).await.ok(),
+        };
+        let after = accounted.and_then(|accounted| accounted.get(&task.name).copied());
         let task = Arc::new(task);
         let (answer, answered) = oneshot::channel();
-        home.ask(Command::Put(Arc::clone(&task), put, answer), answered)
-            .await?;
+        let command = Command::Put(Arc::clone(&task), put, after, answer);
+        home.ask(command, answered).await?;
         if home.link.manager.supports(Capability::Operations) {
-            // It runs whether or not the store could be told how it is defined; that it could not, the call has told.
+            // It runs whether or not the store could be told how it is defined; that it could not,
+            // the call has told.
             let _ = announce_batch(&home.link, &self.shared, &[task]).await;
         }
         Ok(())
@@ -147,7 +158,11 @@ impl SchedulerHandle {
         Ok(())
     }
 
-    /// Runs a task once over the fleet, now, besides its schedule. Answers the tick the run has: the store's now.
+    /// Runs a task once over the fleet, now, besides its schedule. Answers the tick the run has:
+    /// the store's now.
+    ///
+    /// What no instance starts within an hour is recorded as missed; see
+    /// [`SchedulerHandle::trigger_within`] for another time.
     ///
     /// # Errors
     /// [`LockError`] if the store cannot be told.
@@ -157,18 +172,35 @@ impl SchedulerHandle {
         task: &TaskName,
         concurrency: Concurrency,
     ) -> Result<Tick, LockError> {
+        self.trigger_within(manager, task, concurrency, TRIGGER_WITHIN)
+            .await
+    }
+
+    /// As [`SchedulerHandle::trigger`]; what no instance starts within this time, in whole
+    /// milliseconds, is recorded as missed. [`Duration::MAX`] waits without a limit.
+    ///
+    /// # Errors
+    /// [`LockError`] if the store cannot be told.
+    pub async fn trigger_within(
+        &self,
+        manager: &ManagerName,
+        task: &TaskName,
+        concurrency: Concurrency,
+        within: Duration,
+    ) -> Result<Tick, LockError> {
         let home = self.home_for(manager, "trigger a task")?;
         let begin = Tick::at_or_before(home.link.manager.now().await?);
         let enqueue = |batch: Vec<Enqueue>| async move {
             home.link.call(home.link.manager.enqueue(&batch)).await
         };
-        let batch = enqueue_now(task, concurrency, begin, enqueue).await?;
+        let deadline = trigger_deadline(begin, within);
+        let batch = enqueue_now(task, concurrency, begin, deadline, enqueue).await?;
         let Some(tick) = batch.first().map(|enqueue| enqueue.execution.tick) else {
             return Err(no_free_tick(home.link.manager.location()));
         };
         let found = batch
             .into_iter()
-            .map(|enqueue| (enqueue.execution, Some(concurrency)))
+            .map(|enqueue| Found::waiting(enqueue.execution, Some(concurrency)))
             .collect();
         // If the driver is busy, the next heartbeat finds it.
         let _ = home.commands.try_send(Command::Claim(found));

@@ -5,8 +5,8 @@ mod builder;
 mod handle;
 mod shutdown;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sexton_core::lock::ClaimLead;
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) heartbeat: Duration,
     pub(crate) cancel_grace: Duration,
     pub(crate) stopping: CancellationToken,
+    /// By our monotonic time, until when runs may still end once `stopping`; unset: at once.
+    pub(crate) drained_by: OnceLock<Duration>,
     pub(crate) running: AtomicIsize,
 }
 
@@ -63,8 +65,8 @@ struct Home {
 
 /// A running scheduler.
 ///
-/// Dropping it stops everything at once, as a crash would: what runs is aborted and not settled. Prefer
-/// [`Scheduler::shutdown`].
+/// Dropping it stops everything at once, as a crash would: what runs is aborted and not settled.
+/// Prefer [`Scheduler::shutdown`].
 #[derive(Debug)]
 pub struct Scheduler {
     shared: Arc<Shared>,
@@ -85,8 +87,9 @@ impl Scheduler {
         &self.shared.instance
     }
 
-    /// What happens from now on. A subscriber that lags more than [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind
-    /// loses the oldest and is told how many, as [`broadcast::error::RecvError::Lagged`].
+    /// What happens from now on. A subscriber that lags more than
+    /// [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses the oldest and is told how
+    /// many, as [`broadcast::error::RecvError::Lagged`].
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.events.subscribe()

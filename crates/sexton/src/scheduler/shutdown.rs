@@ -23,8 +23,8 @@ pub struct ShutdownReport {
 }
 
 impl Scheduler {
-    /// Completes when the process is asked to end (SIGTERM or SIGINT), or the scheduler to shut down: what a
-    /// server's graceful shutdown wants to wait for.
+    /// Completes when the process is asked to end (SIGTERM or SIGINT), or the scheduler to shut
+    /// down: what a server's graceful shutdown wants to wait for.
     pub fn shutdown_signal(&self) -> impl Future<Output = ()> + Send + use<> {
         let stopping = self.shared.stopping.clone();
         async move {
@@ -35,12 +35,21 @@ impl Scheduler {
         }
     }
 
-    /// Claims nothing more, gives back what was claimed and not started, waits up to `grace` for what runs, then cancels it
-    /// and drops it after the [cancel grace](super::SchedulerBuilder::cancel_grace), and tells the store how everything
-    /// ended.
+    /// Claims nothing more, gives back what was claimed and not started, waits up to `grace` for
+    /// what runs, then cancels it and drops it after the [cancel
+    /// grace](super::SchedulerBuilder::cancel_grace), and tells the store how everything ended.
+    ///
+    /// A tick that was claimed ahead and comes due within the grace period is still started here if
+    /// the task's next tick would come due within it as well: other instances would be late for it.
+    /// What is due less often goes to them.
     ///
     /// Dropping the future stops everything at once.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        if let Some(home) = self.homes.first() {
+            let drained_by = home.link.clock.monotonic().saturating_add(grace);
+            // Shutting down consumes the scheduler: it is set once.
+            let _ = self.shared.drained_by.set(drained_by);
+        }
         self.shared.stopping.cancel();
         self.clock_watch.abort();
         let homes = std::mem::take(&mut self.homes);
@@ -50,7 +59,7 @@ impl Scheduler {
         };
         let mut endings = Vec::new();
         for home in homes {
-            endings.push(home.end(grace, self.shared.cancel_grace));
+            endings.push(home.end(self.shared.cancel_grace));
         }
         for (cut_off, all_settled) in futures::future::join_all(endings).await {
             report.cut_off.extend(cut_off);
@@ -62,15 +71,22 @@ impl Scheduler {
 }
 
 impl super::Home {
-    async fn end(mut self, grace: Duration, cancel_grace: Duration) -> (Vec<Execution>, bool) {
+    async fn end(mut self, cancel_grace: Duration) -> (Vec<Execution>, bool) {
         let clock = Arc::clone(&self.link.clock);
+        let drained_by = self.runs.shared.drained_by.get().copied();
+        let left = || drained_by.map_or(Duration::ZERO, |by| by.saturating_sub(clock.monotonic()));
         // Until it has given back what it was granted, nothing is known to be idle.
-        let driver = within(&*clock, LAST_WORDS * 2, &mut self.driver).await;
+        let driver = within(
+            &*clock,
+            left().saturating_add(LAST_WORDS * 2),
+            &mut self.driver,
+        )
+        .await;
         if driver.is_none() {
             self.driver.abort();
         }
         let mut cut_off = Vec::new();
-        if within(&*clock, grace, self.runs.idle()).await.is_none() {
+        if within(&*clock, left(), self.runs.idle()).await.is_none() {
             cut_off = self.runs.executions();
             self.runs.stop_all(StopCause::ShuttingDown);
             let limit = cancel_grace + Duration::from_secs(1);

@@ -56,8 +56,9 @@ impl ReadyTask {
         self.name.as_str()
     }
 
-    /// Wraps the handler in a [tower layer](tower_layer::Layer); the last one added is the outermost. A layer sees each
-    /// try of a run, and what the handler answered; an error of the layer itself counts as the run's failure.
+    /// Wraps the handler in a [tower layer](tower_layer::Layer); the last one added is the
+    /// outermost. A layer sees each try of a run, and what the handler answered; an error of the
+    /// layer itself counts as the run's failure.
     ///
     /// ```
     /// use sexton::{Ending, Run, Task};
@@ -147,6 +148,7 @@ impl CheckedTask {
         TaskDefinition {
             task: self.name.clone(),
             schedule: self.schedule.describe(),
+            canonical: self.schedule.canonical(),
             concurrency: self.concurrency,
             definition: self.definition(),
         }

@@ -1,5 +1,5 @@
-//! The acceptance test of the Kotlin system that Sexton follows, stricter: every tick, the last included, has exactly
-//! `concurrency` executions.
+//! The acceptance test of the Kotlin system that Sexton follows, stricter: every tick, the last
+//! included, has exactly `concurrency` executions.
 
 use std::time::Duration;
 
@@ -49,7 +49,10 @@ async fn every_tick_has_exactly(concurrency: u64, period_ms: u64) {
     let all_indices: Vec<u16> = (1..=u16::try_from(concurrency).unwrap()).collect();
     for name in ["first", "second"] {
         let by_tick = diary.by_tick(name);
-        assert_eq!(by_tick.len(), TICKS, "{name}: {:?}", by_tick.keys());
+        // While they shut down one after the other, they start what they claimed ahead.
+        assert!(by_tick.len() >= TICKS, "{name}: {:?}", by_tick.keys());
+        let ticks = by_tick.keys().map(|tick| tick.as_millis());
+        assert!(ticks.is_sorted_by(|one, next| next - one == i64::try_from(period_ms).unwrap()));
         for (tick, indices) in by_tick {
             assert_eq!(indices, all_indices, "{name} at {tick}");
         }
@@ -114,7 +117,8 @@ async fn five_replicas_and_concurrency_6_every_800_ms() {
     every_tick_has_exactly(6, 800).await;
 }
 
-/// The same with real time, on real stores: what is late is caught up with, however busy the machine.
+/// The same with real time, on real stores: what is late is caught up with, however busy the
+/// machine.
 #[cfg(any(feature = "sqlite", feature = "redis", feature = "postgres"))]
 mod on_stores {
     use std::sync::Arc;

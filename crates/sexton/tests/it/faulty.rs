@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sexton::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
+    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
+    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
 
@@ -142,7 +142,7 @@ impl LockManager for FaultyManager {
         self.through("settle", self.store.settle(batch)).await
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Answered<Vec<Released>> {
+    async fn release(&self, batch: &[Release]) -> Answered<Vec<Released>> {
         self.through("release", self.store.release(batch)).await
     }
 

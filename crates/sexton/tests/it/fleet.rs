@@ -145,6 +145,13 @@ pub(crate) fn name(task: &str) -> TaskName {
     TaskName::new(task).unwrap()
 }
 
+/// Shuts schedulers down one after the other, with no time for what runs.
+pub(crate) async fn shut_down(fleet: impl IntoIterator<Item = Scheduler>) {
+    for scheduler in fleet {
+        scheduler.shutdown(Duration::ZERO).await;
+    }
+}
+
 pub(crate) async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }

@@ -8,6 +8,7 @@
 )]
 
 mod acceptance;
+mod backlog;
 mod building;
 mod clocks;
 mod delivery;
@@ -49,6 +50,7 @@ mod servers {
 }
 mod shutdown;
 mod simulation;
+mod starts;
 mod store_trouble;
 #[cfg(feature = "postgres")]
 mod told;

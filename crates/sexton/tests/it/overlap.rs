@@ -1,13 +1,14 @@
-//! A tick that comes due while an earlier execution of the same (task, index) runs, here or elsewhere.
-
-use std::time::Duration;
+//! A tick that comes due while an earlier execution of the same (task, index) runs, here or
+//! elsewhere.
 
 use sexton::clock::TokioClock;
 use sexton::lock::{ExecutionState, Outcome, Reason};
 use sexton::policy::Overlap;
 use sexton::{MemoryLockManager, Scheduler, Task};
 
-use crate::fleet::{Diary, End, SUCCEEDED, begin, lines, pass_seconds, replica, seconds, store};
+use crate::fleet::{
+    Diary, End, SUCCEEDED, begin, lines, pass_seconds, replica, seconds, shut_down, store,
+};
 
 /// Due every 10 s, from second 10 on; each run takes 25 s.
 async fn fleet(
@@ -25,7 +26,8 @@ async fn fleet(
             .run(diary.working(clock, seconds(25)));
         fleet.push(
             replica(clock, store.clone())
-                // Heartbeats and renewals are out of step with the ticks, so that nothing goes well by chance.
+                // Heartbeats and renewals are out of step with the ticks, so that nothing goes well
+                // by chance.
                 .heartbeat(seconds(7))
                 .task(task)
                 .start()
@@ -34,12 +36,6 @@ async fn fleet(
         );
     }
     fleet
-}
-
-async fn shut_down(fleet: Vec<Scheduler>) {
-    for scheduler in fleet {
-        scheduler.shutdown(Duration::ZERO).await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,9 @@ use sexton::lock::{
 use sexton::policy::{Missed, Placement};
 use sexton::{Concurrency, ConcurrencyIndex, MemoryLockManager, Scheduler, Task, Tick};
 
-use crate::fleet::{Diary, begin, history, name, pass_seconds, replica, second, seconds, store};
+use crate::fleet::{
+    Diary, begin, history, name, pass_seconds, replica, second, seconds, shut_down, store,
+};
 
 async fn fleet(
     replicas: usize,
@@ -44,12 +46,6 @@ fn instances_by_tick(diary: &Diary) -> BTreeMap<Tick, Vec<String>> {
         by_tick.entry(entry.tick).or_default().push(entry.instance);
     }
     by_tick
-}
-
-async fn shut_down(fleet: Vec<Scheduler>) {
-    for scheduler in fleet {
-        scheduler.shutdown(Duration::ZERO).await;
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +128,9 @@ async fn what_nobody_could_take_is_recorded_before_the_next_tick_is_granted() {
             .start()
             .await
             .unwrap();
-        pass_seconds(205.0).await;
+        // An index stays open to others until its tick's window ends, and the latest until its
+        // successor is due.
+        pass_seconds(265.0).await;
         let complete: Vec<(i64, usize)> = (1..=19).map(|tick| (tick * 10, 2)).collect();
         let records = records_by_tick(&store).await;
         assert_eq!(records[..19], complete, "{missed:?}, lead {lead_s} s");
@@ -141,7 +139,7 @@ async fn what_nobody_could_take_is_recorded_before_the_next_tick_is_granted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_could_take_is_recorded_before_what_was_triggered_is_granted() {
+async fn what_was_triggered_waits_for_no_index_that_stands_open_and_closes_none() {
     let (clock, diary) = (begin(), Diary::default());
     let store = store(&clock);
     let task = Task::new("t").every(seconds(60)).unwrap().concurrency(2);
@@ -160,12 +158,16 @@ async fn what_nobody_could_take_is_recorded_before_what_was_triggered_is_granted
             tick: Tick::at_or_before(clock.now()),
         },
         concurrency: Concurrency::new(2).unwrap(),
+        deadline: None,
     };
     store.enqueue(&[enqueue]).await.unwrap();
     // Until the next heartbeat, not until the next tick.
     pass_seconds(6.0).await;
     assert_eq!(diary.seconds(), [60, 70]);
-    assert_eq!(records_by_tick(&store).await, [(60, 2), (70, 1)]);
+    assert_eq!(records_by_tick(&store).await, [(60, 1), (70, 1)]);
+    pass_seconds(60.0).await;
+    let records = records_by_tick(&store).await;
+    assert_eq!(records[..2], [(60, 2), (70, 1)]);
     scheduler.shutdown(Duration::ZERO).await;
 }
 

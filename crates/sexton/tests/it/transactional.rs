@@ -1,4 +1,5 @@
-//! Transactional delivery on SQLite: what a handler wrote is there if its run succeeded, and not otherwise.
+//! Transactional delivery on SQLite: what a handler wrote is there if its run succeeded, and not
+//! otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -150,29 +151,125 @@ async fn each_retry_has_a_transaction_of_its_own() {
     assert_eq!(database.entries().await, 1);
 }
 
-/// The handler finds the database locked, for longer than its manager waits.
+/// The handler finds the database locked, for longer than its manager waits, twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_transaction_cannot_begin_has_another_attempt() {
+async fn a_run_whose_transaction_cannot_begin_is_tried_again_without_spending_an_attempt() {
     let database = Database::open().await;
-    let pool = database.pool.clone();
-    let handler = move |run: Run, tx: Tx<Sqlite>| {
-        let pool = pool.clone();
+    let (pool, tries) = (database.pool.clone(), Arc::new(AtomicU32::new(0)));
+    let handler = move |tx: Tx<Sqlite>| {
+        let (pool, before) = (pool.clone(), tries.fetch_add(1, Ordering::Relaxed));
         async move {
-            let is_first = run.attempt().get() == 1;
-            let intruder = match is_first {
-                true => Some(pool.begin_with("BEGIN IMMEDIATE").await?),
-                false => None,
+            let intruder = match before {
+                0 | 1 => Some(pool.begin_with("BEGIN IMMEDIATE").await?),
+                _ => None,
             };
             let entered = enter(tx).await;
             drop(intruder);
-            assert_eq!(entered.is_err(), is_first);
+            assert_eq!(entered.is_err(), before < 2);
+            entered.map(drop)
+        }
+    };
+    let task = soon().lease(Duration::from_secs(10)).run(handler);
+    let record = record_of(database.manager.clone(), task).await;
+    let error = &record.error;
+    assert_eq!(
+        record.state,
+        ExecutionState::Ended(Outcome::Succeeded),
+        "{error:?}"
+    );
+    assert_eq!(record.attempt.map(sexton::Attempt::get), Some(1));
+    assert_eq!(database.entries().await, 1);
+}
+
+/// The database stays locked for longer than the lease: another instance may have more luck.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_transaction_never_begins_is_given_back_without_spending_an_attempt() {
+    let database = Database::open().await;
+    let (pool, tries) = (database.pool.clone(), Arc::new(AtomicU32::new(0)));
+    let of_handler = Arc::clone(&tries);
+    let handler = move |run: Run, tx: Tx<Sqlite>| {
+        let (pool, tries) = (pool.clone(), Arc::clone(&of_handler));
+        async move {
+            tries.fetch_add(1, Ordering::Relaxed);
+            // Under its first fence none can begin.
+            let intruder = match run.fence().get() {
+                1 => Some(pool.begin_with("BEGIN IMMEDIATE").await?),
+                _ => None,
+            };
+            let entered = enter(tx).await;
+            drop(intruder);
             entered.map(drop)
         }
     };
     let task = soon().lease(Duration::from_secs(2)).run(handler);
-    let (outcome, error) = database.outcome_of(task).await;
-    assert_eq!(outcome, Outcome::Succeeded, "{error:?}");
-    assert_eq!(database.entries().await, 1);
+    let record = record_of(database.manager.clone(), task).await;
+    let error = &record.error;
+    assert_eq!(
+        record.state,
+        ExecutionState::Ended(Outcome::Succeeded),
+        "{error:?}"
+    );
+    assert!(record.fence.get() > 1, "it was granted again");
+    assert_eq!(record.attempt.map(sexton::Attempt::get), Some(1));
+    assert!(tries.load(Ordering::Relaxed) > 2);
+}
+
+/// Sixty missed ticks of three tasks, on a database that has one transaction at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_caught_up_with_begins_no_more_runs_than_transactions() {
+    let database = Database::open().await;
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let task = |name: &str| {
+        let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+        let handler = move |run: Run, tx: Tx<Sqlite>| {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            async move {
+                let age = SystemClock.now().duration_since(run.tick().timestamp());
+                let is_caught_up = age > SignedDuration::from_millis(1_500);
+                let running = u32::from(is_caught_up);
+                let running = now.fetch_add(running, Ordering::SeqCst) + running;
+                most.fetch_max(running, Ordering::SeqCst);
+                let entered = enter(tx).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                now.fetch_sub(u32::from(is_caught_up), Ordering::SeqCst);
+                entered.map(drop)
+            }
+        };
+        let missed = sexton::policy::Missed::All {
+            window: Duration::from_secs(600),
+        };
+        let task = Task::new(name).every(Duration::from_millis(200)).unwrap();
+        task.missed(missed).transactional(3).run(handler)
+    };
+    let start = || {
+        let tasks = ["one", "two", "three"].map(task);
+        let builder = Scheduler::builder().manager(database.manager.clone());
+        builder.tasks(tasks).retention(None).start()
+    };
+    let first = start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.shutdown(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let back = start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    back.shutdown(Duration::from_secs(10)).await;
+    let query = HistoryQuery {
+        limit: 1_000,
+        ..HistoryQuery::default()
+    };
+    let records = database.manager.history(&query).await.unwrap().value;
+    let over: Vec<_> = records.iter().filter(|one| one.state.is_over()).collect();
+    assert!(over.len() > 100, "{} executions", over.len());
+    for record in over {
+        let succeeded = ExecutionState::Ended(Outcome::Succeeded);
+        assert_eq!(record.state, succeeded, "{record:?}");
+        assert_eq!(
+            record.attempt.map(sexton::Attempt::get),
+            Some(1),
+            "{record:?}"
+        );
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sexton::lock::{CancelRequested, Execution, ExecutionState, HistoryQuery, Outcome};
+use sexton::lock::{
+    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome,
+};
 use sexton::name::TaskName;
 use sexton::{Operator, Tick};
 
@@ -13,6 +15,10 @@ use crate::args::{CancelArguments, PauseArguments, TaskArguments, TriggerArgumen
 use crate::visible::visible;
 
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// How long after its deadline an instance, if there is one, has recorded what it did not start:
+/// two heartbeats.
+const RECORDED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Says what was done, to people or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
@@ -29,8 +35,12 @@ pub(super) async fn trigger(
     arguments: &TriggerArguments,
     operator: &Operator,
 ) -> Result<(), Refused> {
+    if arguments.within.is_zero() {
+        let why = "--within 0s leaves no time to start it: give it a second or more".to_owned();
+        return Err(Refused::Argument(why));
+    }
     let task = known_task(operator, &arguments.task).await?;
-    let Some(tick) = operator.trigger(&task).await? else {
+    let Some(tick) = operator.trigger_within(&task, arguments.within).await? else {
         let name = arguments.task.clone();
         return Err(Refused::NeverDefined { name });
     };
@@ -38,17 +48,18 @@ pub(super) async fn trigger(
     let value = json!({"task": task.as_str(), "tick": tick.to_string()});
     say(arguments.store.json, &text, &value)?;
     if arguments.wait {
-        wait(operator, &task, tick, arguments.store.json).await?;
+        wait(operator, &task, tick, arguments).await?;
     }
     Ok(())
 }
 
-/// Waits until each execution of a tick is over, and says how it ended.
+/// Waits until each execution of a tick is over, and says how it ended. One that still waits when
+/// its deadline is well over has nobody to run it.
 async fn wait(
     operator: &Operator,
     task: &TaskName,
     tick: Tick,
-    as_json: bool,
+    arguments: &TriggerArguments,
 ) -> Result<(), Refused> {
     let query = HistoryQuery {
         task: Some(task.clone()),
@@ -57,22 +68,48 @@ async fn wait(
         limit: 1_000,
         ..HistoryQuery::default()
     };
+    let overdue = tokio::time::sleep(arguments.within.saturating_add(RECORDED_WITHIN));
+    let mut overdue = std::pin::pin!(overdue);
+    let mut deadline = None;
+    let mut is_overdue = false;
     let over = loop {
         let records = operator.history(&query).await?;
-        if records.iter().all(|record| record.state.is_over()) {
+        let is_open = |record: &ExecutionRecord| match record.state {
+            ExecutionState::Waiting => !is_overdue,
+            state => !state.is_over(),
+        };
+        if !records.iter().any(is_open) {
             break records;
         }
+        // Behind a run of its task, its time counts from the end of that one.
+        let latest = records.iter().filter_map(|record| record.deadline).max();
+        if let (Some(latest), Some(known)) = (latest, deadline.or(latest)) {
+            let longer = Duration::try_from(latest.duration_since(known)).unwrap_or_default();
+            if !longer.is_zero() {
+                let until = overdue.deadline() + longer;
+                overdue.as_mut().reset(until);
+                is_overdue = false;
+            }
+            deadline = Some(latest);
+        }
         // A store tells nobody what happens in it.
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        tokio::select! {
+            () = &mut overdue, if !is_overdue => is_overdue = true,
+            () = tokio::time::sleep(LOOK_AGAIN_AFTER) => {}
+        }
     };
+    let as_json = arguments.store.json;
     let mut failed = 0;
     for record in &over {
         let (index, state) = (record.execution.index, record.state);
         failed += usize::from(state != ExecutionState::Ended(Outcome::Succeeded));
-        let why = record
-            .error
-            .as_deref()
-            .map_or_else(String::new, |error| format!(": {error}"));
+        let why = match &record.error {
+            Some(error) => format!(": {error}"),
+            None if state == ExecutionState::Waiting => {
+                ": past its deadline, and no instance that runs the task is up".to_owned()
+            }
+            None => String::new(),
+        };
         let text = format!("{task} #{index} of {tick}: {state}{why}");
         let value = json!({
             "task": task.as_str(), "index": index.get(), "tick": tick.to_string(),

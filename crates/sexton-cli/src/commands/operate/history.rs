@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sexton::Operator;
 use sexton::clock::{Clock, SystemClock};
-use sexton::lock::{ExecutionRecord, HistoryQuery};
+use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery};
 use sexton::{Fence, Tick};
 
 use super::store::Opened;
@@ -104,6 +104,12 @@ fn table(records: &[ExecutionRecord], zone: &TimeZone) -> Table {
             Some(reason) => format!("{} ({reason})", record.state),
             None => record.state.to_string(),
         };
+        let state = match record.deadline {
+            Some(deadline) if record.state == ExecutionState::Waiting => {
+                format!("{state} until {}", wall(deadline, zone))
+            }
+            _ => state,
+        };
         let attempt = record
             .attempt
             .map_or_else(String::new, |attempt| attempt.to_string());
@@ -182,6 +188,8 @@ fn value(record: &ExecutionRecord) -> Value {
         "concurrency": record.concurrency.get(),
         "state": record.state.as_str(),
         "reason": record.reason.map(sexton::lock::Reason::as_str),
+        "origin": record.origin.as_str(),
+        "deadline": at(record.deadline),
         "attempt": record.attempt.map(sexton::Attempt::get),
         "fence": Some(record.fence).filter(|fence| *fence != Fence::NONE).map(Fence::get),
         "instance": record.instance.as_ref().map(sexton::name::InstanceId::as_str),

@@ -123,14 +123,35 @@ fn of_event(event: &Event) -> (&'static str, Value) {
                 }),
             ),
         ),
+        other => of_what_was_not_run(other),
+    }
+}
+
+/// What was not run, or not to its end, and what is about no execution.
+fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
+    match event {
         Event::LeaseLost { execution } => ("lease lost", of(execution, json!({}))),
         Event::Released { execution } => ("released", of(execution, json!({}))),
         Event::Unrun { execution, reason } => {
             ("unrun", of(execution, json!({"reason": reason.as_str()})))
         }
-        Event::TicksPassed { task, after, until } => (
+        Event::TicksPassed {
+            task,
+            index,
+            after,
+            until,
+            ticks,
+            reason,
+        } => (
             "ticks passed",
-            json!({"task": task.as_str(), "after": after.to_string(), "until": until.to_string()}),
+            json!({
+                "task": task.as_str(),
+                "index": index.get(),
+                "after": after.to_string(),
+                "until": until.to_string(),
+                "ticks": ticks,
+                "reason": reason.as_str(),
+            }),
         ),
         Event::SettlementDropped { execution, why } => {
             ("settlement dropped", of(execution, json!({"error": why})))

@@ -198,10 +198,17 @@ impl Text {
 /// What is not about one execution.
 fn of_fleet(event: &Event) -> Option<(Style, String)> {
     Some(match event {
-        Event::TicksPassed { task, after, until } => (
+        Event::TicksPassed {
+            task,
+            index,
+            after,
+            until,
+            ticks,
+            reason,
+        } => (
             ODD,
             format!(
-                "{}: all ticks after {after} up to {until} were missed",
+                "{} #{index}: {ticks} more ticks were not run ({reason}), after {after} up to {until}",
                 visible(task.as_str())
             ),
         ),

@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{LockState, blank_record, is_queued};
+use super::{LockState, blank_record};
 use crate::lock::{
-    Claim, ClaimLead, Denial, Execution, ExecutionRecord, ExecutionState, Grant, Reason, Verdict,
+    Claim, ClaimLead, Denial, Execution, ExecutionRecord, ExecutionState, Grant, Origin, Reason,
+    Verdict,
 };
+use crate::name::InstanceId;
 use crate::policy::{Overlap, Placement};
 use crate::tick::Attempt;
 
@@ -13,7 +15,10 @@ impl LockState {
     /// Decides one claim. See the table in the [module of the protocol](crate::lock).
     pub fn claim(&mut self, claim: &Claim, lead: ClaimLead, now: Timestamp) -> Verdict {
         match self.decide(claim, lead, now) {
-            Ok(attempt) => Verdict::Granted(self.grant(claim, attempt, now)),
+            Ok(attempt) => {
+                self.supersede(claim, now);
+                Verdict::Granted(self.grant(claim, attempt, now))
+            }
             Err(Refusal::AsBefore(grant)) => Verdict::Granted(grant),
             Err(Refusal::Denied(denial)) => Verdict::Denied(denial),
             Err(Refusal::Consume(denial, reason)) => {
@@ -23,6 +28,10 @@ impl LockState {
             Err(Refusal::Queue) => {
                 self.queue(claim, now);
                 Verdict::Denied(Denial::Overlap)
+            }
+            Err(Refusal::Close) => {
+                self.close_as_missed(&claim.execution, now);
+                Verdict::Denied(Denial::TooLate)
             }
         }
     }
@@ -47,6 +56,9 @@ impl LockState {
                 Refusal::Denied(Denial::Paused)
             });
         }
+        if record.is_some_and(|record| self.is_too_late(record, now)) {
+            return Err(Refusal::Close);
+        }
         let attempt = match record {
             Some(record) => attempt_open(record, now).ok_or(Refusal::Denied(Denial::Taken))?,
             None if is_new => Attempt::FIRST,
@@ -55,14 +67,27 @@ impl LockState {
         if claim.placement == Placement::Distinct && self.has_another_index(claim) {
             return Err(Refusal::Denied(Denial::Placement));
         }
+        let keeps_newest = matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier);
         if claim.overlap != Overlap::Allow && self.overlaps(execution, now) {
             return Err(match claim.overlap {
                 Overlap::Skip if is_new => Refusal::Consume(Denial::Overlap, Reason::Overlap),
-                Overlap::QueueOne | Overlap::CancelEarlier if is_new => Refusal::Queue,
+                _ if keeps_newest && is_new => Refusal::Queue,
                 _ => Refusal::Denied(Denial::Overlap),
             });
         }
-        Ok(attempt)
+        // A lost holder's execution had its turn already.
+        let has_had_its_turn = record.is_some_and(|record| record.state == ExecutionState::Running);
+        let mut earlier = self
+            .waiting_before(execution, now)
+            .filter(|_| !has_had_its_turn);
+        let goes_first = match keeps_newest && is_new {
+            true => earlier.find(|record| !is_superseded_by_newer(record)),
+            false => earlier.next(),
+        };
+        match goes_first {
+            Some(first) => Err(Refusal::Denied(Denial::EarlierWaits(first.execution.tick))),
+            None => Ok(attempt),
+        }
     }
 
     fn has_another_index(&self, claim: &Claim) -> bool {
@@ -78,13 +103,27 @@ impl LockState {
                     tick: *tick,
                 };
                 self.records.get(&execution).is_some_and(|record| {
-                    record.claim_id.is_some() && record.instance.as_ref() == Some(&claim.instance)
+                    let holds = record.claim_id.is_some()
+                        && record.instance.as_ref() == Some(&claim.instance);
+                    holds || record.former_holders.contains(&claim.instance)
                 })
             })
     }
 
     fn grant(&mut self, claim: &Claim, attempt: Attempt, now: Timestamp) -> Grant {
         let execution = &claim.execution;
+        let before = self.records.get(execution).cloned();
+        // A lost holder may have begun: what is repeated is repeated however late it is.
+        let waited = before
+            .as_ref()
+            .filter(|before| before.state == ExecutionState::Waiting);
+        let deadline = waited.and_then(|waited| {
+            let behind_running = self.deadline_behind_running(waited);
+            behind_running.or(waited.deadline)
+        });
+        if before.is_none() {
+            self.raise_watermark(execution);
+        }
         let fence = self.raise_fence(execution);
         let lease_until = claim.is_leased().then(|| {
             now.saturating_add(claim.lease.duration())
@@ -103,11 +142,17 @@ impl LockState {
         record.delivery = claim.delivery;
         record.overlap = claim.overlap;
         record.lease_until = lease_until;
+        if let Some(before) = before {
+            record.origin = before.origin;
+            record.former_holders = former_holders(&before, claim);
+        }
+        record.deadline = deadline;
         self.put(record);
         Grant {
             fence,
             attempt,
             lease_until,
+            deadline,
         }
     }
 
@@ -123,6 +168,9 @@ impl LockState {
         record.reason = Some(reason);
         record.delivery = claim.delivery;
         record.overlap = claim.overlap;
+        if !state.is_over() {
+            record.deadline = claim.deadline;
+        }
         if state.is_over() {
             record.instance = Some(claim.instance.clone());
             record.finished_at = Some(now);
@@ -130,34 +178,76 @@ impl LockState {
         self.put(record);
     }
 
-    /// Lets the tick wait for those before it, in the place of whatever waited so far.
+    /// Lets the tick wait for the one that runs, in the place of what waited so far.
     fn queue(&mut self, claim: &Claim, now: Timestamp) {
+        self.supersede(claim, now);
         let execution = &claim.execution;
-        let others: Vec<ExecutionRecord> = self
+        let running: Vec<Execution> = self
             .open_records(&execution.task, execution.index)
-            .cloned()
+            .filter(|other| claim.overlap == Overlap::CancelEarlier && other.is_leased_at(now))
+            .map(|other| other.execution.clone())
             .collect();
-        for mut other in others {
-            if is_queued(&other) {
-                other.state = ExecutionState::Skipped;
-                other.reason = Some(Reason::Superseded);
-                other.finished_at = Some(now);
-                self.put(other);
-            } else if claim.overlap == Overlap::CancelEarlier && other.is_leased_at(now) {
-                other.cancel_requested = true;
-                self.put(other);
-            }
+        for earlier in running {
+            self.update(&earlier, |earlier| earlier.cancel_requested = true);
         }
         self.record_not_granted(claim, ExecutionState::Waiting, Reason::Overlap, now);
     }
+
+    /// Skips what waits before a tick that takes its place: one waits at most, the newest. What was
+    /// triggered keeps its turn.
+    fn supersede(&mut self, claim: &Claim, now: Timestamp) {
+        let keeps_newest = matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier);
+        if !keeps_newest || self.records.contains_key(&claim.execution) {
+            return;
+        }
+        let superseded: Vec<Execution> = self
+            .waiting_before(&claim.execution, now)
+            .filter(|record| is_superseded_by_newer(record))
+            .map(|record| record.execution.clone())
+            .collect();
+        for execution in superseded {
+            self.update(&execution, |record| {
+                record.state = ExecutionState::Skipped;
+                record.reason = Some(Reason::Superseded);
+                record.finished_at = Some(now);
+            });
+        }
+    }
 }
 
-/// Why [`LockState::decide`] does not grant anew, and what is to be recorded for it.
+fn is_superseded_by_newer(record: &ExecutionRecord) -> bool {
+    record.origin == Origin::Scheduled
+}
+
+/// Who held an execution before this grant and lost it, where that decides about the tick's other
+/// indices.
+fn former_holders(before: &ExecutionRecord, claim: &Claim) -> Vec<InstanceId> {
+    let mut holders = before.former_holders.clone();
+    let lost_by = before.instance.as_ref().filter(|holder| {
+        before.state == ExecutionState::Running
+            && **holder != claim.instance
+            && !holders.contains(holder)
+    });
+    if let Some(holder) = lost_by
+        && claim.placement == Placement::Distinct
+    {
+        holders.push(holder.clone());
+    }
+    let surplus = holders
+        .len()
+        .saturating_sub(ExecutionRecord::FORMER_HOLDERS_MAX);
+    holders.drain(..surplus);
+    holders
+}
+
+/// Why [`LockState::decide`] makes no new grant, and what to record for it.
 enum Refusal {
     AsBefore(Grant),
     Denied(Denial),
     Consume(Denial, Reason),
     Queue,
+    /// Its deadline has passed.
+    Close,
 }
 
 fn granted_before(record: &ExecutionRecord, claim: &Claim) -> Option<Grant> {
@@ -168,6 +258,7 @@ fn granted_before(record: &ExecutionRecord, claim: &Claim) -> Option<Grant> {
         fence: record.fence,
         attempt,
         lease_until: record.lease_until,
+        deadline: record.deadline,
     })
 }
 

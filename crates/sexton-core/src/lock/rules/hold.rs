@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::LockState;
 use crate::lock::{
-    CancelRequested, Execution, ExecutionState, HeldLock, Outcome, Released, Renewal, Renewed,
+    CancelRequested, Execution, ExecutionState, Outcome, Release, Released, Renewal, Renewed,
     Settled, Settlement,
 };
 use crate::policy::Overlap;
@@ -45,11 +45,19 @@ impl LockState {
         }
     }
 
-    /// Records how an execution ended. See [`LockManager::settle`](crate::lock::LockManager::settle).
+    /// Records how an execution ended. See
+    /// [`LockManager::settle`](crate::lock::LockManager::settle).
     pub fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Settled {
         let lock = &settlement.lock;
+        // What ran without a lease held nobody up.
+        let held_others_up = self
+            .held(lock)
+            .is_some_and(|record| record.delivery.recovers() || record.overlap != Overlap::Allow);
         match self.held(lock).map(|record| record.state) {
             Some(ExecutionState::Running | ExecutionState::Ended(Outcome::Lost)) => {
+                if held_others_up {
+                    self.extend_deadlines(&lock.execution, now);
+                }
                 self.update(&lock.execution, |record| {
                     record.state = ExecutionState::Ended(settlement.outcome);
                     record.lease_until = None;
@@ -62,13 +70,16 @@ impl LockState {
             Some(ExecutionState::Ended(_)) => {}
             _ => return Settled::Refused,
         }
-        Settled::Recorded {
-            waiting: self.queued_and_free(&lock.execution, now),
-        }
+        let waiting = held_others_up
+            .then(|| self.waiting_and_free(&lock.execution, now))
+            .flatten();
+        Settled::Recorded { waiting }
     }
 
-    /// Gives back a lock whose execution was not started. See [`LockManager::release`](crate::lock::LockManager::release).
-    pub fn release(&mut self, lock: &HeldLock, now: Timestamp) -> Released {
+    /// Gives back a lock whose execution was not started. See
+    /// [`LockManager::release`](crate::lock::LockManager::release).
+    pub fn release(&mut self, release: &Release, now: Timestamp) -> Released {
+        let lock = &release.lock;
         let is_running = self
             .held(lock)
             .is_some_and(|record| record.state == ExecutionState::Running);
@@ -86,7 +97,13 @@ impl LockState {
             record.claim_id = None;
             record.instance = None;
             record.lease_until = None;
+            record.deadline = record.deadline.or(release.deadline);
         });
+        let record = self.records.get(&lock.execution);
+        if record.is_some_and(|record| self.is_too_late(record, now)) {
+            self.close_as_missed(&lock.execution, now);
+            return Released::TooLate;
+        }
         Released::Open
     }
 

@@ -1,9 +1,9 @@
 //! The rules of the claim protocol as plain code over plain state: no clock, no store, no waiting.
 //!
-//! [`LockState`] holds what a store holds, whole (the in-memory manager) or as much of it as a batch
-//! touches (a manager that reads rows, decides here, and writes back [`Changes`]). Every method takes the
-//! store's now. Entries of a batch are decided one after the other, each seeing what those
-//! before it changed.
+//! [`LockState`] holds what a store holds, whole (the in-memory manager) or as much of it as a
+//! batch touches (a manager that reads rows, decides here, and writes back [`Changes`]). Every
+//! method takes the store's now. Entries of a batch are decided one after the other, each seeing
+//! what those before it changed.
 
 mod claim;
 mod hold;
@@ -11,11 +11,11 @@ mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Consumed, Consumption, Enqueue, Enqueued, Execution, ExecutionRecord, ExecutionState, HeldLock,
-    Pause, Reason, Register,
+    Origin, Pause, Reason, Register,
 };
 use crate::name::{InstanceId, TaskName};
 use crate::policy::{Delivery, Overlap};
@@ -24,9 +24,10 @@ use crate::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 /// Registers, records and pauses, and the rules over them.
 ///
 /// A manager that loads a part must load, for every entry of a batch: the register of its (task,
-/// index); its own record; for claims also the task's pause, all records of its (task, index) that are
-/// open (running or waiting), and under [`Placement::Distinct`](crate::policy::Placement::Distinct)
-/// the records of all indices of its tick.
+/// index); its own record; for claims also the task's pause, all records of its (task, index) that
+/// wait, those that run as well unless its overlap policy allows them, and under
+/// [`Placement::Distinct`](crate::policy::Placement::Distinct) the records of all indices of its
+/// tick.
 #[derive(Debug, Default)]
 pub struct LockState {
     registers: HashMap<(TaskName, ConcurrencyIndex), Register>,
@@ -122,7 +123,8 @@ impl LockState {
         }
     }
 
-    /// Accounts for a tick that will not be run. See [`LockManager::consume`](super::LockManager::consume).
+    /// Accounts for a tick that will not be run. See
+    /// [`LockManager::consume`](super::LockManager::consume).
     pub fn consume(&mut self, consumption: &Consumption, now: Timestamp) -> Consumed {
         let Consumption {
             execution,
@@ -133,16 +135,20 @@ impl LockState {
         if self.records.contains_key(execution) || !self.is_above_watermark(execution) {
             return Consumed::Already;
         }
+        let before = self.register(&execution.task, execution.index);
         self.raise_watermark(execution);
         let mut record = blank_record(execution.clone(), *concurrency, reason.state(), now);
         record.reason = Some(*reason);
         record.instance = Some(instance.clone());
         record.finished_at = Some(now);
         self.put(record);
-        Consumed::Recorded
+        Consumed::Recorded {
+            after: before.and_then(|register| register.watermark),
+        }
     }
 
-    /// Makes an execution wait for the next claim. See [`LockManager::enqueue`](super::LockManager::enqueue).
+    /// Makes an execution wait for the next claim. See
+    /// [`LockManager::enqueue`](super::LockManager::enqueue).
     pub fn enqueue(&mut self, enqueue: &Enqueue, now: Timestamp) -> Enqueued {
         if self.records.contains_key(&enqueue.execution) {
             return Enqueued::Already;
@@ -150,44 +156,40 @@ impl LockState {
         let Enqueue {
             execution,
             concurrency,
+            deadline,
         } = enqueue.clone();
-        self.put(blank_record(
-            execution,
-            concurrency,
-            ExecutionState::Waiting,
-            now,
-        ));
+        let mut record = blank_record(execution, concurrency, ExecutionState::Waiting, now);
+        record.origin = Origin::Triggered;
+        record.deadline = deadline;
+        self.put(record);
         Enqueued::Waiting
     }
 
     fn is_above_watermark(&self, execution: &Execution) -> bool {
         self.register(&execution.task, execution.index)
-            .is_none_or(|register| execution.tick > register.watermark)
+            .and_then(|register| register.watermark)
+            .is_none_or(|watermark| execution.tick > watermark)
     }
 
     fn raise_watermark(&mut self, execution: &Execution) {
-        self.raise_register(execution, |fence| fence);
+        let register = self.register_to_change(execution);
+        register.watermark = register.watermark.max(Some(execution.tick));
     }
 
     /// The fence of the grant that is being made.
     fn raise_fence(&mut self, execution: &Execution) -> Fence {
-        self.raise_register(execution, Fence::next).fence
+        let register = self.register_to_change(execution);
+        register.fence = register.fence.next();
+        register.fence
     }
 
-    fn raise_register(
-        &mut self,
-        execution: &Execution,
-        fence: impl FnOnce(Fence) -> Fence,
-    ) -> Register {
+    fn register_to_change(&mut self, execution: &Execution) -> &mut Register {
         let key = (execution.task.clone(), execution.index);
-        let register = self.registers.entry(key.clone()).or_insert(Register {
-            watermark: execution.tick,
+        self.changes.registers.insert(key.clone());
+        self.registers.entry(key).or_insert(Register {
+            watermark: None,
             fence: Fence::NONE,
-        });
-        register.watermark = register.watermark.max(execution.tick);
-        register.fence = fence(register.fence);
-        self.changes.registers.insert(key);
-        *register
+        })
     }
 
     fn put(&mut self, record: ExecutionRecord) {
@@ -241,13 +243,91 @@ impl LockState {
             .any(|other| other.execution.tick != execution.tick && other.is_leased_at(now))
     }
 
-    /// The tick queued behind earlier executions of a (task, index), if nothing runs there any more.
-    fn queued_and_free(&self, execution: &Execution, now: Timestamp) -> Option<Tick> {
-        let queued = self
-            .open_records(&execution.task, execution.index)
-            .find(|record| is_queued(record))?;
-        (!self.overlaps(&queued.execution, now)).then_some(queued.execution.tick)
+    /// What waits of the same (task, index) and is earlier than this execution, oldest first.
+    fn waiting_before(
+        &self,
+        execution: &Execution,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &ExecutionRecord> {
+        self.open_records(&execution.task, execution.index)
+            .take_while(|record| record.execution.tick < execution.tick)
+            .filter(move |record| {
+                record.state == ExecutionState::Waiting && !self.is_too_late(record, now)
+            })
     }
+
+    /// The earliest tick that waits in a (task, index), if nothing runs there under a lease any
+    /// more.
+    fn waiting_and_free(&self, execution: &Execution, now: Timestamp) -> Option<Tick> {
+        let waiting = self
+            .open_records(&execution.task, execution.index)
+            .find(|record| {
+                record.state == ExecutionState::Waiting && !self.is_too_late(record, now)
+            })?;
+        (!self.overlaps(&waiting.execution, now)).then_some(waiting.execution.tick)
+    }
+
+    /// Whether a record waits although its deadline has passed.
+    fn is_too_late(&self, record: &ExecutionRecord, now: Timestamp) -> bool {
+        let has_passed = |deadline: Timestamp| deadline <= now;
+        record.state == ExecutionState::Waiting
+            && record.deadline.is_some_and(has_passed)
+            && self.deadline_behind_running(record).is_none_or(has_passed)
+    }
+
+    /// The deadline of what is queued behind an execution that runs, counted from the end of that
+    /// one's lease.
+    fn deadline_behind_running(&self, record: &ExecutionRecord) -> Option<Timestamp> {
+        if !is_queued(record) || record.deadline.is_none() {
+            return None;
+        }
+        let Execution { task, index, tick } = &record.execution;
+        let ends = self
+            .open_records(task, *index)
+            .take_while(|other| other.execution.tick < *tick)
+            .filter(|other| other.state == ExecutionState::Running)
+            .filter_map(|other| other.lease_until);
+        Some(later_deadline(record, ends.max()?))
+    }
+
+    /// Gives what is queued behind an execution some time from that one's end.
+    fn extend_deadlines(&mut self, ended: &Execution, end: Timestamp) {
+        let queued: Vec<Execution> = self
+            .open_records(&ended.task, ended.index)
+            .filter(|record| record.execution.tick > ended.tick)
+            .filter(|record| is_queued(record) && record.deadline.is_some())
+            .filter(|record| Some(later_deadline(record, end)) > record.deadline)
+            .map(|record| record.execution.clone())
+            .collect();
+        for execution in queued {
+            self.update(&execution, |record| {
+                record.deadline = Some(later_deadline(record, end));
+            });
+        }
+    }
+
+    fn close_as_missed(&mut self, execution: &Execution, now: Timestamp) {
+        self.update(execution, |record| {
+            record.state = ExecutionState::Missed;
+            record.reason = Some(Reason::TooLate);
+            record.finished_at = Some(now);
+        });
+    }
+}
+
+/// The most time that what is queued has from the end of what it waits for, should its own deadline
+/// have passed by then.
+const QUEUED_AFTER_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// The deadline of what is queued, if what it waits for ends at `end`: as long after that as it was
+/// behind its tick, within a bound, since a deadline may be moved more than once.
+fn later_deadline(record: &ExecutionRecord, end: Timestamp) -> Timestamp {
+    let last = Tick::MAX.timestamp();
+    let deadline = record.deadline.unwrap_or(last);
+    let after = deadline.duration_since(record.execution.tick.timestamp());
+    let after = after.clamp(SignedDuration::ZERO, QUEUED_AFTER_MAX);
+    let later = end.saturating_add(after).unwrap_or(last);
+    later.min(last).max(deadline)
 }
 
 /// Whether a record waits for an earlier execution to end.
@@ -264,6 +344,7 @@ fn blank_record(
     ExecutionRecord {
         execution,
         concurrency,
+        origin: Origin::default(),
         state,
         reason: None,
         claim_id: None,
@@ -273,6 +354,8 @@ fn blank_record(
         delivery: Delivery::default(),
         overlap: Overlap::default(),
         lease_until: None,
+        deadline: None,
+        former_holders: Vec::new(),
         cancel_requested: false,
         granted_at: now,
         started_at: None,

@@ -12,7 +12,8 @@ use crate::lock::{
 use crate::policy::Overlap;
 
 impl LockState {
-    /// Finds what may be claimed and closes what is lost. See [`LockManager::sweep`](crate::lock::LockManager::sweep).
+    /// Finds what may be claimed and closes what is lost. See
+    /// [`LockManager::sweep`](crate::lock::LockManager::sweep).
     pub fn sweep(
         &mut self,
         query: &SweepQuery,
@@ -25,17 +26,22 @@ impl LockState {
             .map_or(Bound::Unbounded, Bound::Excluded);
         let mut sweep = Sweep::default();
         for execution in self.open.range((start, Bound::Unbounded)) {
-            if sweep.claimable.len() + sweep.lost.len() >= query.limit {
+            if sweep.len() >= query.limit {
                 break;
             }
             let Some(record) = self.records.get(execution) else {
                 continue;
             };
-            if let Some(claimable) = self.claimable(record, now) {
+            if self.is_overdue(record, now) {
+                sweep.missed.push(execution.clone());
+            } else if let Some(claimable) = self.claimable(record, now) {
                 sweep.claimable.push(claimable);
             } else if is_lost(record, query, is_present, now) {
                 sweep.lost.push(execution.clone());
             }
+        }
+        for execution in &sweep.missed {
+            self.close_as_missed(execution, now);
         }
         for execution in &sweep.lost {
             self.close_as_lost(execution, now);
@@ -43,13 +49,21 @@ impl LockState {
         sweep
     }
 
-    /// Whether a [`LockState::sweep`] would find something to claim.
+    /// Whether a [`LockState::sweep`] would find something to claim, or to close because it waited
+    /// too long.
     #[must_use]
-    pub fn has_claimable(&self, now: Timestamp) -> bool {
+    pub fn needs_sweep(&self, now: Timestamp) -> bool {
         self.open
             .iter()
             .filter_map(|execution| self.records.get(execution))
-            .any(|record| self.claimable(record, now).is_some())
+            .any(|record| self.is_overdue(record, now) || self.claimable(record, now).is_some())
+    }
+
+    /// Whether a record is closed because it waited too long. While its task is paused nothing of
+    /// it is closed.
+    fn is_overdue(&self, record: &ExecutionRecord, now: Timestamp) -> bool {
+        let is_paused = self.pauses.contains_key(&record.execution.task);
+        !is_paused && self.is_too_late(record, now)
     }
 
     fn claimable(&self, record: &ExecutionRecord, now: Timestamp) -> Option<Claimable> {
@@ -73,6 +87,9 @@ impl LockState {
     }
 
     fn close_as_lost(&mut self, execution: &Execution, now: Timestamp) {
+        if let Some(end) = self.record(execution).and_then(|record| record.lease_until) {
+            self.extend_deadlines(execution, end);
+        }
         self.update(execution, |record| {
             let outcome = if record.cancel_requested {
                 Outcome::Cancelled

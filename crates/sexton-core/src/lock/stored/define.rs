@@ -14,14 +14,19 @@ pub struct Defining {
     pub definition: TaskDefinition,
     /// Who defined it so.
     pub by: InstanceId,
-    /// As [`TaskState::known_since`](crate::lock::TaskState::known_since). `None` if it was written down before that was.
+    /// As [`TaskState::known_since`](crate::lock::TaskState::known_since). `None` if it was written
+    /// down before that was.
     pub known_since: Option<Timestamp>,
+    /// As [`TaskState::schedule_since`](crate::lock::TaskState::schedule_since). `None` if it was
+    /// written down before that was.
+    pub schedule_since: Option<Timestamp>,
 }
 
 /// Definitions as the store has them.
 pub type Definitions = HashMap<TaskName, Defining>;
 
-/// Puts each of a batch in the place of what was there, one after the other, and says what that was. `now` is the store's clock.
+/// Puts each of a batch in the place of what was there, one after the other, and says what that
+/// was. `now` is the store's clock.
 pub fn define(
     known: &mut Definitions,
     instance: &InstanceId,
@@ -35,10 +40,15 @@ pub fn define(
             let is_raised = definition.concurrency > before.definition.concurrency;
             before.known_since.filter(|_| !is_raised)
         });
+        let schedule_since = before.as_ref().and_then(|before| {
+            let is_as_before = definition.canonical == before.definition.canonical;
+            before.schedule_since.filter(|_| is_as_before)
+        });
         let new = Defining {
             definition: definition.clone(),
             by: instance.clone(),
             known_since: Some(since.unwrap_or(now)),
+            schedule_since: Some(schedule_since.unwrap_or(now)),
         };
         known.insert(definition.task.clone(), new);
         match before {

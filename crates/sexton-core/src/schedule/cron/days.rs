@@ -1,6 +1,7 @@
 //! Which days of a month a cron expression means.
 
 use crate::schedule::calendar::DayRule;
+use crate::schedule::canonical::set;
 use crate::schedule::gregorian::Month;
 
 /// The day-of-month and day-of-week fields.
@@ -48,6 +49,40 @@ pub(super) const ALL_WEEKDAYS: u8 = 0x7f;
 
 const SATURDAY: u32 = 6;
 const SUNDAY: u32 = 0;
+
+impl CronDays {
+    /// `d=* w=1-5`, with what no plain set can say behind it.
+    pub(super) fn canonical(&self) -> String {
+        let CronDays {
+            of_month,
+            of_week,
+            joined: either,
+        } = self;
+        let mut text = format!(
+            "d={} w={}",
+            set(of_month.days.into(), ALL_DAYS.into()),
+            set(of_week.weekdays.into(), ALL_WEEKDAYS.into())
+        );
+        let mut also = |name: &str, bits: u64| {
+            if bits != 0 {
+                text.push_str(&format!(" {name}={}", set(bits, 0)));
+            }
+        };
+        also("before-last", of_month.before_last.into());
+        also("nearest", of_month.nearest.into());
+        also("last-w", of_week.last.into());
+        for (nth, weekdays) in (1..).zip(of_week.nth) {
+            also(&format!("w#{nth}"), weekdays.into());
+        }
+        if of_month.last_weekday {
+            text.push_str(" last-weekday");
+        }
+        if *either == Joined::Or {
+            text.push_str(" either");
+        }
+        text
+    }
+}
 
 impl MonthDays {
     pub(super) fn is_every(&self) -> bool {

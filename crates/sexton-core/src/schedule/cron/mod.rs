@@ -1,9 +1,9 @@
 //! Cron expressions.
 //!
-//! They are compiled to bit sets and matched by our own [`calendar`](super::calendar). The `croner` crate
-//! gives a second opinion in the tests, no more: all that would have to be checked in front of it (length, steps,
-//! dates that do not exist, what happens when clocks change) needs this calendar anyway, which is also
-//! faster and smaller, and shared with [`Kron`](super::Kron).
+//! They are compiled to bit sets and matched by our own [`calendar`](super::calendar). The `croner`
+//! crate gives a second opinion in the tests, no more: all that would have to be checked in front
+//! of it (length, steps, dates that do not exist, what happens when clocks change) needs this
+//! calendar anyway, which is also faster and smaller, and shared with [`Kron`](super::Kron).
 
 mod days;
 mod describe;
@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use super::Schedule;
 use super::calendar::Calendar;
+use super::canonical::calendar_text;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
@@ -50,14 +51,14 @@ use days::CronDays;
 /// | day of the week | 0-7 (0 and 7 are Sunday), `SUN`-`SAT` | `5L` or `5#L` the last Friday, `1#2` the second Monday, `?` |
 /// | year | 1970-9999 | every year if there is no seventh field |
 ///
-/// A field is `*` or a list, joined by commas, of `N`, `N-M`, `*/S`, `N/S` (from N to the field's last
-/// value) and `N-M/S`. A step is at least 1 and at most the number of the field's values. Ranges of
-/// hours, months and days of the week may run past the end (`22-2`, `NOV-FEB`, `FRI-MON`); those of the
-/// other fields may not. Letters in either case. At most
+/// A field is `*` or a list, joined by commas, of `N`, `N-M`, `*/S`, `N/S` (from N to the field's
+/// last value) and `N-M/S`. A step is at least 1 and at most the number of the field's values.
+/// Ranges of hours, months and days of the week may run past the end (`22-2`, `NOV-FEB`,
+/// `FRI-MON`); those of the other fields may not. Letters in either case. At most
 /// [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX) bytes.
 ///
-/// Nicknames: `@yearly` and `@annually` (`0 0 1 1 *`), `@monthly` (`0 0 1 * *`), `@weekly` (`0 0 * * 0`),
-/// `@daily` and `@midnight` (`0 0 * * *`), `@hourly` (`0 * * * *`).
+/// Nicknames: `@yearly` and `@annually` (`0 0 1 1 *`), `@monthly` (`0 0 1 * *`), `@weekly` (`0 0 *
+/// * 0`), `@daily` and `@midnight` (`0 0 * * *`), `@hourly` (`0 * * * *`).
 ///
 /// # Day of the month and day of the week
 /// As in Vixie's cron: if **both are restricted, a day counts that matches either** (`0 0 13 * FRI`: every
@@ -132,6 +133,11 @@ impl Schedule for Cron {
     fn describe(&self) -> String {
         let dates = describe::days_in_words(&self.calendar.days);
         schedule_in_words(&self.calendar, &dates, &self.place, self.change)
+    }
+
+    fn canonical(&self) -> String {
+        let days = self.calendar.days.canonical();
+        calendar_text("cron", &self.calendar, &days, self.change, &self.place)
     }
 }
 

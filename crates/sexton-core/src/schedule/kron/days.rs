@@ -1,6 +1,7 @@
 //! Which days of a month a krontab schedule means, and how it says so.
 
 use crate::schedule::calendar::DayRule;
+use crate::schedule::canonical::set;
 use crate::schedule::gregorian::Month;
 use crate::schedule::words::{DateWords, list, members, ordinal, weekdays_in_words};
 
@@ -33,6 +34,15 @@ impl DayRule for KronDays {
 }
 
 impl KronDays {
+    /// `d=0-30 w=*`: days counted from 0.
+    pub(super) fn canonical(self) -> String {
+        format!(
+            "d={} w={}",
+            set(self.of_month.into(), ALL_DAYS.into()),
+            set(self.of_week.into(), ALL_WEEKDAYS.into())
+        )
+    }
+
     pub(super) fn in_words(self) -> DateWords {
         let (of_month, of_month_note) = self.month_days_in_words();
         DateWords {

@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::Schedule;
 use super::calendar::Calendar;
+use super::canonical::calendar_text;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
@@ -21,7 +22,8 @@ pub use builder::{FieldBuilder, KronBuilder, StepBuilder};
 use days::KronDays;
 use draft::Draft;
 
-/// A krontab schedule: read from the strings of the Kotlin library `krontab`, or built with its words.
+/// A krontab schedule: read from the strings of the Kotlin library `krontab`, or built with its
+/// words.
 ///
 /// ```
 /// use sexton_core::schedule::{Kron, Schedule};
@@ -50,10 +52,10 @@ use draft::Draft;
 /// | `1-5w` | 0-6 | day of the week, 0 is Sunday; a day must match this and the day of the month |
 /// | `0,500ms` | 0-999 | milliseconds; 0 if left out |
 ///
-/// An item is `N`, `N-M`, `N-L`, `N/S` (from N to the field's last value, in steps of S), `/S` and `*/S`
-/// (from the first), `*`, `F` (the field's first value) or `L` (its last). Items are joined by commas, in
-/// any order. Letters in either case. A step is at least 1 and less than the number of the field's
-/// values. At most [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX) bytes.
+/// An item is `N`, `N-M`, `N-L`, `N/S` (from N to the field's last value, in steps of S), `/S` and
+/// `*/S` (from the first), `*`, `F` (the field's first value) or `L` (its last). Items are joined
+/// by commas, in any order. Letters in either case. A step is at least 1 and less than the number
+/// of the field's values. At most [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX) bytes.
 ///
 /// # The meaning
 /// A tick is an instant, to the millisecond, whose fields all match: no field is joined to another
@@ -143,6 +145,11 @@ impl Schedule for Kron {
     fn describe(&self) -> String {
         let dates = self.calendar.days.in_words();
         schedule_in_words(&self.calendar, &dates, &self.place, self.change)
+    }
+
+    fn canonical(&self) -> String {
+        let days = self.calendar.days.canonical();
+        calendar_text("kron", &self.calendar, &days, self.change, &self.place)
     }
 }
 

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS {namespaces} (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- One row per (task, index) for ever: what decides who runs what. Its version rises whenever anything of the
--- (task, index) changes, here or in its executions; its writer is whoever raised it last. No watermark: it was never granted nor consumed.
+-- (task, index) changes, here or in its executions; its writer is whoever raised it last. No watermark: nothing but triggers was
+-- granted yet; fence 0: nothing at all.
 CREATE TABLE IF NOT EXISTS {registers} (
     namespace         VARCHAR(100) NOT NULL,
     task              VARCHAR(200) NOT NULL,
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS {executions} (
     task              VARCHAR(200) NOT NULL,
     concurrency_index INT          NOT NULL,
     concurrency       INT          NOT NULL,
+    origin            VARCHAR(32)  NOT NULL,
     state             VARCHAR(32)  NOT NULL,
     phase             TINYINT      NOT NULL,
     reason            VARCHAR(32),
@@ -45,6 +47,8 @@ CREATE TABLE IF NOT EXISTS {executions} (
     attempts_max      BIGINT       NOT NULL,
     overlap           VARCHAR(32)  NOT NULL,
     lease_until_ms    BIGINT,
+    deadline_ms       BIGINT,
+    former_holders    TEXT,
     cancel_requested  TINYINT      NOT NULL,
     granted_at_ms     BIGINT       NOT NULL,
     started_at_ms     BIGINT,
@@ -61,16 +65,18 @@ CREATE TABLE IF NOT EXISTS {executions} (
 
 -- What instances and operators say of a task. A row may hold a definition, a pause, or both.
 CREATE TABLE IF NOT EXISTS {tasks} (
-    namespace       VARCHAR(100) NOT NULL,
-    task            VARCHAR(200) NOT NULL,
-    schedule        LONGTEXT,
-    concurrency     INT,
-    definition      LONGTEXT,
-    defined_by      VARCHAR(100),
-    known_since_ms  BIGINT,
-    pause_note      LONGTEXT,
-    paused_by       LONGTEXT,
-    paused_since_ms BIGINT,
+    namespace         VARCHAR(100) NOT NULL,
+    task              VARCHAR(200) NOT NULL,
+    schedule          LONGTEXT,
+    canonical         LONGTEXT,
+    concurrency       INT,
+    definition        LONGTEXT,
+    defined_by        VARCHAR(100),
+    known_since_ms    BIGINT,
+    schedule_since_ms BIGINT,
+    pause_note        LONGTEXT,
+    paused_by         LONGTEXT,
+    paused_since_ms   BIGINT,
     PRIMARY KEY (namespace, task)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

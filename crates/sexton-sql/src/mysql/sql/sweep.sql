@@ -1,5 +1,5 @@
--- A page of candidates, with all that decides them: the clock, the candidates and their registers' versions, what
--- holds a lease before them, their tasks' pauses, and who is present.
+-- A page of candidates, with all that decides them: the clock, the candidates and their registers' versions, what waits or
+-- holds a lease beside them, their tasks' pauses, and who is present.
 -- $1 the namespace, $2 to $4 the last (task, index, tick) of the page before, $5 the page's size,
 -- $6 for how long a grant without a lease is not asked for, in ms.
 WITH candidates AS (
@@ -15,25 +15,28 @@ UNION ALL
 SELECT 2, NULL, {record} FROM candidates AS e
 UNION ALL
 SELECT 1, r.version, r.watermark_ms, r.task, r.concurrency_index, NULL, NULL, NULL, NULL, NULL, NULL, r.fence,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM pairs AS w
 STRAIGHT_JOIN {registers} AS r FORCE INDEX (PRIMARY)
     ON r.namespace = $1 AND r.task = w.task AND r.concurrency_index = w.concurrency_index
 UNION ALL
 SELECT 5, NULL, {record}
-FROM (SELECT DISTINCT c.task, c.concurrency_index FROM candidates AS c WHERE c.overlap <> 'allow') AS w
-STRAIGHT_JOIN (SELECT 1 AS phase UNION ALL SELECT 3) AS p
+FROM (
+    SELECT DISTINCT c.task, c.concurrency_index FROM candidates AS c
+    WHERE c.overlap <> 'allow' OR c.lease_until_ms IS NOT NULL
+) AS w
+STRAIGHT_JOIN (SELECT 1 AS phase UNION ALL SELECT 2 UNION ALL SELECT 3) AS p
 STRAIGHT_JOIN {executions} AS e FORCE INDEX ({executions_open})
     ON e.namespace = $1 AND e.phase = p.phase AND e.task = w.task AND e.concurrency_index = w.concurrency_index
-WHERE e.lease_until_ms > {clock_ms}
+WHERE e.state = 'waiting' OR e.lease_until_ms IS NOT NULL
 UNION ALL
 SELECT 3, NULL, t.paused_since_ms, t.task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.pause_note, t.paused_by
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.pause_note, t.paused_by, NULL, NULL, NULL
 FROM (SELECT DISTINCT c.task FROM candidates AS c) AS w
 STRAIGHT_JOIN {tasks} AS t FORCE INDEX (PRIMARY) ON t.namespace = $1 AND t.task = w.task
 WHERE t.paused_since_ms IS NOT NULL
 UNION ALL
 SELECT 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i.instance, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM {instances} AS i
 WHERE i.namespace = $1 AND i.seen_at_ms + i.presence_ms > {clock_ms}

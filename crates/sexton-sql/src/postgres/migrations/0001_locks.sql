@@ -12,7 +12,7 @@ CREATE TABLE {namespaces} (
 );
 
 -- One row per (task, index) for ever: what decides who runs what. Its version rises whenever anything of the
--- (task, index) changes, here or in its executions. No watermark: it was never granted nor consumed.
+-- (task, index) changes, here or in its executions. No watermark: nothing but triggers was granted yet; fence 0: nothing at all.
 -- Half of each page stays free, so that a new version of a row finds room beside the old one and no index is touched.
 CREATE TABLE {registers} (
     namespace         text    COLLATE "C" NOT NULL,
@@ -32,6 +32,7 @@ CREATE TABLE {executions} (
     task              text    COLLATE "C" NOT NULL,
     concurrency_index integer NOT NULL,
     concurrency       integer NOT NULL,
+    origin            text    COLLATE "C" NOT NULL,
     state             text    COLLATE "C" NOT NULL,
     reason            text    COLLATE "C",
     claim_id          uuid,
@@ -42,6 +43,8 @@ CREATE TABLE {executions} (
     attempts_max      bigint  NOT NULL,
     overlap           text    COLLATE "C" NOT NULL,
     lease_until_ms    bigint,
+    deadline_ms       bigint,
+    former_holders    text    COLLATE "C",
     cancel_requested  boolean NOT NULL,
     granted_at_ms     bigint  NOT NULL,
     started_at_ms     bigint,
@@ -68,16 +71,18 @@ CREATE INDEX {executions_to_cancel} ON {executions} (namespace, instance)
 
 -- What instances and operators say of a task. A row may hold a definition, a pause, or both.
 CREATE TABLE {tasks} (
-    namespace       text    COLLATE "C" NOT NULL,
-    task            text    COLLATE "C" NOT NULL,
-    schedule        text,
-    concurrency     integer,
-    definition      text,
-    defined_by      text    COLLATE "C",
-    known_since_ms  bigint,
-    pause_note      text,
-    paused_by       text,
-    paused_since_ms bigint,
+    namespace         text    COLLATE "C" NOT NULL,
+    task              text    COLLATE "C" NOT NULL,
+    schedule          text,
+    canonical         text,
+    concurrency       integer,
+    definition        text,
+    defined_by        text    COLLATE "C",
+    known_since_ms    bigint,
+    schedule_since_ms bigint,
+    pause_note        text,
+    paused_by         text,
+    paused_since_ms   bigint,
     PRIMARY KEY (namespace, task)
 );
 

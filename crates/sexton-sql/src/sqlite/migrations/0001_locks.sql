@@ -10,12 +10,13 @@ CREATE TABLE sexton_namespaces (
     revision  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row per (task, index) for ever: what decides who runs what.
+-- One row per (task, index) for ever: what decides who runs what. No watermark: nothing but triggers
+-- was granted yet.
 CREATE TABLE sexton_registers (
     namespace         TEXT    NOT NULL,
     task              TEXT    NOT NULL,
     concurrency_index INTEGER NOT NULL,
-    watermark_ms      INTEGER NOT NULL,
+    watermark_ms      INTEGER,
     fence             INTEGER NOT NULL,
     PRIMARY KEY (namespace, task, concurrency_index)
 ) STRICT, WITHOUT ROWID;
@@ -28,6 +29,7 @@ CREATE TABLE sexton_executions (
     task              TEXT    NOT NULL,
     concurrency_index INTEGER NOT NULL,
     concurrency       INTEGER NOT NULL,
+    origin            TEXT    NOT NULL,
     state             TEXT    NOT NULL,
     reason            TEXT,
     claim_id          BLOB,
@@ -38,6 +40,8 @@ CREATE TABLE sexton_executions (
     attempts_max      INTEGER NOT NULL,
     overlap           TEXT    NOT NULL,
     lease_until_ms    INTEGER,
+    deadline_ms       INTEGER,
+    former_holders    TEXT,
     cancel_requested  INTEGER NOT NULL,
     granted_at_ms     INTEGER NOT NULL,
     started_at_ms     INTEGER,
@@ -71,6 +75,7 @@ CREATE TABLE sexton_tasks (
     namespace       TEXT NOT NULL,
     task            TEXT NOT NULL,
     schedule        TEXT,
+    canonical       TEXT,
     concurrency     INTEGER,
     definition      TEXT,
     defined_by      TEXT,

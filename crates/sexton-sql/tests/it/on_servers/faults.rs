@@ -1,4 +1,5 @@
-//! What goes wrong on the way to a server and on it: an outage that is told as one, or nothing that a caller notices.
+//! What goes wrong on the way to a server and on it: an outage that is told as one, or nothing that
+//! a caller notices.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,7 +103,8 @@ async fn an_answer_that_is_lost_is_had_again_whichever_it_was<S: TestServer>() {
     let proxy = Proxy::to(server.port()).await;
     let url = server.url_at(proxy.port);
     let manager = Options::<S>::new().connect(&url).await.unwrap();
-    // Both of a claim's answers, and those before them while a new connection gets to know its statements.
+    // Both of a claim's answers, and those before them while a new connection gets to know its
+    // statements.
     for lost in 0..20 {
         let claim = claim("digest", lost, "one");
         proxy.cut_at_the_next_answer();
@@ -131,6 +133,7 @@ async fn a_trigger_is_one_whichever_answer_is_lost<S: TestServer>() {
         let enqueue = Enqueue {
             execution: claim("digest", i64::from(answers), "one").execution,
             concurrency: Concurrency::ONE,
+            deadline: None,
         };
         proxy.cut_after(answers);
         let batch = std::slice::from_ref(&enqueue);

@@ -8,6 +8,7 @@ mod lent;
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sweeps;
 mod transactions;
 
 #[cfg(feature = "mysql")]
@@ -25,7 +26,8 @@ pub(crate) trait TestServer: Sized + Send {
     const FEW_CONNECTIONS: &'static [&'static str];
     /// Which session this is.
     const SESSION: &'static str;
-    /// Counts sessions that are left in a transaction: it must be asked on each connection of a pool.
+    /// Counts sessions that are left in a transaction: it must be asked on each connection of a
+    /// pool.
     const OPEN_TRANSACTIONS: &'static str;
     /// Holds a whole table.
     const LOCK_EXECUTIONS: &'static str;

@@ -1,4 +1,5 @@
-//! A handler's writes and the settling of its execution: both or neither, whatever happens in between.
+//! A handler's writes and the settling of its execution: both or neither, whatever happens in
+//! between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,8 @@ use std::time::Duration;
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
     Claim, ClaimLead, Committed, Execution, ExecutionState, Grant, Handed, HeldLock, HistoryQuery,
-    LockManager, OpenTransaction, Outcome, Renewal, Renewed, Settlement, TransactionSlot, Verdict,
+    LockManager, OpenTransaction, Outcome, Renewal, Renewed, Settlement, TransactionSlot,
+    Transactions, Verdict,
 };
 use sexton_core::policy::{Delivery, Lease};
 use sexton_sql::{BeginError, Tx};
@@ -22,6 +24,7 @@ on_each_server!(
     a_claim_waits_for_the_commit_and_then_finds_the_execution_settled,
     whichever_answer_is_lost_both_are_there_or_neither,
     a_run_has_one_transaction,
+    as_many_are_open_at_once_as_the_manager_says,
 );
 
 const TABLE: &str = "CREATE TABLE effects (tick_ms BIGINT PRIMARY KEY)";
@@ -246,4 +249,29 @@ async fn a_run_has_one_transaction<S: TestServer>() {
     assert!(matches!(tx().begin().await, Err(BeginError::Taken)));
     assert!(matches!(slot.close(), Handed::Transaction(_)));
     assert!(matches!(tx().begin().await, Err(BeginError::Taken)));
+}
+
+async fn as_many_are_open_at_once_as_the_manager_says<S: TestServer>() {
+    let Some(server) = started::<S>().await else {
+        return;
+    };
+    assert_eq!(server.open().await.at_once_max(), 16);
+    // None waits for long but the one that does not begin.
+    let options = Options::<S>::new().wait_max(Duration::from_secs(2));
+    let own = options.clone().transactions_max(3);
+    let own = own.connect(&server.url()).await.unwrap();
+    let lent = options.with_pool(server.pool(2).await).await.unwrap();
+    for (manager, most) in [(own, 3), (lent, 2)] {
+        assert_eq!(manager.at_once_max(), most);
+        let begin = async || {
+            let slot = TransactionSlot::new(Arc::new(manager.clone()));
+            Tx::<S::DB>::of(slot).unwrap().begin().await
+        };
+        let mut open = Vec::new();
+        for _ in 0..most {
+            open.push(begin().await.unwrap());
+        }
+        let refused = begin().await.unwrap_err();
+        assert!(matches!(refused, BeginError::Store(_)), "{refused:?}");
+    }
 }

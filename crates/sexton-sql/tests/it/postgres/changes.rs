@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt};
-use sexton_core::lock::{Claim, ClaimLead, Enqueue, HeldLock, LockManager, PauseChange};
-use sexton_core::lock::{TaskDefinition, Verdict};
+use sexton_core::lock::{
+    Claim, ClaimLead, Enqueue, HeldLock, LockManager, PauseChange, Release, TaskDefinition, Verdict,
+};
 use sexton_core::name::Namespace;
 use sexton_core::tick::Concurrency;
 use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
@@ -33,6 +34,7 @@ async fn enqueue(manager: &PostgresLockManager, name: &str, tick_ms: i64) {
     let enqueue = Enqueue {
         execution: execution(name, tick_ms),
         concurrency: Concurrency::ONE,
+        deadline: None,
     };
     manager.enqueue(&[enqueue]).await.unwrap();
 }
@@ -47,6 +49,7 @@ fn definition(schedule: &str) -> TaskDefinition {
     TaskDefinition {
         task: task("t"),
         schedule: schedule.to_owned(),
+        canonical: schedule.to_owned(),
         concurrency: Concurrency::ONE,
         definition: schedule.to_owned(),
     }
@@ -81,7 +84,11 @@ async fn whatever_instances_should_hear_of_is_told_to_each_of_them() {
 
     operator.request_cancel(&held.execution).await.unwrap();
     both().await;
-    one.release(&[held]).await.unwrap();
+    let release = Release {
+        lock: held,
+        deadline: None,
+    };
+    one.release(&[release]).await.unwrap();
     both().await;
     enqueue(&operator, "t", 1_000).await;
     both().await;
@@ -97,7 +104,8 @@ async fn whatever_instances_should_hear_of_is_told_to_each_of_them() {
     both().await;
     two.define(&me, &[definition("every 2s")]).await.unwrap();
     both().await;
-    // The same once more is nothing new: what is told next is of the trigger behind it, and the last there is.
+    // The same once more is nothing new: what is told next is of the trigger behind it, and the
+    // last there is.
     two.define(&me, &[definition("every 2s")]).await.unwrap();
     enqueue(&operator, "t", 2_000).await;
     both().await;
@@ -125,7 +133,8 @@ async fn nobody_hears_of_another_namespace_or_of_other_tables() {
     next(&mut changes).await;
     enqueue(&again, "t", 1).await;
     next(&mut changes).await;
-    // Notifications come in the order of their commits: one of the first ten would stand before these two.
+    // Notifications come in the order of their commits: one of the first ten would stand before
+    // these two.
     assert_eq!(futures::FutureExt::now_or_never(changes.next()), None);
 }
 

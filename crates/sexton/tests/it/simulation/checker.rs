@@ -9,8 +9,9 @@ use sexton::policy::Overlap;
 use sexton::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 use super::history::{Began, End, Granted, Line, What};
-use super::plan::TaskPlan;
-use super::world::{Simulated, end};
+use super::plan::{TaskPlan, Version};
+use super::starts::{CAUGHT_UP_MAX, wrong_starts};
+use super::world::{LATEST_ARRIVAL, Simulated, begin, end};
 
 /// What a simulation did that it must not: empty if it kept the promise.
 pub(crate) fn violations(simulated: &Simulated) -> Vec<String> {
@@ -19,6 +20,9 @@ pub(crate) fn violations(simulated: &Simulated) -> Vec<String> {
         checker.take(line);
     }
     checker.take_records(&simulated.records);
+    checker
+        .violations
+        .extend(wrong_starts(simulated, CAUGHT_UP_MAX));
     checker.violations
 }
 
@@ -43,6 +47,8 @@ type LaneName = (TaskName, ConcurrencyIndex);
 /// What is known of a (task, index).
 #[derive(Debug)]
 struct Lane {
+    /// The schedule that it has, and after which tick that counts.
+    version: Version,
     first_tick: Tick,
     watermark: Tick,
     fence: Fence,
@@ -52,6 +58,7 @@ struct Lane {
 impl Lane {
     fn after(first_tick: Tick) -> Lane {
         Lane {
+            version: Version::First,
             first_tick,
             watermark: Tick::MIN,
             fence: Fence::NONE,
@@ -69,7 +76,8 @@ struct Checker<'a> {
     started: BTreeSet<Execution>,
     /// The latest that the store's clock has shown.
     latest: Timestamp,
-    /// Whether that clock was set back: leases that were over may then count again, and nobody can know that they were.
+    /// Whether that clock was set back: leases that were over may then count again, and nobody can
+    /// know that they were.
     was_set_back: bool,
     violations: Vec<String>,
 }
@@ -145,8 +153,8 @@ impl<'a> Checker<'a> {
                 self.must(is_unstarted, line, "only what was not started is released");
                 self.end_grant(&lock.execution, GrantState::Released);
             }
-            What::Defined(task) => self.take_definition(line, task),
-            What::Recorded(execution) => {
+            What::Defined(task, version) => self.take_definition(line, task, *version),
+            What::Recorded(execution) | What::Queued(execution) | What::GivenUp(execution, ..) => {
                 let lane = self.lane(execution);
                 lane.watermark = lane.watermark.max(execution.tick);
             }
@@ -159,16 +167,26 @@ impl<'a> Checker<'a> {
             What::Ended(execution, fence, end) => {
                 self.began.insert((execution.clone(), *fence), Some(*end));
             }
-            What::Denied(..) | What::AccountedFor(..) | What::Done(_) => {}
+            What::Denied(..)
+            | What::AccountedFor(..)
+            | What::Done(_)
+            | What::Enqueued(..)
+            | What::Overdue(_) => {}
         }
     }
 
-    /// From now on every tick is accounted for, whoever dies before it is claimed.
-    fn take_definition(&mut self, line: &Line, task: &TaskName) {
+    /// From now on every tick of the schedule is accounted for, whichever instance dies before it
+    /// is claimed.
+    fn take_definition(&mut self, line: &Line, task: &TaskName, version: Version) {
         let concurrency = Concurrency::new(self.tasks[task.as_str()].concurrency).unwrap();
         for index in concurrency.indices() {
+            let now = Tick::at_or_before(line.at);
             let lane = self.lanes.entry((task.clone(), index));
-            lane.or_insert_with(|| Lane::after(Tick::at_or_before(line.at)));
+            let lane = lane.or_insert_with(|| Lane::after(now));
+            if lane.version != version {
+                lane.version = version;
+                lane.first_tick = now;
+            }
         }
     }
 
@@ -195,7 +213,10 @@ impl<'a> Checker<'a> {
         let lane = self.lane(execution);
         let (rises, above) = (*fence > lane.fence, execution.tick > lane.watermark);
         lane.fence = *fence;
-        lane.watermark = lane.watermark.max(execution.tick);
+        if !granted.had_record {
+            // What was triggered leaves the watermark where it is.
+            lane.watermark = lane.watermark.max(execution.tick);
+        }
         self.must(rises, line, "fences rise");
         let is_open = above || granted.had_record;
         self.must(is_open, line, "nothing is granted behind the watermark");
@@ -266,7 +287,8 @@ impl<'a> Checker<'a> {
         } = began;
         let is_granted = self.current(execution).is_some_and(|current| {
             let granted = &current.granted;
-            // A holder that has not learned yet that it lost its lease may begin with an older fence.
+            // A holder that has not learned yet that it lost its lease may begin with an older
+            // fence.
             granted.fence > *fence
                 || (granted.fence == *fence
                     && granted.instance == *instance
@@ -295,14 +317,14 @@ impl<'a> Checker<'a> {
         for record in records {
             self.check_record(record);
         }
-        let lanes: Vec<(LaneName, Tick)> = self
+        let lanes: Vec<(LaneName, Version, Tick)> = self
             .lanes
             .iter()
-            .map(|(name, lane)| (name.clone(), lane.first_tick))
+            .map(|(name, lane)| (name.clone(), lane.version, lane.first_tick))
             .collect();
-        for ((task, index), first_tick) in lanes {
-            let period_ms = self.tasks[task.as_str()].period_ms();
-            let mut tick = next_multiple(first_tick, period_ms);
+        for ((task, index), version, first_tick) in lanes {
+            let plan = self.tasks[task.as_str()];
+            let mut tick = next_due(plan, version, first_tick.max(self.settled_since(plan)));
             while tick.timestamp() < end() {
                 let execution = Execution {
                     task: task.clone(),
@@ -313,9 +335,27 @@ impl<'a> Checker<'a> {
                     let text = format!("every tick is accounted for: {execution} has no record");
                     self.violations.push(text);
                 }
-                tick = next_multiple(tick, period_ms);
+                tick = next_due(plan, version, tick);
             }
         }
+    }
+
+    /// Since when every replica has the same schedule of a task: while some have another, a tick of
+    /// theirs raises the watermark past those of the others.
+    fn settled_since(&self, task: &TaskPlan) -> Tick {
+        let plan = &self.simulated.plan;
+        let edit = plan
+            .edit
+            .filter(|edit| plan.tasks[edit.task].name == task.name);
+        let Some(edit) = edit else {
+            return Tick::MIN;
+        };
+        let lives = plan.replicas.iter().flat_map(|replica| &replica.lives);
+        let before = lives.filter(|life| life.begins < edit.at);
+        let last_end = before.map(|life| life.ends).max().unwrap_or_default();
+        // What one had under way arrives later.
+        let settled = begin() + SignedDuration::try_from(last_end + LATEST_ARRIVAL).unwrap();
+        Tick::at_or_before(settled)
     }
 
     fn check_record(&mut self, record: &ExecutionRecord) {
@@ -357,8 +397,9 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// The first multiple of a period behind a tick.
-fn next_multiple(tick: Tick, period_ms: i64) -> Tick {
-    let next = (tick.as_millis().div_euclid(period_ms) + 1) * period_ms;
-    Tick::from_millis(next).unwrap()
+/// The first tick of a schedule after one.
+fn next_due(task: &TaskPlan, version: Version, after: Tick) -> Tick {
+    let (period_ms, phase_ms) = (task.period_ms(), version.phase_ms(task));
+    let periods = (after.as_millis() - phase_ms).div_euclid(period_ms) + 1;
+    Tick::from_millis(periods * period_ms + phase_ms).unwrap()
 }

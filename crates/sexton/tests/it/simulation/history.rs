@@ -1,4 +1,5 @@
-//! What happened in a simulation, in order: what took effect in the store, what runs wrote down, what was done to whom.
+//! What happened in a simulation, in order: what took effect in the store, what runs wrote down,
+//! what was done to whom.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -6,9 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton::clock::Clock;
-use sexton::lock::{Denial, Execution, HeldLock, Outcome};
+use sexton::lock::{Denial, Execution, HeldLock, Outcome, Reason};
 use sexton::name::{InstanceId, TaskName};
 use sexton::{Attempt, Fence};
+
+use super::plan::Version;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -28,10 +31,18 @@ pub(crate) enum What {
     Extended(HeldLock, Timestamp),
     Settled(HeldLock, Outcome),
     Released(HeldLock),
-    /// The store heard of a task for the first time.
-    Defined(TaskName),
+    /// The store heard of a task, or of another schedule of it, for the first time.
+    Defined(TaskName, Version),
+    /// An operator asked for it, until then.
+    Enqueued(Execution, Timestamp),
+    /// It waits for an earlier one to end.
+    Queued(Execution),
     /// Accounted for without a grant.
     Recorded(Execution),
+    /// The same, as an instance says that it will not be run, and why.
+    GivenUp(Execution, InstanceId, Reason),
+    /// Closed, as it waited too long.
+    Overdue(Execution),
     /// Not recorded, as it was accounted for.
     AccountedFor(Execution, InstanceId),
     /// Closed by a sweep.
@@ -53,6 +64,8 @@ pub(crate) struct Granted {
     pub(crate) lease_until: Option<Timestamp>,
     /// Whether the execution stood in the store already.
     pub(crate) had_record: bool,
+    /// Whether it waited in the store until now.
+    pub(crate) had_waited: bool,
 }
 
 /// A handler was called.
@@ -135,7 +148,13 @@ impl fmt::Display for What {
             What::Released(lock) => {
                 write!(f, "{} fence {}: released", lock.execution, lock.fence)
             }
-            What::Defined(task) => write!(f, "{task}: known from now on"),
+            What::Defined(task, version) => write!(f, "{task}: known from now on, {version:?}"),
+            What::Enqueued(execution, until) => write!(f, "{execution}: enqueued until {until:.3}"),
+            What::Queued(execution) => write!(f, "{execution}: queued"),
+            What::Overdue(execution) => write!(f, "{execution}: waited too long"),
+            What::GivenUp(execution, instance, reason) => {
+                write!(f, "{execution}: given up by {instance}, {reason}")
+            }
             What::Recorded(execution) => write!(f, "{execution}: recorded, not granted"),
             What::AccountedFor(execution, instance) => {
                 write!(
@@ -171,6 +190,7 @@ impl fmt::Display for Granted {
             attempt,
             lease_until,
             had_record,
+            had_waited,
         } = self;
         write!(
             f,
@@ -181,6 +201,9 @@ impl fmt::Display for Granted {
         }
         if *had_record {
             f.write_str(", had a record")?;
+        }
+        if *had_waited {
+            f.write_str(", had waited")?;
         }
         Ok(())
     }

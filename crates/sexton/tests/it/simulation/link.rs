@@ -1,5 +1,5 @@
-//! One replica's way to the store: slow, cut, deaf, as the simulation wants it; and the replica's clock, which stands
-//! still with its process.
+//! One replica's way to the store: slow, cut, deaf, as the simulation wants it; and the replica's
+//! clock, which stands still with its process.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use sexton::clock::{Clock, TokioClock};
 use sexton::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
+    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
+    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
 use tokio::sync::oneshot;
@@ -116,7 +116,8 @@ impl SimLink {
         }
     }
 
-    /// Sends a call on its way. Once sent it arrives or does not, whatever becomes of the replica that sent it.
+    /// Sends a call on its way. Once sent it arrives or does not, whatever becomes of the replica
+    /// that sent it.
     async fn through<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -130,7 +131,7 @@ impl SimLink {
         let (answer, answered) = oneshot::channel();
         tokio::spawn(async move {
             tokio::time::sleep(there).await;
-            if !is_cut {
+            if !is_cut && !store.is_away() {
                 let value = act(&store);
                 tokio::time::sleep(back).await;
                 if !is_deaf {
@@ -139,7 +140,8 @@ impl SimLink {
                     return;
                 }
             }
-            // A connection that breaks is noticed at once, or not before the caller's patience ends.
+            // A connection that breaks is noticed at once, or not before the caller's patience
+            // ends.
             if !weather.breaks_loudly {
                 tokio::time::sleep(SILENCE).await;
             }
@@ -199,7 +201,7 @@ impl LockManager for SimLink {
             .await
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
         let batch = batch.to_vec();
         self.through("release", move |store| store.release(&batch))
             .await

@@ -1,20 +1,26 @@
-//! The whole fleet in one thread and in no time: schedulers as they are, on a store and a network that go wrong as a seed
-//! says, and a checker of everything that happened against the promise.
+//! The whole fleet in one thread and in no time: schedulers as they are, on a store and a network
+//! that go wrong as a seed says, and a checker of everything that happened against the promise.
 //!
-//! Each seed is another world, and always the same one. `SEXTON_SIM_SEED=7 cargo nextest run -p sexton --no-capture
-//! simulation` shows what happens in the world of seed 7; `SEXTON_SIM_SEEDS=100000` goes through more of them than usual.
+//! Each seed is another world, and always the same one. `SEXTON_SIM_SEED=7 cargo nextest run -p
+//! sexton --no-capture simulation` shows what happens in the world of seed 7;
+//! `SEXTON_SIM_SEEDS=100000` goes through more of them than usual.
 
 mod checker;
 mod history;
 mod link;
 mod plan;
+mod starts;
 mod store;
 mod world;
 
 use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 
+use jiff::SignedDuration;
+
 use self::checker::violations;
+use self::history::{Line, What};
+use self::starts::{CAUGHT_UP_MAX, wrong_starts};
 use self::store::Break;
 use self::world::{Simulated, simulate};
 
@@ -23,6 +29,9 @@ const SEEDS: u64 = 1_000;
 
 /// Tests that share them, side by side.
 const SHARES: u64 = 8;
+
+/// Worlds of which a history is forged until that must show.
+const SEEDS_TO_FORGE_MAX: u64 = 40;
 
 /// Worlds in which a broken rule must show.
 const SEEDS_TO_FIND_MAX: u64 = 300;
@@ -171,6 +180,156 @@ fn a_clients_clock_that_is_trusted_is_found() {
 #[test]
 fn a_task_that_is_forgotten_before_its_first_tick_is_found() {
     finds(Break::KnownSinceForgotten, "every tick is accounted for");
+}
+
+#[test]
+fn a_schedule_that_counts_from_before_its_definition_is_found() {
+    finds(
+        Break::ScheduleSinceForgotten,
+        "a schedule counts from its definition",
+    );
+}
+
+#[test]
+fn a_deadline_that_is_forgotten_is_found() {
+    finds(Break::DeadlineForgotten, "nothing begins after its window");
+}
+
+#[test]
+fn an_earlier_tick_that_is_passed_by_is_found() {
+    finds(
+        Break::EarlierForgotten,
+        "an earlier tick that waits goes first",
+    );
+}
+
+#[test]
+fn a_former_holder_that_is_forgotten_is_found() {
+    finds(
+        Break::FormerHoldersForgotten,
+        "an instance begins one index of a tick",
+    );
+}
+
+#[test]
+fn a_trigger_that_raises_the_watermark_is_found() {
+    finds(
+        Break::WatermarkRaisedByTrigger,
+        "every tick is accounted for",
+    );
+}
+
+/// The checker of starts finds what the scheduler itself would do wrong: here a history says so
+/// that is otherwise true.
+#[track_caller]
+fn finds_in_a_forged_history(rule: &str, forge: impl Fn(&mut Simulated) -> bool) {
+    let is_found = |seed: &u64| {
+        let mut simulated = simulate(*seed, None);
+        let is_true = wrong_starts(&simulated, CAUGHT_UP_MAX).is_empty();
+        is_true
+            && forge(&mut simulated)
+            && wrong_starts(&simulated, CAUGHT_UP_MAX)
+                .iter()
+                .any(|wrong| wrong.starts_with(rule))
+    };
+    let found = (0..SEEDS_TO_FORGE_MAX).find(is_found);
+    assert!(found.is_some(), "{rule:?} goes unnoticed");
+}
+
+/// The lines at which first attempts begin on the replicas that nothing happens to.
+fn beginnings(simulated: &Simulated) -> Vec<usize> {
+    let is_beginning = |line: &Line| match &line.what {
+        What::Began(began) => {
+            began.attempt.get() == 1 && simulated.healthy.contains(&began.instance)
+        }
+        _ => false,
+    };
+    let lines = simulated.lines.iter().enumerate();
+    let beginnings = lines.filter(|(_, line)| is_beginning(line));
+    beginnings.map(|(number, _)| number).collect()
+}
+
+#[test]
+fn a_run_that_begins_before_it_is_due_is_found() {
+    finds_in_a_forged_history("nothing begins before it is due", |simulated| {
+        let Some(number) = beginnings(simulated).pop() else {
+            return false;
+        };
+        let line = &mut simulated.lines[number];
+        if let What::Began(began) = &line.what {
+            line.at = began.execution.tick.timestamp() - SignedDuration::from_millis(50);
+        }
+        true
+    });
+}
+
+#[test]
+fn a_run_that_begins_after_its_window_is_found() {
+    finds_in_a_forged_history("nothing begins after its window", |simulated| {
+        let Some(number) = beginnings(simulated).pop() else {
+            return false;
+        };
+        simulated.lines[number].at += SignedDuration::from_secs(75);
+        true
+    });
+}
+
+#[test]
+fn ticks_that_begin_out_of_order_are_found() {
+    finds_in_a_forged_history("ticks begin in order", |simulated| {
+        let beginnings = beginnings(simulated);
+        let lane = |number: usize| match &simulated.lines[number].what {
+            What::Began(began) => (
+                began.instance.clone(),
+                began.execution.task.clone(),
+                began.execution.index,
+            ),
+            _ => unreachable!("a beginning"),
+        };
+        let pairs = beginnings.iter().enumerate().flat_map(|(at, first)| {
+            let later = beginnings[at + 1..].iter();
+            later.map(move |second| (*first, *second))
+        });
+        let same_lane = pairs
+            .into_iter()
+            .find(|(first, second)| lane(*first) == lane(*second));
+        let Some((first, second)) = same_lane else {
+            return false;
+        };
+        let what = simulated.lines[first].what.clone();
+        simulated.lines[first].what = simulated.lines[second].what.clone();
+        simulated.lines[second].what = what;
+        true
+    });
+}
+
+#[test]
+fn what_is_given_up_before_its_window_ends_is_found() {
+    finds_in_a_forged_history("nothing is given up before its window ends", |simulated| {
+        let given_up = simulated
+            .lines
+            .iter_mut()
+            .rev()
+            .find(|line| matches!(line.what, What::GivenUp(..)));
+        let Some(line) = given_up else {
+            return false;
+        };
+        line.at -= SignedDuration::from_mins(2);
+        true
+    });
+}
+
+#[test]
+fn a_backlog_that_is_not_paced_is_found() {
+    // Some fleet has more than two late runs of a task at once: so a limit of two is seen to be
+    // passed.
+    let is_found = |seed: &u64| {
+        let wrong = wrong_starts(&simulate(*seed, None), 2);
+        wrong
+            .iter()
+            .any(|wrong| wrong.starts_with("what is caught up with is paced"))
+    };
+    assert!((0..SEEDS_TO_FIND_MAX).any(|seed| is_found(&seed)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a simulation is made of, drawn from its seed: the tasks, the lives of the replicas, what befalls them.
+//! What a simulation is made of, drawn from its seed: the tasks, the lives of the replicas, what
+//! befalls them.
 
 use std::time::Duration;
 
@@ -29,6 +30,16 @@ pub(crate) struct TaskPlan {
     pub(crate) work_max: Duration,
 }
 
+/// A task's schedule as it is changed: its ticks lie half a period later, and none where there was
+/// one before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edit {
+    pub(crate) task: usize,
+    pub(crate) at: Duration,
+    /// Whether running replicas are told; else those have it that start from then on.
+    pub(crate) is_replaced: bool,
+}
+
 /// One process of a replica.
 #[derive(Debug, Clone)]
 pub(crate) struct Life {
@@ -52,6 +63,8 @@ pub(crate) enum Blow {
     /// It does nothing for so long.
     Stop(Duration),
     Weather(Weather),
+    /// It is told of the changed schedule.
+    Edit,
 }
 
 /// A machine.
@@ -69,6 +82,8 @@ pub(crate) enum Deed {
     Pause(usize),
     Resume(usize),
     Trigger(usize),
+    /// Nobody reaches the store for so long.
+    Outage(Duration),
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +91,7 @@ pub(crate) struct Plan {
     pub(crate) tasks: Vec<TaskPlan>,
     pub(crate) replicas: Vec<ReplicaPlan>,
     pub(crate) deeds: Vec<(Duration, Deed)>,
+    pub(crate) edit: Option<Edit>,
     pub(crate) lead: Duration,
     pub(crate) call_limit: Duration,
     /// How long the store remembers what is over.
@@ -87,11 +103,38 @@ impl TaskPlan {
         i64::try_from(self.period.as_millis()).unwrap()
     }
 
+    /// How much later its ticks lie once its schedule was changed.
+    pub(crate) fn phase_ms(&self) -> i64 {
+        self.period_ms() / 2
+    }
+
+    /// Whether its schedule is due then.
+    pub(crate) fn is_due(&self, tick: Tick, version: Version) -> bool {
+        (tick.as_millis() - version.phase_ms(self)).rem_euclid(self.period_ms()) == 0
+    }
+
     /// The last tick before `end`.
-    pub(crate) fn last_tick(&self, end: Timestamp) -> Tick {
+    pub(crate) fn last_tick(&self, end: Timestamp, version: Version) -> Tick {
+        let phase_ms = version.phase_ms(self);
         let period_ms = self.period_ms();
-        let last_ms = (end.as_millisecond() - 1).div_euclid(period_ms) * period_ms;
-        Tick::from_millis(last_ms).unwrap()
+        let periods = (end.as_millisecond() - 1 - phase_ms).div_euclid(period_ms);
+        Tick::from_millis(periods * period_ms + phase_ms).unwrap()
+    }
+}
+
+/// Which of a task's schedules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    First,
+    Edited,
+}
+
+impl Version {
+    pub(crate) fn phase_ms(self, task: &TaskPlan) -> i64 {
+        match self {
+            Version::First => 0,
+            Version::Edited => task.phase_ms(),
+        }
     }
 }
 
@@ -99,8 +142,22 @@ impl Plan {
     /// The next plan of this thread's random numbers.
     pub(crate) fn draw() -> Plan {
         let tasks: Vec<TaskPlan> = (1..=fastrand::u32(2..=4)).map(draw_task).collect();
+        let edit = draw_edit(tasks.len());
+        let mut replicas: Vec<ReplicaPlan> =
+            (0..fastrand::u32(3..=5)).map(|_| draw_replica()).collect();
+        if fastrand::u8(0..4) == 0 {
+            go_away(&mut replicas);
+        }
+        if let Some(edit) = edit.filter(|edit| edit.is_replaced) {
+            let lives = replicas.iter_mut().flat_map(|replica| &mut replica.lives);
+            for life in lives.filter(|life| life.begins < edit.at && edit.at < life.ends) {
+                life.blows.push((edit.at, Blow::Edit));
+                life.blows.sort_by_key(|(at, _)| *at);
+            }
+        }
         Plan {
-            replicas: (0..fastrand::u32(3..=5)).map(|_| draw_replica()).collect(),
+            replicas,
+            edit,
             deeds: draw_deeds(&tasks),
             lead: one_of(&[100, 300, 500, 500, 1_000]),
             call_limit: one_of(&[300, 1_000, 2_000]),
@@ -146,6 +203,35 @@ fn draw_task(number: u32) -> TaskPlan {
     }
 }
 
+fn draw_edit(tasks: usize) -> Option<Edit> {
+    (fastrand::u8(0..3) == 0).then(|| Edit {
+        task: fastrand::usize(0..tasks),
+        at: Duration::from_secs(3) + up_to(15_000),
+        is_replaced: fastrand::bool(),
+    })
+}
+
+/// Lets the whole fleet be away for a while: by shutdowns, as in a deployment that does not roll,
+/// or by crashes.
+fn go_away(replicas: &mut [ReplicaPlan]) {
+    let from = Duration::from_secs(2) + up_to(12_000);
+    let back = from + Duration::from_secs(1) + up_to(8_000);
+    for replica in replicas {
+        replica.lives.retain_mut(|life| {
+            if life.begins >= from && life.begins < back {
+                life.begins = back + up_to(500);
+            }
+            if life.begins < from && life.ends > from {
+                life.ends = from;
+                life.ending = Ending::Shutdown(up_to(2_000));
+            }
+            life.blows
+                .retain(|(at, _)| *at >= life.begins && *at < life.ends);
+            life.begins < life.ends
+        });
+    }
+}
+
 fn draw_replica() -> ReplicaPlan {
     let skew_ms = one_of(&[0, 50, 2_000, 30_000, 3_600_000]);
     let skew = SignedDuration::try_from(skew_ms).unwrap_or_default();
@@ -158,8 +244,8 @@ fn draw_replica() -> ReplicaPlan {
             begins,
             ends,
             ending: match fastrand::u8(0..3) {
-                0 => Ending::Shutdown(up_to(2_000)),
-                _ => Ending::Crash,
+                0 => Ending::Crash,
+                _ => Ending::Shutdown(up_to(one_of_ms(&[0, 500, 3_000]))),
             },
             blows: draw_blows(begins, ends),
         });
@@ -223,16 +309,21 @@ fn draw_deeds(tasks: &[TaskPlan]) -> Vec<(Duration, Deed)> {
             deeds.push((up_to(25_000), Deed::ClockJump(by)));
         }
     }
-    for (task, plan) in tasks.iter().enumerate() {
+    for task in 0..tasks.len() {
         if fastrand::u8(0..4) == 0 {
             let pause = up_to(20_000);
             deeds.push((pause, Deed::Pause(task)));
             deeds.push((pause + up_to(6_000), Deed::Resume(task)));
         }
-        // A trigger takes the place of a tick that its jitter still delays: see GUARANTEES.md.
-        if plan.jitter.is_none() && fastrand::u8(0..4) == 0 {
-            deeds.push((up_to(25_000), Deed::Trigger(task)));
+        if fastrand::u8(0..4) == 0 {
+            for _ in 0..fastrand::u8(1..=2) {
+                deeds.push((up_to(25_000), Deed::Trigger(task)));
+            }
         }
+    }
+    if fastrand::u8(0..3) == 0 {
+        let outage = Deed::Outage(up_to(one_of_ms(&[1_000, 4_000, 8_000])));
+        deeds.push((up_to(20_000), outage));
     }
     deeds.sort_by_key(|(at, _)| *at);
     deeds

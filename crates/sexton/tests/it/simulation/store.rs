@@ -1,22 +1,25 @@
-//! The store of a simulation: the claim rules over a state in memory, with a log of everything that took effect, and
-//! with one of the rules broken on request.
+//! The store of a simulation: the claim rules over a state in memory, with a log of everything that
+//! took effect, and with one of the rules broken on request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
 use sexton::lock::stored::{Definitions, define};
 use sexton::lock::{
-    Answer, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue, Enqueued, ExecutionRecord,
-    HeldLock, InstanceRecord, InstanceReport, Pause, PauseChange, Register, Released, Renewal,
-    Renewed, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskState, Verdict,
+    Answer, Claim, ClaimLead, Consumed, Consumption, Defined, Denial, Enqueue, Enqueued, Execution,
+    ExecutionRecord, ExecutionState, InstanceRecord, InstanceReport, Pause, PauseChange, Register,
+    Release, Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery,
+    TaskDefinition, TaskState, Verdict,
 };
 use sexton::name::{ClaimId, InstanceId, TaskName};
 use sexton::{ConcurrencyIndex, Fence, Tick};
 
 use super::history::{Granted, History, What};
+use super::plan::Version;
 
 /// A rule that the store does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,16 @@ pub(crate) enum Break {
     FenceReused,
     /// Since when a task is known is not remembered.
     KnownSinceForgotten,
+    /// Since when a task has its schedule is not remembered.
+    ScheduleSinceForgotten,
+    /// What waits has no deadline.
+    DeadlineForgotten,
+    /// An earlier tick that waits holds nobody up.
+    EarlierForgotten,
+    /// Who held an execution before is not remembered.
+    FormerHoldersForgotten,
+    /// A trigger raises the watermark.
+    WatermarkRaisedByTrigger,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +63,7 @@ pub(crate) struct SimStore {
     history: History,
     broken: Option<Break>,
     state: Arc<Mutex<State>>,
+    away_until: Arc<Mutex<Duration>>,
 }
 
 impl SimStore {
@@ -59,7 +73,22 @@ impl SimStore {
             history,
             broken,
             state: Arc::default(),
+            away_until: Arc::default(),
         }
+    }
+
+    /// Answers nobody for so long.
+    pub(crate) fn be_away(&self, duration: Duration) {
+        *self.away_until.lock().unwrap() = self.clock.monotonic() + duration;
+    }
+
+    /// Answers from now on.
+    pub(crate) fn come_back(&self) {
+        *self.away_until.lock().unwrap() = Duration::ZERO;
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.clock.monotonic() < *self.away_until.lock().unwrap()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -91,7 +120,7 @@ impl SimStore {
     pub(crate) fn has_passed(&self, task: &TaskName, last: Tick) -> bool {
         let state = self.state.lock().unwrap();
         let mut registers = state.locks.registers();
-        registers.all(|(name, _, register)| name != task || register.watermark >= last)
+        registers.all(|(name, _, register)| name != task || register.watermark >= Some(last))
     }
 
     fn each<E, T>(
@@ -155,11 +184,19 @@ impl SimStore {
         })
     }
 
-    pub(crate) fn release(&self, batch: &[HeldLock]) -> Answer<Vec<Released>> {
-        self.each(batch, |state, lock, now| {
-            let released = state.locks.release(lock, now);
-            if released == Released::Open {
-                self.history.write(What::Released(lock.clone()));
+    pub(crate) fn release(&self, batch: &[Release]) -> Answer<Vec<Released>> {
+        self.each(batch, |state, release, now| {
+            let mut release = release.clone();
+            if self.broken == Some(Break::DeadlineForgotten) {
+                release.deadline = None;
+            }
+            let released = state.locks.release(&release, now);
+            if released != Released::NotHeld {
+                self.history.write(What::Released(release.lock.clone()));
+            }
+            if released == Released::TooLate {
+                let execution = release.lock.execution.clone();
+                self.history.write(What::Overdue(execution));
             }
             released
         })
@@ -171,10 +208,11 @@ impl SimStore {
             let Consumption {
                 execution,
                 instance,
+                reason,
                 ..
             } = consumption.clone();
             self.history.write(match consumed {
-                Consumed::Recorded => What::Recorded(execution),
+                Consumed::Recorded { .. } => What::GivenUp(execution, instance, reason),
                 Consumed::Already => What::AccountedFor(execution, instance),
             });
             consumed
@@ -183,7 +221,12 @@ impl SimStore {
 
     pub(crate) fn enqueue(&self, batch: &[Enqueue]) -> Answer<Vec<Enqueued>> {
         self.each(batch, |state, enqueue, now| {
-            state.locks.enqueue(enqueue, now)
+            let enqueued = state.locks.enqueue(enqueue, now);
+            if let (Enqueued::Waiting, Some(deadline)) = (enqueued, enqueue.deadline) {
+                let execution = enqueue.execution.clone();
+                self.history.write(What::Enqueued(execution, deadline));
+            }
+            enqueued
         })
     }
 
@@ -206,6 +249,9 @@ impl SimStore {
         for execution in &value.lost {
             self.history.write(What::Lost(execution.clone()));
         }
+        for execution in &value.missed {
+            self.history.write(What::Overdue(execution.clone()));
+        }
         Answer { now, value }
     }
 
@@ -224,7 +270,7 @@ impl SimStore {
             .filter(|record| record.instance.as_ref() == Some(&report.instance))
             .map(|record| record.execution.clone())
             .collect();
-        let sweep = state.locks.has_claimable(now);
+        let sweep = state.locks.needs_sweep(now);
         Answer {
             now,
             value: Signals {
@@ -252,8 +298,18 @@ impl SimStore {
         let known = &mut self.state.lock().unwrap().definitions;
         let value = define(known, instance, batch, now);
         for (definition, defined) in batch.iter().zip(&value) {
-            if *defined == Defined::New {
-                self.history.write(What::Defined(definition.task.clone()));
+            let is_new = match defined {
+                Defined::New => true,
+                Defined::Differed { was, .. } => was.canonical != definition.canonical,
+                Defined::Same => false,
+            };
+            if is_new {
+                let version = match definition.canonical.contains("phase 0ms") {
+                    true => Version::First,
+                    false => Version::Edited,
+                };
+                let task = definition.task.clone();
+                self.history.write(What::Defined(task, version));
             }
         }
         Answer { now, value }
@@ -277,6 +333,10 @@ impl SimStore {
                 known_since: defining
                     .and_then(|defining| defining.known_since)
                     .filter(|_| self.broken != Some(Break::KnownSinceForgotten)),
+                schedule_since: defining.and_then(|defining| match self.broken {
+                    Some(Break::ScheduleSinceForgotten) => defining.known_since,
+                    _ => defining.schedule_since,
+                }),
                 pause,
                 registers,
             }
@@ -318,6 +378,32 @@ impl SimStore {
 }
 
 impl State {
+    /// Decides a claim as if nothing waited before it.
+    fn claim_past_those_that_wait(
+        &mut self,
+        claim: &Claim,
+        lead: ClaimLead,
+        by: Timestamp,
+    ) -> Verdict {
+        let Execution { task, index, tick } = &claim.execution;
+        let waits = |record: &&ExecutionRecord| {
+            let execution = &record.execution;
+            record.state == ExecutionState::Waiting
+                && execution.task == *task
+                && execution.index == *index
+                && execution.tick < *tick
+        };
+        let waiting: Vec<ExecutionRecord> = self.locks.records().filter(waits).cloned().collect();
+        for record in &waiting {
+            self.locks.request_cancel(&record.execution, by);
+        }
+        let verdict = self.locks.claim(claim, lead, by);
+        for record in waiting {
+            self.locks.load_record(record);
+        }
+        verdict
+    }
+
     fn claim(
         &mut self,
         claim: &Claim,
@@ -330,10 +416,20 @@ impl State {
         let before = self.locks.register(&execution.task, execution.index);
         let had_record = self.locks.record(&execution).cloned();
         let mut claim = claim.clone();
-        if broken == Some(Break::ClaimIdIgnored) {
-            claim.claim_id = ClaimId::random();
+        match broken {
+            Some(Break::ClaimIdIgnored) => claim.claim_id = ClaimId::random(),
+            Some(Break::DeadlineForgotten) => claim.deadline = None,
+            _ => {}
         }
+        let had_waited = had_record
+            .as_ref()
+            .is_some_and(|record| record.state == ExecutionState::Waiting);
         let mut verdict = self.locks.claim(&claim, lead, by);
+        if broken == Some(Break::EarlierForgotten)
+            && matches!(verdict, Verdict::Denied(Denial::EarlierWaits(_)))
+        {
+            verdict = self.claim_past_those_that_wait(&claim, lead, by);
+        }
         let is_new = |fence: Fence| {
             had_record
                 .as_ref()
@@ -357,6 +453,15 @@ impl State {
                 {
                     register.watermark = before.watermark;
                 }
+                if broken == Some(Break::WatermarkRaisedByTrigger) {
+                    register.watermark = register.watermark.max(Some(execution.tick));
+                }
+                if broken == Some(Break::FormerHoldersForgotten)
+                    && let Some(mut record) = self.locks.record(&execution).cloned()
+                {
+                    record.former_holders.clear();
+                    self.locks.load_record(record);
+                }
                 self.locks
                     .load_register(execution.task.clone(), execution.index, register);
                 history.write(What::Granted(Granted {
@@ -366,14 +471,22 @@ impl State {
                     attempt: grant.attempt,
                     lease_until: grant.lease_until,
                     had_record: had_record.is_some(),
+                    had_waited,
                 }));
             }
             Verdict::Granted(_) => {}
             Verdict::Denied(denial) => {
                 let instance = claim.instance.clone();
                 history.write(What::Denied(execution.clone(), instance, *denial));
-                if had_record.is_none() && self.locks.record(&execution).is_some() {
-                    history.write(What::Recorded(execution));
+                let record = self.locks.record(&execution);
+                let state = record.map(|record| record.state);
+                if *denial == Denial::TooLate {
+                    history.write(What::Overdue(execution));
+                } else if had_record.is_none() && state.is_some() {
+                    history.write(match state {
+                        Some(ExecutionState::Waiting) => What::Queued(execution),
+                        _ => What::Recorded(execution),
+                    });
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! A simulated fleet: replicas that live and die by plan on one store, then two that nothing happens to.
+//! A simulated fleet: replicas that live and die by plan on one store, then two that nothing
+//! happens to.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -9,22 +10,31 @@ use jiff::{SignedDuration, Timestamp};
 use sexton::clock::{Clock, TokioClock};
 use sexton::lock::{ClaimLead, Enqueue, Execution, ExecutionRecord, PauseChange};
 use sexton::name::InstanceId;
+use sexton::schedule::Every;
 use sexton::{Concurrency, ReadyTask, Run, Scheduler, SchedulerBuilder, Task, Tick};
 
 use super::history::{Began, End, History, Line, What};
 use super::link::{SimClock, SimLink, Weather};
-use super::plan::{Blow, Deed, Ending, Life, Plan, ReplicaPlan, TROUBLE, TaskPlan, up_to};
+use super::plan::{
+    Blow, Deed, Edit, Ending, Life, Plan, ReplicaPlan, TROUBLE, TaskPlan, Version, up_to,
+};
 use super::store::{Break, SimStore};
 use crate::fleet::name;
 
+/// Of each instance.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(500);
+
 const BEGIN: &str = "2024-01-30T10:20:00Z";
 
-/// How long it may take until everything is over once all is well: what was granted without a lease counts as abandoned after
-/// a minute, and the last tick, which no other follows, as missed.
+/// How long it may take until everything is over once all is well: what was granted without a lease
+/// counts as abandoned after a minute, and the last tick, which no other follows, as missed.
 const RECOVERY_MAX: Duration = Duration::from_secs(90);
 
+/// How long a triggered run may wait.
+pub(crate) const TRIGGER_WITHIN: SignedDuration = SignedDuration::from_secs(15);
+
 /// Longer than anything can be under way to the store.
-const LATEST_ARRIVAL: Duration = Duration::from_secs(4);
+pub(crate) const LATEST_ARRIVAL: Duration = Duration::from_secs(4);
 
 /// All that is known of a simulation when it has ended.
 #[derive(Debug)]
@@ -36,10 +46,14 @@ pub(crate) struct Simulated {
     pub(crate) healthy: BTreeSet<InstanceId>,
 }
 
+/// When it begins.
+pub(crate) fn begin() -> Timestamp {
+    BEGIN.parse().unwrap()
+}
+
 /// From when on there are no ticks.
 pub(crate) fn end() -> Timestamp {
-    let begin: Timestamp = BEGIN.parse().unwrap();
-    begin + SignedDuration::try_from(TROUBLE).unwrap()
+    begin() + SignedDuration::try_from(TROUBLE).unwrap()
 }
 
 /// Runs the simulation of a seed, on a store that breaks a rule if asked to.
@@ -89,6 +103,15 @@ impl World {
         }
     }
 
+    /// Which of a task's schedules a process has that starts at a time.
+    fn version(&self, task: &TaskPlan, at: Duration) -> Version {
+        let edited = |edit: Edit| edit.at <= at && self.plan.tasks[edit.task].name == task.name;
+        match self.plan.edit.is_some_and(edited) {
+            true => Version::Edited,
+            false => Version::First,
+        }
+    }
+
     async fn at(&self, after: Duration) {
         self.clock.sleep_until(after).await;
     }
@@ -135,13 +158,19 @@ impl World {
                     self.store.change_pause(&[task], &PauseChange::Resume);
                 }
                 Deed::Trigger(number) => self.trigger(task(number)),
+                Deed::Outage(duration) => self.store.be_away(*duration),
             }
         }
     }
 
     fn trigger(&self, task: &TaskPlan) {
         let concurrency = Concurrency::new(task.concurrency).unwrap();
-        let tick = Tick::at_or_before(self.clock.now());
+        let now = self.clock.now();
+        let mut tick = Tick::at_or_before(now);
+        if task.is_due(tick, Version::First) || task.is_due(tick, Version::Edited) {
+            // What is triggered in the very millisecond of a tick is that tick.
+            tick = tick.saturating_add_millis(1);
+        }
         let enqueue = |index| Enqueue {
             execution: Execution {
                 task: name(&task.name),
@@ -149,6 +178,7 @@ impl World {
                 tick,
             },
             concurrency,
+            deadline: Some(now + TRIGGER_WITHIN),
         };
         let batch: Vec<Enqueue> = concurrency.indices().map(enqueue).collect();
         self.store.enqueue(&batch);
@@ -167,6 +197,7 @@ impl World {
     async fn recover(&self) -> BTreeSet<InstanceId> {
         self.at(TROUBLE).await;
         self.tell("all is well".to_owned());
+        self.store.come_back();
         for task in &self.plan.tasks {
             let task = name(&task.name);
             self.store.change_pause(&[task], &PauseChange::Resume);
@@ -199,8 +230,9 @@ impl World {
     fn is_over(&self) -> bool {
         let mut tasks = self.plan.tasks.iter();
         let have_passed = tasks.all(|task| {
-            self.store
-                .has_passed(&name(&task.name), task.last_tick(end()))
+            let version = self.version(task, self.clock.monotonic());
+            let last = task.last_tick(end(), version);
+            self.store.has_passed(&name(&task.name), last)
         });
         self.clock.now() > end() && have_passed && self.store.is_idle()
     }
@@ -246,6 +278,7 @@ impl Process {
             }
             world.at(until).await;
             match next {
+                Some((_, Blow::Edit)) => self.replace(scheduler.as_ref()),
                 Some((_, blow)) => self.take(*blow),
                 None => break,
             }
@@ -262,6 +295,19 @@ impl Process {
         match blow {
             Blow::Stop(duration) => self.clock.stop(duration),
             Blow::Weather(weather) => *self.weather.lock().unwrap() = weather,
+            Blow::Edit => {}
+        }
+    }
+
+    /// Puts the edited task in the place of the one that it was.
+    fn replace(&self, scheduler: Option<&Scheduler>) {
+        let world = &self.world;
+        if let (Some(scheduler), Some(edit)) = (scheduler, world.plan.edit) {
+            world.tell(format!("{}: {edit:?}", self.name));
+            let task = self.task(&world.plan.tasks[edit.task], Version::Edited);
+            let handle = scheduler.handle();
+            // It may take as long as the network lets it; the process has other things to do.
+            tokio::spawn(async move { handle.replace(task).await });
         }
     }
 
@@ -279,16 +325,23 @@ impl Process {
             .manager(link)
             .claim_lead(ClaimLead::new(world.plan.lead).unwrap())
             .call_limit(world.plan.call_limit)
-            .heartbeat(Duration::from_millis(500))
+            .heartbeat(HEARTBEAT)
             .cancel_grace(Duration::from_millis(500))
             .retention(None)
-            .tasks(world.plan.tasks.iter().map(|task| self.task(task)))
+            .tasks(
+                world
+                    .plan
+                    .tasks
+                    .iter()
+                    .map(|task| self.task(task, world.version(task, world.clock.monotonic()))),
+            )
     }
 
-    fn task(&self, plan: &TaskPlan) -> ReadyTask {
+    fn task(&self, plan: &TaskPlan, version: Version) -> ReadyTask {
+        let phase = Duration::from_millis(version.phase_ms(plan).unsigned_abs());
+        let every = Every::new(plan.period).unwrap().phase(phase).unwrap();
         let mut task = Task::new(&plan.name)
-            .every(plan.period)
-            .unwrap()
+            .schedule(every)
             .ending(end())
             .concurrency(plan.concurrency)
             .lease(plan.lease)

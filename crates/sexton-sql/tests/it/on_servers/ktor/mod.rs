@@ -9,7 +9,9 @@ mod postgres;
 mod sharing;
 mod trouble;
 
-use sexton_core::lock::{Claim, ClaimLead, Execution, HeldLock, LockManager, Released, Verdict};
+use sexton_core::lock::{
+    Claim, ClaimLead, Execution, HeldLock, LockManager, Release, Released, Verdict,
+};
 use sexton_core::name::{ClaimId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 use sexton_sql::{KtorLockManager, KtorTable};
@@ -65,11 +67,14 @@ async fn won(manager: &dyn LockManager, executions: &[Execution]) -> Vec<Executi
 }
 
 async fn give_back(manager: &dyn LockManager, executions: &[Execution]) -> Vec<Released> {
-    let lock = |execution: &Execution| HeldLock {
-        execution: execution.clone(),
-        claim_id: ClaimId::random(),
-        fence: Fence::NONE,
+    let release = |execution: &Execution| Release {
+        lock: HeldLock {
+            execution: execution.clone(),
+            claim_id: ClaimId::random(),
+            fence: Fence::NONE,
+        },
+        deadline: None,
     };
-    let locks: Vec<HeldLock> = executions.iter().map(lock).collect();
-    manager.release(&locks).await.unwrap().value
+    let batch: Vec<Release> = executions.iter().map(release).collect();
+    manager.release(&batch).await.unwrap().value
 }

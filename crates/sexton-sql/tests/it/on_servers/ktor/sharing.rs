@@ -112,7 +112,7 @@ async fn what_is_given_up_is_nobodys<S: KotlinSide>() {
     };
     let batch = [consumption(at(7))];
     let answer = manager.consume(&batch).await.unwrap();
-    assert_eq!(answer.value, [Consumed::Recorded]);
+    assert_eq!(answer.value, [Consumed::Recorded { after: None }]);
     assert!(!S::take(&mut kotlin, &at(7)).await);
     let answer = manager.consume(&batch).await.unwrap();
     assert_eq!(answer.value, [Consumed::Already]);
@@ -147,7 +147,8 @@ fn executions(tick: i64, racer: usize) -> Vec<Execution> {
     executions
 }
 
-/// So many ticks are raced for, and then all wait for all: else whoever is ahead once takes everything.
+/// So many ticks are raced for, and then all wait for all: else whoever is ahead once takes
+/// everything.
 const ROUND: i64 = 2;
 
 async fn theirs<S: KotlinSide>(

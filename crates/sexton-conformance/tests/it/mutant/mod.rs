@@ -1,5 +1,10 @@
 //! A lock manager that does one thing wrong.
 
+mod claims;
+mod closing;
+mod fault;
+mod look;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,92 +13,15 @@ use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, PauseChange, Released, Renewal, Renewed, Retention, Settled,
-    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    LockError, LockManager, Origin, PauseChange, Register, Release, Released, Renewal, Renewed,
+    Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
+    TaskState, Verdict,
 };
 use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Attempt, Fence};
 
-/// What it does wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    ClaimIdIgnored,
-    TooEarlyGranted,
-    PauseIgnored,
-    OverlapIgnored,
-    PlacementIgnored,
-    RecoveryForgotten,
-    LeaseTooLong,
-    LeaseTooShort,
-    AttemptsNotCounted,
-    FenceReused,
-    BatchReversed,
-    LargeBatchTaken,
-    ClockOfTheEpoch,
-    RenewalForgotten,
-    CancelNotTold,
-    SettledWithoutAsking,
-    OutcomeForgotten,
-    ErrorForgotten,
-    ReleaseForgotten,
-    ConsumptionForgotten,
-    ReasonsConfused,
-    SweepFindsNothing,
-    SweepForgetsAbsence,
-    LeaveForgotten,
-    DefinitionForgotten,
-    KnownSinceForgotten,
-    EnqueueForgotten,
-    CancelForgotten,
-    HistoryUnfiltered,
-    HistoryInTheWrongOrder,
-    PageRepeated,
-    PrunedTooMuch,
-    PruneForgotten,
-    NamesWithoutCase,
-    NamespacesShared,
-}
-
-impl Fault {
-    pub(crate) const ALL: [Fault; 35] = [
-        Fault::ClaimIdIgnored,
-        Fault::TooEarlyGranted,
-        Fault::PauseIgnored,
-        Fault::OverlapIgnored,
-        Fault::PlacementIgnored,
-        Fault::RecoveryForgotten,
-        Fault::LeaseTooLong,
-        Fault::LeaseTooShort,
-        Fault::AttemptsNotCounted,
-        Fault::FenceReused,
-        Fault::BatchReversed,
-        Fault::LargeBatchTaken,
-        Fault::ClockOfTheEpoch,
-        Fault::RenewalForgotten,
-        Fault::CancelNotTold,
-        Fault::SettledWithoutAsking,
-        Fault::OutcomeForgotten,
-        Fault::ErrorForgotten,
-        Fault::ReleaseForgotten,
-        Fault::ConsumptionForgotten,
-        Fault::ReasonsConfused,
-        Fault::SweepFindsNothing,
-        Fault::SweepForgetsAbsence,
-        Fault::LeaveForgotten,
-        Fault::DefinitionForgotten,
-        Fault::KnownSinceForgotten,
-        Fault::EnqueueForgotten,
-        Fault::CancelForgotten,
-        Fault::HistoryUnfiltered,
-        Fault::HistoryInTheWrongOrder,
-        Fault::PageRepeated,
-        Fault::PrunedTooMuch,
-        Fault::PruneForgotten,
-        Fault::NamesWithoutCase,
-        Fault::NamespacesShared,
-    ];
-}
+pub(crate) use fault::Fault;
 
 #[derive(Debug)]
 pub(crate) struct Mutant {
@@ -131,6 +59,7 @@ impl Mutant {
             Fault::LeaseTooLong => {
                 claim.lease = Lease::new(Lease::MAX.min(claim.lease.duration() * 3)).unwrap();
             }
+            Fault::DeadlineOfClaimForgotten => claim.deadline = None,
             Fault::LeaseTooShort => claim.lease = Lease::new(Lease::MIN).unwrap(),
             Fault::AttemptsNotCounted if claim.delivery.recovers() => {
                 claim.delivery = Delivery::AtLeastOnce {
@@ -180,12 +109,18 @@ impl LockManager for Mutant {
         if self.has(Fault::LargeBatchTaken) {
             batch.truncate(sexton_core::lock::BATCH_MAX);
         }
-        let mut answer = self.inner.claim(lead, &batch).await?;
+        let mut answer = match self.fault.is_about_claims() {
+            true => self.claim_each(lead, &batch).await?,
+            false => self.inner.claim(lead, &batch).await?,
+        };
         for verdict in &mut answer.value {
             if let Verdict::Granted(grant) = verdict {
                 match self.fault {
                     Fault::FenceReused => grant.fence = Fence::new(1),
                     Fault::AttemptsNotCounted => grant.attempt = Attempt::FIRST,
+                    Fault::RecoveryHasDeadline if grant.attempt != Attempt::FIRST => {
+                        grant.deadline = Some(answer.now);
+                    }
                     _ => {}
                 }
             }
@@ -256,21 +191,38 @@ impl LockManager for Mutant {
                 self.inner.settle(&batch).await?;
                 pretend(now, recorded, batch.len())
             }
-            _ => self.inner.settle(&batch).await,
+            _ => self.settle_each(&batch).await,
         }
     }
 
-    async fn release(&self, batch: &[HeldLock]) -> Answered<Vec<Released>> {
+    async fn release(&self, batch: &[Release]) -> Answered<Vec<Released>> {
         if self.has(Fault::ReleaseForgotten) {
             return pretend(self.inner.now().await?, Released::Open, batch.len());
         }
-        let batch: Vec<HeldLock> = batch.iter().map(|lock| self.lock(lock)).collect();
-        self.inner.release(&batch).await
+        let one = |release: &Release| Release {
+            lock: self.lock(&release.lock),
+            deadline: match self.fault {
+                Fault::DeadlineOfReleaseForgotten => None,
+                _ => release.deadline,
+            },
+        };
+        let batch: Vec<Release> = batch.iter().map(one).collect();
+        let mut answer = self.inner.release(&batch).await?;
+        for (release, released) in batch.iter().zip(&mut answer.value) {
+            let has_passed = release.deadline.is_some_and(|until| until <= answer.now);
+            *released = match (self.fault, *released) {
+                (Fault::TooLateReleaseCalledOpen, Released::TooLate) => Released::Open,
+                (Fault::DeadlineOfReleaseRules, Released::Open) if has_passed => Released::TooLate,
+                (_, released) => released,
+            };
+        }
+        Ok(answer)
     }
 
     async fn consume(&self, batch: &[Consumption]) -> Answered<Vec<Consumed>> {
         if self.has(Fault::ConsumptionForgotten) {
-            return pretend(self.inner.now().await?, Consumed::Recorded, batch.len());
+            let recorded = Consumed::Recorded { after: None };
+            return pretend(self.inner.now().await?, recorded, batch.len());
         }
         let mut batch = batch.to_vec();
         if self.has(Fault::ReasonsConfused) {
@@ -278,7 +230,15 @@ impl LockManager for Mutant {
                 .iter_mut()
                 .for_each(|one| one.reason = sexton_core::lock::Reason::TooLate);
         }
-        self.inner.consume(&batch).await
+        let mut answer = self.inner.consume(&batch).await?;
+        if self.has(Fault::WatermarkBeforeNotTold) {
+            for consumed in &mut answer.value {
+                if let Consumed::Recorded { after } = consumed {
+                    *after = None;
+                }
+            }
+        }
+        Ok(answer)
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Answered<Sweep> {
@@ -288,13 +248,20 @@ impl LockManager for Mutant {
             Fault::SweepForgetsAbsence => query.abandoned_after = Duration::from_secs(1_000_000),
             _ => {}
         }
-        self.inner.sweep(&query).await
+        let mut answer = self.sweep_wrongly(&query).await?;
+        if self.has(Fault::MissedNotTold) {
+            answer.value.missed.clear();
+        }
+        Ok(answer)
     }
 
     async fn heartbeat(&self, report: &InstanceReport) -> Answered<Signals> {
         let mut answer = self.inner.heartbeat(report).await?;
         if self.has(Fault::CancelNotTold) {
             answer.value.cancel.clear();
+        }
+        if self.has(Fault::MissedNotWorthASweep) {
+            answer.value.sweep &= self.has_waiting_in_time(answer.now).await?;
         }
         Ok(answer)
     }
@@ -321,14 +288,29 @@ impl LockManager for Mutant {
         if self.has(Fault::DefinitionForgotten) {
             return pretend(self.inner.now().await?, Defined::New, batch.len());
         }
-        self.inner.define(instance, batch).await
+        let mut batch = batch.to_vec();
+        if self.has(Fault::ScheduleSinceOfAnyChange) {
+            for one in &mut batch {
+                one.canonical = format!("{} {}", one.canonical, one.definition);
+            }
+        }
+        self.inner.define(instance, &batch).await
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Answered<Vec<TaskState>> {
         let mut answer = self.inner.tasks(query).await?;
-        if self.has(Fault::KnownSinceForgotten) {
-            for state in &mut answer.value {
-                state.known_since = state.known_since.map(|_| answer.now);
+        for state in &mut answer.value {
+            match self.fault {
+                Fault::KnownSinceForgotten => {
+                    state.known_since = state.known_since.map(|_| answer.now);
+                }
+                Fault::ScheduleSinceForgotten => state.schedule_since = state.known_since,
+                Fault::TriggeredNotListed => {
+                    let has_watermark =
+                        |(_, register): &(_, Register)| register.watermark.is_some();
+                    state.registers.retain(has_watermark);
+                }
+                _ => {}
             }
         }
         Ok(answer)
@@ -348,7 +330,11 @@ impl LockManager for Mutant {
         if self.has(Fault::EnqueueForgotten) {
             return pretend(self.inner.now().await?, Enqueued::Waiting, batch.len());
         }
-        self.inner.enqueue(batch).await
+        let mut batch = batch.to_vec();
+        if self.has(Fault::DeadlineOfEnqueueForgotten) {
+            batch.iter_mut().for_each(|one| one.deadline = None);
+        }
+        self.inner.enqueue(&batch).await
     }
 
     async fn request_cancel(&self, execution: &Execution) -> Answered<CancelRequested> {
@@ -358,7 +344,12 @@ impl LockManager for Mutant {
                 value: CancelRequested::Told,
             });
         }
-        self.inner.request_cancel(execution).await
+        let answer = self.inner.request_cancel(execution).await?;
+        let is_withdrawn = answer.value == CancelRequested::Withdrawn;
+        if self.has(Fault::WithdrawalRaisesTheWatermark) && is_withdrawn {
+            self.consume_behind(execution).await?;
+        }
+        Ok(answer)
     }
 
     async fn history(&self, query: &HistoryQuery) -> Answered<Vec<ExecutionRecord>> {
@@ -377,6 +368,15 @@ impl LockManager for Mutant {
         let mut answer = self.inner.history(&query).await?;
         if self.has(Fault::HistoryInTheWrongOrder) {
             answer.value.reverse();
+        }
+        for record in &mut answer.value {
+            let is_granted = record.attempt.is_some();
+            match self.fault {
+                Fault::OriginForgotten => record.origin = Origin::Scheduled,
+                Fault::OriginLostByAGrant if is_granted => record.origin = Origin::Scheduled,
+                Fault::FormerHoldersNotRecorded => record.former_holders.clear(),
+                _ => {}
+            }
         }
         Ok(answer)
     }

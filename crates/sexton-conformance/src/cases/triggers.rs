@@ -1,0 +1,156 @@
+//! Triggers: executions that an operator asks for, beside those of the schedule.
+
+use jiff::SignedDuration;
+use sexton_core::lock::{
+    CancelRequested, Denial, ExecutionState, Origin, Outcome, Register, TaskQuery,
+};
+use sexton_core::policy::{Lease, Overlap};
+use sexton_core::tick::{Fence, Tick};
+
+use crate::Failure;
+use crate::bench::{Bench, Ticks};
+use crate::replica::{ClaimWith, Replica, long, short};
+
+/// Looks for the register of the only index.
+async fn finds_register(
+    replica: &Replica,
+    ticks: &Ticks,
+    watermark: Option<Tick>,
+    fence: u64,
+) -> Result<(), Failure> {
+    let fence = Fence::new(fence);
+    let registers = replica.state(&ticks.task).await?.registers;
+    assert_eq!(registers, [(ticks.index, Register { watermark, fence })]);
+    Ok(())
+}
+
+pub(crate) async fn a_trigger_leaves_the_watermark_where_it_is(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    a.run(&digest.nth(3)).await?;
+    a.enqueue(&digest.nth(7)).await?;
+    finds_register(&a, &digest, Some(digest.nth(3).tick), 1).await?;
+    let triggered = b.run(&digest.nth(7)).await?;
+    assert_eq!(triggered.grant.fence, Fence::new(2));
+    finds_register(&a, &digest, Some(digest.nth(3).tick), 2).await?;
+    // What comes before it is granted all the same, and each once.
+    let scheduled = a.run(&digest.nth(5)).await?;
+    assert_eq!(scheduled.grant.fence, Fence::new(3));
+    finds_register(&a, &digest, Some(digest.nth(5).tick), 3).await?;
+    b.denied(&b.asks(&digest.nth(4)), Denial::Taken).await
+}
+
+pub(crate) async fn a_task_that_was_only_triggered_has_a_fence_and_no_watermark(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    a.enqueue(&digest.nth(5)).await?;
+    let triggered = a.run(&digest.nth(5)).await?;
+    assert_eq!(triggered.grant.fence, Fence::new(1));
+    finds_register(&b, &digest, None, 1).await?;
+    let page = TaskQuery::Page {
+        after: None,
+        limit: 10,
+    };
+    let listed = b.manager.tasks(&page).await?.value;
+    assert_eq!(listed, [b.state(&digest.task).await?]);
+    let scheduled = b.run(&digest.nth(2)).await?;
+    assert_eq!(scheduled.grant.fence, Fence::new(2));
+    finds_register(&b, &digest, Some(digest.nth(2).tick), 2).await
+}
+
+pub(crate) async fn a_triggered_execution_is_never_granted_twice(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    a.enqueue(&digest.nth(5)).await?;
+    let held = a.run(&digest.nth(5)).await?;
+    b.denied(&b.asks(&digest.nth(5)), Denial::Taken).await?;
+    a.end(&held.lock, Outcome::Succeeded).await?;
+    b.denied(&b.asks(&digest.nth(5)), Denial::Taken).await?;
+    // Its schedule may bring the same tick up after those before it.
+    b.run(&digest.nth(4)).await?;
+    b.denied(&b.asks(&digest.nth(5)), Denial::Taken).await?;
+    b.run(&digest.nth(6)).await.map(drop)
+}
+
+pub(crate) async fn a_trigger_that_is_never_granted_leaves_no_register(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let passed = a.after(SignedDuration::from_mins(-1)).await?;
+    a.enqueue_until(&digest.nth(5), Some(passed)).await?;
+    b.denied(&b.asks(&digest.nth(5)), Denial::TooLate).await?;
+    a.enqueue(&digest.nth(6)).await?;
+    let withdrawn = a.manager.request_cancel(&digest.nth(6)).await?.value;
+    assert_eq!(withdrawn, CancelRequested::Withdrawn);
+    assert_eq!(a.state(&digest.task).await?.registers, []);
+    let scheduled = b.run(&digest.nth(2)).await?;
+    assert_eq!(scheduled.grant.fence, Fence::new(1));
+    Ok(())
+}
+
+pub(crate) async fn an_execution_says_whether_it_was_scheduled_or_triggered(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let queues = |n: i64| -> Result<_, Failure> {
+        let claim = a.asks(&digest.nth(n)).overlap(Overlap::QueueOne);
+        Ok(claim.lease(long()?))
+    };
+    a.take(&queues(0)?).await?;
+    a.denied(&queues(1)?, Denial::Overlap).await?;
+    a.denied(&queues(2)?, Denial::Overlap).await?;
+    let skips = a.asks(&digest.nth(3)).overlap(Overlap::Skip);
+    a.denied(&skips, Denial::Overlap).await?;
+    a.enqueue(&digest.nth(4)).await?;
+    let scheduled = [
+        (0, ExecutionState::Running),
+        (1, ExecutionState::Skipped),
+        (2, ExecutionState::Waiting),
+        (3, ExecutionState::Skipped),
+    ];
+    for (n, state) in scheduled {
+        let record = a.known(&digest.nth(n)).await?;
+        assert_eq!((record.state, record.origin), (state, Origin::Scheduled));
+    }
+    let record = a.known(&digest.nth(4)).await?;
+    assert_eq!(record.state, ExecutionState::Waiting);
+    assert_eq!(record.origin, Origin::Triggered);
+    Ok(())
+}
+
+pub(crate) async fn grants_and_releases_keep_what_an_execution_came_from(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let first = a.run(&digest.nth(0)).await?;
+    a.release(&first.lock).await?;
+    b.run(&digest.nth(0)).await?;
+    let record = a.known(&digest.nth(0)).await?;
+    assert_eq!(record.origin, Origin::Scheduled);
+
+    a.enqueue(&digest.nth(1)).await?;
+    let claim = |replica: &Replica| replica.asks(&digest.nth(1)).at_least_once(3);
+    let finds = async |state: ExecutionState| -> Result<(), Failure> {
+        let record = b.known(&digest.nth(1)).await?;
+        assert_eq!((record.state, record.origin), (state, Origin::Triggered));
+        Ok(())
+    };
+    let first = a.take(&claim(&a).lease(long()?)).await?;
+    finds(ExecutionState::Running).await?;
+    a.release(&first.lock).await?;
+    finds(ExecutionState::Waiting).await?;
+    a.take(&claim(&a).lease(short()?)).await?;
+    bench.pass(Lease::MIN).await?;
+    let third = b.take(&claim(&b).lease(long()?)).await?;
+    finds(ExecutionState::Running).await?;
+    b.end(&third.lock, Outcome::Succeeded).await?;
+    finds(ExecutionState::Ended(Outcome::Succeeded)).await
+}

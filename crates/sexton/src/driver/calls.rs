@@ -1,0 +1,106 @@
+//! Calls under way to the store, one of a kind at a time.
+
+use std::time::Duration;
+
+use sexton_core::clock::Clock;
+use sexton_core::lock::LockError;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::link::{backoff, joined};
+
+/// A store that does not answer within this is away.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// A batch and what the store answered to it.
+pub(super) type Answered<E, A> = (Vec<E>, Result<Vec<A>, LockError>);
+
+/// A call under way with the batch it is about.
+#[derive(Debug)]
+struct UnderWay<E, A> {
+    batch: Vec<E>,
+    sent_at: Duration,
+    call: AbortOnDropHandle<Result<Vec<A>, LockError>>,
+}
+
+/// At most one call of a kind, and when the next may be tried after one has failed.
+#[derive(Debug)]
+pub(super) struct CallSlot<E, A> {
+    under_way: Option<UnderWay<E, A>>,
+    failures: u32,
+    retry_at: Duration,
+}
+
+impl<E, A> Default for CallSlot<E, A> {
+    fn default() -> CallSlot<E, A> {
+        CallSlot {
+            under_way: None,
+            failures: 0,
+            retry_at: Duration::ZERO,
+        }
+    }
+}
+
+impl<E, A: Send + 'static> CallSlot<E, A> {
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Whether a call may be sent now.
+    pub(super) fn is_free(&self, clock: &dyn Clock) -> bool {
+        !self.is_busy() && clock.monotonic() >= self.retry_at
+    }
+
+    /// When a call may be sent, if none is under way and the last one failed.
+    pub(super) fn retry_at(&self, clock: &dyn Clock) -> Option<Duration> {
+        (!self.is_busy() && clock.monotonic() < self.retry_at).then_some(self.retry_at)
+    }
+
+    /// Whether the call under way takes so long that the store counts as away.
+    pub(super) fn is_slow(&self, clock: &dyn Clock) -> bool {
+        let sent_at = self.under_way.as_ref().map(|one| one.sent_at);
+        sent_at.is_some_and(|sent_at| clock.monotonic() >= sent_at + SLOW_AFTER)
+    }
+
+    pub(super) fn send(
+        &mut self,
+        clock: &dyn Clock,
+        batch: Vec<E>,
+        call: impl Future<Output = Result<Vec<A>, LockError>> + Send + 'static,
+    ) {
+        let call = AbortOnDropHandle::new(tokio::spawn(call));
+        let sent_at = clock.monotonic();
+        self.under_way = Some(UnderWay {
+            batch,
+            sent_at,
+            call,
+        });
+    }
+
+    /// Completes with the answer to the call under way; never, if there is none. Cancel safe.
+    pub(super) async fn answered(&mut self) -> Answered<E, A> {
+        let Some(under_way) = &mut self.under_way else {
+            return std::future::pending().await;
+        };
+        let answer = joined((&mut under_way.call).await);
+        if answer.is_ok() {
+            self.failures = 0;
+        }
+        let batch = self.under_way.take().map(|one| one.batch);
+        (batch.unwrap_or_default(), answer)
+    }
+
+    /// Waits before the next call, longer with each failure; answers how long.
+    pub(super) fn back_off(&mut self, clock: &dyn Clock) -> Duration {
+        let pause = backoff(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = clock.monotonic() + pause;
+        pause
+    }
+
+    /// The store may be back, as another call found out: there is no need to wait as long as after
+    /// many failures.
+    pub(super) fn hurry(&mut self, clock: &dyn Clock) {
+        self.failures = 0;
+        self.retry_at = self.retry_at.min(clock.monotonic() + backoff(0));
+    }
+}

@@ -1,0 +1,295 @@
+//! What waits in front of each (task, index): ticks to claim, ticks left open to others, ticks
+//! given up.
+//!
+//! A *line* is one (task, index) with its ticks in order. A grant raises the watermark past all
+//! ticks before it, and so does accounting for a tick that is not run. So nothing of a line is sent
+//! before what stands in front of it is dealt with: this is what keeps ticks of a (task, index) in
+//! order and lets none vanish. Lines know nothing of each other, so that the backlog of one task
+//! never delays another. What the store itself has waiting (an operator's trigger, work that was
+//! given back) joins its line but does not stand behind ticks of the schedule.
+
+mod item;
+mod pick;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use sexton_core::lock::{Consumption, Execution, Reason};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::{ConcurrencyIndex, Tick};
+
+pub(crate) use item::{ClaimKind, GivenUp, PassedTicks, PendingClaim};
+pub(crate) use pick::Batch;
+
+use crate::link::later_us;
+use crate::policy::Missed;
+use item::{Item, OpenClaim};
+
+/// What has a watermark and a line.
+pub(crate) type Lane = (TaskName, ConcurrencyIndex);
+
+/// Ticks of a task that wait here for each of its indices; the rest is derived from the schedule
+/// when there is room.
+pub(crate) const PENDING_MAX: usize = 100;
+
+/// How long an index that is open to others waits until its store is asked whether somebody took
+/// it; doubles to [`ASK_MAX`].
+const ASK_FIRST: Duration = Duration::from_millis(50);
+const ASK_MAX: Duration = Duration::from_secs(1);
+
+/// One (task, index) with what waits in front of it, in the order of its ticks.
+#[derive(Debug, Default)]
+struct Line {
+    items: Vec<Item>,
+    /// How many of its items are under way to the store.
+    in_flight: usize,
+}
+
+impl Line {
+    fn insert(&mut self, item: Item) {
+        let place = self
+            .items
+            .partition_point(|other| other.tick() < item.tick());
+        self.items.insert(place, item);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.in_flight == 0
+    }
+}
+
+/// All lines that have something in them.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: BTreeMap<Lane, Line>,
+    /// How many ticks of the schedule wait or are under way, over all indices of a task.
+    by_schedule: HashMap<TaskName, usize>,
+    /// The line that was served last of those with a backlog.
+    served_last: Option<Lane>,
+}
+
+/// What is known when lines are looked through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now<'n> {
+    /// The store's clock, as estimated.
+    pub(crate) us: i64,
+    /// Ticks due by then waited for a store that was away.
+    pub(crate) away_until_us: i64,
+    pub(crate) instance: &'n InstanceId,
+}
+
+fn lane_of(execution: &Execution) -> Lane {
+    (execution.task.clone(), execution.index)
+}
+
+impl Lines {
+    pub(crate) fn push(&mut self, claim: PendingClaim) {
+        self.count(&claim, 1);
+        self.put(Item::Claim(Box::new(claim)));
+    }
+
+    /// Accounts for a tick that will not be claimed.
+    pub(crate) fn give_up(&mut self, consumption: Consumption, passed: Option<PassedTicks>) {
+        *self
+            .by_schedule
+            .entry(consumption.execution.task.clone())
+            .or_default() += 1;
+        self.put(Item::GivenUp(Box::new(GivenUp {
+            consumption,
+            in_doubt: None,
+            passed,
+        })));
+    }
+
+    fn put(&mut self, item: Item) {
+        let lane = lane_of(item.execution());
+        self.lines.entry(lane).or_default().insert(item);
+    }
+
+    /// Whether the line of a task is as long as it may become.
+    pub(crate) fn is_full(&self, task: &TaskName, indices: usize) -> bool {
+        self.by_schedule
+            .get(task)
+            .is_some_and(|count| *count >= PENDING_MAX * indices)
+    }
+
+    pub(crate) fn has(&self, execution: &Execution) -> bool {
+        self.lines
+            .get(&lane_of(execution))
+            .is_some_and(|line| line.items.iter().any(|item| item.tick() == execution.tick))
+    }
+
+    /// Puts back what was under way and has not been decided.
+    pub(crate) fn put_back(&mut self, mut claim: PendingClaim) {
+        claim.permit = None;
+        self.landed(&claim.claim.execution);
+        self.put(Item::Claim(Box::new(claim)));
+    }
+
+    /// Leaves what was under way open to others until `until_us`, and asks again in between whether
+    /// one took it.
+    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now_us: i64, until_us: i64) {
+        claim.permit = None;
+        self.landed(&claim.claim.execution);
+        let shift = claim.refusals.saturating_sub(1).min(16);
+        let pause = ASK_FIRST.saturating_mul(1 << shift).min(ASK_MAX);
+        let from_us = now_us.max(claim.due_us);
+        let open = OpenClaim {
+            ask_at_us: later_us(from_us, pause),
+            until_us,
+            claim,
+        };
+        self.put(Item::Open(Box::new(open)));
+    }
+
+    /// What was under way is decided.
+    pub(crate) fn resolve(&mut self, claim: &PendingClaim) {
+        self.landed(&claim.claim.execution);
+        self.count(claim, -1);
+        self.forget_if_empty(&claim.claim.execution);
+    }
+
+    pub(crate) fn give_up_again(&mut self, given_up: GivenUp) {
+        self.landed(&given_up.consumption.execution);
+        self.put(Item::GivenUp(Box::new(given_up)));
+    }
+
+    pub(crate) fn resolve_given_up(&mut self, given_up: &GivenUp) {
+        let execution = &given_up.consumption.execution;
+        self.landed(execution);
+        self.change_count(&execution.task, -1);
+        self.forget_if_empty(execution);
+    }
+
+    fn landed(&mut self, execution: &Execution) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+            line.in_flight = line.in_flight.saturating_sub(1);
+        }
+    }
+
+    fn forget_if_empty(&mut self, execution: &Execution) {
+        let lane = lane_of(execution);
+        if self.lines.get(&lane).is_some_and(Line::is_empty) {
+            self.lines.remove(&lane);
+        }
+    }
+
+    fn count(&mut self, claim: &PendingClaim, change: isize) {
+        if claim.kind == ClaimKind::Scheduled {
+            self.change_count(&claim.claim.execution.task, change);
+        }
+    }
+
+    fn change_count(&mut self, task: &TaskName, change: isize) {
+        let count = self.by_schedule.entry(task.clone()).or_default();
+        *count = count.saturating_add_signed(change);
+        if *count == 0 {
+            self.by_schedule.remove(task);
+        }
+    }
+
+    /// Gives up what it is too late for, and of a task that catches up with the latest tick alone,
+    /// all but that.
+    pub(crate) fn expire(&mut self, now: Now<'_>) {
+        let mut ended = Vec::new();
+        for line in self.lines.values_mut() {
+            let latest = latest_due(&line.items, now.us);
+            let mut items = line.items.iter();
+            if !items.any(|item| has_expired(item, latest, now)) {
+                continue;
+            }
+            for item in std::mem::take(&mut line.items) {
+                match expired(item, latest, now) {
+                    Expired::Not(item) => line.items.push(item),
+                    Expired::Dropped(claim) => ended.push(claim),
+                }
+            }
+        }
+        for claim in ended {
+            self.forget_if_empty(&claim.claim.execution);
+        }
+    }
+
+    /// The next instant at which there is something to do with what could not be sent at `now_us`.
+    pub(crate) fn next_us(&self, now_us: i64) -> Option<i64> {
+        let lines = self.lines.values().filter(|line| line.in_flight == 0);
+        let items = lines.flat_map(|line| &line.items);
+        items.filter_map(|item| item.next_us(now_us)).min()
+    }
+}
+
+/// The latest tick of a line that is due and not too late, of a task that catches up with that one
+/// alone.
+fn latest_due(items: &[Item], now_us: i64) -> Option<Tick> {
+    let due = items.iter().filter_map(|item| match item {
+        Item::Claim(claim)
+            if claim.due_us <= now_us
+                && claim.deadline_us > now_us
+                && matches!(claim.task.policies.missed, Missed::Latest { .. }) =>
+        {
+            Some(item.tick())
+        }
+        _ => None,
+    });
+    due.max()
+}
+
+enum Expired {
+    Not(Item),
+    /// The store still has it, and will be asked for it again.
+    Dropped(Box<PendingClaim>),
+}
+
+/// Whether an item is not what it was, as time has passed.
+fn has_expired(item: &Item, latest: Option<Tick>, now: Now<'_>) -> bool {
+    match item {
+        Item::Open(open) => open.until_us <= now.us || is_superseded(&open.claim, latest, now),
+        Item::Claim(claim) => {
+            let is_scheduled = claim.kind == ClaimKind::Scheduled;
+            claim.deadline_us <= now.us || is_scheduled && is_superseded(claim, latest, now)
+        }
+        Item::GivenUp(_) => false,
+    }
+}
+
+/// What becomes of an item as time passes.
+fn expired(item: Item, latest: Option<Tick>, now: Now<'_>) -> Expired {
+    match item {
+        Item::Open(open) if open.until_us <= now.us => {
+            Expired::Not(open.claim.into_given_up(now.instance, Reason::TooLate))
+        }
+        Item::Open(open) if is_superseded(&open.claim, latest, now) => {
+            Expired::Not(open.claim.into_given_up(now.instance, Reason::CatchUp))
+        }
+        Item::Claim(claim) if claim.kind == ClaimKind::Scheduled => {
+            if is_superseded(&claim, latest, now) {
+                return Expired::Not(claim.into_given_up(now.instance, Reason::CatchUp));
+            }
+            if claim.deadline_us > now.us {
+                return Expired::Not(Item::Claim(claim));
+            }
+            let missed = claim.task.policies.missed;
+            let reason = reason_of_missed(missed, claim.due_us, now.away_until_us);
+            Expired::Not(claim.into_given_up(now.instance, reason))
+        }
+        Item::Claim(claim) if claim.deadline_us <= now.us => Expired::Dropped(claim),
+        other => Expired::Not(other),
+    }
+}
+
+/// Whether a later tick is due, of a task that catches up with the latest alone.
+fn is_superseded(claim: &PendingClaim, latest: Option<Tick>, now: Now<'_>) -> bool {
+    let tick = claim.claim.execution.tick;
+    claim.late_us <= now.us && latest.is_some_and(|latest| tick < latest)
+}
+
+/// Why a tick is not run that it is too late for.
+pub(crate) fn reason_of_missed(missed: Missed, due_us: i64, away_until_us: i64) -> Reason {
+    match missed {
+        Missed::Skip if due_us <= away_until_us => Reason::StoreUnreachable,
+        Missed::Skip => Reason::TooLate,
+        Missed::Latest { .. } | Missed::All { .. } => Reason::CatchUp,
+    }
+}

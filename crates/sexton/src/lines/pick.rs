@@ -1,0 +1,286 @@
+//! What of the lines goes to the store next.
+//!
+//! There are three kinds of batches, each with a call under way at a time: claims of lines without
+//! a backlog, claims of lines with one, and ticks to account for. A line is in one batch at a time,
+//! so that its order holds, and a large backlog delays no other line.
+
+use std::sync::Arc;
+
+use sexton_core::lock::BATCH_MAX;
+use sexton_core::policy::Placement;
+
+use super::item::Item;
+use super::{ClaimKind, GivenUp, Lane, Line, Lines, PendingClaim};
+use crate::limits::{Limits, Pace};
+
+/// Ticks accounted for by one call: few, so that the lines behind them are free again soon.
+const GIVEN_UP_BATCH_MAX: usize = 200;
+
+/// Which claims are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Batch {
+    /// Of lines without a backlog: the highest priority first, of one priority the earliest.
+    Fresh,
+    /// Of lines with a backlog: the highest priority first, of one priority in turn.
+    Backlog,
+}
+
+/// In which order lines are served, the least first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// The negative priority.
+    priority: i16,
+    had_its_turn: bool,
+    due_us: i64,
+    lane: Lane,
+}
+
+/// How far a line has been looked through.
+#[derive(Debug)]
+struct Scan {
+    lane: Lane,
+    next: usize,
+    /// A tick of the schedule goes no more.
+    is_schedule_held: bool,
+    /// Nor does anything else.
+    is_all_held: bool,
+}
+
+impl Line {
+    /// Whether a tick that it is late for, or that was given up, waits here.
+    fn has_backlog(&self, now_us: i64) -> bool {
+        self.items.iter().any(|item| match item {
+            Item::Claim(claim) => claim.kind == ClaimKind::Scheduled && claim.late_us <= now_us,
+            Item::Open(_) => false,
+            Item::GivenUp(_) => true,
+        })
+    }
+
+    /// The priority, and when the first of it is due that could be sent by its time.
+    fn rank(&self, now_us: i64) -> Option<(i16, i64)> {
+        let rank = |item: &Item| match item {
+            Item::Claim(claim) if claim.not_before_us <= now_us => {
+                Some((-i16::from(claim.task.policies.priority), claim.due_us))
+            }
+            Item::Open(open) if open.ask_at_us <= now_us => {
+                let priority = open.claim.task.policies.priority;
+                Some((-i16::from(priority), open.claim.due_us))
+            }
+            _ => None,
+        };
+        self.items.iter().find_map(rank)
+    }
+
+    /// Marks the next item that goes now, with its permit; whether there is one.
+    fn mark_next(&mut self, scan: &mut Scan, now_us: i64, limits: &Arc<Limits>) -> bool {
+        while !scan.is_all_held && scan.next < self.items.len() {
+            let item = &mut self.items[scan.next];
+            scan.next += 1;
+            let claim = match item {
+                Item::GivenUp(_) => {
+                    scan.is_schedule_held = true;
+                    continue;
+                }
+                Item::Open(open) => {
+                    let is_held = std::mem::replace(&mut scan.is_schedule_held, true);
+                    if is_held || open.ask_at_us > now_us {
+                        continue;
+                    }
+                    open.claim.permit = limits.try_take(&open.claim.task, Pace::Fresh);
+                    if open.claim.permit.is_some() {
+                        return true;
+                    }
+                    continue;
+                }
+                Item::Claim(claim) => claim,
+            };
+            let is_held = match claim.kind {
+                ClaimKind::Scheduled => scan.is_schedule_held,
+                ClaimKind::Found | ClaimKind::Recovered | ClaimKind::ToKnow => false,
+            };
+            if !is_held && claim.not_before_us <= now_us && may_run(claim, now_us, limits) {
+                if claim.claim.placement == Placement::Distinct {
+                    // What comes behind it depends on its verdict.
+                    scan.hold(claim.kind);
+                }
+                return true;
+            }
+            scan.hold(claim.kind);
+        }
+        false
+    }
+
+    /// Takes out the items that are marked by their permit.
+    fn take_marked(&mut self) -> Vec<PendingClaim> {
+        let mut taken = Vec::new();
+        for item in std::mem::take(&mut self.items) {
+            match item {
+                Item::Claim(claim) if claim.permit.is_some() => taken.push(*claim),
+                Item::Open(open) if open.claim.permit.is_some() => taken.push(open.claim),
+                other => self.items.push(other),
+            }
+        }
+        self.in_flight += taken.len();
+        taken
+    }
+}
+
+impl Scan {
+    fn new(lane: Lane) -> Scan {
+        Scan {
+            lane,
+            next: 0,
+            is_schedule_held: false,
+            is_all_held: false,
+        }
+    }
+
+    /// Holds back what stands behind a claim: all of it behind what the store has waiting, ticks of
+    /// the schedule behind one of theirs, and nothing behind what had its turn before.
+    fn hold(&mut self, kind: ClaimKind) {
+        match kind {
+            ClaimKind::Scheduled => self.is_schedule_held = true,
+            ClaimKind::Found => {
+                self.is_schedule_held = true;
+                self.is_all_held = true;
+            }
+            ClaimKind::Recovered | ClaimKind::ToKnow => {}
+        }
+    }
+}
+
+/// Takes the right to one run, if there is room.
+fn may_run(claim: &mut PendingClaim, now_us: i64, limits: &Arc<Limits>) -> bool {
+    let pace = match claim.kind {
+        ClaimKind::ToKnow => Pace::Unlimited,
+        _ if claim.late_us <= now_us => Pace::CaughtUp,
+        _ => Pace::Fresh,
+    };
+    claim.permit = limits.try_take(&claim.task, pace);
+    claim.permit.is_some()
+}
+
+impl Lines {
+    /// The next claims to send: of each line the first that may go, and those behind it as long as
+    /// they may go together.
+    pub(crate) fn take_claims(
+        &mut self,
+        batch: Batch,
+        now_us: i64,
+        limits: &Arc<Limits>,
+    ) -> Vec<PendingClaim> {
+        let mut ranked = self.ranked(batch, now_us);
+        let mut claims = Vec::new();
+        // As many lines as a batch has room for are put in order at a time: mostly no more are
+        // needed.
+        while !ranked.is_empty() && claims.len() < BATCH_MAX {
+            let rest = match ranked.len() > BATCH_MAX {
+                true => {
+                    ranked.select_nth_unstable(BATCH_MAX);
+                    ranked.split_off(BATCH_MAX)
+                }
+                false => Vec::new(),
+            };
+            ranked.sort_unstable();
+            let lanes = ranked.into_iter().map(|Rank { lane, .. }| lane);
+            let lanes: Vec<Lane> = lanes.collect();
+            self.take_from(&lanes, batch, now_us, limits, &mut claims);
+            ranked = rest;
+        }
+        claims
+    }
+
+    fn take_from(
+        &mut self,
+        lanes: &[Lane],
+        batch: Batch,
+        now_us: i64,
+        limits: &Arc<Limits>,
+        claims: &mut Vec<PendingClaim>,
+    ) {
+        let room = BATCH_MAX - claims.len();
+        let mut scans: Vec<Scan> = lanes.iter().cloned().map(Scan::new).collect();
+        let mut marked = 0;
+        while !scans.is_empty() && marked < room {
+            scans.retain_mut(|scan| {
+                let Some(line) = self.lines.get_mut(&scan.lane) else {
+                    return false;
+                };
+                while marked < room && line.mark_next(scan, now_us, limits) {
+                    marked += 1;
+                    if batch == Batch::Backlog {
+                        // Those with a backlog take turns.
+                        self.served_last = Some(scan.lane.clone());
+                        return true;
+                    }
+                }
+                false
+            });
+        }
+        if marked > 0 {
+            for lane in lanes {
+                if let Some(line) = self.lines.get_mut(lane) {
+                    claims.extend(line.take_marked());
+                }
+            }
+        }
+    }
+
+    /// The lines of a batch that have something to send, in no order.
+    fn ranked(&self, batch: Batch, now_us: i64) -> Vec<Rank> {
+        let wants_backlog = batch == Batch::Backlog;
+        self.lines
+            .iter()
+            .filter(|(_, line)| line.in_flight == 0 && line.has_backlog(now_us) == wants_backlog)
+            .filter_map(|(lane, line)| {
+                let (priority, due_us) = line.rank(now_us)?;
+                Some(Rank {
+                    priority,
+                    // Of those with a backlog, the ones behind the one that was served last come
+                    // first.
+                    had_its_turn: wants_backlog && self.served_last.as_ref() >= Some(lane),
+                    due_us: if wants_backlog { 0 } else { due_us },
+                    lane: lane.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// The next ticks to account for: of each line those that stand first, in order. Lines come in
+    /// a random order, so that replicas that gave up the same ticks do not all begin with the same
+    /// lines.
+    pub(crate) fn take_given_up(&mut self) -> Vec<GivenUp> {
+        let has_given_up = |line: &&mut Line| {
+            let mut by_schedule = line.items.iter().filter(
+                |item| !matches!(item, Item::Claim(claim) if claim.kind != ClaimKind::Scheduled),
+            );
+            line.in_flight == 0 && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
+        };
+        let mut lines: Vec<&mut Line> = self.lines.values_mut().filter(has_given_up).collect();
+        fastrand::shuffle(&mut lines);
+        let mut batch = Vec::new();
+        for line in lines {
+            let mut is_first = true;
+            for item in std::mem::take(&mut line.items) {
+                match item {
+                    Item::GivenUp(given_up) if is_first && batch.len() < GIVEN_UP_BATCH_MAX => {
+                        line.in_flight += 1;
+                        batch.push(*given_up);
+                    }
+                    other => {
+                        let is_found = matches!(
+                            &other,
+                            Item::Claim(claim) if claim.kind != ClaimKind::Scheduled
+                        );
+                        is_first &= is_found;
+                        line.items.push(other);
+                    }
+                }
+            }
+            if batch.len() >= GIVEN_UP_BATCH_MAX {
+                break;
+            }
+        }
+        batch
+    }
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use sexton_core::lock::{Claim, Consumption, Execution, Reason};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
+
+use super::*;
+use crate::limits::{CAUGHT_UP_MAX, Limits};
+use crate::task::{CheckedTask, Task};
+
+const SECOND_US: i64 = 1_000_000;
+
+fn unlimited() -> Arc<Limits> {
+    limits(None)
+}
+
+fn limits(instance_max: Option<usize>) -> Arc<Limits> {
+    let (groups, transactions) = (HashMap::new(), HashMap::new());
+    Arc::new(Limits::new(instance_max, groups, transactions))
+}
+
+fn task(name: &str) -> Arc<CheckedTask> {
+    let task = Task::new(name).every(Duration::from_secs(1)).unwrap();
+    Arc::new(task.run(async || {}).check().unwrap())
+}
+
+fn execution(name: &str, second: i64) -> Execution {
+    Execution {
+        task: TaskName::new(name).unwrap(),
+        index: ConcurrencyIndex::ONE,
+        tick: Tick::from_millis(second * 1_000).unwrap(),
+    }
+}
+
+/// A claim of a tick of each second, late a second after it.
+fn claim(name: &str, second: i64, kind: ClaimKind) -> PendingClaim {
+    let execution = execution(name, second);
+    let instance = InstanceId::new("i").unwrap();
+    PendingClaim {
+        task: task(name),
+        claim: Claim::new(execution, Concurrency::ONE, instance),
+        due_us: second * SECOND_US,
+        late_us: (second + 1) * SECOND_US,
+        deadline_us: i64::MAX,
+        not_before_us: i64::MIN,
+        kind,
+        is_in_doubt: false,
+        permit: None,
+        refusals: 0,
+        open_since_us: None,
+    }
+}
+
+fn given_up(name: &str, second: i64) -> Consumption {
+    Consumption {
+        execution: execution(name, second),
+        concurrency: Concurrency::ONE,
+        reason: Reason::TooLate,
+        instance: InstanceId::new("i").unwrap(),
+    }
+}
+
+fn taken(claims: &[PendingClaim]) -> Vec<(String, i64)> {
+    let of = |claim: &PendingClaim| {
+        let Execution { task, tick, .. } = &claim.claim.execution;
+        (task.to_string(), tick.as_millis() / 1_000)
+    };
+    claims.iter().map(of).collect()
+}
+
+fn at(name: &str, second: i64) -> (String, i64) {
+    (name.to_owned(), second)
+}
+
+#[test]
+fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_store_has_waiting() {
+    let mut lines = Lines::default();
+    lines.push(claim("a", 5, ClaimKind::Scheduled));
+    lines.push(claim("a", 4, ClaimKind::Found));
+    lines.give_up(given_up("a", 3), None);
+    lines.give_up(given_up("a", 2), None);
+    lines.push(claim("b", 5, ClaimKind::Scheduled));
+    let (now_us, limits) = (5 * SECOND_US, limits(None));
+    let fresh = lines.take_claims(Batch::Fresh, now_us, &limits);
+    assert_eq!(taken(&fresh), [at("b", 5)]);
+    let first = lines.take_given_up();
+    let ticks = first.iter().map(|one| one.consumption.execution.tick);
+    assert!(ticks.map(|tick| tick.as_millis()).eq([2_000, 3_000]));
+    // Its line is under way: nothing else of it goes.
+    assert!(
+        lines
+            .take_claims(Batch::Backlog, now_us, &limits)
+            .is_empty()
+    );
+    first.iter().for_each(|one| lines.resolve_given_up(one));
+    let found = lines.take_claims(Batch::Fresh, now_us, &limits);
+    assert_eq!(taken(&found), [at("a", 4), at("a", 5)]);
+}
+
+#[test]
+fn what_the_store_has_waiting_passes_by_ticks_that_are_held_back() {
+    let mut lines = Lines::default();
+    lines.give_up(given_up("a", 3), None);
+    lines.push(claim("a", 4, ClaimKind::Scheduled));
+    lines.push(claim("a", 5, ClaimKind::Found));
+    let claims = lines.take_claims(Batch::Backlog, 5 * SECOND_US, &limits(None));
+    assert_eq!(taken(&claims), [at("a", 5)]);
+}
+
+#[test]
+fn lines_with_a_backlog_take_turns_and_keep_their_pace() {
+    let mut lines = Lines::default();
+    for second in 1..=30 {
+        lines.push(claim("a", second, ClaimKind::Scheduled));
+        lines.push(claim("b", second, ClaimKind::Scheduled));
+    }
+    // Of four runs at once the backlog has half.
+    let limits = limits(Some(4));
+    let now_us = 100 * SECOND_US;
+    assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
+    let first = lines.take_claims(Batch::Backlog, now_us, &limits);
+    assert_eq!(taken(&first), [at("a", 1), at("b", 1)]);
+    first.into_iter().for_each(|claim| lines.resolve(&claim));
+    let paced = unlimited();
+    let second = lines.take_claims(Batch::Backlog, now_us, &paced);
+    assert_eq!(second.len(), 2 * CAUGHT_UP_MAX);
+    let of_a = taken(&second).into_iter().filter(|(name, _)| name == "a");
+    assert!(of_a.map(|(_, second)| second).eq(2..=11));
+}
+
+#[test]
+fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end() {
+    let mut lines = Lines::default();
+    let instance = InstanceId::new("i").unwrap();
+    let limits = limits(None);
+    lines.push(claim("a", 1, ClaimKind::Scheduled));
+    let mut first = lines.take_claims(Batch::Fresh, SECOND_US, &limits);
+    let (now_us, until_us) = (SECOND_US, 9 * SECOND_US);
+    lines.leave_open(first.pop().unwrap(), now_us, until_us);
+    lines.push(claim("a", 2, ClaimKind::Scheduled));
+    assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
+    assert_eq!(lines.next_us(now_us), Some(now_us + 50_000));
+    // It is asked for again, and nothing behind it.
+    let asked = lines.take_claims(Batch::Fresh, now_us + 50_000, &limits);
+    assert_eq!(taken(&asked), [at("a", 1)]);
+    for claim in asked {
+        lines.leave_open(claim, now_us, until_us);
+    }
+    lines.expire(Now {
+        us: until_us,
+        away_until_us: i64::MIN,
+        instance: &instance,
+    });
+    let given_up = lines.take_given_up();
+    assert_eq!(given_up.len(), 1);
+    assert_eq!(given_up[0].consumption.execution, execution("a", 1));
+}

@@ -1,0 +1,234 @@
+//! Backlogs: caught up with in order and at a pace, beside what is fresh, and counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sexton::lock::Reason;
+use sexton::policy::Missed;
+use sexton::schedule::Every;
+use sexton::{Event, Scheduler, Task, Tick};
+
+use crate::faulty::{Fault, FaultyManager};
+use crate::fleet::{
+    Diary, begin, drain, history, pass, pass_seconds, replica, seconds, shut_down, store,
+};
+
+fn every(period_s: u64) -> Task<Every> {
+    Task::new("t").every(seconds(period_s)).unwrap()
+}
+
+/// Of each (task, index), the ticks in the order in which the fleet began them.
+fn in_order_of_beginning(diary: &Diary) -> BTreeMap<(String, u16), Vec<Tick>> {
+    let mut lanes: BTreeMap<(String, u16), Vec<Tick>> = BTreeMap::new();
+    for entry in diary.entries() {
+        lanes
+            .entry((entry.task, entry.index))
+            .or_default()
+            .push(entry.tick);
+    }
+    lanes
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_tick_waits_behind_the_missed_ones_of_its_task_over_the_fleet() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let missed = Missed::All {
+        window: seconds(600),
+    };
+    let start = || {
+        let task = every(1).concurrency(2).missed(missed);
+        let task = task.run(diary.working(&clock, Duration::from_millis(300)));
+        replica(&clock, store.clone()).task(task).start()
+    };
+    let first = start().await.unwrap();
+    pass_seconds(5.5).await;
+    shut_down([first]).await;
+    pass_seconds(200.0).await;
+    let fleet = [
+        start().await.unwrap(),
+        start().await.unwrap(),
+        start().await.unwrap(),
+    ];
+    pass_seconds(60.0).await;
+    shut_down(fleet).await;
+    let lanes = in_order_of_beginning(&diary);
+    assert_eq!(lanes.len(), 2);
+    for (lane, ticks) in lanes {
+        assert!(ticks.is_sorted(), "{lane:?}: {ticks:?}");
+        assert_eq!(ticks.len(), 265, "{lane:?}: every tick has run");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_caught_up_with_is_paced() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let missed = Missed::All {
+        window: seconds(3_600),
+    };
+    let start = || {
+        let task = every(1).missed(missed);
+        let task = task.run(diary.working(&clock, Duration::from_millis(500)));
+        replica(&clock, store.clone()).task(task).start()
+    };
+    let first = start().await.unwrap();
+    pass_seconds(1.5).await;
+    shut_down([first]).await;
+    pass_seconds(3_000.0).await;
+    let back = start().await.unwrap();
+    let mut running_max = 0;
+    for _ in 0..3_000 {
+        pass(Duration::from_millis(100)).await;
+        let now_ms = sexton::clock::Clock::now(&clock).as_millisecond();
+        let entries = diary.entries();
+        let running = entries.iter().filter(|entry| entry.at_ms > now_ms - 500);
+        running_max = running_max.max(running.count());
+    }
+    shut_down([back]).await;
+    // Ten of the backlog, and a fresh one.
+    assert!(
+        (10..=11).contains(&running_max),
+        "{running_max} ran at once"
+    );
+    let ticks = diary.seconds();
+    assert!(ticks.is_sorted());
+    assert_eq!(ticks.len(), 3_301, "it catches up with all of them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tasks_backlog_delays_no_fresh_tick_of_another() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let day = seconds(24 * 60 * 60);
+    let backlog = || {
+        let missed = Missed::All { window: 10 * day };
+        let task = Task::new("backlog")
+            .every(seconds(1))
+            .unwrap()
+            .missed(missed);
+        task.run(diary.working(&clock, seconds(2)))
+    };
+    let fresh = |number: u32| {
+        let task = Task::new(format!("fresh{number}"))
+            .every(seconds(1))
+            .unwrap();
+        task.run(diary.noting(&clock))
+    };
+    let first = replica(&clock, store.clone()).task(backlog()).start();
+    let first = first.await.unwrap();
+    pass_seconds(1.5).await;
+    shut_down([first]).await;
+    pass(day).await;
+    let slow = FaultyManager::new(store.clone());
+    slow.all(Fault::Slow(Duration::from_millis(20)));
+    let scheduler = replica(&clock, slow)
+        .running_max(60)
+        .task(backlog())
+        .tasks((0..50).map(fresh))
+        .start()
+        .await
+        .unwrap();
+    pass_seconds(30.5).await;
+    shut_down([scheduler]).await;
+    let entries = diary.entries();
+    let fresh: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.task.starts_with("fresh"))
+        .collect();
+    assert_eq!(fresh.len(), 50 * 31);
+    let latest = fresh.iter().map(|entry| entry.late_ms()).max();
+    assert_eq!(latest, Some(0), "as without a backlog");
+    let caught_up = entries.iter().filter(|entry| entry.task == "backlog");
+    assert!(caught_up.count() > 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_that_are_given_up_hold_up_no_fresh_claim() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let faulty = FaultyManager::new(store.clone());
+    // `given_up` has missed ticks to account for; `fresh` becomes due after the outage.
+    let given_up = Task::new("given_up").every(seconds(1)).unwrap();
+    let fresh = Task::new("fresh").every(seconds(30)).unwrap();
+    let scheduler = replica(&clock, faulty.clone())
+        .task(given_up.run(diary.noting(&clock)))
+        .task(fresh.run(diary.noting(&clock)))
+        .start()
+        .await
+        .unwrap();
+    pass_seconds(10.5).await;
+    faulty.all(Fault::Unreachable);
+    pass_seconds(15.0).await;
+    // Accounting for them takes as long as it likes.
+    faulty.plan(|method| match method {
+        "consume" => Fault::Slow(seconds(4)),
+        _ => Fault::None,
+    });
+    pass_seconds(5.0).await;
+    let late: Vec<i64> = diary
+        .entries()
+        .iter()
+        .filter(|entry| entry.task == "fresh")
+        .map(|entry| entry.late_ms())
+        .collect();
+    assert_eq!(late, [0]);
+    faulty.all(Fault::None);
+    pass_seconds(20.0).await;
+    shut_down([scheduler]).await;
+    let unaccounted = history(&store, "given_up").await.len();
+    assert!(
+        unaccounted >= 49,
+        "{unaccounted} of its ticks have a record"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_ticks_than_are_recorded_one_by_one_are_counted_and_told_by_one_instance() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let start = || {
+        let task = every(1).run(diary.noting(&clock));
+        replica(&clock, store.clone()).task(task).start()
+    };
+    let first = start().await.unwrap();
+    pass_seconds(1.5).await;
+    shut_down([first]).await;
+    let gap_s = 140_000;
+    pass(seconds(gap_s)).await;
+    let fleet = [
+        start().await.unwrap(),
+        start().await.unwrap(),
+        start().await.unwrap(),
+    ];
+    let mut events: Vec<_> = fleet.iter().map(Scheduler::events).collect();
+    pass_seconds(20.0).await;
+    shut_down(fleet).await;
+    let events: Vec<Event> = events.iter_mut().flat_map(drain).collect();
+    let passed: Vec<u64> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::TicksPassed {
+                task,
+                ticks,
+                reason,
+                ..
+            } if task.as_str() == "t" => {
+                assert_eq!(*reason, Reason::TooLate);
+                Some(*ticks)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(passed.len(), 1, "one instance tells: {passed:?}");
+    let is_unrun = |event: &&Event| matches!(event, Event::Unrun { execution, .. } if execution.task.as_str() == "t");
+    let unrun = events.iter().filter(is_unrun);
+    let unrun = u64::try_from(unrun.count()).unwrap();
+    let ran = u64::try_from(diary.entries().len()).unwrap();
+    assert_eq!(
+        ran + unrun + passed[0],
+        gap_s + 21,
+        "each tick is counted once"
+    );
+    assert!((100..=110).contains(&unrun), "{unrun}");
+}
