@@ -34,6 +34,7 @@ mod recovery;
 )]
 mod redis_server;
 mod refused;
+mod rolling;
 mod run;
 mod server;
 #[path = "../../../sexton-sql/tests/it/servers"]
