@@ -221,7 +221,7 @@ macro_rules! __for_each_case {
 }
 
 /// Generates a module per group of cases and in it a `#[test]` per case, so that a test runner
-/// shows each by name. `make_store` is an `async fn() -> impl Store`; it is called anew for every
+/// shows each by name. `make_store` is an `async fn() -> impl Store`; it is called again for every
 /// case.
 ///
 /// To attach several stores in one test binary, put each in a module of its own:

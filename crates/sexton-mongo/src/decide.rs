@@ -1,7 +1,7 @@
 //! A batch decided by the rules: read, decided, and written where nothing has changed in between.
 //!
 //! Each (task, index) is a document and stands for itself: what was written stands, and what others
-//! were faster with is decided anew. Settlements may bring more along than a document holds, so a
+//! were faster with is decided again. Settlements may bring more along than a document holds, so a
 //! batch is decided in rounds that are small enough.
 
 use std::collections::{BTreeSet, HashSet};

@@ -219,7 +219,7 @@ impl Lateness {
         Lateness(all)
     }
 
-    /// Of so many in a hundred.
+    /// The lateness that this percentage of the runs does not exceed.
     fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100);
         self.0[rank.max(1) - 1]
