@@ -7,7 +7,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::Timestamp;
 use sexton_core::lock::{HeldLock, Outcome, Release, Settlement, TransactionSlot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,13 +20,18 @@ use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
 use crate::starts::is_over;
 use crate::transaction::{end_transaction, transaction_slot};
 
-/// How an execution ended, for the store.
-pub(crate) struct Executed {
-    pub(crate) settlement: Settlement,
-    pub(crate) telling: Telling,
+/// What became of a granted run.
+pub(crate) enum Executed {
+    /// It ended, and this is what the store may have to be told.
+    Ended(Settlement, Telling),
+    /// It could not do its work here: its lock goes back to the store, for others to claim until its
+    /// deadline. If that has passed, the store records it as missed.
+    GivenBack(Release),
+    /// Its lease was over before it could start: others may have it by now.
+    LeaseOver(HeldLock),
 }
 
-/// What the store is still to be told.
+/// What the store is still to be told of a run that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Telling {
     /// The outcome.
@@ -39,17 +43,6 @@ pub(crate) enum Telling {
     LeftToTheStore,
     /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
     LockLost,
-    /// That its lock is given back, for others to claim until the deadline: the run could not do
-    /// its work here.
-    GivenBack(Option<Timestamp>),
-}
-
-/// Why a granted run does not start after all: the process stood still since its tick came.
-pub(crate) enum NotStarted {
-    /// Its deadline has passed: it goes back to the store, which records it.
-    TooLate(Release),
-    /// Its lease is over: others may have it by now.
-    LeaseOver(HeldLock),
 }
 
 /// How one try ended.
@@ -72,19 +65,19 @@ pub(crate) async fn execute(
     runs: &Arc<Runs>,
     mut granted: GrantedRun,
     mut stopped: watch::Receiver<Option<StopCause>>,
-) -> Result<Executed, NotStarted> {
+) -> Executed {
     granted.gate.wait().await;
     let link = &runs.link;
     let execution = granted.lock.execution.clone();
     let started_us = link.now_us();
     if runs.is_lease_over(&granted.lock, started_us) {
-        return Err(NotStarted::LeaseOver(granted.lock));
+        return Executed::LeaseOver(granted.lock);
     }
     if is_over(granted.deadline, started_us) {
-        return Err(NotStarted::TooLate(Release {
+        return Executed::GivenBack(Release {
             lock: granted.lock,
             deadline: granted.deadline,
-        }));
+        });
     }
     runs.shared.events.emit(Event::Started {
         execution: execution.clone(),
@@ -104,12 +97,8 @@ pub(crate) async fn execute(
         .await;
     let finished_us = link.now_us();
     let tried = last_word(tried, &granted);
+    let has_begun = !matches!(tried, Tried::NotBegun(_));
     let telling = match &tried {
-        Tried::NotBegun(_) => {
-            let lease = granted.task.policies.lease.duration();
-            let here = timestamp(later_us(finished_us, lease));
-            Telling::GivenBack(granted.deadline.map(|deadline| deadline.max(here)))
-        }
         Tried::Committed(_) => Telling::Committed,
         Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
         Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
@@ -124,6 +113,15 @@ pub(crate) async fn execute(
         error: error.clone(),
         output: output.clone(),
     });
+    drop(granted.permit);
+    if !has_begun {
+        let lease = granted.task.policies.lease.duration();
+        let here = timestamp(later_us(finished_us, lease));
+        return Executed::GivenBack(Release {
+            lock: granted.lock,
+            deadline: granted.deadline.map(|deadline| deadline.max(here)),
+        });
+    }
     let mut settlement = Settlement::new(
         granted.lock,
         outcome,
@@ -136,11 +134,7 @@ pub(crate) async fn execute(
     if let Some(output) = output {
         settlement = settlement.with_output(&output);
     }
-    drop(granted.permit);
-    Ok(Executed {
-        settlement,
-        telling,
-    })
+    Executed::Ended(settlement, telling)
 }
 
 async fn run_and_retry(

@@ -14,9 +14,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
 use crate::event::Event;
-use crate::execute::{Executed, NotStarted, Telling, execute};
+use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
-use crate::link::Link;
+use crate::link::{Link, backoff};
 use crate::scheduler::Shared;
 use crate::starts::StartGate;
 use crate::task::CheckedTask;
@@ -145,19 +145,10 @@ impl Runs {
         };
         let task = tokio::spawn(async move {
             let _guard = guard;
-            // If the store does not hear of what is given back, the lease ends by itself.
             match execute(&runs, run, stopped).await {
-                Ok(executed) => match executed.telling {
-                    Telling::GivenBack(deadline) => {
-                        let lock = executed.settlement.lock;
-                        let _ = runs.release(&[Release { lock, deadline }]).await;
-                    }
-                    _ => runs.settle(executed),
-                },
-                Err(NotStarted::TooLate(release)) => {
-                    let _ = runs.release(&[release]).await;
-                }
-                Err(NotStarted::LeaseOver(lock)) => {
+                Executed::Ended(settlement, telling) => runs.settle(settlement, telling),
+                Executed::GivenBack(release) => runs.give_back(&release).await,
+                Executed::LeaseOver(lock) => {
                     // Who renews leases may have found it over first.
                     if runs.drop_lease(&lock) {
                         let execution = lock.execution;
@@ -171,14 +162,10 @@ impl Runs {
         }
     }
 
-    fn settle(&self, executed: Executed) {
-        let Executed {
-            settlement,
-            telling,
-        } = executed;
+    fn settle(&self, settlement: Settlement, telling: Telling) {
         match telling {
             Telling::Due => {}
-            Telling::LeftToTheStore | Telling::LockLost | Telling::GivenBack(_) => return,
+            Telling::LeftToTheStore | Telling::LockLost => return,
             // It changes nothing to tell it again, but the answer names what waited for this one.
             Telling::Committed => {}
         }
@@ -217,10 +204,21 @@ impl Runs {
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
             "never started: the store's answer to the claim was lost until it was too late",
         );
-        self.settle(Executed {
-            settlement,
-            telling: Telling::Due,
-        });
+        self.settle(settlement, Telling::Due);
+    }
+
+    /// Gives a lock back whose execution did not do its work here, and tries again until the store
+    /// has heard of it: without a lease it would be held by nobody, and not be free either.
+    async fn give_back(&self, release: &Release) {
+        let clock = &self.link.clock;
+        let mut failures = 0;
+        while let Err(error) = self.release(std::slice::from_ref(release)).await {
+            let after = backoff(failures);
+            failures = failures.saturating_add(1);
+            let execution = &release.lock.execution;
+            tracing::debug!(%execution, %error, ?after, "a lock will be given back again");
+            clock.sleep_until(clock.monotonic() + after).await;
+        }
     }
 
     /// Gives locks back whose execution was not started, and tells what became of them.

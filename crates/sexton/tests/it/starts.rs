@@ -342,6 +342,7 @@ impl Clock for StandingClock {
 /// them began, and before the second. Answers: what happened to the executions of that tick.
 async fn standing_still_at_the_tick(
     policies: impl Fn(Task<Every>) -> Task<Every>,
+    faults: impl FnMut(&'static str) -> Fault + Send + 'static,
 ) -> (Vec<(String, u32)>, Vec<Event>, MemoryLockManager) {
     let clock = StandingClock {
         clock: begin(),
@@ -361,9 +362,11 @@ async fn standing_still_at_the_tick(
         })
     };
     let store = MemoryLockManager::with_clock(Arc::new(clock.clone()));
+    let faulty = FaultyManager::new(store.clone());
+    faulty.plan(faults);
     let scheduler = Scheduler::builder()
         .clock(clock.clone())
-        .manager(store.clone())
+        .manager(faulty)
         .task(task("a"))
         .task(task("b"))
         .start()
@@ -377,9 +380,8 @@ async fn standing_still_at_the_tick(
     (began, events, store)
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_standstill_at_its_tick_makes_too_late_is_not_run() {
-    let (began, events, store) = standing_still_at_the_tick(|task| task).await;
+async fn is_not_run_but_missed(faults: impl FnMut(&'static str) -> Fault + Send + 'static) {
+    let (began, events, store) = standing_still_at_the_tick(|task| task, faults).await;
     let [(began, 1)] = began.as_slice() else {
         panic!("{began:?}");
     };
@@ -395,6 +397,25 @@ async fn what_a_standstill_at_its_tick_makes_too_late_is_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_standstill_at_its_tick_makes_too_late_is_not_run() {
+    is_not_run_but_missed(|_| Fault::None).await;
+}
+
+/// At most once has no lease that ends by itself: what is not given back stays running.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_run_after_all_is_given_back_however_often_the_store_fails() {
+    let mut failures = 0;
+    is_not_run_but_missed(move |method| {
+        failures += u32::from(method == "release");
+        match method {
+            "release" if failures <= 3 => Fault::Unreachable,
+            _ => Fault::None,
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_standstill_at_its_tick_costs_the_lease_is_left_to_the_next_attempt() {
     let policies = |task: Task<Every>| {
         let (window, attempts_max) = (seconds(3_600), NonZeroU32::new(3).unwrap());
@@ -402,7 +423,7 @@ async fn what_a_standstill_at_its_tick_costs_the_lease_is_left_to_the_next_attem
             .lease(seconds(12))
             .missed(Missed::All { window })
     };
-    let (began, events, _) = standing_still_at_the_tick(policies).await;
+    let (began, events, _) = standing_still_at_the_tick(policies, |_| Fault::None).await;
     let lost = events.iter().find_map(|event| match event {
         Event::LeaseLost { execution } => Some(execution.task.to_string()),
         _ => None,
