@@ -104,3 +104,30 @@ impl<E, A: Send + 'static> CallSlot<E, A> {
         self.retry_at = self.retry_at.min(clock.monotonic() + backoff(0));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::TokioClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_slow_from_a_second_on_until_it_is_answered() {
+        let clock = TokioClock::at(jiff::Timestamp::UNIX_EPOCH);
+        let mut slot: CallSlot<u8, u8> = CallSlot::default();
+        assert!(!slot.is_slow(&clock));
+        let (answer, answered) = oneshot::channel();
+        slot.send(&clock, vec![1], async move {
+            Ok::<_, LockError>(vec![answered.await.unwrap()])
+        });
+        tokio::time::advance(SLOW_AFTER - Duration::from_millis(1)).await;
+        assert!(!slot.is_slow(&clock));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(slot.is_slow(&clock));
+        answer.send(2).unwrap();
+        let (batch, answer) = slot.answered().await;
+        assert_eq!((batch, answer.unwrap()), (vec![1], vec![2]));
+        assert!(!slot.is_slow(&clock));
+    }
+}

@@ -243,6 +243,33 @@ async fn a_store_that_hangs_counts_as_unreachable_within_the_limit() {
     scheduler.shutdown(Duration::ZERO).await;
 }
 
+/// It hangs for less than a call may take: no call has failed yet when ticks become too late.
+#[tokio::test(start_paused = true)]
+async fn what_a_store_that_hangs_makes_missed_was_missed_because_of_the_store() {
+    let clock = begin();
+    let store = store(&clock);
+    let faulty = FaultyManager::new(store.clone());
+    let diary = Diary::default();
+    let task = every(Duration::from_secs(1), &diary, &clock);
+    let scheduler = replica(&clock, faulty.clone()).task(task).start();
+    let scheduler = scheduler.await.unwrap();
+    pass(Duration::from_millis(5_400)).await;
+    faulty.all(Fault::Hangs);
+    pass(Duration::from_secs(4)).await;
+    faulty.all(Fault::None);
+    pass(Duration::from_secs(10)).await;
+    scheduler.shutdown(Duration::ZERO).await;
+    let records = history(&store, "t").await;
+    let missed: Vec<_> = records
+        .iter()
+        .filter(|record| record.state == ExecutionState::Missed)
+        .collect();
+    assert!(missed.len() >= 3, "{records:#?}");
+    let for_the_store =
+        |record: &&sexton::lock::ExecutionRecord| record.reason == Some(Reason::StoreUnreachable);
+    assert!(missed.iter().all(for_the_store), "{missed:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thousand_tasks_due_at_once_are_claimed_in_one_round_trip() {
     let clock = begin();
