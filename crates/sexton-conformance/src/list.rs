@@ -49,6 +49,8 @@ macro_rules! __for_each_case {
                 a_consumed_tick_is_recorded_with_its_reason_and_never_granted [History];
                 consuming_raises_the_watermark [History];
                 what_runs_is_not_consumed [History];
+                ticks_that_one_covers_are_recorded_below_the_watermark [History];
+                what_is_covered_keeps_the_record_it_has [History, Operations];
             }
             contention {
                 of_many_that_claim_one_execution_one_is_granted;

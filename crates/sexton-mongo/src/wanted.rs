@@ -93,7 +93,12 @@ impl Wanted {
 
     pub(crate) fn by_consumptions(batch: &[Consumption]) -> Wanted {
         let executions = batch.iter().map(|consumption| &consumption.execution);
-        Wanted::by_executions(executions, LookBack::Ahead)
+        // What is covered stands below the watermark, and may have a record there.
+        let look_back = match batch.iter().any(|consumption| consumption.is_covered) {
+            true => LookBack::Always,
+            false => LookBack::Ahead,
+        };
+        Wanted::by_executions(executions, look_back)
     }
 
     pub(crate) fn by_enqueues(batch: &[Enqueue]) -> Wanted {

@@ -202,15 +202,24 @@ impl RedisLockManager {
                 arguments.text(Reason::as_str(consumption.reason));
                 arguments.add(consumption.concurrency.get());
                 arguments.text(consumption.instance.as_str());
+                arguments.add(u8::from(consumption.is_covered));
+                arguments.text(tail_text(consumption.note().as_deref(), None));
             }
         };
         let read = |_: &Consumption, answers: &mut Answers| {
-            let after = match answers.text()?.as_str() {
-                "already" => return Ok(Consumed::Already),
+            let is_recorded = match answers.text()?.as_str() {
+                "recorded" => true,
+                "already" => false,
+                found => return Err(answers.strange(found)),
+            };
+            let watermark = match answers.text()?.as_str() {
                 "" => None,
                 tick => Some(tick_of_millis(tick).map_err(|found| answers.strange(found.0))?),
             };
-            Ok(Consumed::Recorded { after })
+            Ok(match is_recorded {
+                true => Consumed::Recorded { after: watermark },
+                false => Consumed::Already { watermark },
+            })
         };
         let call = Call::new("consume", &scripts::CONSUME);
         self.each(call, batch, write, read).await

@@ -190,12 +190,8 @@ pub(crate) async fn what_runs_or_waits_is_never_pruned(bench: Bench) -> Result<(
     a.run(&digest.nth(0)).await?;
     let released = a.run(&digest.nth(1)).await?;
     a.release(&released.lock).await?;
-    let consumption = Consumption {
-        execution: digest.nth(2),
-        concurrency: Concurrency::ONE,
-        reason: Reason::TooLate,
-        instance: a.instance.clone(),
-    };
+    let (third, by) = (digest.nth(2), a.instance.clone());
+    let consumption = Consumption::new(third, Concurrency::ONE, Reason::TooLate, by);
     a.manager.consume(&[consumption]).await?;
     let retention = Retention {
         age_max: Some(Duration::ZERO),

@@ -19,6 +19,49 @@ pub struct Consumption {
     pub reason: super::Reason,
     /// Who says so.
     pub instance: InstanceId,
+    /// The ticks in a row that it stands for, if it is the last of several.
+    pub covers: Option<Covered>,
+    /// Whether the watermark passed it by a consumption that covers it, of the same instance: all
+    /// that is missing is its record.
+    pub is_covered: bool,
+}
+
+impl Consumption {
+    /// The consumption of one tick, which stands for itself.
+    #[must_use]
+    pub fn new(
+        execution: Execution,
+        concurrency: Concurrency,
+        reason: super::Reason,
+        instance: InstanceId,
+    ) -> Consumption {
+        Consumption {
+            execution,
+            concurrency,
+            reason,
+            instance,
+            covers: None,
+            is_covered: false,
+        }
+    }
+
+    /// What its record says for a person to read, as the record's error: which ticks it covers.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let Covered { first, ticks } = self.covers?;
+        Some(format!(
+            "the last of {ticks} ticks in a row that were not run, the first at {first}"
+        ))
+    }
+}
+
+/// Ticks of one (task, index) in a row, up to the one that stands for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covered {
+    /// The first of them.
+    pub first: Tick,
+    /// How many they are, the one that stands for them included.
+    pub ticks: u64,
 }
 
 /// The answer to a consumption.
@@ -30,8 +73,12 @@ pub enum Consumed {
         /// consumed.
         after: Option<Tick>,
     },
-    /// Somebody had run, claimed or consumed it before. Nothing has changed.
-    Already,
+    /// It was run, claimed or consumed before. Nothing has changed.
+    Already {
+        /// Where the watermark is: what is not above it is accounted for. `None` if nothing of the
+        /// (task, index) was granted or consumed, or the manager keeps no watermark.
+        watermark: Option<Tick>,
+    },
 }
 
 /// Asks for executions that may be claimed although no schedule brings them up now.

@@ -25,7 +25,8 @@
 //! | an earlier tick of this (task, index) waits | denied: earlier waits. Nothing is recorded. Queue one, cancel the earlier: granted, and the earlier is superseded, unless it was triggered |
 //! | otherwise | granted: fence + 1; if it had no record: watermark = tick, attempt 1 |
 //!
-//! To *consume* a tick is to raise the watermark to it and record it without a grant.
+//! To *consume* a tick is to raise the watermark to it and record it without a grant. One tick may
+//! be consumed for several in a row before it, whose records follow.
 //!
 //! What *waits* has a deadline, given by the call that makes it wait: the end of its task's
 //! catch-up window, or an operator's choice. It does not count once its deadline has passed, and a
@@ -60,9 +61,9 @@ pub use claim::{
 };
 pub use error::LockError;
 pub use fleet::{
-    CancelRequested, Claimable, Consumed, Consumption, Defined, Enqueue, Enqueued, InstanceRecord,
-    InstanceReport, Pause, PauseChange, Register, Signals, Sweep, SweepQuery, TaskDefinition,
-    TaskQuery, TaskState,
+    CancelRequested, Claimable, Consumed, Consumption, Covered, Defined, Enqueue, Enqueued,
+    InstanceRecord, InstanceReport, Pause, PauseChange, Register, Signals, Sweep, SweepQuery,
+    TaskDefinition, TaskQuery, TaskState,
 };
 pub use hold::{Release, Released, Renewal, Renewed, Settled, Settlement};
 pub use record::{
@@ -193,6 +194,10 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
 
     /// Accounts for ticks that will not be run: records each with its reason and raises the
     /// watermark to it, unless it has a record or is not above the watermark.
+    ///
+    /// One consumption may cover the ticks in a row before it: it says so in its record, and the
+    /// watermark passes all of them. Their own records follow, as consumptions that are covered:
+    /// these are recorded below the watermark, unless they have a record.
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
 
     /// Finds what may be claimed although no schedule brings it up: executions that wait, and those

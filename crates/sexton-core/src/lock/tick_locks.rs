@@ -192,7 +192,7 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
             .collect();
         let taken = self.locks.take("consume", &executions, now).await?;
         let consumed = |taking| match taking {
-            Taking::TakenBefore => Consumed::Already,
+            Taking::TakenBefore => Consumed::Already { watermark: None },
             Taking::TakenNow | Taking::TooOld => Consumed::Recorded { after: None },
         };
         let value = taken.into_iter().map(consumed).collect();
@@ -348,17 +348,16 @@ mod tests {
     #[test]
     fn what_is_consumed_is_taken_and_what_is_released_is_open() {
         let manager = TickLockManager::new(LastMinute::default());
-        let consumption = |millis| Consumption {
-            execution: at(millis),
-            concurrency: Concurrency::ONE,
-            instance: InstanceId::new("one").unwrap(),
-            reason: Reason::TooLate,
+        let consumption = |millis| {
+            let instance = InstanceId::new("one").unwrap();
+            Consumption::new(at(millis), Concurrency::ONE, Reason::TooLate, instance)
         };
         assert_eq!(verdicts(&manager, &[claim(1)]), ["granted"]);
         let batch = [consumption(1), consumption(2), consumption(-60_001)];
         let answer = block_on(manager.consume(&batch)).unwrap();
         let recorded = Consumed::Recorded { after: None };
-        let expected = [Consumed::Already, recorded, recorded];
+        let already = Consumed::Already { watermark: None };
+        let expected = [already, recorded, recorded];
         assert_eq!(answer.value, expected);
         assert_eq!(verdicts(&manager, &[claim(2)]), ["taken"]);
         let held = |millis| Release {

@@ -79,12 +79,8 @@ async fn enqueue(
 }
 
 async fn consume(manager: &MongoLockManager, after_noon_ms: i64) -> Consumed {
-    let consumption = Consumption {
-        execution: execution("t", after_noon_ms),
-        concurrency: Concurrency::ONE,
-        reason: Reason::CatchUp,
-        instance: instance("one"),
-    };
+    let (execution, one) = (execution("t", after_noon_ms), instance("one"));
+    let consumption = Consumption::new(execution, Concurrency::ONE, Reason::CatchUp, one);
     let consumed = manager.consume(&[consumption]).await;
     consumed.unwrap().value.remove(0)
 }
@@ -178,7 +174,8 @@ async fn what_was_triggered_above_the_watermark_stays_taken_when_its_register_fo
             let verdict = claimed(&manager, &claim("t", tick, "two")).await;
             assert_eq!(verdict, Verdict::Denied(Denial::Taken), "{tick}");
             assert_eq!(enqueue(&manager, tick, None).await, Enqueued::Already);
-            assert_eq!(consume(&manager, tick).await, Consumed::Already);
+            let already = Consumed::Already { watermark };
+            assert_eq!(consume(&manager, tick).await, already);
         }
         // What nobody triggered is as new as ever.
         let between = claim("t", 20, "two");

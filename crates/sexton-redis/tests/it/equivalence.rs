@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sexton_core::clock::ManualClock;
 use sexton_core::lock::{
-    Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    InstanceReport, LockManager, Outcome, PauseChange, Reason, Release, Renewal, Retention,
-    Settlement, SweepQuery, TaskDefinition, TaskQuery,
+    Claim, ClaimLead, Consumption, Covered, Enqueue, Execution, ExecutionState, HeldLock,
+    HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release, Renewal,
+    Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
@@ -200,13 +200,20 @@ fn history() -> impl Strategy<Value = HistoryQuery> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let consumption =
-        (execution(), 0..Reason::ALL.len()).prop_map(|(execution, reason)| Consumption {
-            execution,
-            concurrency: two(),
-            reason: Reason::ALL[reason],
-            instance: instance("one"),
-        });
+    let drawn = (
+        execution(),
+        0..Reason::ALL.len(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let consumption = drawn.prop_map(|(execution, reason, covers, is_covered)| Consumption {
+        covers: covers.then_some(Covered {
+            first: execution.tick,
+            ticks: 1,
+        }),
+        is_covered,
+        ..Consumption::new(execution, two(), Reason::ALL[reason], instance("one"))
+    });
     let enqueue = (execution(), deadline()).prop_map(|(execution, deadline)| Enqueue {
         execution,
         concurrency: two(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use sexton_core::lock::{
-    Claim, ClaimLead, Consumption, Enqueue, Execution, ExecutionRecord, ExecutionState, HeldLock,
-    HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release, Renewal,
-    Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
+    Claim, ClaimLead, Consumption, Covered, Enqueue, Execution, ExecutionRecord, ExecutionState,
+    HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release,
+    Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::name::ClaimId;
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -201,13 +201,20 @@ fn history() -> impl Strategy<Value = HistoryQuery> {
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let consumption =
-        (execution(), 0..Reason::ALL.len()).prop_map(|(execution, reason)| Consumption {
-            execution,
-            concurrency: two(),
-            reason: Reason::ALL[reason],
-            instance: instance("one"),
-        });
+    let drawn = (
+        execution(),
+        0..Reason::ALL.len(),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let consumption = drawn.prop_map(|(execution, reason, covers, is_covered)| Consumption {
+        covers: covers.then_some(Covered {
+            first: execution.tick,
+            ticks: 1,
+        }),
+        is_covered,
+        ..Consumption::new(execution, two(), Reason::ALL[reason], instance("one"))
+    });
     let enqueue = (execution(), deadline()).prop_map(|(execution, deadline)| Enqueue {
         execution,
         concurrency: two(),

@@ -11,7 +11,7 @@ use sexton_core::tick::Tick;
 
 use super::{Driver, Found};
 use crate::event::Event;
-use crate::lines::{Batch, ClaimKind, GivenUp, PassedTicks, PendingClaim};
+use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
 use crate::link::later_us;
 use crate::runs::StopCause;
 use crate::starts::{Granted, deadline};
@@ -38,49 +38,65 @@ impl Driver {
         }
     }
 
-    fn take_verdict(&mut self, pending: PendingClaim, verdict: Verdict) {
+    fn take_verdict(&mut self, mut pending: PendingClaim, verdict: Verdict) {
+        let execution = pending.claim.execution.clone();
         let denial = match verdict {
             Verdict::Granted(grant) => {
+                // It may begin for as long as its line was open.
+                pending.deadline_us = self.lines.until_us(&pending);
                 self.lines.resolve(&pending);
+                self.move_on(&execution);
                 return self.take_grant(pending, grant);
             }
             Verdict::Denied(denial) => denial,
         };
-        let execution = pending.claim.execution.clone();
         let is_scheduled = pending.kind == ClaimKind::Scheduled;
+        let overlap = pending.claim.overlap;
         match denial {
             Denial::TooEarly => return self.claim_later(pending),
             Denial::EarlierWaits(tick) => self.claim_behind(pending, tick),
             Denial::Placement if is_scheduled => self.leave_to_others(pending),
-            Denial::Overlap => {
+            Denial::Placement => self.lines.resolve(&pending),
+            _ => {
                 self.lines.resolve(&pending);
-                if pending.claim.overlap == Overlap::CancelEarlier {
-                    // The store has noted it for the holder's next heartbeat. If that is us, we
-                    // know already.
-                    self.runs.stop_others(&execution, StopCause::Requested);
-                }
+                self.move_on(&execution);
             }
-            Denial::TooLate => {
-                self.lines.resolve(&pending);
-                self.shared.events.emit(Event::Unrun {
-                    execution: execution.clone(),
-                    reason: Reason::TooLate,
-                });
+        }
+        match denial {
+            // The store has noted it for the holder's next heartbeat. If that is us, we know already.
+            Denial::Overlap if overlap == Overlap::CancelEarlier => {
+                self.runs.stop_others(&execution, StopCause::Requested);
             }
-            _ => self.lines.resolve(&pending),
+            Denial::TooLate => self.shared.events.emit(Event::Unrun {
+                execution: execution.clone(),
+                reason: Reason::TooLate,
+            }),
+            _ => {}
         }
         self.shared.events.emit(Event::Denied { execution, denial });
     }
 
-    /// Leaves an index that is not for us open to others until its tick's window ends, and for a
-    /// heartbeat at least: until then every other instance has had the time to come to it.
+    /// Leaves an index that is not for us open to others until its tick's window ends, and until
+    /// every other instance has had the time to come to it at least.
     fn leave_to_others(&mut self, mut pending: PendingClaim) {
         let now_us = self.link.now_us();
-        let first_denied_us = *pending.open_since_us.get_or_insert(now_us);
-        let heartbeat_us = later_us(first_denied_us, self.shared.heartbeat);
-        let until_us = pending.deadline_us.max(heartbeat_us);
+        self.keep_open(&pending, now_us);
         pending.refusals += 1;
-        self.lines.leave_open(pending, now_us, until_us);
+        self.lines.leave_open(pending, now_us);
+    }
+
+    /// What stood first in a line was taken, by us or by another.
+    fn move_on(&mut self, execution: &Execution) {
+        let until_us = later_us(self.link.now_us(), HELD_UP_MAX);
+        self.lines.move_on(execution, until_us);
+    }
+
+    /// Keeps a line open until every other instance has had a heartbeat to come to it, and we have
+    /// had a last try behind it.
+    fn keep_open(&mut self, pending: &PendingClaim, now_us: i64) {
+        let come_to = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
+        let until_us = later_us(now_us, come_to);
+        self.lines.keep_open(&pending.claim.execution, until_us);
     }
 
     /// Claims what waits in the store before this one, and this one behind it.
@@ -92,13 +108,9 @@ impl Driver {
         let now_us = self.link.now_us();
         pending.not_before_us = pending.not_before_us.max(later_us(now_us, pause));
         pending.refusals += 1;
-        // Under distinct placement what waits first may be for another instance, which comes to it
-        // within a heartbeat, and then this one has another try.
+        // Under distinct placement what waits first may be for another instance.
         if pending.kind == ClaimKind::Scheduled && pending.claim.placement == Placement::Distinct {
-            let first_denied_us = *pending.open_since_us.get_or_insert(now_us);
-            let come_to_us = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
-            let until_us = later_us(first_denied_us, come_to_us);
-            pending.deadline_us = pending.deadline_us.max(until_us);
+            self.keep_open(&pending, now_us);
         }
         self.lines.put_back(pending);
         let earlier = Execution {
@@ -190,60 +202,92 @@ impl Driver {
 
     pub(super) fn take_consumed(
         &mut self,
-        batch: Vec<GivenUp>,
+        batch: Vec<GivenUpRun>,
         answer: Result<Vec<Consumed>, LockError>,
     ) {
-        let answers = match answer {
-            Ok(answers) => answers,
-            Err(_) => {
-                for given_up in batch {
-                    self.lines.give_up_again(given_up);
-                }
-                let pause = self.calls.given_up.back_off(&*self.link.clock);
-                self.away_until_us = later_us(self.link.now_us(), pause);
-                return;
+        let Ok(answers) = answer else {
+            for run in batch {
+                self.lines.give_up_again(run);
             }
+            let pause = self.calls.given_up.back_off(&*self.link.clock);
+            self.away_until_us = later_us(self.link.now_us(), pause);
+            return;
         };
-        for (given_up, answer) in batch.into_iter().zip(answers) {
-            self.lines.resolve_given_up(&given_up);
-            let GivenUp {
-                consumption,
-                in_doubt,
-                passed,
-            } = given_up;
-            let Consumption {
-                execution, reason, ..
-            } = consumption;
-            match (answer, in_doubt, passed) {
-                (Consumed::Recorded { .. }, _, None) => {
-                    self.shared.events.emit(Event::Unrun { execution, reason });
-                }
-                // Of all instances that passed over these ticks, one records the last of them, and
-                // tells.
-                (Consumed::Recorded { after }, _, Some(passed)) => {
-                    let passed = self.since(passed, after, &execution);
-                    self.shared.events.emit(Event::TicksPassed {
-                        task: execution.task,
-                        index: execution.index,
-                        after: passed.after,
-                        until: execution.tick,
-                        ticks: passed.ticks,
-                        reason,
-                    });
-                }
-                (Consumed::Already, Some(pending), _) => self.claim_to_know(*pending),
-                (Consumed::Already, None, _) => {}
+        for (run, answer) in batch.into_iter().zip(answers) {
+            self.lines.resolve_given_up(&run);
+            match answer {
+                Consumed::Recorded { after } => self.take_accounted(run, after),
+                Consumed::Already { watermark } => self.take_known(run, watermark),
             }
         }
     }
 
+    /// The last of a run is recorded, and with it the watermark passed all of the run that was above
+    /// `watermark`. It was we who did it, so it is we who tell, and write down the others.
+    fn take_accounted(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
+        let (earlier, last) = run.into_parts();
+        for given_up in earlier {
+            if is_passed(&given_up, watermark) {
+                self.find_out(given_up);
+            } else {
+                self.tell_given_up(&given_up, watermark);
+                let mut consumption = given_up.consumption;
+                consumption.is_covered = true;
+                self.to_record.push_back(consumption);
+            }
+        }
+        self.tell_given_up(&last, watermark);
+    }
+
+    /// The last of a run was dealt with before, and so was what the watermark has passed.
+    fn take_known(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
+        let (earlier, last) = run.into_parts();
+        for given_up in earlier {
+            if is_passed(&given_up, watermark) {
+                self.find_out(given_up);
+            } else {
+                self.lines.give_up_alone(given_up);
+            }
+        }
+        self.find_out(last);
+    }
+
+    /// Somebody has dealt with a tick that was given up. If that may have been ourselves, without our
+    /// knowing, we ask.
+    fn find_out(&mut self, given_up: GivenUp) {
+        if let Some(pending) = given_up.in_doubt {
+            self.claim_to_know(*pending);
+        }
+    }
+
+    fn tell_given_up(&self, given_up: &GivenUp, watermark: Option<Tick>) {
+        let Consumption {
+            execution, reason, ..
+        } = given_up.consumption.clone();
+        self.shared.events.emit(match given_up.passed {
+            None => Event::Unrun { execution, reason },
+            Some(passed) => {
+                let (after, ticks) = self.since(passed, watermark, &execution);
+                Event::TicksPassed {
+                    task: execution.task,
+                    index: execution.index,
+                    after,
+                    until: execution.tick,
+                    ticks,
+                    reason,
+                }
+            }
+        });
+    }
+
     /// What of the ticks that were passed over was not accounted for by another instance meanwhile,
-    /// up to `watermark`. Counted from both ends, since one of them is near.
-    fn since(&self, passed: PassedTicks, watermark: Option<Tick>, last: &Execution) -> PassedTicks {
+    /// up to `watermark`: after which tick, and how many. Counted from both ends, since one of them
+    /// is near.
+    fn since(&self, passed: PassedTicks, watermark: Option<Tick>, last: &Execution) -> (Tick, u64) {
         let task = self.tasks.by_name(last.task.as_str());
         let (Some(task), Some(watermark)) = (task, watermark.filter(|tick| *tick > passed.after))
         else {
-            return passed;
+            return (passed.after, passed.ticks);
         };
         let mut of_others = ticks_of(task, passed.after).take_while(|tick| *tick <= watermark);
         let mut of_ours = ticks_of(task, watermark).take_while(|tick| *tick <= last.tick);
@@ -257,8 +301,21 @@ impl Driver {
                     continue;
                 }
             };
-            let after = watermark;
-            return PassedTicks { after, ticks };
+            return (watermark, ticks);
+        }
+    }
+
+    /// The records of ticks that a consumption covered are written, or were there.
+    pub(super) fn take_recorded(
+        &mut self,
+        batch: Vec<Consumption>,
+        answer: Result<Vec<Consumed>, LockError>,
+    ) {
+        if answer.is_err() {
+            for consumption in batch.into_iter().rev() {
+                self.to_record.push_front(consumption);
+            }
+            self.calls.records.back_off(&*self.link.clock);
         }
     }
 
@@ -276,6 +333,11 @@ impl Driver {
             }
         }
     }
+}
+
+/// Whether the watermark is at a tick, or past it.
+fn is_passed(given_up: &GivenUp, watermark: Option<Tick>) -> bool {
+    watermark.is_some_and(|watermark| given_up.consumption.execution.tick <= watermark)
 }
 
 /// The ticks of a task's schedule after one.

@@ -28,6 +28,7 @@ pub(super) struct Cursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counting {
     pub(super) after: Tick,
+    pub(super) first: Tick,
     pub(super) ticks: u64,
 }
 

@@ -11,6 +11,7 @@ mod cursor;
 mod table;
 mod ticks;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::due::DueQueue;
 use crate::error::RegistryError;
 use crate::event::Event;
-use crate::lines::{Batch, GivenUp, Lines, Now, PendingClaim};
+use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim};
 use crate::link::{Link, later_us};
 use crate::offset::micros;
 use crate::runs::Runs;
@@ -77,12 +78,17 @@ pub(crate) enum Put {
     Replace,
 }
 
+/// Records written by one call of ticks that another accounts for: few, so that no claim waits for
+/// long behind them.
+const RECORDS_MAX: usize = 100;
+
 /// What is under way to the store: one call of each kind, over lines of their own.
 #[derive(Debug, Default)]
 struct Calls {
     fresh: CallSlot<PendingClaim, Verdict>,
     backlog: CallSlot<PendingClaim, Verdict>,
-    given_up: CallSlot<GivenUp, Consumed>,
+    given_up: CallSlot<GivenUpRun, Consumed>,
+    records: CallSlot<Consumption, Consumed>,
     release: CallSlot<Release, Released>,
 }
 
@@ -106,6 +112,8 @@ pub(crate) struct Driver {
     calls: Calls,
     /// Granted executions that go back to the store.
     to_release: Vec<Release>,
+    /// Ticks that are accounted for by another one of their run, and have no record yet.
+    to_record: VecDeque<Consumption>,
     /// Until when the driver last waited because the store failed it.
     away_until_us: i64,
 }
@@ -131,6 +139,7 @@ impl Driver {
             starts: Starts::default(),
             calls: Calls::default(),
             to_release: Vec::new(),
+            to_record: VecDeque::new(),
             away_until_us: i64::MIN,
         }
     }
@@ -172,6 +181,9 @@ impl Driver {
                 }
                 (batch, answer) = self.calls.release.answered() => {
                     self.take_released(batch, answer);
+                }
+                (batch, answer) = self.calls.records.answered() => {
+                    self.take_recorded(batch, answer);
                 }
                 command = self.commands.recv(), if is_open => match command {
                     Some(command) => self.obey(command),
@@ -217,6 +229,7 @@ impl Driver {
             self.calls.backlog.retry_at(clock),
             self.calls.given_up.retry_at(clock),
             self.calls.release.retry_at(clock),
+            self.calls.records.retry_at(clock),
         ];
         retries.into_iter().chain([lines]).flatten().min()
     }
@@ -249,6 +262,7 @@ impl Driver {
         }
         self.send_given_up();
         self.send_released();
+        self.send_records();
     }
 
     fn send_claims(&mut self, kind: Batch, now_us: i64) {
@@ -280,7 +294,7 @@ impl Driver {
         if given_up.is_empty() {
             return;
         }
-        let batch = given_up.iter().map(|one| one.consumption.clone());
+        let batch = given_up.iter().map(GivenUpRun::consumption);
         let batch: Vec<Consumption> = batch.collect();
         let link = Arc::clone(&self.link);
         let clock = &*self.link.clock;
@@ -302,6 +316,23 @@ impl Driver {
         });
     }
 
+    fn send_records(&mut self) {
+        if self.to_record.is_empty() || !self.calls.records.is_free(&*self.link.clock) {
+            return;
+        }
+        let batch = self.next_records();
+        let (link, sent) = (Arc::clone(&self.link), batch.clone());
+        let clock = &*self.link.clock;
+        self.calls.records.send(clock, batch, async move {
+            link.call(link.manager.consume(&sent)).await
+        });
+    }
+
+    fn next_records(&mut self) -> Vec<Consumption> {
+        let count = self.to_record.len().min(RECORDS_MAX);
+        self.to_record.drain(..count).collect()
+    }
+
     fn turned(&mut self) {
         if self.link.is_lost() {
             return;
@@ -311,6 +342,7 @@ impl Driver {
         self.calls.backlog.hurry(clock);
         self.calls.given_up.hurry(clock);
         self.calls.release.hurry(clock);
+        self.calls.records.hurry(clock);
     }
 
     /// Waits for the calls under way, then gives back what is granted and not started.
@@ -330,6 +362,10 @@ impl Driver {
         if self.calls.release.is_busy() {
             let (batch, answer) = self.calls.release.answered().await;
             self.take_released(batch, answer);
+        }
+        if self.calls.given_up.is_busy() {
+            let (batch, answer) = self.calls.given_up.answered().await;
+            self.take_consumed(batch, answer);
         }
         let clock = Arc::clone(&self.link.clock);
         let drained_by = self.shared.drained_by.get().copied().unwrap_or_default();
@@ -352,6 +388,30 @@ impl Driver {
         let given_back = self.starts.leave(|_| false);
         self.to_release.extend(given_back);
         self.give_back().await;
+        self.write_records(drained_by).await;
+    }
+
+    /// Writes the records that are missing, for as long as there is time.
+    async fn write_records(&mut self, until: Duration) {
+        if self.calls.records.is_busy() {
+            let (batch, answer) = self.calls.records.answered().await;
+            self.take_recorded(batch, answer);
+        }
+        while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
+            let batch = self.next_records();
+            if let Err(error) = self.link.call(self.link.manager.consume(&batch)).await {
+                self.to_record.extend(batch);
+                tracing::debug!(%error, "records of missed ticks could not be written");
+                break;
+            }
+        }
+        let left = self.to_record.len();
+        if left > 0 {
+            tracing::warn!(
+                ticks = left,
+                "missed ticks have no record each: the last of their run stands for them"
+            );
+        }
     }
 
     async fn give_back(&mut self) {

@@ -119,7 +119,6 @@ impl Driver {
             is_in_doubt: false,
             permit: None,
             refusals: 0,
-            open_since_us: None,
         });
     }
 
@@ -198,6 +197,7 @@ impl Driver {
             if passed.is_some() && cursor.passed >= PASSED_MAX {
                 let counting = cursor.counting.get_or_insert(Counting {
                     after: cursor.after,
+                    first: this,
                     ticks: 0,
                 });
                 counting.ticks += 1;
@@ -230,10 +230,19 @@ impl Driver {
     /// Accounts for what was passed over together: its last tick is recorded, and tells of all of
     /// them.
     fn end_counting(&mut self, task: &CheckedTask, cursor: &mut Cursor) {
-        if let Some(Counting { after, ticks }) = cursor.counting.take() {
+        if let Some(Counting {
+            after,
+            first,
+            ticks,
+        }) = cursor.counting.take()
+        {
             let reason =
                 reason_of_missed(task.policies.missed, us(cursor.after), self.away_until_us);
-            let passed = PassedTicks { after, ticks };
+            let passed = PassedTicks {
+                after,
+                first,
+                ticks,
+            };
             self.give_up(task, cursor.after, reason, Some(passed));
         }
     }
@@ -266,12 +275,8 @@ impl Driver {
             if self.lines.has(&execution) {
                 continue;
             }
-            let consumption = Consumption {
-                execution,
-                concurrency: task.concurrency,
-                reason,
-                instance: self.shared.instance.clone(),
-            };
+            let instance = self.shared.instance.clone();
+            let consumption = Consumption::new(execution, task.concurrency, reason, instance);
             self.lines.give_up(consumption, passed);
         }
     }
@@ -300,7 +305,6 @@ impl Driver {
                 is_in_doubt: false,
                 permit: None,
                 refusals: 0,
-                open_since_us: None,
             });
         }
     }
@@ -354,4 +358,32 @@ fn us(tick: Tick) -> i64 {
 /// The latest tick not after an instant in microseconds.
 pub(super) fn tick_at(us: i64) -> Tick {
     Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Delays up to ten times a gap come once in each place of the gap for each time that they pass
+    /// through it, and none reaches its end, where the next tick is.
+    #[test]
+    fn a_jitter_longer_than_the_gap_spreads_over_the_gap() {
+        let gap = 1_000 * MS;
+        let mut delays: Vec<u128> = (0..10_000)
+            .map(|delay_ms| wrapped(delay_ms * MS, gap).as_millis())
+            .collect();
+        delays.sort_unstable();
+        let each_ten_times: Vec<u128> = (0..10_000).map(|number| number / 10).collect();
+        assert_eq!(delays, each_ten_times);
+    }
+
+    #[test]
+    fn a_jitter_shorter_than_the_gap_is_as_it_is() {
+        assert_eq!(wrapped(999 * MS, 1_000 * MS), 999 * MS);
+        assert_eq!(wrapped(3_600_000 * MS, Duration::MAX), 3_600_000 * MS);
+        // Two ticks at one instant have no time between them to spread over.
+        assert_eq!(wrapped(5 * MS, Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sexton_core::lock::{Claim, Consumption, Execution, Reason};
+use sexton_core::lock::{Claim, Consumption, Covered, Execution, Reason};
 use sexton_core::name::InstanceId;
 use sexton_core::tick::Tick;
 
@@ -28,8 +28,6 @@ pub(crate) struct PendingClaim {
     pub(crate) permit: Option<Permit>,
     /// How often the store held it back.
     pub(crate) refusals: u32,
-    /// Since when an index that is not for us is open to others.
-    pub(crate) open_since_us: Option<i64>,
 }
 
 /// How a claim came to be.
@@ -51,7 +49,6 @@ pub(crate) enum ClaimKind {
 pub(super) struct OpenClaim {
     pub(super) claim: PendingClaim,
     pub(super) ask_at_us: i64,
-    pub(super) until_us: i64,
 }
 
 /// A tick that will not be run here, to be accounted for in the store.
@@ -60,8 +57,77 @@ pub(crate) struct GivenUp {
     pub(crate) consumption: Consumption,
     /// Its claim, where the store may have granted it without our knowing.
     pub(crate) in_doubt: Option<Box<PendingClaim>>,
-    /// The ticks before it that it accounts for as well.
+    /// The ticks before it that it accounts for as well, and that have no record of their own.
     pub(crate) passed: Option<PassedTicks>,
+    /// Whether it stands for itself, even with others before it.
+    pub(super) is_alone: bool,
+}
+
+/// Given-up ticks of one line in a row, accounted for by one consumption of the last of them.
+#[derive(Debug)]
+pub(crate) struct GivenUpRun {
+    pub(super) earlier: Vec<GivenUp>,
+    pub(super) last: GivenUp,
+}
+
+impl GivenUpRun {
+    pub(super) fn new(only: GivenUp) -> GivenUpRun {
+        GivenUpRun {
+            earlier: Vec::new(),
+            last: only,
+        }
+    }
+
+    pub(super) fn push(&mut self, next: GivenUp) {
+        let earlier = std::mem::replace(&mut self.last, next);
+        self.earlier.push(earlier);
+    }
+
+    /// What the store is asked.
+    pub(crate) fn consumption(&self) -> Consumption {
+        let mut consumption = self.last.consumption.clone();
+        let all = || self.earlier.iter().chain([&self.last]);
+        let ticks = all().map(GivenUp::ticks).sum();
+        if ticks > 1 {
+            let first = all()
+                .next()
+                .map_or(consumption.execution.tick, GivenUp::first);
+            consumption.covers = Some(Covered { first, ticks });
+        }
+        consumption
+    }
+
+    pub(super) fn execution(&self) -> &Execution {
+        &self.last.consumption.execution
+    }
+
+    /// How many items of its line it was made of.
+    pub(super) fn len(&self) -> usize {
+        self.earlier.len() + 1
+    }
+
+    /// All of it, in order.
+    pub(crate) fn into_ticks(self) -> impl Iterator<Item = GivenUp> {
+        self.earlier.into_iter().chain([self.last])
+    }
+
+    /// The last, and those before it, in order.
+    pub(crate) fn into_parts(self) -> (Vec<GivenUp>, GivenUp) {
+        (self.earlier, self.last)
+    }
+}
+
+impl GivenUp {
+    /// How many ticks it accounts for.
+    fn ticks(&self) -> u64 {
+        self.passed.map_or(1, |passed| passed.ticks)
+    }
+
+    /// The first of them.
+    fn first(&self) -> Tick {
+        let tick = self.consumption.execution.tick;
+        self.passed.map_or(tick, |passed| passed.first)
+    }
 }
 
 /// Ticks of one (task, index) in one gap that are accounted for together, up to one that is
@@ -70,6 +136,8 @@ pub(crate) struct GivenUp {
 pub(crate) struct PassedTicks {
     /// After this tick.
     pub(crate) after: Tick,
+    /// The first of them.
+    pub(crate) first: Tick,
     /// How many, the recorded one included.
     pub(crate) ticks: u64,
 }
@@ -82,6 +150,15 @@ pub(super) enum Item {
 }
 
 impl PendingClaim {
+    /// From when on it is not made any more, in a line that is open to others until
+    /// `open_until_us`. What the store has waiting has its deadline there.
+    pub(super) fn until_us(&self, open_until_us: Option<i64>) -> i64 {
+        match (self.kind, open_until_us) {
+            (ClaimKind::Scheduled, Some(open_until_us)) => self.deadline_us.max(open_until_us),
+            _ => self.deadline_us,
+        }
+    }
+
     /// The claim as a tick that is given up.
     pub(super) fn into_given_up(mut self, instance: &InstanceId, reason: Reason) -> Item {
         self.permit = None;
@@ -92,6 +169,7 @@ impl PendingClaim {
             consumption,
             in_doubt: may_be_stranded.then(|| Box::new(self)),
             passed: None,
+            is_alone: false,
         }))
     }
 }
@@ -105,29 +183,38 @@ impl Item {
         }
     }
 
+    /// Whether the store has it, so that no tick of the schedule stands behind it.
+    pub(super) fn is_from_the_store(&self) -> bool {
+        matches!(self, Item::Claim(claim) if claim.kind != ClaimKind::Scheduled)
+    }
+
     pub(super) fn tick(&self) -> Tick {
         self.execution().tick
     }
 
     /// When there is something to do with it that could not be done at `now_us`; `None`: when
-    /// something else happens.
-    pub(super) fn next_us(&self, now_us: i64) -> Option<i64> {
+    /// something else happens. Its line is open to others until `open_until_us`.
+    pub(super) fn next_us(&self, now_us: i64, open_until_us: Option<i64>) -> Option<i64> {
         match self {
             Item::Claim(claim) if claim.not_before_us > now_us => Some(claim.not_before_us),
             Item::Claim(claim) if claim.late_us > now_us => Some(claim.late_us),
-            Item::Claim(claim) => Some(claim.deadline_us),
-            Item::Open(open) if open.ask_at_us > now_us => Some(open.ask_at_us.min(open.until_us)),
-            Item::Open(open) => Some(open.until_us),
+            Item::Claim(claim) => Some(claim.until_us(open_until_us)),
+            Item::Open(open) => {
+                let until_us = open.claim.until_us(open_until_us);
+                let asks = open.ask_at_us > now_us;
+                Some(if asks {
+                    open.ask_at_us.min(until_us)
+                } else {
+                    until_us
+                })
+            }
             Item::GivenUp(_) => None,
         }
     }
 }
 
 fn consumption(pending: &PendingClaim, instance: &InstanceId, reason: Reason) -> Consumption {
-    Consumption {
-        execution: pending.claim.execution.clone(),
-        concurrency: pending.claim.concurrency,
-        reason,
-        instance: instance.clone(),
-    }
+    let execution = pending.claim.execution.clone();
+    let concurrency = pending.claim.concurrency;
+    Consumption::new(execution, concurrency, reason, instance.clone())
 }

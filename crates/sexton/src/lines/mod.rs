@@ -20,7 +20,7 @@ use sexton_core::lock::{Consumption, Execution, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
-pub(crate) use item::{ClaimKind, GivenUp, PassedTicks, PendingClaim};
+pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
 pub(crate) use pick::Batch;
 
 use crate::link::later_us;
@@ -45,6 +45,17 @@ struct Line {
     items: Vec<Item>,
     /// How many of its items are under way to the store.
     in_flight: usize,
+    /// Whether all of it stays open to other instances, even past its ticks' windows: what stands
+    /// first is not for us.
+    opening: Option<Opening>,
+}
+
+/// A line is open from when we are refused until everybody has had the time to come to it; once
+/// somebody came, until they have had the time to come to what stands behind.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    until_us: i64,
+    has_moved_on: bool,
 }
 
 impl Line {
@@ -53,6 +64,10 @@ impl Line {
             .items
             .partition_point(|other| other.tick() < item.tick());
         self.items.insert(place, item);
+    }
+
+    fn open_until_us(&self) -> Option<i64> {
+        self.opening.map(|opening| opening.until_us)
     }
 
     fn is_empty(&self) -> bool {
@@ -92,14 +107,12 @@ impl Lines {
 
     /// Accounts for a tick that will not be claimed.
     pub(crate) fn give_up(&mut self, consumption: Consumption, passed: Option<PassedTicks>) {
-        *self
-            .by_schedule
-            .entry(consumption.execution.task.clone())
-            .or_default() += 1;
+        self.change_count(&consumption.execution.task, 1);
         self.put(Item::GivenUp(Box::new(GivenUp {
             consumption,
             in_doubt: None,
             passed,
+            is_alone: false,
         })));
     }
 
@@ -128,9 +141,8 @@ impl Lines {
         self.put(Item::Claim(Box::new(claim)));
     }
 
-    /// Leaves what was under way open to others until `until_us`, and asks again in between whether
-    /// one took it.
-    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now_us: i64, until_us: i64) {
+    /// Leaves what was under way open to others, and asks again in between whether one took it.
+    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now_us: i64) {
         claim.permit = None;
         self.landed(&claim.claim.execution);
         let shift = claim.refusals.saturating_sub(1).min(16);
@@ -138,10 +150,39 @@ impl Lines {
         let from_us = now_us.max(claim.due_us);
         let open = OpenClaim {
             ask_at_us: later_us(from_us, pause),
-            until_us,
             claim,
         };
         self.put(Item::Open(Box::new(open)));
+    }
+
+    /// From when on a claim that is under way is not made any more.
+    pub(crate) fn until_us(&self, claim: &PendingClaim) -> i64 {
+        let line = self.lines.get(&lane_of(&claim.claim.execution));
+        claim.until_us(line.and_then(Line::open_until_us))
+    }
+
+    /// Keeps a line open to other instances until an instant, unless it is so already: a fleet that
+    /// is too small for it waits once, and not once a tick.
+    pub(crate) fn keep_open(&mut self, execution: &Execution, until_us: i64) {
+        let line = self.lines.entry(lane_of(execution)).or_default();
+        if line.opening.is_none_or(|opening| opening.has_moved_on) {
+            line.opening = Some(Opening {
+                until_us,
+                has_moved_on: false,
+            });
+        }
+    }
+
+    /// Somebody took what stood first in a line: what stands behind it has a last try until then.
+    pub(crate) fn move_on(&mut self, execution: &Execution, until_us: i64) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution))
+            && line.opening.is_some()
+        {
+            line.opening = Some(Opening {
+                until_us,
+                has_moved_on: true,
+            });
+        }
     }
 
     /// What was under way is decided.
@@ -151,21 +192,36 @@ impl Lines {
         self.forget_if_empty(&claim.claim.execution);
     }
 
-    pub(crate) fn give_up_again(&mut self, given_up: GivenUp) {
-        self.landed(&given_up.consumption.execution);
+    /// Puts back what was under way and has no answer.
+    pub(crate) fn give_up_again(&mut self, run: GivenUpRun) {
+        self.have_landed(run.execution(), run.len());
+        for given_up in run.into_ticks() {
+            self.put(Item::GivenUp(Box::new(given_up)));
+        }
+    }
+
+    /// Puts back a tick of a run that the run's last did not account for.
+    pub(crate) fn give_up_alone(&mut self, mut given_up: GivenUp) {
+        given_up.is_alone = true;
+        self.change_count(&given_up.consumption.execution.task, 1);
         self.put(Item::GivenUp(Box::new(given_up)));
     }
 
-    pub(crate) fn resolve_given_up(&mut self, given_up: &GivenUp) {
-        let execution = &given_up.consumption.execution;
-        self.landed(execution);
-        self.change_count(&execution.task, -1);
+    /// What was under way is accounted for.
+    pub(crate) fn resolve_given_up(&mut self, run: &GivenUpRun) {
+        let (execution, len) = (run.execution(), run.len());
+        self.have_landed(execution, len);
+        self.change_count(&execution.task, -isize::try_from(len).unwrap_or(isize::MAX));
         self.forget_if_empty(execution);
     }
 
     fn landed(&mut self, execution: &Execution) {
+        self.have_landed(execution, 1);
+    }
+
+    fn have_landed(&mut self, execution: &Execution, items: usize) {
         if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
-            line.in_flight = line.in_flight.saturating_sub(1);
+            line.in_flight = line.in_flight.saturating_sub(items);
         }
     }
 
@@ -195,13 +251,16 @@ impl Lines {
     pub(crate) fn expire(&mut self, now: Now<'_>) {
         let mut ended = Vec::new();
         for line in self.lines.values_mut() {
-            let latest = latest_due(&line.items, now.us);
-            let mut items = line.items.iter();
-            if !items.any(|item| has_expired(item, latest, now)) {
+            let look = Look {
+                now,
+                latest: latest_due(&line.items, now.us),
+                open_until_us: line.open_until_us(),
+            };
+            if !line.items.iter().any(|item| look.has_expired(item)) {
                 continue;
             }
             for item in std::mem::take(&mut line.items) {
-                match expired(item, latest, now) {
+                match look.expired(item) {
                     Expired::Not(item) => line.items.push(item),
                     Expired::Dropped(claim) => ended.push(claim),
                 }
@@ -215,8 +274,11 @@ impl Lines {
     /// The next instant at which there is something to do with what could not be sent at `now_us`.
     pub(crate) fn next_us(&self, now_us: i64) -> Option<i64> {
         let lines = self.lines.values().filter(|line| line.in_flight == 0);
-        let items = lines.flat_map(|line| &line.items);
-        items.filter_map(|item| item.next_us(now_us)).min()
+        let next = lines.flat_map(|line| {
+            let items = line.items.iter();
+            items.filter_map(|item| item.next_us(now_us, line.open_until_us()))
+        });
+        next.min()
     }
 }
 
@@ -242,47 +304,63 @@ enum Expired {
     Dropped(Box<PendingClaim>),
 }
 
-/// Whether an item is not what it was, as time has passed.
-fn has_expired(item: &Item, latest: Option<Tick>, now: Now<'_>) -> bool {
-    match item {
-        Item::Open(open) => open.until_us <= now.us || is_superseded(&open.claim, latest, now),
-        Item::Claim(claim) => {
-            let is_scheduled = claim.kind == ClaimKind::Scheduled;
-            claim.deadline_us <= now.us || is_scheduled && is_superseded(claim, latest, now)
-        }
-        Item::GivenUp(_) => false,
-    }
+/// A line looked through for what time has made of it.
+#[derive(Debug, Clone, Copy)]
+struct Look<'n> {
+    now: Now<'n>,
+    /// The latest tick that is due, of a task that catches up with that one alone.
+    latest: Option<Tick>,
+    open_until_us: Option<i64>,
 }
 
-/// What becomes of an item as time passes.
-fn expired(item: Item, latest: Option<Tick>, now: Now<'_>) -> Expired {
-    match item {
-        Item::Open(open) if open.until_us <= now.us => {
-            Expired::Not(open.claim.into_given_up(now.instance, Reason::TooLate))
-        }
-        Item::Open(open) if is_superseded(&open.claim, latest, now) => {
-            Expired::Not(open.claim.into_given_up(now.instance, Reason::CatchUp))
-        }
-        Item::Claim(claim) if claim.kind == ClaimKind::Scheduled => {
-            if is_superseded(&claim, latest, now) {
-                return Expired::Not(claim.into_given_up(now.instance, Reason::CatchUp));
-            }
-            if claim.deadline_us > now.us {
-                return Expired::Not(Item::Claim(claim));
-            }
-            let missed = claim.task.policies.missed;
-            let reason = reason_of_missed(missed, claim.due_us, now.away_until_us);
-            Expired::Not(claim.into_given_up(now.instance, reason))
-        }
-        Item::Claim(claim) if claim.deadline_us <= now.us => Expired::Dropped(claim),
-        other => Expired::Not(other),
+impl Look<'_> {
+    fn is_over(&self, claim: &PendingClaim) -> bool {
+        claim.until_us(self.open_until_us) <= self.now.us
     }
-}
 
-/// Whether a later tick is due, of a task that catches up with the latest alone.
-fn is_superseded(claim: &PendingClaim, latest: Option<Tick>, now: Now<'_>) -> bool {
-    let tick = claim.claim.execution.tick;
-    claim.late_us <= now.us && latest.is_some_and(|latest| tick < latest)
+    /// Whether a later tick is due, of a task that catches up with the latest alone.
+    fn is_superseded(&self, claim: &PendingClaim) -> bool {
+        let tick = claim.claim.execution.tick;
+        claim.late_us <= self.now.us && self.latest.is_some_and(|latest| tick < latest)
+    }
+
+    /// Whether an item is not what it was, as time has passed.
+    fn has_expired(&self, item: &Item) -> bool {
+        match item {
+            Item::Open(open) => self.is_over(&open.claim) || self.is_superseded(&open.claim),
+            Item::Claim(claim) => {
+                let is_scheduled = claim.kind == ClaimKind::Scheduled;
+                self.is_over(claim) || is_scheduled && self.is_superseded(claim)
+            }
+            Item::GivenUp(_) => false,
+        }
+    }
+
+    /// What becomes of an item as time passes.
+    fn expired(&self, item: Item) -> Expired {
+        let now = self.now;
+        match item {
+            Item::Open(open) if self.is_over(&open.claim) => {
+                Expired::Not(open.claim.into_given_up(now.instance, Reason::TooLate))
+            }
+            Item::Open(open) if self.is_superseded(&open.claim) => {
+                Expired::Not(open.claim.into_given_up(now.instance, Reason::CatchUp))
+            }
+            Item::Claim(claim) if claim.kind == ClaimKind::Scheduled => {
+                if self.is_superseded(&claim) {
+                    return Expired::Not(claim.into_given_up(now.instance, Reason::CatchUp));
+                }
+                if !self.is_over(&claim) {
+                    return Expired::Not(Item::Claim(claim));
+                }
+                let missed = claim.task.policies.missed;
+                let reason = reason_of_missed(missed, claim.due_us, now.away_until_us);
+                Expired::Not(claim.into_given_up(now.instance, reason))
+            }
+            Item::Claim(claim) if self.is_over(&claim) => Expired::Dropped(claim),
+            other => Expired::Not(other),
+        }
+    }
 }
 
 /// Why a tick is not run that it is too late for.

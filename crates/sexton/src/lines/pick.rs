@@ -10,10 +10,10 @@ use sexton_core::lock::BATCH_MAX;
 use sexton_core::policy::Placement;
 
 use super::item::Item;
-use super::{ClaimKind, GivenUp, Lane, Line, Lines, PendingClaim};
+use super::{ClaimKind, GivenUpRun, Lane, Line, Lines, PendingClaim};
 use crate::limits::{Limits, Pace};
 
-/// Ticks accounted for by one call: few, so that the lines behind them are free again soon.
+/// Lines whose given-up ticks are accounted for by one call: few, so that they are free again soon.
 const GIVEN_UP_BATCH_MAX: usize = 200;
 
 /// Which claims are wanted.
@@ -86,8 +86,7 @@ impl Line {
                     if is_held || open.ask_at_us > now_us {
                         continue;
                     }
-                    open.claim.permit = limits.try_take(&open.claim.task, Pace::Fresh);
-                    if open.claim.permit.is_some() {
+                    if may_run(&mut open.claim, now_us, limits) {
                         return true;
                     }
                     continue;
@@ -108,6 +107,40 @@ impl Line {
             scan.hold(claim.kind);
         }
         false
+    }
+
+    /// When the first of its claims is due.
+    fn first_due_us(&self) -> Option<i64> {
+        self.items.iter().find_map(|item| match item {
+            Item::Claim(claim) => Some(claim.due_us),
+            _ => None,
+        })
+    }
+
+    /// Takes out the given-up ticks that stand first: those in a row as one run, but for those that
+    /// stand for themselves.
+    fn take_given_up(&mut self, batch: &mut Vec<GivenUpRun>) {
+        let mut run: Option<GivenUpRun> = None;
+        let mut is_first = true;
+        for item in std::mem::take(&mut self.items) {
+            match item {
+                Item::GivenUp(given_up) if is_first => {
+                    self.in_flight += 1;
+                    match &mut run {
+                        Some(run) if !given_up.is_alone => run.push(*given_up),
+                        _ => {
+                            let next = GivenUpRun::new(*given_up);
+                            batch.extend(run.replace(next));
+                        }
+                    }
+                }
+                other => {
+                    is_first &= other.is_from_the_store();
+                    self.items.push(other);
+                }
+            }
+        }
+        batch.extend(run);
     }
 
     /// Takes out the items that are marked by their permit.
@@ -246,39 +279,27 @@ impl Lines {
             .collect()
     }
 
-    /// The next ticks to account for: of each line those that stand first, in order. Lines come in
-    /// a random order, so that replicas that gave up the same ticks do not all begin with the same
-    /// lines.
-    pub(crate) fn take_given_up(&mut self) -> Vec<GivenUp> {
-        let has_given_up = |line: &&mut Line| {
-            let mut by_schedule = line.items.iter().filter(
-                |item| !matches!(item, Item::Claim(claim) if claim.kind != ClaimKind::Scheduled),
-            );
+    /// The next ticks to account for: of each line those that stand first, as one run. Lines whose
+    /// next claim is due first come first; of the others in a random order, so that replicas that
+    /// gave up the same ticks do not all begin with the same lines.
+    pub(crate) fn take_given_up(&mut self) -> Vec<GivenUpRun> {
+        let is_first = |(_, line): &(&Lane, &Line)| {
+            let mut by_schedule = line.items.iter().filter(|item| !item.is_from_the_store());
             line.in_flight == 0 && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
         };
-        let mut lines: Vec<&mut Line> = self.lines.values_mut().filter(has_given_up).collect();
-        fastrand::shuffle(&mut lines);
+        let lines = self.lines.iter().filter(is_first);
+        let mut lanes: Vec<(Option<i64>, Lane)> = lines
+            .map(|(lane, line)| (line.first_due_us(), lane.clone()))
+            .collect();
+        fastrand::shuffle(&mut lanes);
+        lanes.sort_by_key(|(due_us, _)| due_us.unwrap_or(i64::MAX));
         let mut batch = Vec::new();
-        for line in lines {
-            let mut is_first = true;
-            for item in std::mem::take(&mut line.items) {
-                match item {
-                    Item::GivenUp(given_up) if is_first && batch.len() < GIVEN_UP_BATCH_MAX => {
-                        line.in_flight += 1;
-                        batch.push(*given_up);
-                    }
-                    other => {
-                        let is_found = matches!(
-                            &other,
-                            Item::Claim(claim) if claim.kind != ClaimKind::Scheduled
-                        );
-                        is_first &= is_found;
-                        line.items.push(other);
-                    }
-                }
-            }
+        for (_, lane) in lanes {
             if batch.len() >= GIVEN_UP_BATCH_MAX {
                 break;
+            }
+            if let Some(line) = self.lines.get_mut(&lane) {
+                line.take_given_up(&mut batch);
             }
         }
         batch

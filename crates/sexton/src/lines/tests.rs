@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, Consumption, Execution, Reason};
+use sexton_core::lock::{Claim, Consumption, Covered, Execution, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
 
@@ -48,17 +48,13 @@ fn claim(name: &str, second: i64, kind: ClaimKind) -> PendingClaim {
         is_in_doubt: false,
         permit: None,
         refusals: 0,
-        open_since_us: None,
     }
 }
 
 fn given_up(name: &str, second: i64) -> Consumption {
-    Consumption {
-        execution: execution(name, second),
-        concurrency: Concurrency::ONE,
-        reason: Reason::TooLate,
-        instance: InstanceId::new("i").unwrap(),
-    }
+    let instance = InstanceId::new("i").unwrap();
+    let execution = execution(name, second);
+    Consumption::new(execution, Concurrency::ONE, Reason::TooLate, instance)
 }
 
 fn taken(claims: &[PendingClaim]) -> Vec<(String, i64)> {
@@ -85,8 +81,14 @@ fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_sto
     let fresh = lines.take_claims(Batch::Fresh, now_us, &limits);
     assert_eq!(taken(&fresh), [at("b", 5)]);
     let first = lines.take_given_up();
-    let ticks = first.iter().map(|one| one.consumption.execution.tick);
-    assert!(ticks.map(|tick| tick.as_millis()).eq([2_000, 3_000]));
+    let consumptions: Vec<_> = first.iter().map(GivenUpRun::consumption).collect();
+    assert_eq!(consumptions.len(), 1, "one stands for both");
+    assert_eq!(consumptions[0].execution, execution("a", 3));
+    let covers = Covered {
+        first: execution("a", 2).tick,
+        ticks: 2,
+    };
+    assert_eq!(consumptions[0].covers, Some(covers));
     // Its line is under way: nothing else of it goes.
     assert!(
         lines
@@ -134,10 +136,14 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     let mut lines = Lines::default();
     let instance = InstanceId::new("i").unwrap();
     let limits = limits(None);
-    lines.push(claim("a", 1, ClaimKind::Scheduled));
+    let until_us = 9 * SECOND_US;
+    let mut open = claim("a", 1, ClaimKind::Scheduled);
+    open.deadline_us = 2 * SECOND_US;
+    lines.push(open);
     let mut first = lines.take_claims(Batch::Fresh, SECOND_US, &limits);
-    let (now_us, until_us) = (SECOND_US, 9 * SECOND_US);
-    lines.leave_open(first.pop().unwrap(), now_us, until_us);
+    let now_us = SECOND_US;
+    lines.keep_open(&execution("a", 1), until_us);
+    lines.leave_open(first.pop().unwrap(), now_us);
     lines.push(claim("a", 2, ClaimKind::Scheduled));
     assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
     assert_eq!(lines.next_us(now_us), Some(now_us + 50_000));
@@ -145,7 +151,7 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     let asked = lines.take_claims(Batch::Fresh, now_us + 50_000, &limits);
     assert_eq!(taken(&asked), [at("a", 1)]);
     for claim in asked {
-        lines.leave_open(claim, now_us, until_us);
+        lines.leave_open(claim, now_us);
     }
     lines.expire(Now {
         us: until_us,
@@ -154,5 +160,7 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     });
     let given_up = lines.take_given_up();
     assert_eq!(given_up.len(), 1);
-    assert_eq!(given_up[0].consumption.execution, execution("a", 1));
+    let consumption = given_up[0].consumption();
+    assert_eq!(consumption.execution, execution("a", 1));
+    assert_eq!(consumption.covers, None);
 }

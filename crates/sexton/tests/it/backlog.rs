@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sexton::lock::Reason;
+use sexton::lock::{ExecutionState, Reason};
 use sexton::policy::Missed;
 use sexton::schedule::Every;
-use sexton::{Event, Scheduler, Task, Tick};
+use sexton::{Event, MemoryLockManager, Scheduler, Task, Tick};
 
 use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
-    Diary, begin, drain, history, pass, pass_seconds, replica, seconds, shut_down, store,
+    Diary, begin, drain, history, pass, pass_seconds, replica, second, seconds, shut_down, store,
 };
 
 fn every(period_s: u64) -> Task<Every> {
@@ -181,6 +181,85 @@ async fn ticks_that_are_given_up_hold_up_no_fresh_claim() {
         unaccounted >= 49,
         "{unaccounted} of its ticks have a record"
     );
+}
+
+/// A hundred tasks of a second that were away for a minute and a half: to write down all that they
+/// missed takes their store several seconds.
+async fn back_after_an_absence(diary: &Diary) -> (Scheduler, MemoryLockManager, Tick) {
+    const TASKS: usize = 100;
+    let clock = begin();
+    let store = store(&clock);
+    let tasks = || {
+        (0..TASKS).map(|number| {
+            let task = Task::new(format!("t{number}")).every(seconds(1)).unwrap();
+            task.run(diary.noting(&clock))
+        })
+    };
+    let first = replica(&clock, store.clone()).tasks(tasks()).start();
+    let first = first.await.unwrap();
+    pass_seconds(3.5).await;
+    shut_down([first]).await;
+    pass_seconds(90.0).await;
+    let slow = FaultyManager::new(store.clone());
+    slow.all(Fault::Slow(Duration::from_millis(40)));
+    let returned = Tick::at_or_before(sexton::clock::Clock::now(&clock));
+    let back = replica(&clock, slow).tasks(tasks()).start();
+    (back.await.unwrap(), store, returned)
+}
+
+/// The missed ticks of a task of [`back_after_an_absence`], as seconds, with what they say besides.
+async fn missed_of(store: &MemoryLockManager, task: &str) -> Vec<(i64, Option<String>)> {
+    let records = history(store, task).await;
+    let missed = records
+        .into_iter()
+        .filter(|record| record.state == ExecutionState::Missed);
+    let mut missed: Vec<_> = missed
+        .map(|record| (second(record.execution.tick), record.error))
+        .collect();
+    missed.sort();
+    missed
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_before_makes_no_fresh_tick_late_or_missed() {
+    let diary = Diary::default();
+    let (back, store, returned) = back_after_an_absence(&diary).await;
+    pass_seconds(10.0).await;
+    shut_down([back]).await;
+    let entries = diary.entries();
+    let fresh: Vec<_> = entries.iter().filter(|one| one.tick > returned).collect();
+    assert_eq!(fresh.len(), 100 * 10, "every tick since the return has run");
+    let latest = fresh.iter().map(|entry| entry.late_ms()).max();
+    assert!(latest <= Some(50), "{latest:?}");
+    for number in 0..100 {
+        let missed = missed_of(&store, &format!("t{number}")).await;
+        let ticks: Vec<i64> = missed.iter().map(|(second, _)| *second).collect();
+        // The last before the return is run: it is late by half a second.
+        assert_eq!(ticks, (4..=92).collect::<Vec<_>>(), "each has a record");
+        let notes: Vec<&str> = missed
+            .iter()
+            .filter_map(|(_, note)| note.as_deref())
+            .collect();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(
+            notes[0].starts_with("the last of 89 ticks in a row that were not run, the first at ")
+        );
+        assert!(missed.last().unwrap().1.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_before_is_on_record_when_a_shutdown_ends() {
+    let diary = Diary::default();
+    let (back, store, _) = back_after_an_absence(&diary).await;
+    pass_seconds(0.3).await;
+    let records = missed_of(&store, "t99").await.len() + missed_of(&store, "t0").await.len();
+    assert!(records < 2 * 89, "nothing is left to write");
+    back.shutdown(seconds(60)).await;
+    for number in 0..100 {
+        let missed = missed_of(&store, &format!("t{number}")).await;
+        assert_eq!(missed.len(), 89, "t{number}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sexton::clock::{Clock, TokioClock};
 use sexton::lock::{
-    ClaimLead, Enqueue, Execution, ExecutionRecord, ExecutionState, LockManager, Reason,
+    ClaimLead, Enqueue, Execution, ExecutionRecord, ExecutionState, LockManager, Outcome, Reason,
 };
+use sexton::name::ManagerName;
 use sexton::policy::{Missed, Placement};
 use sexton::{Concurrency, ConcurrencyIndex, MemoryLockManager, Scheduler, Task, Tick};
 
@@ -215,4 +216,75 @@ async fn a_task_that_wants_labels_runs_only_where_all_of_them_are() {
     assert_eq!(entries.len(), 9);
     assert!(entries.iter().all(|entry| entry.instance == fitting));
     shut_down(fleet).await;
+}
+
+/// Whichever replica comes to which index first.
+#[tokio::test(start_paused = true)]
+async fn a_trigger_costs_a_distinct_task_no_tick() {
+    for seed in 0..60 {
+        fastrand::seed(seed);
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let two = Concurrency::new(2).unwrap();
+        let mut fleet = Vec::new();
+        for _ in 0..2 {
+            let task = Task::new("t").every(seconds(1)).unwrap().concurrency(2);
+            let task = task.placement(Placement::Distinct);
+            let task = task.run(diary.noting(&clock));
+            let scheduler = replica(&clock, store.clone()).task(task).start();
+            fleet.push(scheduler.await.unwrap());
+        }
+        pass_seconds(10.3).await;
+        let (handle, manager) = (fleet[0].handle(), ManagerName::default());
+        let triggered = handle.trigger(&manager, &name("t"), two).await.unwrap();
+        pass_seconds(20.0).await;
+        shut_down(fleet).await;
+        let records = history(&store, "t").await;
+        let unrun: Vec<_> = records
+            .iter()
+            .filter(|record| record.state != ExecutionState::Ended(Outcome::Succeeded))
+            .collect();
+        assert!(unrun.is_empty(), "seed {seed}: {unrun:?}");
+        // Thirty ticks of the schedule, and the trigger's.
+        assert_eq!(records.len(), 2 * 31, "seed {seed}");
+        let entries = diary.entries();
+        let of_trigger = entries.iter().filter(|entry| entry.tick == triggered);
+        let indices: BTreeSet<u16> = of_trigger.map(|entry| entry.index).collect();
+        assert_eq!(indices, BTreeSet::from([1, 2]), "seed {seed}");
+    }
+}
+
+/// Where nobody comes to an index, a tick waits a heartbeat for others once, and not each tick after
+/// it again: the task falls behind no further.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_is_too_small_waits_for_others_once() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let task = Task::new("t").every(seconds(1)).unwrap().concurrency(2);
+    let task = task.placement(Placement::Distinct);
+    let alone = replica(&clock, store.clone()).task(task.run(diary.noting(&clock)));
+    let alone = alone.start().await.unwrap();
+    pass_seconds(60.5).await;
+    let records = history(&store, "t").await;
+    let missed = |record: &&ExecutionRecord| record.state == ExecutionState::Missed;
+    let recorded_by = |record: &ExecutionRecord| {
+        let finished_at = record.finished_at.unwrap().as_millisecond();
+        finished_at - record.execution.tick.as_millis()
+    };
+    let mut delays: Vec<(i64, i64)> = records
+        .iter()
+        .filter(missed)
+        .map(|record| (second(record.execution.tick), recorded_by(record)))
+        .collect();
+    delays.sort();
+    assert!(delays.len() >= 58, "{delays:?}");
+    // The first is open for a heartbeat and a last try, those behind it as long as it is.
+    let longest = delays.iter().map(|(_, delay)| *delay).max();
+    assert!((5_000..=6_600).contains(&longest.unwrap()), "{delays:?}");
+    let later = delays.iter().filter(|(second, _)| *second > 10);
+    assert!(
+        later.clone().all(|(_, delay)| *delay <= 1_100),
+        "{delays:?}"
+    );
+    shut_down([alone]).await;
 }

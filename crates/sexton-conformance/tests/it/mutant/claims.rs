@@ -296,12 +296,9 @@ impl Mutant {
     }
 
     async fn consume_at(&self, execution: &Execution) -> Result<(), LockError> {
-        let consumption = Consumption {
-            execution: execution.clone(),
-            concurrency: Concurrency::ONE,
-            reason: Reason::Overlap,
-            instance: InstanceId::new("nobody").unwrap(),
-        };
+        let nobody = InstanceId::new("nobody").unwrap();
+        let execution = execution.clone();
+        let consumption = Consumption::new(execution, Concurrency::ONE, Reason::Overlap, nobody);
         self.inner.consume(&[consumption]).await?;
         Ok(())
     }

@@ -230,12 +230,25 @@ impl LockManager for Mutant {
                 .iter_mut()
                 .for_each(|one| one.reason = sexton_core::lock::Reason::TooLate);
         }
+        if self.has(Fault::CoveredNotRecorded) {
+            batch.iter_mut().for_each(|one| one.is_covered = false);
+        }
+        if self.has(Fault::CoveredAlwaysRecorded) {
+            batch.iter_mut().for_each(|one| one.is_covered = true);
+        }
+        if self.has(Fault::NoteForgotten) {
+            batch.iter_mut().for_each(|one| one.covers = None);
+        }
         let mut answer = self.inner.consume(&batch).await?;
-        if self.has(Fault::WatermarkBeforeNotTold) {
-            for consumed in &mut answer.value {
-                if let Consumed::Recorded { after } = consumed {
+        for consumed in &mut answer.value {
+            match consumed {
+                Consumed::Recorded { after } if self.has(Fault::WatermarkBeforeNotTold) => {
                     *after = None;
                 }
+                Consumed::Already { watermark } if self.has(Fault::WatermarkOfConsumedNotTold) => {
+                    *watermark = None;
+                }
+                _ => {}
             }
         }
         Ok(answer)

@@ -131,20 +131,25 @@ impl LockState {
             concurrency,
             reason,
             instance,
+            is_covered,
+            ..
         } = consumption;
-        if self.records.contains_key(execution) || !self.is_above_watermark(execution) {
-            return Consumed::Already;
+        let register = self.register(&execution.task, execution.index);
+        let watermark = register.and_then(|register| register.watermark);
+        let is_above = self.is_above_watermark(execution);
+        if self.records.contains_key(execution) || !(is_above || *is_covered) {
+            return Consumed::Already { watermark };
         }
-        let before = self.register(&execution.task, execution.index);
-        self.raise_watermark(execution);
+        if is_above {
+            self.raise_watermark(execution);
+        }
         let mut record = blank_record(execution.clone(), *concurrency, reason.state(), now);
         record.reason = Some(*reason);
         record.instance = Some(instance.clone());
         record.finished_at = Some(now);
+        record.error = consumption.note();
         self.put(record);
-        Consumed::Recorded {
-            after: before.and_then(|register| register.watermark),
-        }
+        Consumed::Recorded { after: watermark }
     }
 
     /// Makes an execution wait for the next claim. See

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sexton::clock::Clock;
 use sexton::lock::{Denial, Execution, HeldLock, Outcome, Reason};
 use sexton::name::{InstanceId, TaskName};
-use sexton::{Attempt, Fence};
+use sexton::{Attempt, Fence, Tick};
 
 use super::plan::Version;
 
@@ -41,6 +41,12 @@ pub(crate) enum What {
     Recorded(Execution),
     /// The same, as an instance says that it will not be run, and why.
     GivenUp(Execution, InstanceId, Reason),
+    /// Ticks in a row are accounted for by the last of them, and their own records are to follow.
+    Covered {
+        first: Tick,
+        last: Execution,
+        by: InstanceId,
+    },
     /// Closed, as it waited too long.
     Overdue(Execution),
     /// Not recorded, as it was accounted for.
@@ -151,6 +157,7 @@ impl fmt::Display for What {
             What::Defined(task, version) => write!(f, "{task}: known from now on, {version:?}"),
             What::Enqueued(execution, until) => write!(f, "{execution}: enqueued until {until:.3}"),
             What::Queued(execution) => write!(f, "{execution}: queued"),
+            What::Covered { first, last, by } => write!(f, "{last}: covers from {first}, by {by}"),
             What::Overdue(execution) => write!(f, "{execution}: waited too long"),
             What::GivenUp(execution, instance, reason) => {
                 write!(f, "{execution}: given up by {instance}, {reason}")

@@ -219,6 +219,11 @@ fn a_trigger_that_raises_the_watermark_is_found() {
     );
 }
 
+#[test]
+fn records_that_are_never_written_are_found() {
+    finds(Break::CoveredNotRecorded, "every tick is accounted for");
+}
+
 /// The checker of starts finds what the scheduler itself would do wrong: here a history says so
 /// that is otherwise true.
 #[track_caller]

@@ -10,9 +10,9 @@ use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
 use sexton::lock::stored::{Definitions, define};
 use sexton::lock::{
-    Answer, Claim, ClaimLead, Consumed, Consumption, Defined, Denial, Enqueue, Enqueued, Execution,
-    ExecutionRecord, ExecutionState, InstanceRecord, InstanceReport, Pause, PauseChange, Register,
-    Release, Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery,
+    Answer, Claim, ClaimLead, Consumed, Consumption, Covered, Defined, Denial, Enqueue, Enqueued,
+    Execution, ExecutionRecord, ExecutionState, InstanceRecord, InstanceReport, Pause, PauseChange,
+    Register, Release, Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery,
     TaskDefinition, TaskState, Verdict,
 };
 use sexton::name::{ClaimId, InstanceId, TaskName};
@@ -46,6 +46,8 @@ pub(crate) enum Break {
     FormerHoldersForgotten,
     /// A trigger raises the watermark.
     WatermarkRaisedByTrigger,
+    /// What the watermark has passed is not recorded, although it is covered.
+    CoveredNotRecorded,
 }
 
 #[derive(Debug, Default)]
@@ -204,17 +206,31 @@ impl SimStore {
 
     pub(crate) fn consume(&self, batch: &[Consumption]) -> Answer<Vec<Consumed>> {
         self.each(batch, |state, consumption, now| {
-            let consumed = state.locks.consume(consumption, now);
+            let mut consumption = consumption.clone();
+            if self.broken == Some(Break::CoveredNotRecorded) {
+                consumption.is_covered = false;
+            }
+            let consumed = state.locks.consume(&consumption, now);
             let Consumption {
                 execution,
                 instance,
                 reason,
+                covers,
                 ..
-            } = consumption.clone();
-            self.history.write(match consumed {
-                Consumed::Recorded { .. } => What::GivenUp(execution, instance, reason),
-                Consumed::Already => What::AccountedFor(execution, instance),
-            });
+            } = consumption;
+            match consumed {
+                Consumed::Recorded { .. } => {
+                    if let Some(Covered { first, .. }) = covers {
+                        let (last, by) = (execution.clone(), instance.clone());
+                        self.history.write(What::Covered { first, last, by });
+                    }
+                    self.history
+                        .write(What::GivenUp(execution, instance, reason));
+                }
+                Consumed::Already { .. } => {
+                    self.history.write(What::AccountedFor(execution, instance));
+                }
+            }
             consumed
         })
     }
