@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sexton_core::lock::{Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict};
 use sexton_core::tick::Concurrency;
 use sqlx::{Connection, Database};
 
-use super::{Options, TestServer, on_each_server};
+use super::{HELD_UP, Options, TestServer, on_each_server};
 use crate::fixtures::{claim, grant};
 use crate::proxy::Proxy;
 use crate::servers::process::Disk;
@@ -190,7 +189,8 @@ async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>()
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
+    server.make_tables().await;
+    let options = Options::<S>::new().wait_max(HELD_UP);
     let manager = options.connect(&server.url()).await.unwrap();
     one(&manager, &claim("digest", 0, "one")).await.unwrap();
     let mut intruder = server.raw().await;
@@ -202,7 +202,7 @@ async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>()
     assert!(error.is_transient(), "{error:?}");
     // Others' tasks are not held up.
     one(&manager, &claim("other", 1, "one")).await.unwrap();
-    // Whoever lost anyway is told so at once: that takes no row.
+    // A claim that loses anyway is denied at once: that takes no row.
     let late = one(&manager, &claim("digest", 0, "two")).await.unwrap();
     assert!(matches!(late, Verdict::Denied(_)));
 
@@ -214,13 +214,14 @@ async fn a_table_that_is_locked_whole_is_an_outage_and_then_over<S: TestServer>(
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
+    server.make_tables().await;
+    let options = Options::<S>::new().wait_max(HELD_UP).connections_max(1);
     let manager = options.connect(&server.url()).await.unwrap();
     let mut intruder = server.raw().await;
     let mut holding = intruder.begin().await.unwrap();
     S::execute(&mut holding, S::LOCK_EXECUTIONS).await;
     // More often than there are connections.
-    for _ in 0..6 {
+    for _ in 0..2 {
         let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
@@ -234,8 +235,9 @@ async fn a_full_pool_is_an_outage_that_says_so<S: TestServer>() {
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
+    server.make_tables().await;
     let pool = server.pool(1).await;
-    let options = Options::<S>::new().wait_max(Duration::from_millis(200));
+    let options = Options::<S>::new().wait_max(HELD_UP);
     let manager = options.with_pool(pool.clone()).await.unwrap();
     let taken = pool.acquire().await.unwrap();
     let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
