@@ -29,12 +29,12 @@
 //! | `sexton_places` | which index of a tick an instance is about to take, under distinct placement; dropped after an hour |
 //! | `sexton_tasks` | per task: its definition as instances tell it, its pause |
 //! | `sexton_instances` | per instance: when it last reported |
-//! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
+//! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined differently |
 //! | `sexton_layout` | the version of the documents |
 //!
 //! They are made as they are needed, and indexes when the manager is opened. Another beginning than
-//! `sexton_` can be had by [`MongoOptions`]. Whoever deletes from `sexton_registers` takes the
-//! watermarks with it. A register's document has room for 10,000 executions that wait or run at
+//! `sexton_` can be had by [`MongoOptions`]. Deleting from `sexton_registers` deletes the
+//! watermarks too. A register's document has room for 10,000 executions that wait or run at
 //! once; claims beyond that are refused with an error.
 //!
 //! # URLs

@@ -1,8 +1,8 @@
 //! What a batch touches, out of the documents and into the rules' state.
 //!
 //! Registers are read first. What they do not hold any more has been put into the history before it
-//! left them; a pause is there before the registers of its task are touched. So whoever reads the
-//! history and the pauses afterwards misses nothing, or is overtaken.
+//! left them; a pause is there before the registers of its task are touched. So a call that reads
+//! the history and the pauses afterwards misses nothing, or loses to a conflicting write.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,10 +1,9 @@
 //! Distinct placement: an instance takes one index of a tick and no other.
 //!
 //! Indices are documents of their own, and no write spans two. So an instance promises itself, in a
-//! document with the key (task, tick, instance), which index it is going to take; whoever acts for
+//! document with the key (task, tick, instance), which index it is going to take; another call for
 //! the same instance at the same time finds the promise. One that was not kept, since its claim
-//! lost or broke off, may be changed, but only once whoever might still be about to keep it cannot
-//! any more:
+//! lost or broke off, may be changed, but only once no claim can keep it any more:
 //!
 //! - a claim reads its registers, then renews the promise's token, then writes its register if that
 //!   is unchanged;
@@ -12,8 +11,8 @@
 //!   its token is unchanged.
 //!
 //! Whichever way the two are interleaved, the claim's write or the replacing fails. And a change
-//! whose touch fails replaces nothing: a register that somebody else wrote may have been read again
-//! by whoever keeps the promise.
+//! whose touch fails replaces nothing: the claim that keeps the promise may have read again what
+//! somebody else wrote to the register.
 //!
 //! A promise says nothing about what an instance held and lost: the records do (`former_holders`),
 //! and they are read with the registers.

@@ -1,8 +1,8 @@
 //! A register as a document: watermark, fence, what is open, and what ended and is not in the
 //! history yet.
 //!
-//! Whoever changes anything of a (task, index) replaces this one document, where it is still the
-//! one that was read: its `token`, new with every write, says so. A server updates one document
+//! Every change of a (task, index) replaces this one document, provided that it is still the one
+//! that was read: its `token`, new with every write, says so. A server updates one document
 //! atomically; that is all the atomicity there is, and all that is needed.
 
 use mongodb::bson::{Bson, Document, doc};
@@ -15,7 +15,7 @@ use crate::value::{Fields, Unreadable, date, id, number};
 use crate::wanted::Pair;
 
 /// The most executions of one (task, index) that may wait or run at once, counted by
-/// [`Kept::open_places`]: so many always fit a document (16 MiB).
+/// [`Kept::open_places`]: that number always fits a document (16 MiB).
 pub(crate) const OPEN_MAX: usize = 10_000;
 /// The most bytes of what has ended, by [`record_bytes`], that a register holds until it is in the
 /// history: so much fits a document beside all that may be open.

@@ -10,17 +10,21 @@
 //! ```
 //!
 //! # What it promises, and on what
-//! - Every batch is one script, which the server runs alone: it is decided by the server's clock and without anything in between. Scripts
-//!   are sent once and, after a restart or a `SCRIPT FLUSH`, once more, without anybody's doing.
-//! - What was answered is as durable as the server keeps it: with `appendfsync always` it survives a crash, with `everysec` a crash
-//!   may take a second, without an append-only file all since the last snapshot.
-//! - A failover to a replica loses what that had not received yet; what was granted there may then be granted again. Let
-//!   [`RedisOptions::wait_for_replicas`] wait for them, and set `min-replicas-to-write`.
-//! - `maxmemory-policy` must be `noeviction` (the default): a server that throws keys away throws watermarks away.
+//! - Every batch is one script, which the server runs alone: it is decided by the server's clock
+//!   and without anything in between. Scripts are sent once and, after a restart or a
+//!   `SCRIPT FLUSH`, once more, without anybody's doing.
+//! - What was answered is as durable as the server keeps it: with `appendfsync always` it survives
+//!   a crash, with `everysec` a crash may take a second, without an append-only file all since the
+//!   last snapshot.
+//! - A failover to a replica loses what that had not received yet; what was granted there may then
+//!   be granted again. Let [`RedisOptions::wait_for_replicas`] wait for them, and set
+//!   `min-replicas-to-write`.
+//! - `maxmemory-policy` must be `noeviction` (the default): a server that throws keys away throws
+//!   watermarks away.
 //!
 //! # What it keeps
-//! Keys begin with `sexton:{NAMESPACE/BUCKET}:`. A task stays in its bucket, whose keys share a slot of a cluster; on a single server there is
-//! one bucket, `0`.
+//! Keys begin with `sexton:{NAMESPACE/BUCKET}:`. A task stays in its bucket, whose keys share a
+//! slot of a cluster; on a single server there is one bucket, `0`.
 //!
 //! | key | type | holds | goes |
 //! |---|---|---|---|

@@ -1,26 +1,30 @@
-//! Exactly once, by processes that crash in the middle of runs and are killed at random: each tick since the tasks are known is in the
-//! ledger once.
+//! Exactly once, by processes that crash in the middle of runs and are killed at random: each tick
+//! since the tasks are known is in the ledger once.
 
+use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sexton::Tick;
 use sexton::clock::{Clock, SystemClock};
-use sexton::lock::{ExecutionState, HistoryQuery, LockManager, Outcome, TaskQuery};
+use sexton::lock::{HistoryQuery, LockManager, TaskQuery};
 use sexton::name::TaskName;
 
 use crate::servers::{mariadb, postgres};
 
 const REPLICAS: usize = 4;
 const TASKS: usize = 10;
-/// Ten ticks a second and task.
-const SECONDS: u64 = 21;
-/// So long there is no end for whoever makes the tasks known.
-const NO_END: Duration = Duration::from_secs(3_600);
-/// Below what `.config/nextest.toml` lets these tests take, so that what is missing is told.
+/// From before the first replica starts to the end of the ticks, of which a task has ten a second.
+/// A slow machine has room in it: the fleet needs half of it for its kills.
+const SECONDS: u64 = 25;
+/// Below what `.config/nextest.toml` lets these tests take, so that they name what is missing.
 const LIMIT: Duration = Duration::from_secs(450);
-/// How many executions are told when it is over.
-const TOLD_MAX: usize = 20;
+/// The most ticks that a failed test names.
+const NAMED_MAX: usize = 20;
+
+/// A task and one of its ticks in ms, as in the ledger.
+type Entry = (String, i64);
 
 /// Numbers that look random and are the same for the same seed.
 struct Chance(u64);
@@ -47,36 +51,38 @@ impl Drop for Replica {
 struct Fleet<'f> {
     url: &'f str,
     manager: &'f dyn LockManager,
+    /// The end of the ticks. The same for every replica: with another one a task would have another
+    /// schedule, whose ticks count only from its own definition.
+    end: Timestamp,
     chance: Chance,
 }
 
 impl Fleet<'_> {
-    fn start(&mut self, end: Timestamp) -> Replica {
+    fn start(&mut self) -> Replica {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
         command.args([
             self.url,
-            &end.as_millisecond().to_string(),
+            &self.end.as_millisecond().to_string(),
             &self.chance.below(1 << 32).to_string(),
         ]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Replica(child.unwrap())
     }
 
-    /// Lets a replica make the tasks known, and kills it at once. From then on every tick is to be entered, whoever is there. Answers since
-    /// when.
+    /// Starts a replica, kills it when the tasks are known, and returns since when they are: from
+    /// then on the fleet owes every tick, even while no replica runs.
     async fn make_tasks_known(&mut self) -> Timestamp {
-        let no_end = SystemClock.now() + NO_END;
-        let mut founder = self.start(no_end);
+        let mut founder = self.start();
         let names = (0..TASKS).map(|number| TaskName::new(format!("entry {number}")).unwrap());
         let query = TaskQuery::Named(names.collect());
         loop {
             if founder.0.try_wait().unwrap().is_some() {
-                founder = self.start(no_end);
+                founder = self.start();
             }
             let states = self.manager.tasks(&query).await.unwrap().value;
             let known: Vec<Timestamp> = states.iter().filter_map(|task| task.known_since).collect();
             if known.len() == TASKS {
-                // They were told of together.
+                // One call defined them all.
                 assert!(known.iter().all(|since| *since == known[0]), "{known:?}");
                 return known[0];
             }
@@ -84,78 +90,90 @@ impl Fleet<'_> {
         }
     }
 
-    /// What is known of what was not entered, for a person to read.
-    async fn tell_what_is_missing(&self) -> String {
-        let entered = ExecutionState::Ended(Outcome::Succeeded);
-        let states = ExecutionState::ALL.into_iter();
-        let states = states.filter(|state| *state != entered);
-        let query = HistoryQuery {
-            states: states.collect(),
-            limit: TOLD_MAX,
-            ..HistoryQuery::default()
-        };
-        let records = self.manager.history(&query).await.unwrap().value;
-        let lines = records.iter().map(|record| format!("{record:?}"));
-        lines.collect::<Vec<_>>().join("\n")
+    /// Each of these ticks with its record, for a person to read: a tick that was never claimed has
+    /// none.
+    async fn describe(&self, ticks: impl Iterator<Item = &Entry>) -> String {
+        let mut lines = Vec::new();
+        for (task, tick_ms) in ticks {
+            let query = HistoryQuery {
+                task: Some(TaskName::new(task).unwrap()),
+                since: Some(Tick::from_millis(*tick_ms).unwrap()),
+                until: Some(Tick::from_millis(tick_ms + 1).unwrap()),
+                ..HistoryQuery::default()
+            };
+            let records = self.manager.history(&query).await.unwrap().value;
+            let known = records.first().map(|record| format!("{record:?}"));
+            let known = known.unwrap_or_else(|| "no record".to_owned());
+            lines.push(format!("{task} at {tick_ms}: {known}"));
+        }
+        lines.join("\n")
     }
 }
 
-/// Runs a fleet that is killed and started again all the time, until `entered`, told since when the tasks are known in ms, says that as
-/// much is entered as there are ticks since then. Answers those, in order.
-async fn entered_by_a_fleet_that_is_killed(
+/// Runs a fleet whose replicas are killed and started again all the time, until `entered` counts as
+/// many entries after the instant at which the tasks became known, in ms, as there are ticks since
+/// then. Each tick must be in the ledger once: `entries` returns its entries from a tick on.
+async fn a_fleet_that_is_killed_enters_each_tick_once(
     url: &str,
     seed: u64,
     manager: &dyn LockManager,
     entered: impl AsyncFn(i64) -> i64,
-) -> Vec<(String, i64)> {
+    entries: impl AsyncFn(i64) -> Vec<Entry>,
+) {
     println!("seed {seed}");
-    let chance = Chance(seed);
     let mut fleet = Fleet {
         url,
         manager,
-        chance,
+        end: SystemClock.now() + Duration::from_secs(SECONDS),
+        chance: Chance(seed),
     };
     let known_since = fleet.make_tasks_known().await;
-    let end = known_since + Duration::from_secs(SECONDS);
-    let ticks = ticks(known_since, end);
-    let mut replicas: Vec<Replica> = (0..REPLICAS).map(|_| fleet.start(end)).collect();
+    let ticks = ticks(known_since, fleet.end);
+    let mut replicas: Vec<Replica> = (0..REPLICAS).map(|_| fleet.start()).collect();
     let (mut kills, mut crashes) = (0, 0);
     let until = SystemClock.monotonic() + LIMIT;
     while entered(known_since.as_millisecond()).await < i64::try_from(ticks.len()).unwrap() {
         if SystemClock.monotonic() > until {
-            let missing = fleet.tell_what_is_missing().await;
-            panic!("not all of {} ticks were entered:\n{missing}", ticks.len());
+            let found: BTreeSet<Entry> = entries(ticks[0].1).await.into_iter().collect();
+            let missing: Vec<&Entry> = ticks.iter().filter(|tick| !found.contains(tick)).collect();
+            let some = fleet.describe(missing.iter().copied().take(NAMED_MAX));
+            panic!(
+                "{} of {} ticks were not entered:\n{}",
+                missing.len(),
+                ticks.len(),
+                some.await
+            );
         }
         tokio::time::sleep(Duration::from_millis(50 + fleet.chance.below(250))).await;
         for replica in &mut replicas {
             if replica.0.try_wait().unwrap().is_some() {
                 crashes += 1;
-                *replica = fleet.start(end);
+                *replica = fleet.start();
             }
         }
-        // Towards the end somebody is to have the time to finish.
-        if SystemClock.now() < end {
+        // After the last tick the replicas need time to finish.
+        if SystemClock.now() < fleet.end {
             let one = usize::try_from(fleet.chance.below(4)).unwrap();
             replicas[one].0.kill().unwrap();
             replicas[one].0.wait().unwrap();
-            replicas[one] = fleet.start(end);
+            replicas[one] = fleet.start();
             kills += 1;
         }
     }
     println!(
-        "{} executions, {kills} kills, {crashes} crashes of their own",
+        "{} executions, {kills} kills, {crashes} crashes",
         ticks.len()
     );
     assert!(kills > 20, "{kills} kills");
-    // Long enough for whoever would enter one twice.
+    // A replica that would enter a tick twice has the time for it.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    ticks
+    assert_eq!(entries(ticks[0].1).await, ticks);
 }
 
-/// Each (task, tick) that is to be entered, in order.
-fn ticks(known_since: Timestamp, end: Timestamp) -> Vec<(String, i64)> {
+/// Each tick that the fleet owes, by task.
+fn ticks(known_since: Timestamp, end: Timestamp) -> Vec<Entry> {
+    // The founder may have entered what was due before.
     let first = (known_since.as_millisecond() / 100 + 1) * 100;
-    // Whoever made them known may have entered what was due before.
     let of_task = |task: usize| {
         let ticks = (first..end.as_millisecond()).step_by(100);
         ticks.map(move |tick| (format!("entry {task}"), tick))
@@ -178,17 +196,20 @@ async fn each_tick_is_in_sqlites_ledger_once_however_often_replicas_are_killed()
             .bind(since_ms)
             .fetch_one(&pool)
             .await;
-        // Nobody has made the table yet.
+        // No replica has made the table yet.
         counted.unwrap_or(0)
     };
-    let ticks = entered_by_a_fleet_that_is_killed(&url, 0x005e_ed01, &manager, entered).await;
-    let entries = "SELECT task, tick FROM ledger WHERE tick >= $1 ORDER BY task, tick";
-    let entries = sqlx::query_as(entries).bind(ticks[0].1).fetch_all(&pool);
-    let entries: Vec<(String, i64)> = entries.await.unwrap();
-    assert_eq!(entries, ticks);
+    let entries = async |first_ms: i64| {
+        let entries = "SELECT task, tick FROM ledger WHERE tick >= $1 ORDER BY task, tick";
+        let entries = sqlx::query_as(entries).bind(first_ms).fetch_all(&pool);
+        entries.await.unwrap()
+    };
+    a_fleet_that_is_killed_enters_each_tick_once(&url, 0x005e_ed01, &manager, entered, entries)
+        .await;
 }
 
-/// What is slow in the server, so that kills fall into it: the settling within a transaction, and its commit.
+/// What is slow in the server, so that kills fall into it: the settling within a transaction, and
+/// its commit.
 const SLOW: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS ledger (task TEXT NOT NULL, tick BIGINT NOT NULL)",
     "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END $$",
@@ -217,13 +238,15 @@ async fn each_tick_is_in_postgresqls_ledger_once_however_often_replicas_are_kill
         let counted = sqlx::query_scalar("SELECT count(*) FROM ledger WHERE tick > $1");
         counted.bind(since_ms).fetch_one(&pool).await.unwrap()
     };
-    let ticks =
-        entered_by_a_fleet_that_is_killed(&server.url(), 0x005e_ed02, &manager, entered).await;
-    let entries =
-        "SELECT task, tick FROM ledger WHERE tick >= $1 ORDER BY task COLLATE \"C\", tick";
-    let entries = sqlx::query_as(entries).bind(ticks[0].1).fetch_all(&pool);
-    let entries: Vec<(String, i64)> = entries.await.unwrap();
-    assert_eq!(entries, ticks);
+    let entries = async |first_ms: i64| {
+        let entries =
+            "SELECT task, tick FROM ledger WHERE tick >= $1 ORDER BY task COLLATE \"C\", tick";
+        let entries = sqlx::query_as(entries).bind(first_ms).fetch_all(&pool);
+        entries.await.unwrap()
+    };
+    let url = server.url();
+    a_fleet_that_is_killed_enters_each_tick_once(&url, 0x005e_ed02, &manager, entered, entries)
+        .await;
     let doubtful: i64 = sqlx::query_scalar("SELECT count(*) FROM doubtful")
         .fetch_one(&pool)
         .await
@@ -231,7 +254,8 @@ async fn each_tick_is_in_postgresqls_ledger_once_however_often_replicas_are_kill
     assert_eq!(doubtful, 0, "entries of executions that did not succeed");
 }
 
-/// A tick may be entered by one who was killed while the server commits, and looked for by the next one meanwhile.
+/// A replica may be killed while the server commits its entry, and the next one look for that entry
+/// meanwhile.
 const SLOW_IN_MYSQL: [&str; 4] = [
     "CREATE TABLE ledger (task VARCHAR(200) NOT NULL, tick BIGINT NOT NULL) \
         CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
@@ -258,12 +282,14 @@ async fn each_tick_is_in_mariadbs_ledger_once_however_often_replicas_are_killed(
         let counted = sqlx::query_scalar("SELECT count(*) FROM ledger WHERE tick > ?");
         counted.bind(since_ms).fetch_one(&pool).await.unwrap()
     };
-    let ticks =
-        entered_by_a_fleet_that_is_killed(&server.url(), 0x005e_ed03, &manager, entered).await;
-    let entries = "SELECT task, tick FROM ledger WHERE tick >= ? ORDER BY task, tick";
-    let entries = sqlx::query_as(entries).bind(ticks[0].1).fetch_all(&pool);
-    let entries: Vec<(String, i64)> = entries.await.unwrap();
-    assert_eq!(entries, ticks);
+    let entries = async |first_ms: i64| {
+        let entries = "SELECT task, tick FROM ledger WHERE tick >= ? ORDER BY task, tick";
+        let entries = sqlx::query_as(entries).bind(first_ms).fetch_all(&pool);
+        entries.await.unwrap()
+    };
+    let url = server.url();
+    a_fleet_that_is_killed_enters_each_tick_once(&url, 0x005e_ed03, &manager, entered, entries)
+        .await;
     let doubtful: i64 = sqlx::query_scalar("SELECT count(*) FROM doubtful")
         .fetch_one(&pool)
         .await

@@ -221,8 +221,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
 
     /// Records how the instance defines its tasks, and answers what the store had before. When a
     /// task was first defined, or defined with a higher concurrency, is kept as
-    /// [`TaskState::known_since`]: the instance that defined it may be gone before its first tick is claimed.
-    /// When its schedule last changed, by its canonical text, is kept as
+    /// [`TaskState::known_since`]: the instance that defined it may be gone before its first tick
+    /// is claimed. When its schedule last changed, by its canonical text, is kept as
     /// [`TaskState::schedule_since`].
     async fn define(
         &self,

@@ -14,8 +14,8 @@
 //! ticks.
 //!
 //! # When clocks change
-//! A time zone's clocks are set forward (some local times do not come: a *gap*) and back (some come twice:
-//! a *fold*). `Cron` and `Kron` take this as Vixie's and Debian's cron do, by one rule:
+//! A time zone's clocks are set forward (some local times do not come: a *gap*) and back (some come
+//! twice: a *fold*). `Cron` and `Kron` take this as Vixie's and Debian's cron do, by one rule:
 //!
 //! - **Intervals**, that is expressions whose minutes or hours begin with `*` (in a krontab string
 //!   also `/`, and in its builder a field that is not named or says `every(d)`): due whenever the
@@ -37,8 +37,8 @@
 //! times of day. An expression in UTC or at a fixed offset has no such days.
 //!
 //! # Never without end
-//! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error when it is
-//! made, and every search is bounded by the calendar.
+//! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error
+//! when it is made, and every search is bounded by the calendar.
 
 mod bounded;
 mod calendar;
@@ -77,12 +77,12 @@ use crate::tick::Tick;
 /// Says when a task is due.
 ///
 /// # For implementers
-/// A schedule is a pure function: every replica, of every build, must compute the same ticks from the
-/// same definition, whatever its clock says.
-/// - **Least and strictly after**: `next_after(t)` is the least tick strictly after `t`, or `None` if
-///   there is none ever after;
-/// - **monotone**, which follows: if `t <= u` then `next_after(t) <= next_after(u)` (`None` being the
-///   greatest), so that restarting from any instant between two ticks gives the later of them;
+/// A schedule is a pure function: every replica, of every build, must compute the same ticks from
+/// the same definition, whatever its clock says.
+/// - **Least and strictly after**: `next_after(t)` is the least tick strictly after `t`, or `None`
+///   if there is none ever after;
+/// - **monotone**, which follows: if `t <= u` then `next_after(t) <= next_after(u)` (`None` being
+///   the greatest), so that restarting from any instant between two ticks gives the later of them;
 /// - **pure**: it depends on nothing but `self` and `t`: no clock, no state, nothing random;
 /// - **bounded**: it returns soon. It is called while other tasks wait.
 ///

@@ -29,6 +29,8 @@ pub(crate) async fn ask(manager: &RedisLockManager, claim: &Claim) -> Result<Ver
     Ok(answer.value.into_iter().next().unwrap())
 }
 
+/// For servers that stand still: a busy machine may exceed these limits too, so that any claim may
+/// be unanswered.
 pub(crate) fn quick() -> RedisOptions {
     let second = Duration::from_secs(1);
     RedisOptions::new()
@@ -36,7 +38,17 @@ pub(crate) fn quick() -> RedisOptions {
         .response_timeout(second / 2)
 }
 
-/// Claims until there is an answer again, and answers that. Everything before must have been told as trouble.
+/// For claims whose first answer counts: limits that no busy machine exceeds. A server that is
+/// killed closes its connections, so that no claim waits this long for it.
+pub(crate) fn patient() -> RedisOptions {
+    let limit = Duration::from_secs(10);
+    RedisOptions::new()
+        .connect_timeout(limit)
+        .response_timeout(limit)
+}
+
+/// Claims until there is an answer again, and returns it. Everything before must be a transient
+/// error.
 pub(crate) async fn ask_until_answered(manager: &RedisLockManager, claim: &Claim) -> Verdict {
     let asking = async {
         loop {

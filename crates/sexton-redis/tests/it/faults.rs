@@ -5,9 +5,8 @@ use std::time::Duration;
 use sexton_core::lock::{HeldLock, LockError, LockManager, Renewal, Renewed, Verdict};
 use sexton_core::name::InstanceId;
 use sexton_core::policy::{Delivery, Lease};
-use sexton_redis::RedisOptions;
 
-use crate::asking::{Grants, LIMIT, ask, ask_until_answered, claim, claim_all, quick};
+use crate::asking::{Grants, LIMIT, ask, ask_until_answered, claim, claim_all, patient, quick};
 use crate::proxy::Proxy;
 use crate::server::{Server, is_declared_absent};
 
@@ -17,7 +16,7 @@ async fn a_server_that_was_killed_is_an_outage_and_keeps_what_it_granted() {
         return;
     }
     let mut server = Server::start().await;
-    let manager = quick().connect(&server.url()).await.unwrap();
+    let manager = patient().connect(&server.url()).await.unwrap();
     let first = claim(1);
     assert!(matches!(
         ask(&manager, &first).await,
@@ -47,7 +46,7 @@ async fn a_server_that_stands_still_is_an_outage_within_the_limit() {
     }
     let server = Server::start().await;
     let manager = quick().connect(&server.url()).await.unwrap();
-    ask(&manager, &claim(1)).await.unwrap();
+    ask_until_answered(&manager, &claim(1)).await;
     server.signal("STOP");
     let lost = claim(2);
     let asked = tokio::time::timeout(LIMIT, ask(&manager, &lost)).await;
@@ -65,7 +64,7 @@ async fn scripts_that_were_flushed_are_sent_again() {
         return;
     }
     let server = Server::start().await;
-    let manager = quick().connect(&server.url()).await.unwrap();
+    let manager = patient().connect(&server.url()).await.unwrap();
     let mut client = server.client().await;
     for number in 1..20 {
         let verdict = ask(&manager, &claim(number)).await.unwrap();
@@ -84,7 +83,7 @@ async fn a_server_without_memory_refuses_and_says_what_to_do() {
         return;
     }
     let server = Server::start().await;
-    let manager = quick().connect(&server.url()).await.unwrap();
+    let manager = patient().connect(&server.url()).await.unwrap();
     let mut client = server.client().await;
     let mut set = async |limit: &str| {
         let mut command = redis::cmd("CONFIG");
@@ -108,7 +107,7 @@ async fn replicas_that_do_not_confirm_are_an_outage_and_the_grant_is_found_by_it
     }
     let server = Server::start().await;
     let limit = Duration::from_millis(50);
-    let waiting = quick()
+    let waiting = patient()
         .wait_for_replicas(1, limit)
         .connect(&server.url())
         .await
@@ -214,8 +213,8 @@ async fn a_lease_that_ran_out_while_clients_were_paused_is_granted_again_and_its
     }
     let server = Server::start().await;
     let url = server.url();
-    let patient = || RedisOptions::new().connect(&url);
-    let (holder, other) = (patient().await.unwrap(), patient().await.unwrap());
+    let connect = || patient().connect(&url);
+    let (holder, other) = (connect().await.unwrap(), connect().await.unwrap());
     let lease = Lease::new(Duration::from_secs(1)).unwrap();
     let leased = |instance: &str| {
         let mut claim = claim(1);
@@ -259,8 +258,8 @@ async fn an_answer_that_was_lost_on_the_way_is_found_by_the_claims_id() {
     let server = Server::start().await;
     let proxy = Proxy::to(server.port()).await;
     let url = format!("redis://127.0.0.1:{}/", proxy.port);
-    let manager = quick().connect(&url).await.unwrap();
-    let direct = quick().connect(&server.url()).await.unwrap();
+    let manager = patient().connect(&url).await.unwrap();
+    let direct = patient().connect(&server.url()).await.unwrap();
     // The server knows the script from then on.
     ask(&manager, &claim(0)).await.unwrap();
     for number in 1..50 {

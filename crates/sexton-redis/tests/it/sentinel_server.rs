@@ -1,4 +1,4 @@
-//! A master with a replica, and three Sentinels that watch them, of a test's own.
+//! A master with a replica, and three Sentinels that watch them, for one test.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -11,6 +11,12 @@ use super::server::{Server, free_port, program};
 
 /// How long Sentinels may take to find each other, or another master.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// After how much silence of a master the Sentinels fail over, while a test waits for that.
+const SILENCE_AWAITED: Duration = Duration::from_millis(500);
+/// The same while no failover is wanted: on a busy machine a live server may be silent for longer
+/// than a test should wait for a dead one.
+const SILENCE_ALLOWED: Duration = Duration::from_secs(600);
 
 /// The name of the master that the Sentinels watch.
 pub(crate) const MASTER: &str = "mymaster";
@@ -36,10 +42,11 @@ impl Sentinel {
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nloglevel warning\n\
              sentinel monitor {MASTER} 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds {MASTER} 500\n\
+             sentinel down-after-milliseconds {MASTER} {}\n\
              sentinel failover-timeout {MASTER} 3000\n\
              sentinel parallel-syncs {MASTER} 1\n",
-            folder.path().display()
+            folder.path().display(),
+            SILENCE_ALLOWED.as_millis()
         );
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(program());
@@ -55,6 +62,21 @@ impl Sentinel {
     async fn client(&self) -> Option<MultiplexedConnection> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
         client.get_multiplexed_async_connection().await.ok()
+    }
+
+    async fn fail_over_after(&self, silence: Duration) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
+        // A Sentinel writes the setting to its file before it answers.
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let mut client = connecting.await.unwrap();
+        let millis = u64::try_from(silence.as_millis()).unwrap();
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("SET").arg(MASTER);
+        command.arg("down-after-milliseconds").arg(millis);
+        command.exec_async(&mut client).await.unwrap();
     }
 
     /// What it says of the master it watches.
@@ -166,14 +188,23 @@ impl Watched {
             .unwrap_or(usize::MAX)
     }
 
-    /// Waits until the other server is the master, and says so itself.
+    async fn fail_over_after(&self, silence: Duration) {
+        for sentinel in &self.sentinels {
+            sentinel.fail_over_after(silence).await;
+        }
+    }
+
+    /// Lets the Sentinels fail over, and waits until the other server is the master and says so
+    /// itself.
     pub(crate) async fn wait_for_another_master_than(&self, lost: usize) {
         let other = 1 - lost;
+        self.fail_over_after(SILENCE_AWAITED).await;
         wait_until!("the Sentinels choose no other master", {
             self.master().await == other
                 && replication(&self.servers[other])
                     .await
                     .contains("role:master")
         });
+        self.fail_over_after(SILENCE_ALLOWED).await;
     }
 }

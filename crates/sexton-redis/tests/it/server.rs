@@ -131,7 +131,9 @@ impl Server {
     pub(crate) async fn client(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.bare_url()).unwrap();
         // It waits as long as the server takes.
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         connecting.await.unwrap()
     }

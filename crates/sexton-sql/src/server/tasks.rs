@@ -94,8 +94,8 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
         };
         DB::set_pause(manager, &mut transaction, &self.tasks, pause.as_ref()).await?;
         transaction.commit().await?;
-        // Now, and not before: whoever has not seen the pause has read registers that are there by
-        // now, and finds them raised.
+        // Only after the commit: a call that has not seen the pause has read registers that exist
+        // by now, and finds that their versions rose.
         let mut transaction = DB::begin(manager, connection).await?;
         DB::raise_versions(manager, &mut transaction, &self.tasks).await?;
         DB::raise_revision(manager, &mut transaction, 1).await?;

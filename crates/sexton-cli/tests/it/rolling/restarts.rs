@@ -50,10 +50,14 @@ fn every_tick_runs_once(store: &Store) {
 
     let rounds = long_rounds().unwrap_or(1);
     let mut events = Vec::new();
-    for _ in 0..rounds * PROGRAMS {
+    for number in 0..rounds * PROGRAMS {
         // The one that has been up for the longest.
-        let ended = programs.remove(0).stop();
-        events.push(events_of(&ended));
+        let mut program = programs.remove(0);
+        if number % 2 == 0 {
+            // It is stopped while it holds a grant for a tick that has not come.
+            program.wait("granted", |event| tick_ms(event) > now_ms());
+        }
+        events.push(events_of(&program.stop()));
         let mut next = start();
         let began = next.wait("began", |_| true);
         let began_ms = instant_ms(&began["at"]);

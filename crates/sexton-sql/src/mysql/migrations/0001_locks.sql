@@ -1,6 +1,7 @@
--- Registers, executions, tasks, instances. Times are whole milliseconds since the Unix epoch. Names are ordered by
--- their bytes (utf8mb4_bin), as the library orders them. Made one by one, and so each only if it is not there: a statement that
--- makes a table ends whatever transaction there is.
+-- Registers, executions, tasks, instances. Times are whole milliseconds since the Unix epoch. Names
+-- are ordered by their bytes (utf8mb4_bin), as the library orders them. Each table is made only if
+-- it is missing: a statement that makes a table commits the transaction that it stands in, so that
+-- an earlier attempt may have made some of them.
 
 CREATE TABLE IF NOT EXISTS {versions} (
     version    BIGINT       NOT NULL PRIMARY KEY,
@@ -12,9 +13,10 @@ CREATE TABLE IF NOT EXISTS {namespaces} (
     revision  BIGINT       NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- One row per (task, index) for ever: what decides who runs what. Its version rises whenever anything of the
--- (task, index) changes, here or in its executions; its writer is whoever raised it last. No watermark: nothing but triggers was
--- granted yet; fence 0: nothing at all.
+-- One row per (task, index) for ever: what decides who runs what. Its version rises whenever
+-- anything of the (task, index) changes, here or in its executions; its writer is the id of the
+-- write that raised it last. No watermark: nothing but triggers was granted yet; fence 0: nothing
+-- at all.
 CREATE TABLE IF NOT EXISTS {registers} (
     namespace         VARCHAR(100) NOT NULL,
     task              VARCHAR(200) NOT NULL,
@@ -26,9 +28,9 @@ CREATE TABLE IF NOT EXISTS {registers} (
     PRIMARY KEY (namespace, task, concurrency_index)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few pages
--- at the end of the tree, whatever its tasks are called. The phase is 0 when it is over, 1 while it runs, 2 while it waits, 3 while it
--- runs and is to be cancelled.
+-- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few
+-- pages at the end of the tree, whatever its tasks are called. The phase is 0 when the execution
+-- has ended, 1 while it runs, 2 while it waits, 3 while it runs and its cancel is requested.
 CREATE TABLE IF NOT EXISTS {executions} (
     namespace         VARCHAR(100) NOT NULL,
     tick_ms           BIGINT       NOT NULL,

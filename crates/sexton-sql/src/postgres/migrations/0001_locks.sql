@@ -1,5 +1,5 @@
--- Registers, executions, tasks, instances. Times are whole milliseconds since the Unix epoch. Names are ordered by
--- their bytes (COLLATE "C"), as the library orders them.
+-- Registers, executions, tasks, instances. Times are whole milliseconds since the Unix epoch. Names
+-- are ordered by their bytes (COLLATE "C"), as the library orders them.
 
 CREATE TABLE {versions} (
     version    bigint      NOT NULL PRIMARY KEY,
@@ -11,9 +11,10 @@ CREATE TABLE {namespaces} (
     revision  bigint NOT NULL
 );
 
--- One row per (task, index) for ever: what decides who runs what. Its version rises whenever anything of the
--- (task, index) changes, here or in its executions. No watermark: nothing but triggers was granted yet; fence 0: nothing at all.
--- Half of each page stays free, so that a new version of a row finds room beside the old one and no index is touched.
+-- One row per (task, index) for ever: what decides who runs what. Its version rises whenever
+-- anything of the (task, index) changes, here or in its executions. No watermark: nothing but
+-- triggers was granted yet; fence 0: nothing at all. Half of each page stays free, so that a new
+-- version of a row finds room beside the old one and no index is touched.
 CREATE TABLE {registers} (
     namespace         text    COLLATE "C" NOT NULL,
     task              text    COLLATE "C" NOT NULL,
@@ -24,8 +25,8 @@ CREATE TABLE {registers} (
     PRIMARY KEY (namespace, task, concurrency_index)
 ) WITH (fillfactor = 50);
 
--- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few pages
--- at the end of the tree, whatever its tasks are called.
+-- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few
+-- pages at the end of the tree, whatever its tasks are called.
 CREATE TABLE {executions} (
     namespace         text    COLLATE "C" NOT NULL,
     tick_ms           bigint  NOT NULL,

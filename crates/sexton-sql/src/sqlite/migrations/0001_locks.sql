@@ -10,8 +10,8 @@ CREATE TABLE sexton_namespaces (
     revision  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row per (task, index) for ever: what decides who runs what. No watermark: nothing but triggers
--- was granted yet.
+-- One row per (task, index) for ever: what decides who runs what. No watermark: nothing but
+-- triggers was granted yet.
 CREATE TABLE sexton_registers (
     namespace         TEXT    NOT NULL,
     task              TEXT    NOT NULL,
@@ -21,8 +21,8 @@ CREATE TABLE sexton_registers (
     PRIMARY KEY (namespace, task, concurrency_index)
 ) STRICT, WITHOUT ROWID;
 
--- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few pages
--- at the end of the tree, whatever its tasks are called.
+-- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few
+-- pages at the end of the tree, whatever its tasks are called.
 CREATE TABLE sexton_executions (
     namespace         TEXT    NOT NULL,
     tick_ms           INTEGER NOT NULL,

@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sexton_core::lock::{Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict};
 use sexton_core::tick::Concurrency;
 use sqlx::{Connection, Database};
 
-use super::{Options, TestServer, on_each_server};
+use super::{HELD_UP, Manager, Options, TestServer, on_each_server};
 use crate::fixtures::{claim, grant};
 use crate::proxy::Proxy;
 use crate::servers::process::Disk;
@@ -190,7 +189,8 @@ async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>()
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
+    server.make_tables().await;
+    let options = Options::<S>::new().wait_max(HELD_UP);
     let manager = options.connect(&server.url()).await.unwrap();
     one(&manager, &claim("digest", 0, "one")).await.unwrap();
     let mut intruder = server.raw().await;
@@ -202,7 +202,7 @@ async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>()
     assert!(error.is_transient(), "{error:?}");
     // Others' tasks are not held up.
     one(&manager, &claim("other", 1, "one")).await.unwrap();
-    // Whoever lost anyway is told so at once: that takes no row.
+    // A claim that loses anyway is denied at once: that takes no row.
     let late = one(&manager, &claim("digest", 0, "two")).await.unwrap();
     assert!(matches!(late, Verdict::Denied(_)));
 
@@ -214,13 +214,14 @@ async fn a_table_that_is_locked_whole_is_an_outage_and_then_over<S: TestServer>(
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = Options::<S>::new().wait_max(Duration::from_millis(300));
+    server.make_tables().await;
+    let options = Options::<S>::new().wait_max(HELD_UP).connections_max(1);
     let manager = options.connect(&server.url()).await.unwrap();
     let mut intruder = server.raw().await;
     let mut holding = intruder.begin().await.unwrap();
     S::execute(&mut holding, S::LOCK_EXECUTIONS).await;
     // More often than there are connections.
-    for _ in 0..6 {
+    for _ in 0..2 {
         let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
@@ -234,8 +235,9 @@ async fn a_full_pool_is_an_outage_that_says_so<S: TestServer>() {
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
+    server.make_tables().await;
     let pool = server.pool(1).await;
-    let options = Options::<S>::new().wait_max(Duration::from_millis(200));
+    let options = Options::<S>::new().wait_max(HELD_UP);
     let manager = options.with_pool(pool.clone()).await.unwrap();
     let taken = pool.acquire().await.unwrap();
     let error = one(&manager, &claim("digest", 0, "one")).await.unwrap_err();
@@ -278,8 +280,8 @@ async fn a_server_with_no_connection_left_is_an_outage_and_then_over<S: TestServ
     let Some(server) = S::start_with(Disk::Lazy, S::FEW_CONNECTIONS) else {
         return;
     };
-    let manager = server.open().await;
-    manager.close().await;
+    // It keeps the connection by which it made the tables.
+    let first = server.open().await;
     let mut others = Vec::new();
     while let Ok(connection) = <S::DB as Database>::Connection::connect(&server.url()).await {
         others.push(connection);
@@ -289,6 +291,19 @@ async fn a_server_with_no_connection_left_is_an_outage_and_then_over<S: TestServ
     for connection in others {
         connection.close().await.unwrap();
     }
-    let manager = server.open().await;
-    one(&manager, &claim("digest", 0, "one")).await.unwrap();
+    let second = open_once_there_is_room(&server).await;
+    for (tick, manager) in (0..).zip([first, second]) {
+        one(&manager, &claim("digest", tick, "one")).await.unwrap();
+    }
+}
+
+/// Opens a manager as soon as a server has counted down a connection, which it does a moment after
+/// its client has closed it, and tells nobody.
+async fn open_once_there_is_room<S: TestServer>(server: &S) -> Manager<S> {
+    loop {
+        match Options::<S>::new().connect(&server.url()).await {
+            Ok(manager) => return manager,
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use sexton_core::lock::{Claim, ClaimLead, LockManager, TransactionSlot, Verdict}
 use sexton_sql::Tx;
 use sqlx::{Connection, Pool};
 
-use super::{Options, TestServer, on_each_server};
+use super::{HELD_UP, Options, TestServer, on_each_server};
 use crate::fixtures::{claim, grant};
 use crate::on_servers::faults::{HOLD_REGISTERS, someone_waits};
 use crate::servers::process::Disk;
@@ -87,9 +87,8 @@ async fn a_handler_that_finds_every_connection_in_use_is_told_so<S: TestServer>(
     let Some(server) = S::start_with(Disk::Lazy, &[]) else {
         return;
     };
-    let options = Options::<S>::new()
-        .wait_max(Duration::from_millis(300))
-        .transactions_max(2);
+    server.make_tables().await;
+    let options = Options::<S>::new().wait_max(HELD_UP).transactions_max(2);
     let manager = options.connect(&server.url()).await.unwrap();
     let begin = async || {
         let slot = TransactionSlot::new(std::sync::Arc::new(manager.clone()));

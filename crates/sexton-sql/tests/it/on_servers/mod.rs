@@ -13,10 +13,16 @@ mod transactions;
 
 #[cfg(feature = "mysql")]
 pub(crate) use faults::someone_waits;
+use std::time::Duration;
+
 use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions, TransactionalDatabase};
 use sqlx::{Database, Pool};
 
 use crate::servers::process::Disk;
+
+/// How long a test waits for a call that is held up. Far more than a call takes that is not, on a
+/// busy machine too.
+pub(crate) const HELD_UP: Duration = Duration::from_secs(2);
 
 /// A server of one kind or another.
 pub(crate) trait TestServer: Sized + Send {
@@ -56,6 +62,12 @@ pub(crate) trait TestServer: Sized + Send {
 
     async fn open(&self) -> Manager<Self> {
         Options::<Self>::new().connect(&self.url()).await.unwrap()
+    }
+
+    /// Makes the tables, for managers that wait less long: opening one has the limit of a call, and
+    /// making the tables takes many statements.
+    async fn make_tables(&self) {
+        self.open().await.close().await;
     }
 }
 
