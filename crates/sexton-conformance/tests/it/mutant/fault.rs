@@ -91,6 +91,7 @@ faults! {
         FormerHoldersNotRecorded,
         ScheduleSinceForgotten,
         ScheduleSinceOfAnyChange,
+        NeededRecordForgotten,
     }
     claims {
         DeadlineNotGranted,
@@ -123,6 +124,8 @@ faults! {
         FormerHoldersForgotten,
         FormerHoldersOfAnotherTickCount,
         FormerHoldersShutOut,
+        NeededRecordOverlooked,
+        NeededRecordConsumedUnderAPause,
     }
     settling {
         QueuedForgottenBySettling,
