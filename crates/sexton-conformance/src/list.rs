@@ -196,6 +196,9 @@ macro_rules! __for_each_case {
                 a_trigger_that_is_never_granted_leaves_no_register [Leases, History, Operations];
                 an_execution_says_whether_it_was_scheduled_or_triggered [Leases, History, Operations];
                 grants_and_releases_keep_what_an_execution_came_from [Leases, History, Operations];
+                what_was_found_is_granted_while_it_has_a_record [Leases, History, Operations];
+                what_was_found_is_not_granted_once_its_record_is_pruned [Leases, History, Operations];
+                what_was_found_and_is_gone_is_not_recorded_under_a_pause [History, Operations];
             }
             precedence {
                 our_own_claim_stands_before_too_early;

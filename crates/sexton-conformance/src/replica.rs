@@ -320,6 +320,7 @@ pub(crate) trait ClaimWith: Sized {
     fn overlap(self, overlap: Overlap) -> Self;
     fn distinct(self, concurrency: u64) -> Result<Self, Failure>;
     fn lease(self, lease: Lease) -> Self;
+    fn found(self) -> Self;
     fn of(self, concurrency: u64) -> Result<Self, Failure>;
 }
 
@@ -343,6 +344,13 @@ impl ClaimWith for Claim {
 
     fn lease(self, lease: Lease) -> Claim {
         Claim { lease, ..self }
+    }
+
+    fn found(self) -> Claim {
+        Claim {
+            needs_record: true,
+            ..self
+        }
     }
 
     fn of(self, concurrency: u64) -> Result<Claim, Failure> {

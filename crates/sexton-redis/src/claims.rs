@@ -32,6 +32,7 @@ struct Stretch<'b> {
     lease: Option<Lease>,
     concurrency: Concurrency,
     deadline: Option<Timestamp>,
+    needs_record: bool,
 }
 
 impl<'b> Stretch<'b> {
@@ -47,6 +48,7 @@ impl<'b> Stretch<'b> {
             lease: claim.is_leased().then_some(claim.lease),
             concurrency: claim.concurrency,
             deadline: claim.deadline.filter(|_| may_queue),
+            needs_record: claim.needs_record,
         }
     }
 
@@ -64,6 +66,7 @@ impl<'b> Stretch<'b> {
         }
         arguments.add(self.concurrency.get());
         arguments.deadline(self.deadline);
+        arguments.flag(self.needs_record);
     }
 }
 

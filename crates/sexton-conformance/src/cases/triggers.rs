@@ -1,8 +1,11 @@
 //! Triggers: executions that an operator asks for, beside those of the schedule.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use sexton_core::lock::{
-    CancelRequested, Denial, ExecutionState, Origin, Outcome, Register, TaskQuery,
+    CancelRequested, Denial, Execution, ExecutionState, Origin, Outcome, Register, Retention,
+    TaskQuery, Verdict,
 };
 use sexton_core::policy::{Lease, Overlap};
 use sexton_core::tick::{Fence, Tick};
@@ -153,4 +156,113 @@ pub(crate) async fn grants_and_releases_keep_what_an_execution_came_from(
     finds(ExecutionState::Running).await?;
     b.end(&third.lock, Outcome::Succeeded).await?;
     finds(ExecutionState::Ended(Outcome::Succeeded)).await
+}
+
+pub(crate) async fn what_was_found_is_granted_while_it_has_a_record(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let found = |replica: &Replica, n: i64| replica.asks(&digest.nth(n)).found();
+    // It was triggered, above the watermark and below it.
+    a.run(&digest.nth(3)).await?;
+    for (n, fence) in [(2, 2), (5, 3)] {
+        a.enqueue(&digest.nth(n)).await?;
+        let claim = found(&b, n);
+        let held = b.take(&claim).await?;
+        assert_eq!(held.grant.fence, Fence::new(fence));
+        // The answer was lost: the record is there while it runs.
+        assert_eq!(b.take(&claim).await?, held);
+        a.denied(&found(&a, n), Denial::Taken).await?;
+        b.end(&held.lock, Outcome::Succeeded).await?;
+        a.denied(&found(&a, n), Denial::Taken).await?;
+    }
+    // It was given back.
+    let held = a.run(&digest.nth(6)).await?;
+    a.release(&held.lock).await?;
+    b.take(&found(&b, 6)).await?;
+    // Its holder was lost.
+    let leased = |replica: &Replica| replica.asks(&digest.nth(7)).at_least_once(2);
+    a.take(&leased(&a).lease(short()?)).await?;
+    bench.pass(Lease::MIN).await?;
+    let second = b.take(&leased(&b).lease(long()?).found()).await?;
+    assert_eq!(second.grant.attempt.get(), 2);
+    Ok(())
+}
+
+/// Runs a triggered execution to its end, and prunes its record.
+async fn run_and_prune(replica: &Replica, execution: &Execution) -> Result<(), Failure> {
+    replica.enqueue(execution).await?;
+    let held = replica.run(execution).await?;
+    replica.end(&held.lock, Outcome::Succeeded).await?;
+    let retention = Retention {
+        age_max: Some(Duration::ZERO),
+        per_task_max: Some(0),
+    };
+    let pruned = replica.manager.prune(&retention, 1_000).await?.value;
+    assert_eq!(pruned, 1);
+    assert!(replica.record(execution).await?.is_none());
+    Ok(())
+}
+
+pub(crate) async fn what_was_found_is_not_granted_once_its_record_is_pruned(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    run_and_prune(&a, &digest.nth(5)).await?;
+    let found = || b.asks(&digest.nth(5)).found();
+    let leased = found().at_least_once(3).lease(long()?);
+    // A run under a lease does not overlap with what is gone: nothing is consumed or queued.
+    let running = a.asks(&digest.nth(2)).at_least_once(3).lease(long()?);
+    let policies = async || -> Result<(), Failure> {
+        let each = [
+            found(),
+            found().distinct(2)?,
+            leased.clone(),
+            leased.clone().overlap(Overlap::Skip),
+            leased.clone().overlap(Overlap::QueueOne),
+            leased.clone().overlap(Overlap::CancelEarlier),
+        ];
+        for claim in &each {
+            b.denied(claim, Denial::Taken).await?;
+        }
+        Ok(())
+    };
+    policies().await?;
+    finds_register(&b, &digest, None, 1).await?;
+    a.take(&running).await?;
+    policies().await?;
+    assert!(b.record(&digest.nth(5)).await?.is_none());
+    finds_register(&b, &digest, Some(digest.nth(2).tick), 2).await?;
+    // Within a batch each claim is decided for itself: one has a record, one has none any more, one
+    // is new.
+    a.enqueue(&digest.nth(3)).await?;
+    let batch = [
+        b.asks(&digest.nth(3)).found(),
+        found(),
+        b.asks(&digest.nth(4)),
+    ];
+    let verdicts = b.claim_all(&batch).await?;
+    let granted: Vec<bool> = verdicts.iter().map(|one| one.grant().is_some()).collect();
+    assert_eq!(granted, [true, false, true]);
+    assert_eq!(verdicts[1], Verdict::Denied(Denial::Taken));
+    Ok(())
+}
+
+pub(crate) async fn what_was_found_and_is_gone_is_not_recorded_under_a_pause(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    run_and_prune(&a, &digest.nth(5)).await?;
+    a.pause(&digest.task, "audit").await?;
+    let found = b.asks(&digest.nth(5)).found();
+    b.denied(&found, Denial::Paused).await?;
+    assert!(b.record(&digest.nth(5)).await?.is_none());
+    finds_register(&b, &digest, None, 1).await?;
+    a.resume(&digest.task).await?;
+    b.denied(&found, Denial::Taken).await?;
+    // The schedule's ticks before it are granted all the same.
+    b.run(&digest.nth(4)).await.map(drop)
 }

@@ -54,6 +54,10 @@ pub struct Claim {
     /// clock; `None`: at any time. See
     /// [`ExecutionRecord::deadline`](super::ExecutionRecord::deadline).
     pub deadline: Option<Timestamp>,
+    /// Whether the execution is granted only if the store has a record of it: it was found waiting
+    /// there, or left by a lost holder. The watermark does not tell that a triggered execution is
+    /// over, and its record may have been pruned since it was found.
+    pub needs_record: bool,
 }
 
 impl Claim {
@@ -70,6 +74,7 @@ impl Claim {
             placement: Placement::default(),
             lease: Lease::default(),
             deadline: None,
+            needs_record: false,
         }
     }
 
@@ -182,7 +187,8 @@ pub enum Denial {
     TooEarly,
     /// The task is paused. The tick is consumed and recorded as skipped.
     Paused,
-    /// The execution was granted to somebody else, or consumed.
+    /// The execution was granted to somebody else, or consumed; or the claim needs a record and the
+    /// store has none.
     Taken,
     /// An earlier execution of the same (task, index) still runs. Under [`Overlap::Skip`] the tick
     /// is consumed and recorded as skipped; otherwise it waits in the store until the earlier one

@@ -14,11 +14,12 @@
 //! |---|---|
 //! | the execution runs under our own claim id | granted again, unchanged: our first answer was lost |
 //! | tick > now + lead | denied: too early. Nothing is recorded |
-//! | the task is paused | denied: paused. The tick is consumed and recorded as skipped, unless it already has a record |
+//! | the task is paused | denied: paused. The tick is consumed and recorded as skipped, unless it already has a record or the claim needs one |
 //! | its record waits, and its deadline has passed | denied: too late. It is recorded as missed |
 //! | its record waits (released unstarted, queued or enqueued) | granted, fence + 1, unless a line below the watermark's forbids it |
 //! | delivery recovers, it runs, its lease is over, attempts are left | granted, attempt + 1, fence + 1, unless placement or overlap forbid it |
 //! | it has any other record | denied: taken |
+//! | it has no record, and the claim needs one | denied: taken. Nothing is recorded |
 //! | tick <= watermark | denied: taken |
 //! | placement is distinct and the instance holds, or has held, another index of the tick | denied: placement. Nothing is recorded |
 //! | overlap forbids it: another execution of this (task, index) is running under a lease | denied: overlap. Skip: consumed, recorded as skipped. Queue one, cancel the earlier: it waits, and supersedes what waited |
@@ -33,6 +34,10 @@
 //! sweep, its holder's release or the next claim of it closes it as missed. What waits behind an
 //! earlier execution has as long from the end of that one as its deadline was behind its tick, a
 //! minute at most.
+//!
+//! A claim of what was found in the store *needs a record* ([`Claim::needs_record`]): what was
+//! triggered leaves the watermark where it is, so once its record is pruned nothing else tells that
+//! it is over.
 //!
 //! The first line stands before the others, so that a task paused (or a clock set back) between a
 //! grant and its repetition does not strand an execution that the store believes to be running.

@@ -128,13 +128,17 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
         let is_early = |claim: &Claim| claim.execution.tick.timestamp() > horizon;
         let due: Vec<&Execution> = batch
             .iter()
-            .filter(|claim| !is_early(claim))
+            .filter(|claim| !is_early(claim) && !claim.needs_record)
             .map(|claim| &claim.execution)
             .collect();
         let mut taken = self.locks.take("claim", &due, now).await?.into_iter();
         let verdict = |claim: &Claim| {
             if is_early(claim) {
                 return Verdict::Denied(Denial::TooEarly);
+            }
+            // There are no records here.
+            if claim.needs_record {
+                return Verdict::Denied(Denial::Taken);
             }
             match taken.next() {
                 Some(Taking::TakenNow) => Verdict::Granted(Grant {
@@ -337,6 +341,9 @@ mod tests {
         let batch = [claim(501), claim(1), claim(-60_001), claim(2), claim(500)];
         let expected = ["too_early", "granted", "taken", "taken", "granted"];
         assert_eq!(verdicts(&manager, &batch), expected);
+        let mut found = claim(3);
+        found.needs_record = true;
+        assert_eq!(verdicts(&manager, &[found, claim(3)]), ["taken", "granted"]);
         let far = ClaimLead::new(ClaimLead::MAX).unwrap();
         let answer = block_on(manager.claim(far, &[claim(501)])).unwrap();
         assert!(answer.value[0].grant().is_some());

@@ -1,5 +1,5 @@
 -- Decides claims, by the table in sexton_core::lock. ARGV: lead in µs; "1" if no (task, index) is
--- there twice; how many claims; how many stretches of claims that have all else in common; nine
+-- there twice; how many claims; how many stretches of claims that have all else in common; ten
 -- values a stretch; the fields of the claims; their ids in one, 32 digits each.
 -- Answers the clock, then for each claim a fence (granted, first attempt, no lease, no deadline), a
 -- negative number (denied), "earlier_waits <tick>" or "<fence> <attempt> <lease until> <deadline>".
@@ -12,8 +12,9 @@ for s = 1, tonumber(ARGV[4]) do
   stretches[s] = { count = tonumber(ARGV[at]), tick_text = ARGV[at + 1], tick = tick_number(ARGV[at + 1]),
     instance = ARGV[at + 2], delivery = ARGV[at + 3], overlap = ARGV[at + 4],
     distinct = ARGV[at + 5] == 'distinct', lease = tonumber(ARGV[at + 6]),
-    concurrency = ARGV[at + 7], deadline = ARGV[at + 8] }
-  at = at + 9
+    concurrency = ARGV[at + 7], deadline = ARGV[at + 8],
+    needs_record = ARGV[at + 9] == '1' }
+  at = at + 10
 end
 -- Where the fields stand, less one.
 local FIELD, ids = at - 1, ARGV[at + count]

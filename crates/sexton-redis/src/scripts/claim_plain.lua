@@ -9,7 +9,7 @@ end
 -- Without a lease and with nothing to look at but the register.
 local function is_plain(stretch)
   return is_each_once and not has_pauses and not stretch.lease and not stretch.distinct
-    and stretch.overlap == 'allow' and stretch.tick * 1000 <= horizon
+    and not stretch.needs_record and stretch.overlap == 'allow' and stretch.tick * 1000 <= horizon
 end
 
 -- Whether something of a (task, index) waits, or has a record above the watermark. Mostly nothing

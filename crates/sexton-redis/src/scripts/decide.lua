@@ -131,7 +131,7 @@ local function decide(i, stretch)
     return grant_again(claim, r, class)
   end
   if claim.tick * 1000 > horizon then return TOO_EARLY end
-  local is_new = not r and claim.tick > mark
+  local is_new = not r and not stretch.needs_record and claim.tick > mark
   if is_paused(field) then
     if is_new then record_not_granted(claim, stretch, 'skipped', 'paused') end
     return PAUSED

@@ -94,8 +94,16 @@ fn claim() -> impl Strategy<Value = Claim> {
     ];
     let placement = prop_oneof![Just(Placement::Race), Just(Placement::Distinct)];
     let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..600);
-    (execution(), delivery, overlap, placement, who, deadline()).prop_map(
-        |(execution, delivery, overlap, placement, (who, id, lease_ms), deadline)| Claim {
+    let terms = (deadline(), prop_oneof![3 => Just(false), 1 => Just(true)]);
+    (execution(), delivery, overlap, placement, who, terms).prop_map(
+        |(
+            execution,
+            delivery,
+            overlap,
+            placement,
+            (who, id, lease_ms),
+            (deadline, needs_record),
+        )| Claim {
             execution,
             concurrency: two(),
             claim_id: ClaimId::from_u128(id),
@@ -105,6 +113,7 @@ fn claim() -> impl Strategy<Value = Claim> {
             placement,
             lease: Lease::new(Duration::from_millis(lease_ms)).unwrap(),
             deadline,
+            needs_record,
         },
     )
 }

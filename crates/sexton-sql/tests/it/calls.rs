@@ -75,6 +75,10 @@ fn two() -> Concurrency {
     Concurrency::new(2).unwrap()
 }
 
+fn needs_record() -> impl Strategy<Value = bool> {
+    prop_oneof![3 => Just(false), 1 => Just(true)]
+}
+
 fn claim() -> impl Strategy<Value = Claim> {
     let delivery = (0_u8..3, 1_u32..4).prop_map(|(kind, max)| {
         let attempts_max = NonZeroU32::new(max).unwrap();
@@ -93,8 +97,14 @@ fn claim() -> impl Strategy<Value = Claim> {
     let placement = prop_oneof![Just(Placement::Race), Just(Placement::Distinct)];
     let who = (0..INSTANCES.len(), 0_u128..4, 100_u64..500);
     let policies = (delivery, overlap, placement);
-    (execution(), policies, who, deadline()).prop_map(
-        |(execution, (delivery, overlap, placement), (who, id, lease_ms), deadline)| Claim {
+    let terms = (deadline(), needs_record());
+    (execution(), policies, who, terms).prop_map(
+        |(
+            execution,
+            (delivery, overlap, placement),
+            (who, id, lease_ms),
+            (deadline, needs_record),
+        )| Claim {
             execution,
             concurrency: two(),
             claim_id: ClaimId::from_u128(id),
@@ -104,6 +114,7 @@ fn claim() -> impl Strategy<Value = Claim> {
             placement,
             lease: Lease::new(Duration::from_millis(lease_ms)).unwrap(),
             deadline,
+            needs_record,
         },
     )
 }

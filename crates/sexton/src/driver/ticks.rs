@@ -102,6 +102,7 @@ impl Driver {
         let late_us = times.map_or(i64::MAX, |times| times.late_us);
         let mut claim = claim_for(&self.shared, &task, execution);
         claim.concurrency = concurrency.unwrap_or(task.concurrency);
+        claim.needs_record = true;
         // The next sweep finds it again.
         let found_for = self.shared.heartbeat.saturating_add(FOUND_FOR_MIN);
         let deadline_us = later_us(now_us.max(due_us), found_for);

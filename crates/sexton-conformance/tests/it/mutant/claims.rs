@@ -169,6 +169,7 @@ impl Mutant {
                 let is_lost = running.await?.iter().any(lost_by);
                 is_lost.then_some(Denial::Placement)
             }
+            Fault::NeededRecordOverlooked if claim.needs_record => Some(Denial::Taken),
             _ => None,
         })
     }
@@ -213,6 +214,9 @@ impl Mutant {
                 }
                 _ => {}
             }
+        }
+        if self.has(Fault::NeededRecordConsumedUnderAPause) && self.is_paused(&claim).await? {
+            claim.needs_record = false;
         }
         if self.has(Fault::FormerHoldersForgotten) && seen.record.is_some() {
             claim.placement = Placement::Race;

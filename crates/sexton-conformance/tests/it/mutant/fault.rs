@@ -95,6 +95,7 @@ faults! {
         FormerHoldersNotRecorded,
         ScheduleSinceForgotten,
         ScheduleSinceOfAnyChange,
+        NeededRecordForgotten,
     }
     claims {
         DeadlineNotGranted,
@@ -127,6 +128,8 @@ faults! {
         FormerHoldersForgotten,
         FormerHoldersOfAnotherTickCount,
         FormerHoldersShutOut,
+        NeededRecordOverlooked,
+        NeededRecordConsumedUnderAPause,
     }
     settling {
         QueuedForgottenBySettling,

@@ -60,6 +60,7 @@ impl Mutant {
                 claim.lease = Lease::new(Lease::MAX.min(claim.lease.duration() * 3)).unwrap();
             }
             Fault::DeadlineOfClaimForgotten => claim.deadline = None,
+            Fault::NeededRecordForgotten => claim.needs_record = false,
             Fault::LeaseTooShort => claim.lease = Lease::new(Lease::MIN).unwrap(),
             Fault::AttemptsNotCounted if claim.delivery.recovers() => {
                 claim.delivery = Delivery::AtLeastOnce {

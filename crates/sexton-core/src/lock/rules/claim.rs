@@ -48,7 +48,7 @@ impl LockState {
         if execution.tick.timestamp() > horizon {
             return Err(Refusal::Denied(Denial::TooEarly));
         }
-        let is_new = record.is_none() && self.is_above_watermark(execution);
+        let is_new = record.is_none() && !claim.needs_record && self.is_above_watermark(execution);
         if self.pauses.contains_key(&execution.task) {
             return Err(if is_new {
                 Refusal::Consume(Denial::Paused, Reason::Paused)

@@ -5,6 +5,7 @@
 //! sexton --no-capture simulation` shows what happens in the world of seed 7;
 //! `SEXTON_SIM_SEEDS=100000` goes through more of them than usual.
 
+mod broken;
 mod checker;
 mod history;
 mod link;
@@ -18,10 +19,10 @@ use std::panic::AssertUnwindSafe;
 
 use jiff::SignedDuration;
 
+use self::broken::Break;
 use self::checker::violations;
 use self::history::{Line, What};
 use self::starts::{CAUGHT_UP_MAX, wrong_starts};
-use self::store::Break;
 use self::world::{Simulated, simulate};
 
 /// Worlds that the ordinary tests go through, all together.
@@ -140,16 +141,20 @@ fn a_seed_is_always_the_same_world() {
     }
 }
 
-/// The checker finds what a broken rule does, and calls it by this name.
+/// The checker finds what a broken rule does, and calls it by this name; the seed of a world where
+/// it shows.
 #[allow(clippy::print_stdout, reason = "seeds are told")]
 #[track_caller]
-fn finds(broken: Break, rule: &str) {
+fn finds(broken: Break, rule: &str) -> u64 {
     let is_found = |seed: &u64| {
         let wrong = wrong_in(*seed, Some(broken));
         wrong.iter().any(|wrong| wrong.starts_with(rule))
     };
     match (0..SEEDS_TO_FIND_MAX).find(is_found) {
-        Some(seed) => println!("{broken:?} shows in the world of seed {seed}"),
+        Some(seed) => {
+            println!("{broken:?} shows in the world of seed {seed}");
+            seed
+        }
         None => panic!("{broken:?} goes unnoticed in {SEEDS_TO_FIND_MAX} worlds"),
     }
 }
@@ -222,6 +227,15 @@ fn a_trigger_that_raises_the_watermark_is_found() {
 #[test]
 fn records_that_are_never_written_are_found() {
     finds(Break::CoveredNotRecorded, "every tick is accounted for");
+}
+
+#[test]
+fn a_needed_record_that_is_forgotten_is_found() {
+    let rule = "what is over is not granted again";
+    let seed = finds(Break::NeededRecordForgotten, rule);
+    // It is the rule that keeps the promise there: the instances say that they need a record.
+    let wrong = wrong_in(seed, Some(Break::SettledForgotten));
+    assert!(!wrong.iter().any(|wrong| wrong.starts_with(rule)));
 }
 
 /// The checker of starts finds what the scheduler itself would do wrong: here a history says so

@@ -18,37 +18,9 @@ use sexton::lock::{
 use sexton::name::{ClaimId, InstanceId, TaskName};
 use sexton::{ConcurrencyIndex, Fence, Tick};
 
+use super::broken::Break;
 use super::history::{Granted, History, What};
 use super::plan::Version;
-
-/// A rule that the store does not keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Break {
-    /// A grant does not raise the watermark.
-    WatermarkNotAdvanced,
-    /// Whose claim an execution was granted to is not remembered.
-    ClaimIdIgnored,
-    /// An execution is granted again whether or not its lease is over.
-    LeaseNotChecked,
-    /// What time it is, the claimant says.
-    ClientsClockTrusted,
-    /// A grant does not raise the fence.
-    FenceReused,
-    /// Since when a task is known is not remembered.
-    KnownSinceForgotten,
-    /// Since when a task has its schedule is not remembered.
-    ScheduleSinceForgotten,
-    /// What waits has no deadline.
-    DeadlineForgotten,
-    /// An earlier tick that waits holds nobody up.
-    EarlierForgotten,
-    /// Who held an execution before is not remembered.
-    FormerHoldersForgotten,
-    /// A trigger raises the watermark.
-    WatermarkRaisedByTrigger,
-    /// What the watermark has passed is not recorded, although it is covered.
-    CoveredNotRecorded,
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -181,6 +153,12 @@ impl SimStore {
             if matches!(settled, Settled::Recorded { .. }) {
                 let Settlement { lock, outcome, .. } = settlement;
                 self.history.write(What::Settled(lock.clone(), *outcome));
+            }
+            if matches!(
+                self.broken,
+                Some(Break::SettledForgotten | Break::NeededRecordForgotten)
+            ) {
+                state.forget(&settlement.lock.execution);
             }
             settled
         })
@@ -386,14 +364,22 @@ impl SimStore {
         let is_old = |record: &&ExecutionRecord| {
             record.state.is_over() && record.execution.tick.timestamp() < oldest
         };
-        let old: Vec<ExecutionRecord> = state.locks.records().filter(is_old).cloned().collect();
-        old.iter()
-            .for_each(|record| state.locks.forget(&record.execution));
-        state.forgotten.extend(old);
+        let old = state.locks.records().filter(is_old);
+        let old: Vec<Execution> = old.map(|record| record.execution.clone()).collect();
+        old.iter().for_each(|execution| state.forget(execution));
     }
 }
 
 impl State {
+    /// Forgets an execution if it is over.
+    fn forget(&mut self, execution: &Execution) {
+        let record = self.locks.record(execution);
+        if let Some(record) = record.filter(|record| record.state.is_over()).cloned() {
+            self.locks.forget(execution);
+            self.forgotten.push(record);
+        }
+    }
+
     /// Decides a claim as if nothing waited before it.
     fn claim_past_those_that_wait(
         &mut self,
@@ -435,6 +421,7 @@ impl State {
         match broken {
             Some(Break::ClaimIdIgnored) => claim.claim_id = ClaimId::random(),
             Some(Break::DeadlineForgotten) => claim.deadline = None,
+            Some(Break::NeededRecordForgotten) => claim.needs_record = false,
             _ => {}
         }
         let had_waited = had_record

@@ -13,12 +13,13 @@ use sexton::name::InstanceId;
 use sexton::schedule::Every;
 use sexton::{Concurrency, ReadyTask, Run, Scheduler, SchedulerBuilder, Task, Tick};
 
+use super::broken::Break;
 use super::history::{Began, End, History, Line, What};
 use super::link::{SimClock, SimLink, Weather};
 use super::plan::{
     Blow, Deed, Edit, Ending, Life, Plan, ReplicaPlan, TROUBLE, TaskPlan, Version, up_to,
 };
-use super::store::{Break, SimStore};
+use super::store::SimStore;
 use crate::fleet::name;
 
 /// Of each instance.
