@@ -309,7 +309,7 @@ impl Driver {
     pub(super) fn take_recorded(
         &mut self,
         batch: Vec<Consumption>,
-        answer: Result<Vec<Consumed>, LockError>,
+        answer: &Result<Vec<Consumed>, LockError>,
     ) {
         if answer.is_err() {
             for consumption in batch.into_iter().rev() {

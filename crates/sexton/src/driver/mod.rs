@@ -183,7 +183,7 @@ impl Driver {
                     self.take_released(batch, answer);
                 }
                 (batch, answer) = self.calls.records.answered() => {
-                    self.take_recorded(batch, answer);
+                    self.take_recorded(batch, &answer);
                 }
                 command = self.commands.recv(), if is_open => match command {
                     Some(command) => self.obey(command),
@@ -395,7 +395,7 @@ impl Driver {
     async fn write_records(&mut self, until: Duration) {
         if self.calls.records.is_busy() {
             let (batch, answer) = self.calls.records.answered().await;
-            self.take_recorded(batch, answer);
+            self.take_recorded(batch, &answer);
         }
         while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
             let batch = self.next_records();
