@@ -24,8 +24,8 @@ use crate::transaction::{end_transaction, transaction_slot};
 pub(crate) enum Executed {
     /// It ended, and this is what the store may have to be told.
     Ended(Settlement, Telling),
-    /// It could not do its work here: its lock goes back to the store, for others to claim until its
-    /// deadline. If that has passed, the store records it as missed.
+    /// It could not do its work here: its lock goes back to the store, for others to claim until
+    /// its deadline. If that has passed, the store records it as missed.
     GivenBack(Release),
     /// Its lease was over before it could start: others may have it by now.
     LeaseOver(HeldLock),

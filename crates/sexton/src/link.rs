@@ -23,7 +23,7 @@ pub(crate) struct Link {
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: EventBus,
-    /// Changes when the store's clock leapt or the store is back, to wake whoever sleeps by it or
+    /// Changes when the store's clock leapt or the store is back, to wake what sleeps by it or
     /// waits for it.
     turned: Arc<Turned>,
     pub(crate) call_limit: Duration,
@@ -215,8 +215,8 @@ impl Link {
     }
 }
 
-/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes those who
-/// wait in an order of chance: a simulation is to be the same each time.
+/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes its
+/// waiters in a random order: a simulation must be the same each time.
 #[derive(Debug, Default)]
 struct Turned {
     count: AtomicU64,

@@ -22,7 +22,7 @@ const TRIGGER_TRIES_MAX: usize = 100;
 /// tasks themselves.
 ///
 /// Instances learn of it at once from PostgreSQL, elsewhere with their next heartbeat: within 5 s
-/// unless they were told otherwise. What has a [`Scheduler`](crate::Scheduler) uses its
+/// by default. What has a [`Scheduler`](crate::Scheduler) uses its
 /// [handle](crate::SchedulerHandle).
 ///
 /// Every call is cancel-safe: a change is made or not, whether or not the answer is awaited.

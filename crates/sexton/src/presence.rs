@@ -14,8 +14,7 @@ use crate::link::{Link, backoff};
 use crate::runs::{Runs, StopCause};
 use crate::scheduler::Shared;
 
-/// Every so many heartbeats a sweep looks for what nobody will finish, even if nothing can be
-/// claimed.
+/// The heartbeats between sweeps for what nobody will finish, made even if nothing can be claimed.
 const SWEEP_EVERY: u32 = 6;
 
 /// At least this long after a heartbeat comes the one for what others have changed since: many

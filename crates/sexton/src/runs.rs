@@ -386,9 +386,8 @@ impl Drop for EndGuard {
     }
 }
 
-/// Runs by execution and fence, for what is done to them one after the other is to be the same each
-/// time that a simulation is repeated. Their claims' ids are random, and so is the order of the
-/// map.
+/// Runs by execution and fence: a repeated simulation must do the same to them in the same order.
+/// Their claims' ids are random, and so is the order of the map.
 fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Running)> {
     let mut all: Vec<_> = running.iter().collect();
     all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));

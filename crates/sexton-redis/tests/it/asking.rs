@@ -87,7 +87,8 @@ impl Grants {
         }
     }
 
-    /// What breaks the promise: executions that were granted twice, or to nobody, and fences that did not rise.
+    /// What breaks the promise: executions that were granted twice, or to nobody, and fences that
+    /// did not rise.
     pub(crate) fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         let mut last: BTreeMap<&TaskName, Fence> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! Failovers by Sentinels: what claims lose that do not wait for replicas, and that those lose nothing that do.
+//! Failovers by Sentinels: what claims lose that do not wait for replicas, and that those lose
+//! nothing that do.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ fn waiting() -> RedisOptions {
     quick().wait_for_replicas(1, Duration::from_millis(300))
 }
 
-/// More than the buffers of a connection hold, so that nothing behind it reaches a replica that does not read.
+/// More than the buffers of a connection hold, so that nothing behind it reaches a replica that
+/// does not read.
 const STUFFING: usize = 32 << 20;
 
 /// Grants that the replica never hears of, then a failover to it, then the same claims by others.

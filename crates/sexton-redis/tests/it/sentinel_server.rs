@@ -94,7 +94,8 @@ pub(crate) struct Watched {
     sentinels: Vec<Sentinel>,
 }
 
-/// Asks until it is so. A macro: a closure that is async cannot say yet that its future may be sent.
+/// Asks until it is so. A macro: a closure that is async cannot say yet that its future may be
+/// sent.
 macro_rules! wait_until {
     ($what:literal, $is_so:expr) => {
         let until = SystemClock.monotonic() + LIMIT;

@@ -59,9 +59,9 @@ impl<DB: Dialect> ServerLockManager<DB> {
         begun.map_err(|trouble| self.in_transaction(trouble, "begin a transaction"))
     }
 
-    /// The settling takes the row of the (task, index) and keeps it until the commit: whoever would
-    /// grant the execution again, or ask whether it still runs, waits for that row and then finds
-    /// what was committed.
+    /// The settling takes the row of the (task, index) and keeps it until the commit: a call
+    /// that would grant the execution again, or asks whether it still runs, waits for that row and
+    /// then finds what was committed.
     pub(crate) async fn settle_and_commit(
         &self,
         mut transaction: Transaction<'static, DB>,

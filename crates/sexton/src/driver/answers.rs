@@ -63,7 +63,8 @@ impl Driver {
             }
         }
         match denial {
-            // The store has noted it for the holder's next heartbeat. If that is us, we know already.
+            // The store has noted it for the holder's next heartbeat. If that is us, we know
+            // already.
             Denial::Overlap if overlap == Overlap::CancelEarlier => {
                 self.runs.stop_others(&execution, StopCause::Requested);
             }
@@ -222,8 +223,8 @@ impl Driver {
         }
     }
 
-    /// The last of a run is recorded, and with it the watermark passed all of the run that was above
-    /// `watermark`. It was we who did it, so it is we who tell, and write down the others.
+    /// The last of a run is recorded, and with it the watermark passed all of the run that was
+    /// above `watermark`. It was we who did it, so it is we who tell, and write down the others.
     fn take_accounted(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
         let (earlier, last) = run.into_parts();
         for given_up in earlier {
@@ -252,8 +253,8 @@ impl Driver {
         self.find_out(last);
     }
 
-    /// Somebody has dealt with a tick that was given up. If that may have been ourselves, without our
-    /// knowing, we ask.
+    /// Somebody has dealt with a tick that was given up. If that may have been ourselves, without
+    /// our knowing, we ask.
     fn find_out(&mut self, given_up: GivenUp) {
         if let Some(pending) = given_up.in_doubt {
             self.claim_to_know(*pending);

@@ -1,6 +1,6 @@
 //! What happens in a scheduler, told as it happens.
 //!
-//! [`Event`]s go to whoever [subscribes](crate::Scheduler::events), to `tracing`, and to the
+//! [`Event`]s go to all that [subscribe](crate::Scheduler::events), to `tracing`, and to the
 //! `metrics` facade. This is the only place that logs or counts.
 //!
 //! | metric | kind, unit | labels |

@@ -125,14 +125,14 @@ impl SchedulerBuilder {
         self
     }
 
-    /// The instance's id; a random one unless said. No other run may ever have it.
+    /// The instance's id; by default a random one. No other run may ever have it.
     #[must_use]
     pub fn instance(mut self, instance: InstanceId) -> SchedulerBuilder {
         self.instance = Some(instance);
         self
     }
 
-    /// The clock; the machine's unless said.
+    /// The clock; by default the machine's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> SchedulerBuilder {
         self.clock = Arc::new(clock);
@@ -140,7 +140,7 @@ impl SchedulerBuilder {
     }
 
     /// How far ahead of a tick it may be claimed, so that the store's latency is not the task's
-    /// lateness: 0 to 60 s, 500 ms unless said. Should be well over the store's slowest ordinary
+    /// lateness: 0 to 60 s, 500 ms by default. Should be well over the store's slowest ordinary
     /// answer.
     #[must_use]
     pub fn claim_lead(mut self, lead: ClaimLead) -> SchedulerBuilder {
@@ -148,7 +148,7 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How long a store may take to answer before it counts as unreachable; 5 s unless said.
+    /// How long a store may take to answer before it counts as unreachable; 5 s by default.
     #[must_use]
     pub fn call_limit(mut self, limit: Duration) -> SchedulerBuilder {
         self.call_limit = limit.max(Duration::from_millis(10));
@@ -157,14 +157,14 @@ impl SchedulerBuilder {
 
     /// How often the instance shows itself to the store and asks what others want of it: recovery,
     /// and triggers and cancelling where the store cannot tell by itself (PostgreSQL can), take up
-    /// to so long to be noticed; 5 s unless said, at least 50 ms.
+    /// to this long to be noticed; 5 s by default, at least 50 ms.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
         self.heartbeat = every.max(Duration::from_millis(50));
         self
     }
 
-    /// How long a cancelled run may take to end before it is dropped; 5 s unless said.
+    /// How long a cancelled run may take to end before it is dropped; 5 s by default.
     #[must_use]
     pub fn cancel_grace(mut self, grace: Duration) -> SchedulerBuilder {
         self.cancel_grace = grace;
@@ -188,7 +188,7 @@ impl SchedulerBuilder {
         self
     }
 
-    /// What of the history is kept, seven days unless said; `None`: everything. A task of Sexton's
+    /// What of the history is kept, by default seven days; `None`: everything. A task of Sexton's
     /// own, `sexton:prune`, sees to it, once over the fleet.
     #[must_use]
     pub fn retention(mut self, retention: Option<Retention>) -> SchedulerBuilder {

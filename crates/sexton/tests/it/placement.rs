@@ -254,8 +254,8 @@ async fn a_trigger_costs_a_distinct_task_no_tick() {
     }
 }
 
-/// Where nobody comes to an index, a tick waits a heartbeat for others once, and not each tick after
-/// it again: the task falls behind no further.
+/// Where nobody comes to an index, a tick waits a heartbeat for others once, and not each tick
+/// after it again: the task falls behind no further.
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_is_too_small_waits_for_others_once() {
     let (clock, diary) = (begin(), Diary::default());

@@ -290,7 +290,8 @@ impl<'a> StartsChecker<'a> {
             self.check_placement(line, began);
         }
         let late = due + signed(self.late_after(task, execution.tick));
-        // A claim that was sent in time may be answered late, and by a clock that was set meanwhile.
+        // A claim that was sent in time may be answered late, and by a clock that was set
+        // meanwhile.
         let is_caught_up = line.at > late + tolerance * 2 && !self.is_clock_set;
         if is_first && !is_triggered && is_caught_up {
             let runs = (instance.clone(), execution.task.clone());

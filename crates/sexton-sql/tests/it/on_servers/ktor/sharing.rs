@@ -142,7 +142,7 @@ fn executions(tick: i64, racer: usize) -> Vec<Execution> {
     executions
 }
 
-/// So many ticks are raced for, and then all wait for all: else whoever is ahead once takes
+/// The ticks of a round: after each round all wait for all, or else the first to be ahead takes
 /// everything.
 const ROUND: i64 = 2;
 
