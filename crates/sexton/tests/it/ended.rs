@@ -12,6 +12,8 @@ pub(crate) async fn record_of(
 ) -> ExecutionRecord {
     let scheduler = Scheduler::builder()
         .manager(manager.clone())
+        // Every ten minutes there would be the record of another task: that of the pruning.
+        .retention(None)
         .cancel_grace(Duration::from_millis(100))
         .heartbeat(Duration::from_millis(200))
         .task(task);
