@@ -9,7 +9,7 @@ use sexton_core::lock::{
 use sexton_core::policy::{Overlap, Placement};
 use sexton_core::tick::Tick;
 
-use super::{Driver, Found};
+use super::{Driver, Found, Unwritten};
 use crate::event::Event;
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
 use crate::link::later_us;
@@ -230,14 +230,25 @@ impl Driver {
         for given_up in earlier {
             if is_passed(&given_up, watermark) {
                 self.find_out(given_up);
-            } else {
-                self.tell_given_up(&given_up, watermark);
-                let mut consumption = given_up.consumption;
-                consumption.is_covered = true;
-                self.to_record.push_back(consumption);
+                continue;
             }
+            if let Some(passed) = given_up.passed {
+                self.tell_passed(passed, watermark, &given_up.consumption);
+            }
+            let mut consumption = given_up.consumption;
+            consumption.is_covered = true;
+            self.to_record.push_back(Unwritten {
+                consumption,
+                is_told: given_up.passed.is_some(),
+            });
         }
-        self.tell_given_up(&last, watermark);
+        match last.passed {
+            Some(passed) => self.tell_passed(passed, watermark, &last.consumption),
+            None => self.shared.events.emit(Event::Unrun {
+                execution: last.consumption.execution,
+                reason: last.consumption.reason,
+            }),
+        }
     }
 
     /// The last of a run was dealt with before, and so was what the watermark has passed.
@@ -261,23 +272,17 @@ impl Driver {
         }
     }
 
-    fn tell_given_up(&self, given_up: &GivenUp, watermark: Option<Tick>) {
-        let Consumption {
-            execution, reason, ..
-        } = given_up.consumption.clone();
-        self.shared.events.emit(match given_up.passed {
-            None => Event::Unrun { execution, reason },
-            Some(passed) => {
-                let (after, ticks) = self.since(passed, watermark, &execution);
-                Event::TicksPassed {
-                    task: execution.task,
-                    index: execution.index,
-                    after,
-                    until: execution.tick,
-                    ticks,
-                    reason,
-                }
-            }
+    /// Tells how many ticks were passed over together, up to the one that was consumed.
+    fn tell_passed(&self, passed: PassedTicks, watermark: Option<Tick>, last: &Consumption) {
+        let Execution { task, index, tick } = last.execution.clone();
+        let (after, ticks) = self.since(passed, watermark, &last.execution);
+        self.shared.events.emit(Event::TicksPassed {
+            task,
+            index,
+            after,
+            until: tick,
+            ticks,
+            reason: last.reason,
         });
     }
 
@@ -309,14 +314,24 @@ impl Driver {
     /// The records of ticks that a consumption covered are written, or were there.
     pub(super) fn take_recorded(
         &mut self,
-        batch: Vec<Consumption>,
-        answer: &Result<Vec<Consumed>, LockError>,
+        batch: Vec<Unwritten>,
+        answer: Result<Vec<Consumed>, LockError>,
     ) {
-        if answer.is_err() {
-            for consumption in batch.into_iter().rev() {
-                self.to_record.push_front(consumption);
+        let Ok(answers) = answer else {
+            for unwritten in batch.into_iter().rev() {
+                self.to_record.push_front(unwritten);
             }
             self.calls.records.back_off(&*self.link.clock);
+            return;
+        };
+        for (unwritten, answer) in batch.into_iter().zip(answers) {
+            let is_recorded = matches!(answer, Consumed::Recorded { .. });
+            if is_recorded && !unwritten.is_told {
+                let Consumption {
+                    execution, reason, ..
+                } = unwritten.consumption;
+                self.shared.events.emit(Event::Unrun { execution, reason });
+            }
         }
     }
 

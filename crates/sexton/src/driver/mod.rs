@@ -88,8 +88,17 @@ struct Calls {
     fresh: CallSlot<PendingClaim, Verdict>,
     backlog: CallSlot<PendingClaim, Verdict>,
     given_up: CallSlot<GivenUpRun, Consumed>,
-    records: CallSlot<Consumption, Consumed>,
+    records: CallSlot<Unwritten, Consumed>,
     release: CallSlot<Release, Released>,
+}
+
+/// A tick that is accounted for by the last of its run, and has no record yet. It is told when it
+/// has: an event for each of thousands at once is more than subscribers can follow.
+#[derive(Debug, Clone)]
+struct Unwritten {
+    consumption: Consumption,
+    /// Whether an event counts it already, together with those before it.
+    is_told: bool,
 }
 
 pub(crate) struct Driver {
@@ -112,8 +121,7 @@ pub(crate) struct Driver {
     calls: Calls,
     /// Granted executions that go back to the store.
     to_release: Vec<Release>,
-    /// Ticks that are accounted for by another one of their run, and have no record yet.
-    to_record: VecDeque<Consumption>,
+    to_record: VecDeque<Unwritten>,
     /// Until when the driver last waited because the store failed it.
     away_until_us: i64,
 }
@@ -183,7 +191,7 @@ impl Driver {
                     self.take_released(batch, answer);
                 }
                 (batch, answer) = self.calls.records.answered() => {
-                    self.take_recorded(batch, &answer);
+                    self.take_recorded(batch, answer);
                 }
                 command = self.commands.recv(), if is_open => match command {
                     Some(command) => self.obey(command),
@@ -320,17 +328,21 @@ impl Driver {
         if self.to_record.is_empty() || !self.calls.records.is_free(&*self.link.clock) {
             return;
         }
-        let batch = self.next_records();
-        let (link, sent) = (Arc::clone(&self.link), batch.clone());
+        let (batch, sent) = self.next_records();
+        let link = Arc::clone(&self.link);
         let clock = &*self.link.clock;
         self.calls.records.send(clock, batch, async move {
             link.call(link.manager.consume(&sent)).await
         });
     }
 
-    fn next_records(&mut self) -> Vec<Consumption> {
+    /// The next records to write, and the call that writes them.
+    fn next_records(&mut self) -> (Vec<Unwritten>, Vec<Consumption>) {
         let count = self.to_record.len().min(RECORDS_MAX);
-        self.to_record.drain(..count).collect()
+        let batch: Vec<Unwritten> = self.to_record.drain(..count).collect();
+        let consumptions = batch.iter().map(|one| one.consumption.clone());
+        let consumptions = consumptions.collect();
+        (batch, consumptions)
     }
 
     fn turned(&mut self) {
@@ -395,13 +407,14 @@ impl Driver {
     async fn write_records(&mut self, until: Duration) {
         if self.calls.records.is_busy() {
             let (batch, answer) = self.calls.records.answered().await;
-            self.take_recorded(batch, &answer);
+            self.take_recorded(batch, answer);
         }
         while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
-            let batch = self.next_records();
-            if let Err(error) = self.link.call(self.link.manager.consume(&batch)).await {
-                self.to_record.extend(batch);
-                tracing::debug!(%error, "records of missed ticks could not be written");
+            let (batch, sent) = self.next_records();
+            let answer = self.link.call(self.link.manager.consume(&sent)).await;
+            let has_failed = answer.is_err();
+            self.take_recorded(batch, answer);
+            if has_failed {
                 break;
             }
         }
