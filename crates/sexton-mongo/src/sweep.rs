@@ -24,6 +24,8 @@ use crate::wanted::Pair;
 const ANSWER_MAX: usize = 1_000;
 /// How many registers are looked at together.
 const PAGE: usize = 200;
+/// How often a sweep looks again at what others wrote to between its look and its write.
+const OVERTAKEN_MAX: usize = 3;
 
 /// Where a walk over registers goes on.
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ enum From {
 }
 
 /// A walk over the registers that may have something in them, in the order of (task, index).
+#[derive(Debug, Clone)]
 struct Walk {
     due: Vec<Document>,
     from: From,
@@ -149,7 +152,9 @@ impl Errand for Sweeping<'_> {
             None => From::Start,
         };
         let mut walk = Walk::new(now, Some(abandoned_before), from);
+        let mut overtaken = 0;
         loop {
+            let before = walk.clone();
             let rest = SweepQuery {
                 after: self.after.clone(),
                 limit: limit - self.found.len(),
@@ -164,6 +169,15 @@ impl Errand for Sweeping<'_> {
             let is_closed = |one: &Execution| kept.contains(&(one.task.clone(), one.index));
             page.lost.retain(is_closed);
             page.missed.retain(is_closed);
+            let has_room = self.found.len() + page.lost.len() + page.missed.len() < limit;
+            if kept.len() < pairs.len() && overtaken < OVERTAKEN_MAX && has_room {
+                // What is still to be closed is closed now, and not a heartbeat later.
+                self.found.lost.extend(page.lost);
+                self.found.missed.extend(page.missed);
+                overtaken += 1;
+                walk = before;
+                continue;
+            }
             let claimable = page.claimable.iter().map(|one| &one.execution);
             let found = claimable.chain(&page.lost).chain(&page.missed);
             self.after = found.max().cloned().or(self.after.take());

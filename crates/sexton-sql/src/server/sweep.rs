@@ -19,8 +19,11 @@ use super::loaded::{Loaded, touched};
 const ANSWER_MAX: usize = 1_000;
 /// How many candidates are looked at together.
 const PAGE: usize = 1_000;
+/// How often a sweep looks again at what others wrote to between its look and its write.
+const OVERTAKEN_MAX: usize = 3;
 
 /// A walk over candidates in the order of (task, index, tick).
+#[derive(Debug, Clone)]
 struct Walk {
     candidates: Candidates,
     abandoned_after_ms: i64,
@@ -107,7 +110,9 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
             after: self.after.clone(),
             is_at_end: false,
         };
+        let mut overtaken = 0;
         loop {
+            let before = walk.clone();
             let rest = SweepQuery {
                 after: self.after.clone(),
                 limit: limit.saturating_sub(self.found.len()),
@@ -129,17 +134,25 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
                 mut lost,
                 mut missed,
             } = page;
+            let mut was_overtaken = false;
             if !pairs.is_empty() {
                 let kept = write_each(manager, connection, &loaded, &pairs, &changes).await?;
+                was_overtaken = kept.len() < pairs.len();
                 let stands = |one: &Execution| kept.contains(&(one.task.clone(), one.index));
                 lost.retain(stands);
                 missed.retain(stands);
             }
+            self.found.lost.extend(lost);
+            self.found.missed.extend(missed);
+            if was_overtaken && overtaken < OVERTAKEN_MAX && self.found.len() < limit {
+                // What is still to be closed is closed now, and not a heartbeat later.
+                overtaken += 1;
+                walk = before;
+                continue;
+            }
             // What was loaded beside the last candidates may be a candidate of the next page.
             claimable.retain(|one| walk.after.as_ref() >= Some(&one.execution));
             self.found.claimable.extend(claimable);
-            self.found.lost.extend(lost);
-            self.found.missed.extend(missed);
             self.after.clone_from(&walk.after);
             if walk.is_at_end || self.found.len() >= limit {
                 return Ok(now);

@@ -25,7 +25,7 @@ on_each_server!(
     a_server_with_no_connection_left_is_an_outage_and_then_over,
 );
 
-async fn one(manager: &dyn LockManager, claim: &Claim) -> Result<Verdict, LockError> {
+pub(super) async fn one(manager: &dyn LockManager, claim: &Claim) -> Result<Verdict, LockError> {
     let batch = std::slice::from_ref(claim);
     let answer = manager.claim(ClaimLead::default(), batch).await?;
     Ok(answer.value.into_iter().next().unwrap())
