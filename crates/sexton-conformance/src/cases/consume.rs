@@ -87,6 +87,7 @@ pub(crate) async fn ticks_that_one_covers_are_recorded_below_the_watermark(
         covers: Some(Covered {
             first: digest.nth(1).tick,
             ticks: 5,
+            unrecorded: 0,
         }),
         ..consumption(&a, &digest.nth(5), Reason::TooLate)
     };

@@ -48,10 +48,16 @@ impl Consumption {
     /// What its record says for a person to read, as the record's error: which ticks it covers.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let Covered { first, ticks } = self.covers?;
-        Some(format!(
-            "the last of {ticks} ticks in a row that were not run, the first at {first}"
-        ))
+        let Covered {
+            first,
+            ticks,
+            unrecorded,
+        } = self.covers?;
+        let since = first.timestamp();
+        Some(match unrecorded {
+            0 => format!("last of {ticks} not run since {since}"),
+            _ => format!("last of {ticks} not run since {since}, {unrecorded} unrecorded"),
+        })
     }
 }
 
@@ -62,6 +68,8 @@ pub struct Covered {
     pub first: Tick,
     /// How many they are, the one that stands for them included.
     pub ticks: u64,
+    /// How many of them get no record.
+    pub unrecorded: u64,
 }
 
 /// The answer to a consumption.

@@ -221,7 +221,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let consumption = drawn.prop_map(|(execution, reason, covers, is_covered)| Consumption {
         covers: covers.then_some(Covered {
             first: execution.tick,
-            ticks: 1,
+            ticks: 9,
+            unrecorded: 2,
         }),
         is_covered,
         ..Consumption::new(execution, two(), Reason::ALL[reason], instance("one"))

@@ -95,9 +95,9 @@ impl Driver {
     /// Keeps a line open until every other instance has had a heartbeat to come to it, and we have
     /// had a last try behind it.
     fn keep_open(&mut self, pending: &PendingClaim, now_us: i64) {
-        let come_to = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
-        let until_us = later_us(now_us, come_to);
-        self.lines.keep_open(&pending.claim.execution, until_us);
+        let longest = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
+        self.lines
+            .keep_open(&pending.claim.execution, now_us, longest);
     }
 
     /// Claims what waits in the store before this one, and this one behind it.

@@ -87,12 +87,17 @@ impl GivenUpRun {
     pub(crate) fn consumption(&self) -> Consumption {
         let mut consumption = self.last.consumption.clone();
         let all = || self.earlier.iter().chain([&self.last]);
-        let ticks = all().map(GivenUp::ticks).sum();
+        let ticks: u64 = all().map(GivenUp::ticks).sum();
         if ticks > 1 {
             let first = all()
                 .next()
                 .map_or(consumption.execution.tick, GivenUp::first);
-            consumption.covers = Some(Covered { first, ticks });
+            let records = u64::try_from(self.len()).unwrap_or(u64::MAX);
+            consumption.covers = Some(Covered {
+                first,
+                ticks,
+                unrecorded: ticks.saturating_sub(records),
+            });
         }
         consumption
     }
@@ -142,6 +147,16 @@ pub(crate) struct PassedTicks {
     pub(crate) ticks: u64,
 }
 
+/// A line is open from when we are refused until everybody has had the time to come to it; once
+/// somebody came, until they have had the time to come to what stands behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    pub(super) until_us: i64,
+    /// How much longer than its window a tick is kept open at the most.
+    pub(super) longest_us: i64,
+    pub(super) has_moved_on: bool,
+}
+
 #[derive(Debug)]
 pub(super) enum Item {
     Claim(Box<PendingClaim>),
@@ -150,11 +165,14 @@ pub(super) enum Item {
 }
 
 impl PendingClaim {
-    /// From when on it is not made any more, in a line that is open to others until
-    /// `open_until_us`. What the store has waiting has its deadline there.
-    pub(super) fn until_us(&self, open_until_us: Option<i64>) -> i64 {
-        match (self.kind, open_until_us) {
-            (ClaimKind::Scheduled, Some(open_until_us)) => self.deadline_us.max(open_until_us),
+    /// From when on it is not made any more, in a line that is open to others. What the store has
+    /// waiting has its deadline there.
+    pub(super) fn until_us(&self, opening: Option<Opening>) -> i64 {
+        match (self.kind, opening) {
+            (ClaimKind::Scheduled, Some(opening)) => {
+                let latest_us = self.deadline_us.saturating_add(opening.longest_us);
+                self.deadline_us.max(opening.until_us.min(latest_us))
+            }
             _ => self.deadline_us,
         }
     }
@@ -193,14 +211,14 @@ impl Item {
     }
 
     /// When there is something to do with it that could not be done at `now_us`; `None`: when
-    /// something else happens. Its line is open to others until `open_until_us`.
-    pub(super) fn next_us(&self, now_us: i64, open_until_us: Option<i64>) -> Option<i64> {
+    /// something else happens.
+    pub(super) fn next_us(&self, now_us: i64, opening: Option<Opening>) -> Option<i64> {
         match self {
             Item::Claim(claim) if claim.not_before_us > now_us => Some(claim.not_before_us),
             Item::Claim(claim) if claim.late_us > now_us => Some(claim.late_us),
-            Item::Claim(claim) => Some(claim.until_us(open_until_us)),
+            Item::Claim(claim) => Some(claim.until_us(opening)),
             Item::Open(open) => {
-                let until_us = open.claim.until_us(open_until_us);
+                let until_us = open.claim.until_us(opening);
                 let asks = open.ask_at_us > now_us;
                 Some(if asks {
                     open.ask_at_us.min(until_us)

@@ -24,8 +24,9 @@ pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim}
 pub(crate) use pick::Batch;
 
 use crate::link::later_us;
+use crate::offset::micros;
 use crate::policy::Missed;
-use item::{Item, OpenClaim};
+use item::{Item, OpenClaim, Opening};
 
 /// What has a watermark and a line.
 pub(crate) type Lane = (TaskName, ConcurrencyIndex);
@@ -50,24 +51,12 @@ struct Line {
     opening: Option<Opening>,
 }
 
-/// A line is open from when we are refused until everybody has had the time to come to it; once
-/// somebody came, until they have had the time to come to what stands behind.
-#[derive(Debug, Clone, Copy)]
-struct Opening {
-    until_us: i64,
-    has_moved_on: bool,
-}
-
 impl Line {
     fn insert(&mut self, item: Item) {
         let place = self
             .items
             .partition_point(|other| other.tick() < item.tick());
         self.items.insert(place, item);
-    }
-
-    fn open_until_us(&self) -> Option<i64> {
-        self.opening.map(|opening| opening.until_us)
     }
 
     fn is_empty(&self) -> bool {
@@ -158,16 +147,17 @@ impl Lines {
     /// From when on a claim that is under way is not made any more.
     pub(crate) fn until_us(&self, claim: &PendingClaim) -> i64 {
         let line = self.lines.get(&lane_of(&claim.claim.execution));
-        claim.until_us(line.and_then(Line::open_until_us))
+        claim.until_us(line.and_then(|line| line.opening))
     }
 
-    /// Keeps a line open to other instances until an instant, unless it is so already: a fleet that
-    /// is too small for it waits once, and not once a tick.
-    pub(crate) fn keep_open(&mut self, execution: &Execution, until_us: i64) {
+    /// Keeps a line open to other instances for some time, unless it is so already: a fleet that is
+    /// too small for it waits once, and not once a tick.
+    pub(crate) fn keep_open(&mut self, execution: &Execution, now_us: i64, longest: Duration) {
         let line = self.lines.entry(lane_of(execution)).or_default();
         if line.opening.is_none_or(|opening| opening.has_moved_on) {
             line.opening = Some(Opening {
-                until_us,
+                until_us: later_us(now_us, longest),
+                longest_us: micros(longest),
                 has_moved_on: false,
             });
         }
@@ -175,13 +165,10 @@ impl Lines {
 
     /// Somebody took what stood first in a line: what stands behind it has a last try until then.
     pub(crate) fn move_on(&mut self, execution: &Execution, until_us: i64) {
-        if let Some(line) = self.lines.get_mut(&lane_of(execution))
-            && line.opening.is_some()
-        {
-            line.opening = Some(Opening {
-                until_us,
-                has_moved_on: true,
-            });
+        let line = self.lines.get_mut(&lane_of(execution));
+        if let Some(opening) = line.and_then(|line| line.opening.as_mut()) {
+            opening.until_us = until_us;
+            opening.has_moved_on = true;
         }
     }
 
@@ -254,7 +241,7 @@ impl Lines {
             let look = Look {
                 now,
                 latest: latest_due(&line.items, now.us),
-                open_until_us: line.open_until_us(),
+                opening: line.opening,
             };
             if !line.items.iter().any(|item| look.has_expired(item)) {
                 continue;
@@ -276,7 +263,7 @@ impl Lines {
         let lines = self.lines.values().filter(|line| line.in_flight == 0);
         let next = lines.flat_map(|line| {
             let items = line.items.iter();
-            items.filter_map(|item| item.next_us(now_us, line.open_until_us()))
+            items.filter_map(|item| item.next_us(now_us, line.opening))
         });
         next.min()
     }
@@ -310,12 +297,12 @@ struct Look<'n> {
     now: Now<'n>,
     /// The latest tick that is due, of a task that catches up with that one alone.
     latest: Option<Tick>,
-    open_until_us: Option<i64>,
+    opening: Option<Opening>,
 }
 
 impl Look<'_> {
     fn is_over(&self, claim: &PendingClaim) -> bool {
-        claim.until_us(self.open_until_us) <= self.now.us
+        claim.until_us(self.opening) <= self.now.us
     }
 
     /// Whether a later tick is due, of a task that catches up with the latest alone.

@@ -87,6 +87,7 @@ fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_sto
     let covers = Covered {
         first: execution("a", 2).tick,
         ticks: 2,
+        unrecorded: 0,
     };
     assert_eq!(consumptions[0].covers, Some(covers));
     // Its line is under way: nothing else of it goes.
@@ -142,7 +143,7 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     lines.push(open);
     let mut first = lines.take_claims(Batch::Fresh, SECOND_US, &limits);
     let now_us = SECOND_US;
-    lines.keep_open(&execution("a", 1), until_us);
+    lines.keep_open(&execution("a", 1), now_us, Duration::from_secs(8));
     lines.leave_open(first.pop().unwrap(), now_us);
     lines.push(claim("a", 2, ClaimKind::Scheduled));
     assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
