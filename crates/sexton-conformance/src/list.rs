@@ -51,6 +51,7 @@ macro_rules! __for_each_case {
                 what_runs_is_not_consumed [History];
                 ticks_that_one_covers_are_recorded_below_the_watermark [History];
                 what_is_covered_keeps_the_record_it_has [History, Operations];
+                what_covers_a_tick_that_was_dealt_with_changes_nothing [History];
             }
             contention {
                 of_many_that_claim_one_execution_one_is_granted;

@@ -205,6 +205,8 @@ impl RedisLockManager {
                 arguments.text(Reason::as_str(consumption.reason));
                 arguments.add(consumption.concurrency.get());
                 arguments.text(consumption.instance.as_str());
+                let first = consumption.covers.map(|covered| tick_text(covered.first));
+                arguments.text(first.unwrap_or_default());
                 arguments.add(u8::from(consumption.is_covered));
                 arguments.text(tail_text(consumption.note().as_deref(), None));
             }

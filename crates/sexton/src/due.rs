@@ -1,11 +1,11 @@
 //! Which task is due next.
 //!
 //! A bucket per instant holds everything that is due then, so that a million tasks of the same
-//! minute cost one entry of the map. A task stands in the queue once, with its next tick.
+//! minute cost one entry of the map. An index of a task stands in the queue once, with its next tick.
 
 use std::collections::BTreeMap;
 
-use sexton_core::tick::Tick;
+use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 /// Where a task stands in its driver's table, and in which generation of that place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,10 +14,11 @@ pub(crate) struct Slot {
     pub(crate) generation: u32,
 }
 
-/// A task's next tick.
+/// The next tick of an index of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) slot: Slot,
+    pub(crate) index: ConcurrencyIndex,
     pub(crate) tick: Tick,
 }
 
@@ -58,6 +59,7 @@ mod tests {
                 place,
                 generation: 0,
             },
+            index: ConcurrencyIndex::ONE,
             tick: Tick::MIN,
         };
         let mut queue = DueQueue::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Execution, HeldLock, LockError, Outcome, Reason, Release, Released, Settlement,
+    Capability, Execution, HeldLock, LockError, Outcome, Reason, Release, Released, Settlement,
 };
 use sexton_core::policy::Lease;
 use sexton_core::tick::{Attempt, Concurrency};
@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use crate::event::Event;
 use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
-use crate::link::{Link, backoff};
+use crate::link::{Link, backoff, chain};
 use crate::scheduler::Shared;
 use crate::starts::StartGate;
 use crate::task::CheckedTask;
@@ -207,12 +207,22 @@ impl Runs {
         self.settle(settlement, Telling::Due);
     }
 
+    /// Whether a lock may be given back once more where the store has not answered. On locks that
+    /// say nothing of their holder it may be another's by then.
+    pub(crate) fn may_release_again(&self) -> bool {
+        self.link.manager.supports(Capability::History)
+    }
+
     /// Gives a lock back whose execution did not do its work here, and tries again until the store
     /// has heard of it: without a lease it would be held by nobody, and not be free either.
     async fn give_back(&self, release: &Release) {
         let clock = &self.link.clock;
         let mut failures = 0;
-        while let Err(error) = self.release(std::slice::from_ref(release)).await {
+        let batch = std::slice::from_ref(release);
+        while let Err(error) = self.release(batch).await {
+            if !self.may_release_again() {
+                return self.tell_not_released(batch, &error);
+            }
             let after = backoff(failures);
             failures = failures.saturating_add(1);
             let execution = &release.lock.execution;
@@ -229,6 +239,15 @@ impl Runs {
         let released = self.link.call(self.link.manager.release(batch)).await?;
         self.tell_released(batch, &released);
         Ok(())
+    }
+
+    pub(crate) fn tell_not_released(&self, batch: &[Release], error: &LockError) {
+        for release in batch {
+            self.shared.events.emit(Event::SettlementDropped {
+                execution: release.lock.execution.clone(),
+                why: format!("could not be given back: {}", chain(error)),
+            });
+        }
     }
 
     pub(crate) fn tell_released(&self, batch: &[Release], released: &[Released]) {

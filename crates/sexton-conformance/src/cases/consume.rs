@@ -141,3 +141,32 @@ pub(crate) async fn what_is_covered_keeps_the_record_it_has(bench: Bench) -> Res
     }
     Ok(())
 }
+
+pub(crate) async fn what_covers_a_tick_that_was_dealt_with_changes_nothing(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    a.run(&digest.nth(2)).await?;
+    let covering = |first: i64| Consumption {
+        covers: Some(Covered {
+            first: digest.nth(first).tick,
+            ticks: 5,
+            unrecorded: 0,
+        }),
+        ..consumption(&b, &digest.nth(5), Reason::TooLate)
+    };
+    for first in 1..=2 {
+        assert_eq!(
+            answered(&b, &covering(first)).await?,
+            already(&digest.nth(2))
+        );
+        assert_eq!(b.record(&digest.nth(5)).await?, None);
+    }
+    let after = Some(digest.nth(2).tick);
+    assert_eq!(
+        answered(&b, &covering(3)).await?,
+        Consumed::Recorded { after }
+    );
+    Ok(())
+}

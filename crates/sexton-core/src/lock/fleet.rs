@@ -81,7 +81,7 @@ pub enum Consumed {
         /// consumed.
         after: Option<Tick>,
     },
-    /// It was run, claimed or consumed before. Nothing has changed.
+    /// It, or a tick that it covers, was run, claimed or consumed before. Nothing has changed.
     Already {
         /// Where the watermark is: what is not above it is accounted for. `None` if nothing of the
         /// (task, index) was granted or consumed, or the manager keeps no watermark.

@@ -200,8 +200,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Accounts for ticks that will not be run: records each with its reason and raises the
     /// watermark to it, unless it has a record or is not above the watermark.
     ///
-    /// One consumption may cover the ticks in a row before it: it says so in its record, and the
-    /// watermark passes all of them. Their own records follow, as consumptions that are covered:
+    /// One consumption may cover the ticks in a row before it, if all of them are above the
+    /// watermark: it says so in its record, and the watermark passes all of them. Their own records follow, as consumptions that are covered:
     /// these are recorded below the watermark, unless they have a record.
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
 

@@ -217,7 +217,7 @@ fn step() -> impl Strategy<Value = Step> {
     );
     let consumption = drawn.prop_map(|(execution, reason, covers, is_covered)| Consumption {
         covers: covers.then_some(Covered {
-            first: execution.tick,
+            first: execution.tick.saturating_add_millis(-1),
             ticks: 9,
             unrecorded: 2,
         }),

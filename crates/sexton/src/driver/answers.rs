@@ -223,15 +223,11 @@ impl Driver {
         }
     }
 
-    /// The last of a run is recorded, and with it the watermark passed all of the run that was
-    /// above `watermark`. It was we who did it, so it is we who tell, and write down the others.
+    /// The last of a run is recorded, and with it the watermark passed all of the run. It was we who
+    /// did it, so it is we who tell, and write down the others.
     fn take_accounted(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
         let (earlier, last) = run.into_parts();
         for given_up in earlier {
-            if is_passed(&given_up, watermark) {
-                self.find_out(given_up);
-                continue;
-            }
             if let Some(passed) = given_up.passed {
                 self.tell_passed(passed, watermark, &given_up.consumption);
             }
@@ -251,17 +247,25 @@ impl Driver {
         }
     }
 
-    /// The last of a run was dealt with before, and so was what the watermark has passed.
+    /// Something of a run was dealt with before: what the watermark has passed, or its last tick
+    /// alone, which an operator triggered.
     fn take_known(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
+        let is_first_passed = watermark >= Some(run.first());
         let (earlier, last) = run.into_parts();
         for given_up in earlier {
             if is_passed(&given_up, watermark) {
                 self.find_out(given_up);
+            } else if is_first_passed {
+                self.lines.give_up_rest(given_up);
             } else {
                 self.lines.give_up_alone(given_up);
             }
         }
-        self.find_out(last);
+        if is_first_passed && !is_passed(&last, watermark) {
+            self.lines.give_up_rest(last);
+        } else {
+            self.find_out(last);
+        }
     }
 
     /// Somebody has dealt with a tick that was given up. If that may have been ourselves, without
@@ -342,6 +346,9 @@ impl Driver {
     ) {
         match answer {
             Ok(answers) => self.runs.tell_released(&batch, &answers),
+            Err(error) if !self.runs.may_release_again() => {
+                self.runs.tell_not_released(&batch, &error);
+            }
             Err(_) => {
                 // The lock is held until it is told: nobody else may have it.
                 self.to_release.extend(batch);

@@ -15,7 +15,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, Consumed, Consumption, Execution, Release, Released, Verdict};
+use sexton_core::lock::{
+    Capability, Claim, Consumed, Consumption, Execution, Release, Released, Verdict,
+};
 use sexton_core::tick::{Attempt, Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
@@ -133,6 +135,10 @@ impl Driver {
         runs: Arc<Runs>,
         commands: mpsc::Receiver<Command>,
     ) -> Driver {
+        let lines = match link.manager.supports(Capability::History) {
+            true => Lines::default(),
+            false => Lines::without_records(),
+        };
         Driver {
             shared,
             link,
@@ -143,7 +149,7 @@ impl Driver {
             prompt: DueQueue::default(),
             cursors: Cursors::default(),
             wake_lead_us: 0,
-            lines: Lines::default(),
+            lines,
             starts: Starts::default(),
             calls: Calls::default(),
             to_release: Vec::new(),
@@ -412,10 +418,10 @@ impl Driver {
         while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
             let (batch, sent) = self.next_records();
             let answer = self.link.call(self.link.manager.consume(&sent)).await;
-            let has_failed = answer.is_err();
             self.take_recorded(batch, answer);
-            if has_failed {
-                break;
+            let clock = &self.link.clock;
+            if let Some(retry_at) = self.calls.records.retry_at(&**clock) {
+                clock.sleep_until(retry_at.min(until)).await;
             }
         }
         let left = self.to_record.len();
@@ -430,13 +436,8 @@ impl Driver {
     async fn give_back(&mut self) {
         let releases = std::mem::take(&mut self.to_release);
         for batch in releases.chunks(sexton_core::lock::BATCH_MAX) {
-            let answer = self.runs.release(batch).await;
-            let Err(error) = answer else { continue };
-            for release in batch {
-                self.shared.events.emit(Event::SettlementDropped {
-                    execution: release.lock.execution.clone(),
-                    why: format!("could not be given back: {}", crate::link::chain(&error)),
-                });
+            if let Err(error) = self.runs.release(batch).await {
+                self.runs.tell_not_released(batch, &error);
             }
         }
     }
@@ -458,17 +459,4 @@ fn claim_for(shared: &Shared, task: &CheckedTask, execution: Execution) -> Claim
     claim.placement = policies.placement;
     claim.lease = policies.lease;
     claim
-}
-
-fn executions(
-    task: &CheckedTask,
-    tick: Tick,
-    concurrency: Concurrency,
-) -> impl Iterator<Item = Execution> {
-    let name = task.name.clone();
-    concurrency.indices().map(move |index| Execution {
-        task: name.clone(),
-        index,
-        tick,
-    })
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Reason};
-use sexton_core::tick::{Attempt, Tick};
+use sexton_core::lock::{Consumption, Execution, Reason};
+use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
 
-use super::cursor::{COUNTED_PER_TURN, Counting, Cursor};
-use super::{Command, Driver, Found, Put, claim_for, executions};
-use crate::due::{Due, Slot};
+use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
+use super::{Command, Driver, Found, Put, claim_for};
+use crate::due::Due;
 use crate::error::RegistryError;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::link::later_us;
@@ -45,7 +45,10 @@ impl Driver {
         let slot = self.tasks.insert(Arc::clone(task));
         let now_us = self.link.now_us();
         let after = after.unwrap_or_else(|| tick_at(now_us));
-        self.follow(slot, task, Cursor::at(after), now_us, now_us);
+        for index in task.concurrency.indices() {
+            let cursor = Cursor::at(after);
+            self.follow((slot, index), task, cursor, now_us, now_us);
+        }
     }
 
     pub(super) fn obey(&mut self, command: Command) {
@@ -56,6 +59,7 @@ impl Driver {
                         task: task.name.clone(),
                     })
                 } else {
+                    self.redefine(&task);
                     self.add(&task, after);
                     Ok(())
                 };
@@ -63,6 +67,10 @@ impl Driver {
                 let _ = answer.send(result);
             }
             Command::Remove(name, answer) => {
+                let task = self.tasks.by_name(&name).map(|task| task.name.clone());
+                if let Some(task) = task {
+                    self.lines.forget_schedule(&task);
+                }
                 let removed = self.tasks.remove(&name);
                 let result = if removed {
                     Ok(())
@@ -77,6 +85,19 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// What waits of a task is run as the task is defined now, and not at all by a schedule that the
+    /// task has no more.
+    fn redefine(&mut self, task: &Arc<CheckedTask>) {
+        let Some(before) = self.tasks.by_name(task.name.as_str()) else {
+            return;
+        };
+        let is_same = before.schedule.canonical() == task.schedule.canonical();
+        if !is_same || before.concurrency != task.concurrency {
+            self.lines.forget_schedule(&task.name);
+        }
+        self.lines.redefine(task);
     }
 
     /// Claims what the store has waiting, if the task is ours. Its run starts when any run of its
@@ -133,13 +154,13 @@ impl Driver {
     /// Turns what is due into claims, and puts each task's next tick into the queue.
     pub(super) fn take_due(&mut self, now_us: i64) {
         let (tasks, lines) = (&self.tasks, &self.lines);
-        let has_room = |slot: Slot| {
+        let has_room = |(slot, index): Place| {
             let task = tasks.at(slot);
-            task.is_none_or(|task| !lines.is_full(&task.name, indices(task)))
+            task.is_none_or(|task| !lines.is_full(&(task.name.clone(), index)))
         };
-        for (slot, cursor) in self.cursors.take_ready(has_room) {
-            if let Some(task) = self.tasks.at(slot).map(Arc::clone) {
-                self.follow(slot, &task, cursor, now_us, now_us);
+        for (place, cursor) in self.cursors.take_ready(has_room) {
+            if let Some(task) = self.tasks.at(place.0).map(Arc::clone) {
+                self.follow(place, &task, cursor, now_us, now_us);
             }
         }
         if self
@@ -167,32 +188,39 @@ impl Driver {
     fn come_due(&mut self, due: Due, now_us: i64, horizon_us: i64) {
         if let Some(task) = self.tasks.at(due.slot).map(Arc::clone) {
             let cursor = Cursor::at(due.tick.saturating_add_millis(-1));
-            self.follow(due.slot, &task, cursor, now_us, horizon_us);
+            self.follow((due.slot, due.index), &task, cursor, now_us, horizon_us);
         }
     }
 
-    /// Follows a task's schedule: claims what is due by `horizon_us`, accounts for what it is too
+    /// Follows a task's schedule for one of its indices: claims what is due by `horizon_us`, accounts for what it is too
     /// late for, and ends with a tick of the future in the queue, or with a cursor that waits.
     fn follow(
         &mut self,
-        slot: Slot,
+        place: Place,
         task: &Arc<CheckedTask>,
         mut cursor: Cursor,
         now_us: i64,
         horizon_us: i64,
     ) {
+        let (slot, index) = place;
+        let lane = (task.name.clone(), index);
         let mut counted = 0;
         let mut tick = task.schedule.next_after(cursor.after);
         while let Some(this) = tick {
             let next = task.schedule.next_after(this);
             let times = self.times(task, this, next);
             if times.due_us > horizon_us {
-                self.end_counting(task, &mut cursor);
+                self.end_counting(task, index, &mut cursor);
                 let queue = match task.policies.overlap {
                     Overlap::Allow => &mut self.ahead,
                     _ => &mut self.prompt,
                 };
-                return queue.push(times.due_us, Due { slot, tick: this });
+                let due = Due {
+                    slot,
+                    index,
+                    tick: this,
+                };
+                return queue.push(times.due_us, due);
             }
             let passed = self.passed_over(task, times, next, now_us);
             if passed.is_some() && cursor.passed >= PASSED_MAX {
@@ -204,17 +232,22 @@ impl Driver {
                 counting.ticks += 1;
                 counted += 1;
             } else {
-                self.end_counting(task, &mut cursor);
-                if self.lines.is_full(&task.name, indices(task)) {
-                    return self.cursors.wait(slot, cursor);
+                self.end_counting(task, index, &mut cursor);
+                if self.lines.is_full(&lane) {
+                    return self.cursors.wait(place, cursor);
                 }
+                let execution = Execution {
+                    task: task.name.clone(),
+                    index,
+                    tick: this,
+                };
                 match passed {
                     Some(reason) => {
-                        self.give_up(task, this, reason, None);
+                        self.give_up(task, execution, reason, None);
                         cursor.passed += 1;
                     }
                     None => {
-                        self.push_claims(task, this, times);
+                        self.push_claim(task, execution, times);
                         cursor.passed = 0;
                     }
                 }
@@ -222,15 +255,15 @@ impl Driver {
             cursor.after = this;
             tick = next;
             if counted == COUNTED_PER_TURN {
-                return self.cursors.wait(slot, cursor);
+                return self.cursors.wait(place, cursor);
             }
         }
-        self.end_counting(task, &mut cursor);
+        self.end_counting(task, index, &mut cursor);
     }
 
     /// Accounts for what was passed over together: its last tick is recorded, and tells of all of
     /// them.
-    fn end_counting(&mut self, task: &CheckedTask, cursor: &mut Cursor) {
+    fn end_counting(&mut self, task: &CheckedTask, index: ConcurrencyIndex, cursor: &mut Cursor) {
         if let Some(Counting {
             after,
             first,
@@ -244,7 +277,12 @@ impl Driver {
                 first,
                 ticks,
             };
-            self.give_up(task, cursor.after, reason, Some(passed));
+            let last = Execution {
+                task: task.name.clone(),
+                index,
+                tick: cursor.after,
+            };
+            self.give_up(task, last, reason, Some(passed));
         }
     }
 
@@ -268,46 +306,39 @@ impl Driver {
     fn give_up(
         &mut self,
         task: &CheckedTask,
-        tick: Tick,
+        execution: Execution,
         reason: Reason,
         passed: Option<PassedTicks>,
     ) {
-        for execution in executions(task, tick, task.concurrency) {
-            if self.lines.has(&execution) {
-                continue;
-            }
-            let instance = self.shared.instance.clone();
-            let consumption = Consumption::new(execution, task.concurrency, reason, instance);
-            self.lines.give_up(consumption, passed);
+        if self.lines.has(&execution) {
+            return;
         }
+        let instance = self.shared.instance.clone();
+        let consumption = Consumption::new(execution, task.concurrency, reason, instance);
+        self.lines.give_up(consumption, passed);
     }
 
-    fn push_claims(&mut self, task: &Arc<CheckedTask>, tick: Tick, times: Times) {
-        let mut executions: Vec<_> = executions(task, tick, task.concurrency).collect();
-        // Under distinct placement every replica should not want the same index first.
-        fastrand::shuffle(&mut executions);
-        for execution in executions {
-            // A task that was put in the place of another takes over what that one had waiting.
-            if self.lines.has(&execution) {
-                continue;
-            }
-            let mut claim = claim_for(&self.shared, task, execution);
-            if matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier) {
-                claim.deadline = deadline(times.deadline_us);
-            }
-            self.lines.push(PendingClaim {
-                task: Arc::clone(task),
-                not_before_us: claim_from_us(&claim, times.due_us),
-                claim,
-                due_us: times.due_us,
-                late_us: times.late_us,
-                deadline_us: times.deadline_us,
-                kind: ClaimKind::Scheduled,
-                is_in_doubt: false,
-                permit: None,
-                refusals: 0,
-            });
+    fn push_claim(&mut self, task: &Arc<CheckedTask>, execution: Execution, times: Times) {
+        // A task that was put in the place of another takes over what that one had waiting.
+        if self.lines.has(&execution) {
+            return;
         }
+        let mut claim = claim_for(&self.shared, task, execution);
+        if matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier) {
+            claim.deadline = deadline(times.deadline_us);
+        }
+        self.lines.push(PendingClaim {
+            task: Arc::clone(task),
+            not_before_us: claim_from_us(&claim, times.due_us),
+            claim,
+            due_us: times.due_us,
+            late_us: times.late_us,
+            deadline_us: times.deadline_us,
+            kind: ClaimKind::Scheduled,
+            is_in_doubt: false,
+            permit: None,
+            refusals: 0,
+        });
     }
 
     /// The times of a tick whose successor is `next`. A jitter that is longer than the gap to the
@@ -346,10 +377,6 @@ fn claim_from_us(claim: &sexton_core::lock::Claim, due_us: i64) -> i64 {
         true => due_us - micros(claim.lease.duration()) / 3,
         false => i64::MIN,
     }
-}
-
-fn indices(task: &CheckedTask) -> usize {
-    usize::from(task.concurrency.get())
 }
 
 fn us(tick: Tick) -> i64 {

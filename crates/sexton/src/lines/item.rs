@@ -89,9 +89,7 @@ impl GivenUpRun {
         let all = || self.earlier.iter().chain([&self.last]);
         let ticks: u64 = all().map(GivenUp::ticks).sum();
         if ticks > 1 {
-            let first = all()
-                .next()
-                .map_or(consumption.execution.tick, GivenUp::first);
+            let first = self.first();
             let records = u64::try_from(self.len()).unwrap_or(u64::MAX);
             consumption.covers = Some(Covered {
                 first,
@@ -104,6 +102,11 @@ impl GivenUpRun {
 
     pub(super) fn execution(&self) -> &Execution {
         &self.last.consumption.execution
+    }
+
+    /// The first tick that it accounts for.
+    pub(crate) fn first(&self) -> Tick {
+        self.earlier.first().unwrap_or(&self.last).first()
     }
 
     /// How many items of its line it was made of.
@@ -173,6 +176,12 @@ impl PendingClaim {
                 let latest_us = self.deadline_us.saturating_add(opening.longest_us);
                 self.deadline_us.max(opening.until_us.min(latest_us))
             }
+            // It may be ours: nothing but its answer tells, and without a lease it has no end.
+            (ClaimKind::Found | ClaimKind::Recovered, _)
+                if self.is_in_doubt && !self.claim.is_leased() =>
+            {
+                i64::MAX
+            }
             _ => self.deadline_us,
         }
     }
@@ -198,6 +207,23 @@ impl Item {
             Item::Claim(claim) => &claim.claim.execution,
             Item::Open(open) => &open.claim.claim.execution,
             Item::GivenUp(given_up) => &given_up.consumption.execution,
+        }
+    }
+
+    /// Whether it stays when its task has another schedule: the store has it, or may have granted it.
+    pub(super) fn outlives_its_schedule(&self) -> bool {
+        match self {
+            Item::Claim(claim) => claim.kind != ClaimKind::Scheduled || claim.is_in_doubt,
+            Item::Open(open) => open.claim.is_in_doubt,
+            Item::GivenUp(given_up) => given_up.in_doubt.is_some(),
+        }
+    }
+
+    pub(super) fn redefine(&mut self, task: &Arc<CheckedTask>) {
+        match self {
+            Item::Claim(claim) => claim.task = Arc::clone(task),
+            Item::Open(open) => open.claim.task = Arc::clone(task),
+            Item::GivenUp(_) => {}
         }
     }
 

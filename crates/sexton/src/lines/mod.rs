@@ -14,6 +14,7 @@ mod pick;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{Consumption, Execution, Reason};
@@ -26,12 +27,13 @@ pub(crate) use pick::Batch;
 use crate::link::later_us;
 use crate::offset::micros;
 use crate::policy::Missed;
+use crate::task::CheckedTask;
 use item::{Item, OpenClaim, Opening};
 
 /// What has a watermark and a line.
 pub(crate) type Lane = (TaskName, ConcurrencyIndex);
 
-/// Ticks of a task that wait here for each of its indices; the rest is derived from the schedule
+/// Ticks of the schedule that wait in a line; the rest is derived from the schedule
 /// when there is room.
 pub(crate) const PENDING_MAX: usize = 100;
 
@@ -68,8 +70,11 @@ impl Line {
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     lines: BTreeMap<Lane, Line>,
-    /// How many ticks of the schedule wait or are under way, over all indices of a task.
-    by_schedule: HashMap<TaskName, usize>,
+    /// How many ticks of the schedule wait or are under way.
+    by_schedule: HashMap<Lane, usize>,
+    /// Whether each tick that is given up stands for itself: the store keeps no record that would
+    /// say what one covers.
+    gives_up_one_by_one: bool,
     /// The line that was served last of those with a backlog.
     served_last: Option<Lane>,
 }
@@ -89,6 +94,14 @@ fn lane_of(execution: &Execution) -> Lane {
 }
 
 impl Lines {
+    /// Lines of a store that keeps no records.
+    pub(crate) fn without_records() -> Lines {
+        Lines {
+            gives_up_one_by_one: true,
+            ..Lines::default()
+        }
+    }
+
     pub(crate) fn push(&mut self, claim: PendingClaim) {
         self.count(&claim, 1);
         self.put(Item::Claim(Box::new(claim)));
@@ -96,7 +109,7 @@ impl Lines {
 
     /// Accounts for a tick that will not be claimed.
     pub(crate) fn give_up(&mut self, consumption: Consumption, passed: Option<PassedTicks>) {
-        self.change_count(&consumption.execution.task, 1);
+        self.change_count(&consumption.execution, 1);
         self.put(Item::GivenUp(Box::new(GivenUp {
             consumption,
             in_doubt: None,
@@ -110,11 +123,53 @@ impl Lines {
         self.lines.entry(lane).or_default().insert(item);
     }
 
-    /// Whether the line of a task is as long as it may become.
-    pub(crate) fn is_full(&self, task: &TaskName, indices: usize) -> bool {
-        self.by_schedule
-            .get(task)
-            .is_some_and(|count| *count >= PENDING_MAX * indices)
+    /// Whether a line is as long as it may become.
+    pub(crate) fn is_full(&self, lane: &Lane) -> bool {
+        let count = self.by_schedule.get(lane);
+        count.is_some_and(|count| *count >= PENDING_MAX)
+    }
+
+    /// Drops what waits of a task by a schedule that it has no more, but for claims that the store
+    /// may have granted. What is under way stays.
+    pub(crate) fn forget_schedule(&mut self, task: &TaskName) {
+        let first = (task.clone(), ConcurrencyIndex::ONE);
+        let mut emptied = Vec::new();
+        let mut dropped = Vec::new();
+        for (lane, line) in self.lines.range_mut(first..) {
+            if lane.0 != *task {
+                break;
+            }
+            line.opening = None;
+            line.items.retain(|item| {
+                let stays = item.outlives_its_schedule();
+                if !stays {
+                    dropped.push(item.execution().clone());
+                }
+                stays
+            });
+            if line.is_empty() {
+                emptied.push(lane.clone());
+            }
+        }
+        for execution in dropped {
+            self.change_count(&execution, -1);
+        }
+        for lane in emptied {
+            self.lines.remove(&lane);
+        }
+    }
+
+    /// Lets what waits of a task run as the task is defined now.
+    pub(crate) fn redefine(&mut self, task: &Arc<CheckedTask>) {
+        let first = (task.name.clone(), ConcurrencyIndex::ONE);
+        for (lane, line) in self.lines.range_mut(first..) {
+            if lane.0 != task.name {
+                break;
+            }
+            for item in &mut line.items {
+                item.redefine(task);
+            }
+        }
     }
 
     pub(crate) fn has(&self, execution: &Execution) -> bool {
@@ -187,18 +242,23 @@ impl Lines {
         }
     }
 
-    /// Puts back a tick of a run that the run's last did not account for.
+    /// Puts back a tick of a run of which others were dealt with before.
+    pub(crate) fn give_up_rest(&mut self, given_up: GivenUp) {
+        self.change_count(&given_up.consumption.execution, 1);
+        self.put(Item::GivenUp(Box::new(given_up)));
+    }
+
+    /// The same, for a tick that is to stand for itself.
     pub(crate) fn give_up_alone(&mut self, mut given_up: GivenUp) {
         given_up.is_alone = true;
-        self.change_count(&given_up.consumption.execution.task, 1);
-        self.put(Item::GivenUp(Box::new(given_up)));
+        self.give_up_rest(given_up);
     }
 
     /// What was under way is accounted for.
     pub(crate) fn resolve_given_up(&mut self, run: &GivenUpRun) {
         let (execution, len) = (run.execution(), run.len());
         self.have_landed(execution, len);
-        self.change_count(&execution.task, -isize::try_from(len).unwrap_or(isize::MAX));
+        self.change_count(execution, -isize::try_from(len).unwrap_or(isize::MAX));
         self.forget_if_empty(execution);
     }
 
@@ -221,15 +281,16 @@ impl Lines {
 
     fn count(&mut self, claim: &PendingClaim, change: isize) {
         if claim.kind == ClaimKind::Scheduled {
-            self.change_count(&claim.claim.execution.task, change);
+            self.change_count(&claim.claim.execution, change);
         }
     }
 
-    fn change_count(&mut self, task: &TaskName, change: isize) {
-        let count = self.by_schedule.entry(task.clone()).or_default();
+    fn change_count(&mut self, execution: &Execution, change: isize) {
+        let lane = lane_of(execution);
+        let count = self.by_schedule.entry(lane.clone()).or_default();
         *count = count.saturating_add_signed(change);
         if *count == 0 {
-            self.by_schedule.remove(task);
+            self.by_schedule.remove(&lane);
         }
     }
 

@@ -119,7 +119,7 @@ impl Line {
 
     /// Takes out the given-up ticks that stand first: those in a row as one run, but for those that
     /// stand for themselves.
-    fn take_given_up(&mut self, batch: &mut Vec<GivenUpRun>) {
+    fn take_given_up(&mut self, one_by_one: bool, batch: &mut Vec<GivenUpRun>) {
         let mut run: Option<GivenUpRun> = None;
         let mut is_first = true;
         for item in std::mem::take(&mut self.items) {
@@ -127,7 +127,7 @@ impl Line {
                 Item::GivenUp(given_up) if is_first => {
                     self.in_flight += 1;
                     match &mut run {
-                        Some(run) if !given_up.is_alone => run.push(*given_up),
+                        Some(run) if !given_up.is_alone && !one_by_one => run.push(*given_up),
                         _ => {
                             let next = GivenUpRun::new(*given_up);
                             batch.extend(run.replace(next));
@@ -299,7 +299,7 @@ impl Lines {
                 break;
             }
             if let Some(line) = self.lines.get_mut(&lane) {
-                line.take_given_up(&mut batch);
+                line.take_given_up(self.gives_up_one_by_one, &mut batch);
             }
         }
         batch

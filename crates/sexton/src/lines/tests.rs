@@ -165,3 +165,31 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     assert_eq!(consumption.execution, execution("a", 1));
     assert_eq!(consumption.covers, None);
 }
+
+#[test]
+fn where_nothing_is_recorded_each_tick_that_is_given_up_stands_for_itself() {
+    let mut lines = Lines::without_records();
+    lines.give_up(given_up("a", 2), None);
+    lines.give_up(given_up("a", 3), None);
+    let runs = lines.take_given_up();
+    let consumptions: Vec<_> = runs.iter().map(GivenUpRun::consumption).collect();
+    assert_eq!(consumptions, [given_up("a", 2), given_up("a", 3)]);
+}
+
+#[test]
+fn a_schedule_that_is_forgotten_leaves_what_the_store_has_or_may_have() {
+    let mut lines = Lines::default();
+    lines.give_up(given_up("a", 1), None);
+    lines.push(claim("a", 2, ClaimKind::Scheduled));
+    let mut in_doubt = claim("a", 3, ClaimKind::Scheduled);
+    in_doubt.is_in_doubt = true;
+    lines.push(in_doubt);
+    lines.push(claim("a", 4, ClaimKind::Found));
+    lines.push(claim("b", 2, ClaimKind::Scheduled));
+    lines.forget_schedule(&TaskName::new("a").unwrap());
+    let claims = lines.take_claims(Batch::Backlog, 60 * SECOND_US, &unlimited());
+    assert_eq!(taken(&claims), [at("a", 3), at("a", 4), at("b", 2)]);
+    assert!(lines.take_given_up().is_empty());
+    claims.into_iter().for_each(|claim| lines.resolve(&claim));
+    assert!(lines.by_schedule.is_empty(), "{:?}", lines.by_schedule);
+}

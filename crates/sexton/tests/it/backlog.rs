@@ -185,7 +185,9 @@ async fn ticks_that_are_given_up_hold_up_no_fresh_claim() {
 
 /// A hundred tasks of a second that were away for a minute and a half: to write down all that they
 /// missed takes their store several seconds.
-async fn back_after_an_absence(diary: &Diary) -> (Scheduler, MemoryLockManager, Tick) {
+async fn back_after_an_absence(
+    diary: &Diary,
+) -> (Scheduler, FaultyManager, MemoryLockManager, Tick) {
     const TASKS: usize = 100;
     let clock = begin();
     let store = store(&clock);
@@ -203,8 +205,8 @@ async fn back_after_an_absence(diary: &Diary) -> (Scheduler, MemoryLockManager, 
     let slow = FaultyManager::new(store.clone());
     slow.all(Fault::Slow(Duration::from_millis(40)));
     let returned = Tick::at_or_before(sexton::clock::Clock::now(&clock));
-    let back = replica(&clock, slow).tasks(tasks()).start();
-    (back.await.unwrap(), store, returned)
+    let back = replica(&clock, slow.clone()).tasks(tasks()).start();
+    (back.await.unwrap(), slow, store, returned)
 }
 
 /// The missed ticks of a task of [`back_after_an_absence`], as seconds, with what they say besides.
@@ -223,7 +225,7 @@ async fn missed_of(store: &MemoryLockManager, task: &str) -> Vec<(i64, Option<St
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_before_makes_no_fresh_tick_late_or_missed() {
     let diary = Diary::default();
-    let (back, store, returned) = back_after_an_absence(&diary).await;
+    let (back, _, store, returned) = back_after_an_absence(&diary).await;
     pass_seconds(10.0).await;
     shut_down([back]).await;
     let entries = diary.entries();
@@ -249,8 +251,17 @@ async fn what_was_missed_before_makes_no_fresh_tick_late_or_missed() {
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_before_is_on_record_when_a_shutdown_ends() {
     let diary = Diary::default();
-    let (back, store, _) = back_after_an_absence(&diary).await;
+    let (back, slow, store, _) = back_after_an_absence(&diary).await;
     pass_seconds(0.3).await;
+    // The store fails the shutdown now and then.
+    let mut calls = 0;
+    slow.plan(move |method| {
+        calls += u32::from(method == "consume");
+        match method {
+            "consume" if calls % 5 == 1 => Fault::Unreachable,
+            _ => Fault::Slow(Duration::from_millis(40)),
+        }
+    });
     let records = missed_of(&store, "t99").await.len() + missed_of(&store, "t0").await.len();
     assert!(records < 2 * 89, "nothing is left to write");
     back.shutdown(seconds(60)).await;
@@ -318,5 +329,65 @@ async fn more_ticks_than_are_recorded_one_by_one_are_counted_and_told_by_one_ins
     assert!(
         notes.iter().any(|note| note.ends_with(&end)),
         "{notes:?} {end}"
+    );
+}
+
+/// Comes back to a backlog of a minute that takes it long, and changes the task a second later.
+async fn changed_amid_its_backlog(
+    change: impl AsyncFnOnce(&Scheduler, &Diary, &sexton::clock::TokioClock),
+) -> Vec<i64> {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let missed = Missed::All {
+        window: seconds(3_600),
+    };
+    let start = || {
+        let task = every(1).missed(missed);
+        let task = task.run(diary.working(&clock, seconds(2)));
+        replica(&clock, store.clone()).task(task).start()
+    };
+    let first = start().await.unwrap();
+    pass_seconds(1.5).await;
+    shut_down([first]).await;
+    pass_seconds(60.0).await;
+    let back = start().await.unwrap();
+    pass_seconds(1.0).await;
+    let begun = diary.entries().len();
+    assert!((10..=14).contains(&begun), "{begun}");
+    change(&back, &diary, &clock).await;
+    pass_seconds(30.0).await;
+    shut_down([back]).await;
+    let entries = diary.entries();
+    entries[begun..]
+        .iter()
+        .map(|entry| second(entry.tick))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_backlog_of_a_task_goes_with_the_task() {
+    let begun = changed_amid_its_backlog(async |scheduler, _, _| {
+        scheduler.handle().remove("t").await.unwrap();
+    })
+    .await;
+    // What was claimed by then is still run.
+    assert!(begun.len() <= 2, "{begun:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_backlog_of_a_schedule_goes_with_the_schedule() {
+    let begun = changed_amid_its_backlog(async |scheduler, diary, clock| {
+        let task = every(7).run(diary.noting(clock));
+        scheduler.handle().replace(task).await.unwrap();
+    })
+    .await;
+    // The change comes at second 62.5, and the new schedule is due every seven seconds from then on.
+    let of_the_old = begun.iter().filter(|tick| **tick < 63);
+    assert!(of_the_old.count() <= 2, "{begun:?}");
+    let of_the_new: Vec<i64> = begun.iter().copied().filter(|tick| *tick >= 63).collect();
+    assert_eq!(of_the_new.len(), 4, "{begun:?}");
+    assert!(
+        of_the_new.windows(2).all(|two| two[1] - two[0] == 7),
+        "{begun:?}"
     );
 }

@@ -288,3 +288,22 @@ async fn a_fleet_that_is_too_small_waits_for_others_once() {
     );
     shut_down([alone]).await;
 }
+
+/// Under *all* what nobody takes stays open until its window ends, and fills its line meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_index_that_nobody_takes_costs_the_others_nothing() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    let window = seconds(3_600);
+    let task = Task::new("t").every(seconds(1)).unwrap().concurrency(2);
+    let task = task
+        .placement(Placement::Distinct)
+        .missed(Missed::All { window });
+    let alone = replica(&clock, store.clone()).task(task.run(diary.noting(&clock)));
+    let alone = alone.start().await.unwrap();
+    pass_seconds(400.5).await;
+    shut_down([alone]).await;
+    let entries = diary.entries();
+    assert_eq!(entries.len(), 400);
+    assert!(entries.iter().all(|entry| entry.late_ms() == 0));
+}

@@ -7,7 +7,7 @@ use sexton::lock::{ExecutionState, Outcome, Reason};
 use sexton::{Event, ReadyTask, Task};
 
 use crate::faulty::{Fault, FaultyManager};
-use crate::fleet::{Diary, begin, drain, history, pass, replica, store};
+use crate::fleet::{Diary, begin, drain, history, name, pass, replica, store};
 
 fn every_second(diary: &Diary, clock: &TokioClock) -> ReadyTask {
     every(Duration::from_secs(1), diary, clock)
@@ -290,5 +290,37 @@ async fn a_thousand_tasks_due_at_once_are_claimed_in_one_round_trip() {
     assert_eq!(diary.entries().len(), 999);
     assert_eq!(faulty.calls("claim"), 1);
     assert!(faulty.calls("settle") <= 2, "{}", faulty.calls("settle"));
+    scheduler.shutdown(Duration::ZERO).await;
+}
+
+/// Nothing but its answer tells whether it was granted, and at most once has no lease that ends.
+#[tokio::test(start_paused = true)]
+async fn a_trigger_whose_answer_is_lost_runs_when_the_store_is_back_however_long_that_takes() {
+    let clock = begin();
+    let store = store(&clock);
+    let faulty = FaultyManager::new(store.clone());
+    let diary = Diary::default();
+    let task = every(Duration::from_secs(3_600), &diary, &clock);
+    let scheduler = replica(&clock, faulty.clone()).task(task).start();
+    let scheduler = scheduler.await.unwrap();
+    pass(Duration::from_secs(1)).await;
+    let mut is_lost = false;
+    faulty.plan(move |method| match method {
+        "claim" if !is_lost => {
+            is_lost = true;
+            Fault::AnswerLost
+        }
+        _ if is_lost => Fault::Unreachable,
+        _ => Fault::None,
+    });
+    let (handle, manager) = (scheduler.handle(), sexton::name::ManagerName::default());
+    let one = sexton::Concurrency::new(1).unwrap();
+    let tick = handle.trigger(&manager, &name("t"), one).await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    assert!(diary.entries().is_empty());
+    faulty.all(Fault::None);
+    pass(Duration::from_secs(30)).await;
+    let ticks: Vec<_> = diary.entries().iter().map(|entry| entry.tick).collect();
+    assert_eq!(ticks, [tick]);
     scheduler.shutdown(Duration::ZERO).await;
 }

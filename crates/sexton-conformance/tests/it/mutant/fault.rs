@@ -61,6 +61,7 @@ faults! {
         CoveredNotRecorded,
         CoveredAlwaysRecorded,
         NoteForgotten,
+        CoveredByAnother,
         RecoveryHasDeadline,
         ReasonsConfused,
         SweepFindsNothing,

@@ -237,6 +237,14 @@ impl LockManager for Mutant {
         if self.has(Fault::CoveredAlwaysRecorded) {
             batch.iter_mut().for_each(|one| one.is_covered = true);
         }
+        if self.has(Fault::CoveredByAnother) {
+            batch.iter_mut().for_each(|one| {
+                let tick = one.execution.tick;
+                if let Some(covered) = &mut one.covers {
+                    covered.first = tick;
+                }
+            });
+        }
         if self.has(Fault::NoteForgotten) {
             batch.iter_mut().for_each(|one| one.covers = None);
         }

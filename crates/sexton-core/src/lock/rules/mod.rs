@@ -131,12 +131,16 @@ impl LockState {
             concurrency,
             reason,
             instance,
+            covers,
             is_covered,
-            ..
         } = consumption;
         let register = self.register(&execution.task, execution.index);
         let watermark = register.and_then(|register| register.watermark);
         let is_above = self.is_above_watermark(execution);
+        let covers_passed = covers.is_some_and(|covered| watermark >= Some(covered.first));
+        if covers_passed {
+            return Consumed::Already { watermark };
+        }
         if self.records.contains_key(execution) || !(is_above || *is_covered) {
             return Consumed::Already { watermark };
         }
