@@ -1,7 +1,8 @@
 //! Which task is due next.
 //!
 //! A bucket per instant holds everything that is due then, so that a million tasks of the same
-//! minute cost one entry of the map. An index of a task stands in the queue once, with its next tick.
+//! minute cost one entry of the map. An index of a task stands in the queue once, with its next
+//! tick.
 
 use std::collections::BTreeMap;
 

@@ -201,8 +201,9 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// watermark to it, unless it has a record or is not above the watermark.
     ///
     /// One consumption may cover the ticks in a row before it, if all of them are above the
-    /// watermark: it says so in its record, and the watermark passes all of them. Their own records follow, as consumptions that are covered:
-    /// these are recorded below the watermark, unless they have a record.
+    /// watermark: it says so in its record, and the watermark passes all of them. Their own records
+    /// follow, as consumptions that are covered: these are recorded below the watermark, unless
+    /// they have a record.
     async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
 
     /// Finds what may be claimed although no schedule brings it up: executions that wait, and those

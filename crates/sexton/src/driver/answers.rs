@@ -223,8 +223,8 @@ impl Driver {
         }
     }
 
-    /// The last of a run is recorded, and with it the watermark passed all of the run. It was we who
-    /// did it, so it is we who tell, and write down the others.
+    /// The last of a run is recorded, and with it the watermark passed all of the run. It was we
+    /// who did it, so it is we who tell, and write down the others.
     fn take_accounted(&mut self, run: GivenUpRun, watermark: Option<Tick>) {
         let (earlier, last) = run.into_parts();
         for given_up in earlier {

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::due::DueQueue;
 use crate::error::RegistryError;
 use crate::event::Event;
-use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim};
+use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
 use crate::link::{Link, later_us};
 use crate::offset::micros;
 use crate::runs::Runs;
@@ -452,11 +452,7 @@ fn run_us_max(granted: &Granted) -> Option<i64> {
 
 /// The claim of one execution of a task, new.
 fn claim_for(shared: &Shared, task: &CheckedTask, execution: Execution) -> Claim {
-    let policies = &task.policies;
     let mut claim = Claim::new(execution, task.concurrency, shared.instance.clone());
-    claim.delivery = policies.delivery;
-    claim.overlap = policies.overlap;
-    claim.placement = policies.placement;
-    claim.lease = policies.lease;
+    set_policies(&mut claim, task);
     claim
 }

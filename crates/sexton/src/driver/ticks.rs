@@ -63,7 +63,7 @@ impl Driver {
                     self.add(&task, after);
                     Ok(())
                 };
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = answer.send(result);
             }
             Command::Remove(name, answer) => {
@@ -87,8 +87,8 @@ impl Driver {
         }
     }
 
-    /// What waits of a task is run as the task is defined now, and not at all by a schedule that the
-    /// task has no more.
+    /// What waits of a task is run as the task is defined now, and not at all by a schedule that
+    /// the task has no more.
     fn redefine(&mut self, task: &Arc<CheckedTask>) {
         let Some(before) = self.tasks.by_name(task.name.as_str()) else {
             return;
@@ -192,8 +192,9 @@ impl Driver {
         }
     }
 
-    /// Follows a task's schedule for one of its indices: claims what is due by `horizon_us`, accounts for what it is too
-    /// late for, and ends with a tick of the future in the queue, or with a cursor that waits.
+    /// Follows a task's schedule for one of its indices: claims what is due by `horizon_us`,
+    /// accounts for what it is too late for, and ends with a tick of the future in the queue, or
+    /// with a cursor that waits.
     fn follow(
         &mut self,
         place: Place,

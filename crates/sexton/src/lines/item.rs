@@ -86,13 +86,12 @@ impl GivenUpRun {
     /// What the store is asked.
     pub(crate) fn consumption(&self) -> Consumption {
         let mut consumption = self.last.consumption.clone();
-        let all = || self.earlier.iter().chain([&self.last]);
-        let ticks: u64 = all().map(GivenUp::ticks).sum();
+        let all = self.earlier.iter().chain([&self.last]);
+        let ticks: u64 = all.map(GivenUp::ticks).sum();
         if ticks > 1 {
-            let first = self.first();
             let records = u64::try_from(self.len()).unwrap_or(u64::MAX);
             consumption.covers = Some(Covered {
-                first,
+                first: self.first(),
                 ticks,
                 unrecorded: ticks.saturating_sub(records),
             });
@@ -186,6 +185,15 @@ impl PendingClaim {
         }
     }
 
+    /// Claims and runs it as the task is defined now. What the store may have granted runs as it
+    /// was claimed.
+    fn redefine(&mut self, task: &Arc<CheckedTask>) {
+        if !self.is_in_doubt {
+            set_policies(&mut self.claim, task);
+            self.task = Arc::clone(task);
+        }
+    }
+
     /// The claim as a tick that is given up.
     pub(super) fn into_given_up(mut self, instance: &InstanceId, reason: Reason) -> Item {
         self.permit = None;
@@ -210,7 +218,8 @@ impl Item {
         }
     }
 
-    /// Whether it stays when its task has another schedule: the store has it, or may have granted it.
+    /// Whether it stays when its task has another schedule: the store has it, or may have granted
+    /// it.
     pub(super) fn outlives_its_schedule(&self) -> bool {
         match self {
             Item::Claim(claim) => claim.kind != ClaimKind::Scheduled || claim.is_in_doubt,
@@ -221,8 +230,8 @@ impl Item {
 
     pub(super) fn redefine(&mut self, task: &Arc<CheckedTask>) {
         match self {
-            Item::Claim(claim) => claim.task = Arc::clone(task),
-            Item::Open(open) => open.claim.task = Arc::clone(task),
+            Item::Claim(claim) => claim.redefine(task),
+            Item::Open(open) => open.claim.redefine(task),
             Item::GivenUp(_) => {}
         }
     }
@@ -255,6 +264,15 @@ impl Item {
             Item::GivenUp(_) => None,
         }
     }
+}
+
+/// Claims as a task's policies say.
+pub(crate) fn set_policies(claim: &mut Claim, task: &CheckedTask) {
+    let policies = &task.policies;
+    claim.delivery = policies.delivery;
+    claim.overlap = policies.overlap;
+    claim.placement = policies.placement;
+    claim.lease = policies.lease;
 }
 
 fn consumption(pending: &PendingClaim, instance: &InstanceId, reason: Reason) -> Consumption {

@@ -21,7 +21,7 @@ use sexton_core::lock::{Consumption, Execution, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
-pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
+pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim, set_policies};
 pub(crate) use pick::Batch;
 
 use crate::link::later_us;
@@ -33,8 +33,8 @@ use item::{Item, OpenClaim, Opening};
 /// What has a watermark and a line.
 pub(crate) type Lane = (TaskName, ConcurrencyIndex);
 
-/// Ticks of the schedule that wait in a line; the rest is derived from the schedule
-/// when there is room.
+/// Ticks of the schedule that wait in a line; the rest is derived from the schedule when there is
+/// room.
 pub(crate) const PENDING_MAX: usize = 100;
 
 /// How long an index that is open to others waits until its store is asked whether somebody took

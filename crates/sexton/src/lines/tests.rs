@@ -193,3 +193,29 @@ fn a_schedule_that_is_forgotten_leaves_what_the_store_has_or_may_have() {
     claims.into_iter().for_each(|claim| lines.resolve(&claim));
     assert!(lines.by_schedule.is_empty(), "{:?}", lines.by_schedule);
 }
+
+/// What waits is claimed by the policies that its task has now, but for what may be granted
+/// already.
+#[test]
+fn what_waits_of_a_task_follows_its_new_definition() {
+    let mut lines = Lines::default();
+    lines.push(claim("a", 1, ClaimKind::Scheduled));
+    let mut in_doubt = claim("a", 2, ClaimKind::Scheduled);
+    in_doubt.is_in_doubt = true;
+    lines.push(in_doubt);
+    let new = Task::new("a").every(Duration::from_secs(1)).unwrap();
+    let new = new.overlap(sexton_core::policy::Overlap::Skip);
+    let new = Arc::new(new.run(async || {}).check().unwrap());
+    lines.redefine(&new);
+    let claims = lines.take_claims(Batch::Backlog, 60 * SECOND_US, &unlimited());
+    let overlaps: Vec<_> = claims.iter().map(|claim| claim.claim.overlap).collect();
+    let tasks = claims.iter().map(|claim| Arc::ptr_eq(&claim.task, &new));
+    assert_eq!(tasks.collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        overlaps,
+        [
+            sexton_core::policy::Overlap::Skip,
+            sexton_core::policy::Overlap::Allow
+        ]
+    );
+}

@@ -381,7 +381,8 @@ async fn the_backlog_of_a_schedule_goes_with_the_schedule() {
         scheduler.handle().replace(task).await.unwrap();
     })
     .await;
-    // The change comes at second 62.5, and the new schedule is due every seven seconds from then on.
+    // The change comes at second 62.5, and the new schedule is due every seven seconds from then
+    // on.
     let of_the_old = begun.iter().filter(|tick| **tick < 63);
     assert!(of_the_old.count() <= 2, "{begun:?}");
     let of_the_new: Vec<i64> = begun.iter().copied().filter(|tick| *tick >= 63).collect();
