@@ -64,6 +64,7 @@ macro_rules! __for_each_case {
                 what_was_released_is_granted_until_its_deadline [History];
                 what_was_released_is_too_late_from_its_deadline_on [History];
                 a_release_after_the_deadline_closes_the_execution_as_missed [History];
+                a_repeat_that_is_given_back_has_no_deadline [Leases, History];
                 what_was_asked_to_stop_is_cancelled_by_its_release_and_not_missed [Leases, History, Operations];
                 a_release_keeps_the_deadline_that_the_execution_has [History, Operations];
                 a_grant_of_what_waited_carries_its_deadline [History];
@@ -188,6 +189,7 @@ macro_rules! __for_each_case {
                 what_queues_takes_the_place_of_what_was_released [Leases, History];
                 what_was_triggered_keeps_its_turn_where_the_newest_is_kept [Leases, History, Operations];
                 what_was_triggered_stays_when_newer_ticks_queue [Leases, History, Operations];
+                what_may_have_begun_is_not_superseded [Leases, History, Operations];
                 what_is_too_late_is_missed_and_not_superseded [Leases, History, Operations];
             }
             triggers {

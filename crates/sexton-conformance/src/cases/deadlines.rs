@@ -73,6 +73,27 @@ pub(crate) async fn a_release_after_the_deadline_closes_the_execution_as_missed(
     b.run(&digest.nth(1)).await.map(drop)
 }
 
+pub(crate) async fn a_repeat_that_is_given_back_has_no_deadline(
+    bench: Bench,
+) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    let digest = bench.task("digest").await?;
+    let asks = |replica: &Replica| replica.asks(&digest.nth(0)).at_least_once(2);
+    a.take(&asks(&a).lease(short()?)).await?;
+    bench.pass(Lease::MIN).await?;
+    for offset in [HOUR, -MINUTE] {
+        let repeat = b.take(&asks(&b).lease(long()?)).await?;
+        assert_eq!(repeat.grant.attempt.get(), 2);
+        let until = Some(b.after(offset).await?);
+        let released = b.release_until(&repeat.lock, until).await?;
+        assert_eq!(released, Released::Open, "its first attempt may have begun");
+        assert_eq!(a.known(&digest.nth(0)).await?.deadline, None);
+    }
+    let again = a.take(&asks(&a).lease(long()?)).await?;
+    assert_eq!((again.grant.attempt.get(), again.grant.deadline), (2, None));
+    Ok(())
+}
+
 pub(crate) async fn what_was_asked_to_stop_is_cancelled_by_its_release_and_not_missed(
     bench: Bench,
 ) -> Result<(), Failure> {

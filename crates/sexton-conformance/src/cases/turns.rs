@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use sexton_core::lock::{
-    CancelRequested, Claim, Denial, ExecutionState, Outcome, Reason, Released, Settled, Verdict,
+    CancelRequested, Claim, Denial, Execution, ExecutionState, Outcome, Reason, Released, Settled,
+    Verdict,
 };
 use sexton_core::policy::{Lease, Overlap};
 
@@ -29,6 +30,22 @@ async fn released(replica: &Replica, ticks: &Ticks, of: &[i64]) -> Result<(), Fa
     for held in all {
         assert_eq!(replica.release(&held.lock).await?, Released::Open);
     }
+    Ok(())
+}
+
+/// An execution whose first holder is lost, and whose second gives it back.
+async fn lost_and_released(
+    bench: &Bench,
+    first: &Replica,
+    second: &Replica,
+    execution: &Execution,
+) -> Result<(), Failure> {
+    let asks = |replica: &Replica| replica.asks(execution).at_least_once(2);
+    first.take(&asks(first).lease(short()?)).await?;
+    bench.pass(Lease::MIN).await?;
+    let held = second.take(&asks(second).lease(long()?)).await?;
+    assert_eq!(held.grant.attempt.get(), 2);
+    assert_eq!(second.release(&held.lock).await?, Released::Open);
     Ok(())
 }
 
@@ -271,6 +288,28 @@ pub(crate) async fn what_was_triggered_stays_when_newer_ticks_queue(
             let held = a.take(&asks(&a, &digest, n, overlap)?).await?;
             a.end(&held.lock, Outcome::Succeeded).await?;
         }
+    }
+    Ok(())
+}
+
+pub(crate) async fn what_may_have_begun_is_not_superseded(bench: Bench) -> Result<(), Failure> {
+    let (a, b) = (bench.replica().await?, bench.replica().await?);
+    for overlap in NEWEST_KEPT {
+        let digest = bench.task(&format!("digest {overlap:?}")).await?;
+        lost_and_released(&bench, &a, &b, &digest.nth(1)).await?;
+        b.denied(&asks(&b, &digest, 2, overlap)?, earlier_waits(&digest, 1))
+            .await?;
+        // Nor by a tick that waits itself.
+        a.enqueue(&digest.nth(0)).await?;
+        let running = a.take(&asks(&a, &digest, 0, overlap)?).await?;
+        b.denied(&asks(&b, &digest, 2, overlap)?, Denial::Overlap)
+            .await?;
+        finds(&b, &digest, 1, WAITING).await?;
+        a.end(&running.lock, Outcome::Succeeded).await?;
+        let second = b.take(&asks(&b, &digest, 1, overlap)?).await?;
+        assert_eq!(second.grant.attempt.get(), 2);
+        b.end(&second.lock, Outcome::Succeeded).await?;
+        b.take(&asks(&b, &digest, 2, overlap)?).await?;
     }
     Ok(())
 }

@@ -118,7 +118,8 @@ pub struct Release {
     /// The lock.
     pub lock: HeldLock,
     /// Until when the execution may be granted again, by the store's clock; `None`: at any time. An
-    /// execution that waited before keeps the deadline that it has.
+    /// execution that waited before keeps the deadline that it has, and a later attempt than the
+    /// first has none.
     pub deadline: Option<Timestamp>,
 }
 

@@ -23,7 +23,7 @@
 //! | tick <= watermark | denied: taken |
 //! | placement is distinct and the instance holds, or has held, another index of the tick | denied: placement. Nothing is recorded |
 //! | overlap forbids it: another execution of this (task, index) is running under a lease | denied: overlap. Skip: consumed, recorded as skipped. Queue one, cancel the earlier: it waits, and supersedes what waited |
-//! | an earlier tick of this (task, index) waits | denied: earlier waits. Nothing is recorded. Queue one, cancel the earlier: granted, and the earlier is superseded, unless it was triggered |
+//! | an earlier tick of this (task, index) waits | denied: earlier waits. Nothing is recorded. Queue one, cancel the earlier: granted, and the earlier is superseded, unless it was triggered or may have begun |
 //! | otherwise | granted: fence + 1; if it had no record: watermark = tick, attempt 1 |
 //!
 //! To *consume* a tick is to raise the watermark to it and record it without a grant. One tick may
@@ -34,6 +34,9 @@
 //! sweep, its holder's release or the next claim of it closes it as missed. What waits behind an
 //! earlier execution has as long from the end of that one as its deadline was behind its tick, a
 //! minute at most.
+//!
+//! What waits for a later attempt than the first may have begun already, so it is neither skipped nor
+//! missed: it has no deadline, and no newer tick supersedes it.
 //!
 //! A claim of what was found in the store *needs a record* ([`Claim::needs_record`]): what was
 //! triggered leaves the watermark where it is, so once its record is pruned nothing else tells that

@@ -38,7 +38,7 @@ local function record_not_granted(claim, stretch, state, reason)
 end
 
 -- Whether a newer tick takes the place of what waits.
-local function is_superseded_by_newer(r) return r.origin == 'scheduled' end
+local function is_superseded_by_newer(r) return r.origin == 'scheduled' and not may_have_begun(r) end
 
 -- The member that waits and goes before a claim. `takes_places`: but for what the claim supersedes.
 local function goes_first(claim, takes_places)
@@ -49,7 +49,7 @@ local function goes_first(claim, takes_places)
 end
 
 -- Skips what waits before a tick that takes its place: one waits at most, the newest. What was
--- triggered keeps its turn.
+-- triggered keeps its turn, and so does what may have begun.
 local function supersede(claim)
   if not has_waiting then return end
   each_waiting(claim.field, claim.member, function(member, r)

@@ -10,7 +10,9 @@ local function release(member, claim, fence, deadline)
     r.state = 'waiting'
   end
   r.claim, r.instance, r.lease = '', '', ''
-  if r.deadline == '' then r.deadline = deadline end
+  -- What is repeated is repeated however late it is.
+  if may_have_begun(r) then r.deadline = ''
+  elseif r.deadline == '' then r.deadline = deadline end
   if is_too_late(member, r) then
     close_as_missed(member, r, class)
     return 'too_late'

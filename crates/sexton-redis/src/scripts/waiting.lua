@@ -40,6 +40,9 @@ local function deadline_behind_running(member, r)
   return deadline
 end
 
+-- Whether a record that waits may have begun already: an earlier attempt of it was lost.
+local function may_have_begun(r) return r.attempt ~= '' and tonumber(r.attempt) > 1 end
+
 -- Whether a record waits although its deadline has passed.
 local function is_too_late(member, r)
   if r.state ~= 'waiting' or r.deadline == '' or tonumber(r.deadline) > now then return false end

@@ -206,6 +206,9 @@ impl Mutant {
             let is_triggered = record.origin == Origin::Triggered;
             match self.fault {
                 Fault::TriggeredSuperseded if is_triggered => self.withdraw(record).await?,
+                Fault::BegunSuperseded if record.attempt > Some(Attempt::FIRST) => {
+                    self.withdraw(record).await?;
+                }
                 Fault::TooLateSuperseded if has_passed(record, seen.now) => {
                     self.withdraw(record).await?;
                 }

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, ExecutionRecord, ExecutionState, HistoryQuery, LockError, Pause, PauseChange, Reason,
-    Settled, Settlement, Sweep, SweepQuery, TaskQuery,
+    Answer, Execution, ExecutionRecord, ExecutionState, HistoryQuery, LockError, Pause,
+    PauseChange, Reason, Released, Settled, Settlement, Sweep, SweepQuery, TaskQuery,
 };
 use sexton_core::name::TaskName;
 use sexton_core::policy::Overlap;
+use sexton_core::tick::Attempt;
 
 use super::look::{has_passed, is_beside};
 use super::{Answered, Fault, Mutant};
@@ -126,6 +127,19 @@ impl Mutant {
             self.inner.change_pause(tasks, &PauseChange::Resume).await?;
         }
         Ok(paused)
+    }
+
+    /// Closes what was given back by another attempt than its first.
+    pub(super) async fn close_a_repeat(
+        &self,
+        execution: &Execution,
+    ) -> Result<Released, LockError> {
+        let record = self.record(execution).await?;
+        if record.is_some_and(|record| record.attempt > Some(Attempt::FIRST)) {
+            self.inner.request_cancel(execution).await?;
+            return Ok(Released::TooLate);
+        }
+        Ok(Released::Open)
     }
 
     async fn withdraw_queued(&self, waiting: &[ExecutionRecord]) -> Result<(), LockError> {

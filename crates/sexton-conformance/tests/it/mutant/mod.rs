@@ -214,6 +214,9 @@ impl LockManager for Mutant {
             *released = match (self.fault, *released) {
                 (Fault::TooLateReleaseCalledOpen, Released::TooLate) => Released::Open,
                 (Fault::DeadlineOfReleaseRules, Released::Open) if has_passed => Released::TooLate,
+                (Fault::DeadlineOfARepeatRules, Released::Open) if has_passed => {
+                    self.close_a_repeat(&release.lock.execution).await?
+                }
                 (_, released) => released,
             };
         }

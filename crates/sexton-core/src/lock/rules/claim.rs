@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{LockState, blank_record};
+use super::{LockState, blank_record, may_have_begun};
 use crate::lock::{
     Claim, ClaimLead, Denial, Execution, ExecutionRecord, ExecutionState, Grant, Origin, Reason,
     Verdict,
@@ -194,7 +194,7 @@ impl LockState {
     }
 
     /// Skips what waits before a tick that takes its place: one waits at most, the newest. What was
-    /// triggered keeps its turn.
+    /// triggered keeps its turn, and so does what may have begun.
     fn supersede(&mut self, claim: &Claim, now: Timestamp) {
         let keeps_newest = matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier);
         if !keeps_newest || self.records.contains_key(&claim.execution) {
@@ -216,7 +216,7 @@ impl LockState {
 }
 
 fn is_superseded_by_newer(record: &ExecutionRecord) -> bool {
-    record.origin == Origin::Scheduled
+    record.origin == Origin::Scheduled && !may_have_begun(record)
 }
 
 /// Who held an execution before this grant and lost it, where that decides about the tick's other

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::LockState;
+use super::{LockState, may_have_begun};
 use crate::lock::{
     CancelRequested, Execution, ExecutionState, Outcome, Release, Released, Renewal, Renewed,
     Settled, Settlement,
@@ -97,7 +97,9 @@ impl LockState {
             record.claim_id = None;
             record.instance = None;
             record.lease_until = None;
-            record.deadline = record.deadline.or(release.deadline);
+            // What is repeated is repeated however late it is.
+            let until = record.deadline.or(release.deadline);
+            record.deadline = until.filter(|_| !may_have_begun(record));
         });
         let record = self.records.get(&lock.execution);
         if record.is_some_and(|record| self.is_too_late(record, now)) {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::name::{InstanceId, TaskName};
 use crate::policy::{Delivery, Overlap};
-use crate::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
+use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 /// Registers, records and pauses, and the rules over them.
 ///
@@ -342,6 +342,13 @@ fn later_deadline(record: &ExecutionRecord, end: Timestamp) -> Timestamp {
 /// Whether a record waits for an earlier execution to end.
 fn is_queued(record: &ExecutionRecord) -> bool {
     record.state == ExecutionState::Waiting && record.reason == Some(Reason::Overlap)
+}
+
+/// Whether a record that waits may have begun already: an earlier attempt of it was lost.
+fn may_have_begun(record: &ExecutionRecord) -> bool {
+    record
+        .attempt
+        .is_some_and(|attempt| attempt > Attempt::FIRST)
 }
 
 fn blank_record(
