@@ -65,7 +65,8 @@ impl Replica {
         let answer = self
             .manager
             .claim(lead, std::slice::from_ref(claim))
-            .await?;
+            .await?
+            .whole()?;
         one(answer)
     }
 
@@ -75,7 +76,7 @@ impl Replica {
     }
 
     pub(crate) async fn claim_all(&self, claims: &[Claim]) -> Result<Vec<Verdict>, Failure> {
-        let answer = self.manager.claim(ClaimLead::ZERO, claims).await?;
+        let answer = self.manager.claim(ClaimLead::ZERO, claims).await?.whole()?;
         if answer.value.len() != claims.len() {
             return Err(Failure::new(format_args!(
                 "{} claims were answered with {} verdicts",
@@ -115,14 +116,20 @@ impl Replica {
 
     pub(crate) async fn renew(&self, lock: &HeldLock, lease: Lease) -> Result<Renewed, Failure> {
         let lock = lock.clone();
-        one(self.manager.renew(&[Renewal { lock, lease }]).await?).map(|answer| answer.value)
+        one(self
+            .manager
+            .renew(&[Renewal { lock, lease }])
+            .await?
+            .whole()?)
+        .map(|answer| answer.value)
     }
 
     pub(crate) async fn settle(&self, settlement: &Settlement) -> Result<Settled, Failure> {
         let answer = self
             .manager
             .settle(std::slice::from_ref(settlement))
-            .await?;
+            .await?
+            .whole()?;
         one(answer).map(|answer| answer.value)
     }
 
@@ -163,7 +170,11 @@ impl Replica {
         deadline: Option<Timestamp>,
     ) -> Result<Released, Failure> {
         let lock = lock.clone();
-        let answer = self.manager.release(&[Release { lock, deadline }]).await?;
+        let answer = self
+            .manager
+            .release(&[Release { lock, deadline }])
+            .await?
+            .whole()?;
         one(answer).map(|answer| answer.value)
     }
 

@@ -10,8 +10,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::lock::rules::LockState;
 use crate::lock::stored::{Definitions, define};
 use crate::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
     InstanceReport, LockError, LockManager, Pause, PauseChange, Release, Released, Renewal,
     Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size, history_order,
@@ -207,28 +207,27 @@ impl LockManager for MemoryLockManager {
         Ok(self.clock.now())
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         self.answer_each(batch, |locks, claim, now| locks.claim(claim, lead, now))
+            .map(Answer::each)
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
-        self.answer_each(batch, LockState::renew)
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
+        self.answer_each(batch, LockState::renew).map(Answer::each)
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
-        self.answer_each(batch, LockState::settle)
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
+        self.answer_each(batch, LockState::settle).map(Answer::each)
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         self.answer_each(batch, LockState::release)
+            .map(Answer::each)
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         self.answer_each(batch, LockState::consume)
+            .map(Answer::each)
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict, check_batch_size,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -43,11 +44,7 @@ impl LockManager for MongoLockManager {
         self.call("read the clock", &mut Now).await
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         check_batch_size(batch.len())?;
         let rule = |state: &mut LockState, claim: &Claim, now| state.claim(claim, lead, now);
         let kind = Kind {
@@ -57,10 +54,10 @@ impl LockManager for MongoLockManager {
             bytes: |_| 0,
             is_for_holders: false,
         };
-        self.decide(kind, batch, rule).await
+        Ok(self.decide(kind, batch, rule).await?.each())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "renew",
@@ -69,10 +66,10 @@ impl LockManager for MongoLockManager {
             bytes: |_| 0,
             is_for_holders: true,
         };
-        self.decide(kind, batch, LockState::renew).await
+        Ok(self.decide(kind, batch, LockState::renew).await?.each())
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "settle",
@@ -81,10 +78,10 @@ impl LockManager for MongoLockManager {
             bytes: |settlement| record_bytes(settlement.error(), settlement.output()),
             is_for_holders: true,
         };
-        self.decide(kind, batch, LockState::settle).await
+        Ok(self.decide(kind, batch, LockState::settle).await?.each())
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "release",
@@ -93,10 +90,10 @@ impl LockManager for MongoLockManager {
             bytes: |_| 0,
             is_for_holders: true,
         };
-        self.decide(kind, batch, LockState::release).await
+        Ok(self.decide(kind, batch, LockState::release).await?.each())
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "consume",
@@ -105,7 +102,7 @@ impl LockManager for MongoLockManager {
             bytes: |_| 0,
             is_for_holders: false,
         };
-        self.decide(kind, batch, LockState::consume).await
+        Ok(self.decide(kind, batch, LockState::consume).await?.each())
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {

@@ -1,5 +1,6 @@
 //! What goes wrong in a call, and what the caller is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
@@ -79,7 +80,7 @@ impl Trouble {
         let store = store.to_owned();
         let (kind, source) = match self {
             Trouble::Outage(outage) => {
-                let source = Box::new(outage);
+                let source = Arc::new(outage);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -110,7 +111,7 @@ impl Trouble {
                 return LockError::Unavailable {
                     store,
                     action,
-                    source,
+                    source: source.into(),
                 };
             }
             Kind::NotLetIn => NOT_LET_IN,
@@ -121,7 +122,7 @@ impl Trouble {
             store,
             action,
             advice: advice.to_owned(),
-            source: Some(source),
+            source: Some(source.into()),
         }
     }
 

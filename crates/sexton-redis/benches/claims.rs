@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
+    Answer, Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
@@ -76,7 +76,11 @@ impl Claimant {
                 )
             };
             let claims: Vec<Claim> = tasks.iter().map(claim).collect();
-            let answer = self.manager.claim(ClaimLead::default(), &claims).await;
+            let answer = self
+                .manager
+                .claim(ClaimLead::default(), &claims)
+                .await
+                .and_then(Answer::whole);
             let verdicts = answer.unwrap().value;
             held.push(claims.into_iter().zip(verdicts).map(held_lock).collect());
         }
@@ -88,7 +92,12 @@ impl Claimant {
         for locks in held {
             let settle = |lock| Settlement::new(lock, Outcome::Succeeded, now, now);
             let settlements: Vec<_> = locks.into_iter().map(settle).collect();
-            self.manager.settle(&settlements).await.unwrap();
+            self.manager
+                .settle(&settlements)
+                .await
+                .unwrap()
+                .whole()
+                .unwrap();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A batch sent to the buckets that its tasks are in, and the answers put together.
 
+use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Claim, Consumption, Enqueue, Execution, LockError, LockManager, Release, Renewal,
+    self, Answer, Claim, Consumption, Enqueue, Execution, LockError, LockManager, Release, Renewal,
     Settlement, TaskDefinition, check_batch_size,
 };
 use sexton_core::name::TaskName;
@@ -9,7 +10,9 @@ use sexton_core::name::TaskName;
 use crate::answer::Answers;
 use crate::arguments::Arguments;
 use crate::connection::Call;
+use crate::error::unreadable;
 use crate::manager::RedisLockManager;
+use crate::parts::those_that_answered;
 
 /// An entry of a batch, which goes to the bucket of its task.
 pub(crate) trait OfTask {
@@ -103,14 +106,15 @@ impl RedisLockManager {
         parts
     }
 
-    /// An answer for each entry, in the batch's order.
+    /// An answer for each entry, in the batch's order: where a bucket is in trouble, its error. If
+    /// no bucket has answered, the call has failed.
     pub(crate) async fn each<T: OfTask, R>(
         &self,
         call: Call,
         batch: &[T],
         write: impl Fn(&[&T], &mut Arguments),
         read: impl Fn(&T, &mut Answers) -> Result<R, LockError>,
-    ) -> Result<Answer<Vec<R>>, LockError> {
+    ) -> Result<lock::Answers<R>, LockError> {
         check_batch_size(batch.len())?;
         let parts = self.parts(batch);
         let arguments = |part: &Part<'_, T>| {
@@ -123,25 +127,36 @@ impl RedisLockManager {
             let (now, value) = (self.now().await?, Vec::new());
             return Ok(Answer { now, value });
         }
-        let answers = self.connection.run_each(call, &arguments).await?;
-        let mut results: Vec<(usize, R)> = Vec::with_capacity(batch.len());
-        let mut now = None;
+        let answers = self.connection.run_each(call, &arguments).await;
+        let mut results = Vec::with_capacity(batch.len());
+        let (mut now, mut trouble) = (None::<Timestamp>, None);
         for (part, answers) in parts.iter().zip(answers) {
-            let answer = answers.answer(|answers| {
-                for (entry, place) in part.entries.iter().zip(&part.places) {
-                    results.push((*place, read(entry, answers)?));
+            let read_part = |answers: &mut Answers| {
+                let entries = part.entries.iter();
+                entries.map(|entry| read(entry, answers)).collect()
+            };
+            let answer = answers.and_then(|answers| answers.answer(read_part));
+            match answer {
+                Ok(Answer { now: at, value }) => {
+                    let value: Vec<R> = value;
+                    now = Some(now.map_or(at, |now| now.min(at)));
+                    results.extend(part.places.iter().copied().zip(value.into_iter().map(Ok)));
                 }
-                Ok(())
-            })?;
-            now = Some(now.map_or(answer.now, |now| answer.now.min(now)));
+                Err(error) => {
+                    let all = part.places.iter().map(|place| (*place, Err(error.clone())));
+                    results.extend(all);
+                    trouble = trouble.or(Some(error));
+                }
+            }
         }
+        let now = match (now, trouble) {
+            (Some(now), _) => now,
+            (None, Some(error)) => return Err(error),
+            (None, None) => self.now().await?,
+        };
         if parts.len() > 1 {
             results.sort_unstable_by_key(|(place, _)| *place);
         }
-        let now = match now {
-            Some(now) => now,
-            None => self.now().await?,
-        };
         let value = results.into_iter().map(|(_, result)| result).collect();
         Ok(Answer { now, value })
     }
@@ -153,13 +168,40 @@ impl RedisLockManager {
         arguments: &Arguments,
         read: impl Fn(&mut Answers) -> Result<R, LockError>,
     ) -> Result<Answer<Vec<R>>, LockError> {
-        let answers = self.connection.run_everywhere(call, arguments).await?;
-        let answers = answers.into_iter().map(|answers| answers.answer(&read));
-        let answers = answers.collect::<Result<Vec<_>, _>>()?;
-        match earliest(answers) {
-            Some(answer) => Ok(answer),
-            None => Err(crate::error::unreadable(&self.location(), "no bucket")),
-        }
+        let answers = self.ask_everywhere(call, arguments, read).await;
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.together(answers)
+    }
+
+    /// What those buckets answer together that have answered.
+    ///
+    /// # Errors
+    /// If none has.
+    pub(crate) async fn wherever_it_can<R>(
+        &self,
+        call: Call,
+        arguments: &Arguments,
+        read: impl Fn(&mut Answers) -> Result<R, LockError>,
+    ) -> Result<Answer<Vec<R>>, LockError> {
+        let answers = self.ask_everywhere(call, arguments, read).await;
+        self.together(those_that_answered(answers)?)
+    }
+
+    async fn ask_everywhere<R>(
+        &self,
+        call: Call,
+        arguments: &Arguments,
+        read: impl Fn(&mut Answers) -> Result<R, LockError>,
+    ) -> Vec<Result<Answer<R>, LockError>> {
+        let answers = self.connection.run_everywhere(call, arguments).await;
+        let answers = answers.into_iter();
+        answers
+            .map(|answers| answers.and_then(|answers| answers.answer(&read)))
+            .collect()
+    }
+
+    fn together<R>(&self, answers: Vec<Answer<R>>) -> Result<Answer<Vec<R>>, LockError> {
+        earliest(answers).ok_or_else(|| unreadable(&self.location(), "no bucket"))
     }
 
     /// What one bucket answers.

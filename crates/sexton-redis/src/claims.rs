@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, CancelRequested, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued,
-    Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Release, Released, Renewal,
-    Renewed, Settled, Settlement, Verdict,
+    self, Answer, CancelRequested, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue,
+    Enqueued, Execution, ExecutionState, Grant, HeldLock, LockError, Reason, Release, Released,
+    Renewal, Renewed, Settled, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -96,7 +96,7 @@ impl RedisLockManager {
         &self,
         lead: ClaimLead,
         batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    ) -> Result<lock::Answers<Verdict>, LockError> {
         let write = |claims: &[&Claim], arguments: &mut Arguments| {
             arguments.micros(lead.duration());
             arguments.flag(is_each_once(claims.iter().map(|claim| &claim.execution)));
@@ -119,7 +119,7 @@ impl RedisLockManager {
     pub(crate) async fn renew_batch(
         &self,
         batch: &[Renewal],
-    ) -> Result<Answer<Vec<Renewed>>, LockError> {
+    ) -> Result<lock::Answers<Renewed>, LockError> {
         let write = |renewals: &[&Renewal], arguments: &mut Arguments| {
             for renewal in renewals {
                 arguments.lock(&renewal.lock);
@@ -134,7 +134,7 @@ impl RedisLockManager {
     pub(crate) async fn settle_batch(
         &self,
         batch: &[Settlement],
-    ) -> Result<Answer<Vec<Settled>>, LockError> {
+    ) -> Result<lock::Answers<Settled>, LockError> {
         let write = |settlements: &[&Settlement], arguments: &mut Arguments| {
             arguments.add(settlements.len());
             let executions = settlements
@@ -175,7 +175,7 @@ impl RedisLockManager {
     pub(crate) async fn release_batch(
         &self,
         batch: &[Release],
-    ) -> Result<Answer<Vec<Released>>, LockError> {
+    ) -> Result<lock::Answers<Released>, LockError> {
         let write = |releases: &[&Release], arguments: &mut Arguments| {
             for release in releases {
                 arguments.lock(&release.lock);
@@ -195,7 +195,7 @@ impl RedisLockManager {
     pub(crate) async fn consume_batch(
         &self,
         batch: &[Consumption],
-    ) -> Result<Answer<Vec<Consumed>>, LockError> {
+    ) -> Result<lock::Answers<Consumed>, LockError> {
         let write = |consumptions: &[&Consumption], arguments: &mut Arguments| {
             for consumption in consumptions {
                 let Execution { task, index, tick } = &consumption.execution;
@@ -249,7 +249,8 @@ impl RedisLockManager {
         ];
         let call = Call::new("enqueue", &scripts::ENQUEUE);
         self.each(call, batch, write, |_, answers| word(answers, &words))
-            .await
+            .await?
+            .whole()
     }
 
     pub(crate) async fn ask_to_cancel(

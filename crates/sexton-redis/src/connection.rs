@@ -17,6 +17,7 @@ use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, lock_error, unavailable, unreadable};
 use crate::link::Link;
 use crate::options::RedisOptions;
+use crate::parts::answers_of;
 use crate::scripts::Script;
 
 /// A script, and what it is for.
@@ -171,29 +172,29 @@ impl Connection {
         }
     }
 
-    /// Runs a script on several buckets side by side.
+    /// Runs a script on several buckets side by side; what each of them answers.
     pub(crate) async fn run_each(
         &self,
         call: Call,
         parts: &[(usize, Arguments)],
-    ) -> Result<Vec<Answers>, LockError> {
+    ) -> Vec<Result<Answers, LockError>> {
         if let [(bucket, arguments)] = parts {
-            return Ok(vec![self.run(call, *bucket, arguments).await?]);
+            return vec![self.run(call, *bucket, arguments).await];
         }
         let runs = parts
             .iter()
             .map(|(bucket, arguments)| self.run(call, *bucket, arguments));
-        futures::future::try_join_all(runs).await
+        answers_of(&self.location, call.action, runs).await
     }
 
-    /// Runs a script on all buckets side by side.
+    /// Runs a script on all buckets side by side; what each of them answers.
     pub(crate) async fn run_everywhere(
         &self,
         call: Call,
         arguments: &Arguments,
-    ) -> Result<Vec<Answers>, LockError> {
+    ) -> Vec<Result<Answers, LockError>> {
         let runs = (0..self.buckets.count()).map(|bucket| self.run(call, bucket, arguments));
-        futures::future::try_join_all(runs).await
+        answers_of(&self.location, call.action, runs).await
     }
 
     /// The server's clock, or that of a test.

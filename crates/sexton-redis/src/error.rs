@@ -1,6 +1,7 @@
 //! Trouble with a server, in Sexton's words.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisError;
@@ -110,7 +111,7 @@ pub(crate) fn unavailable(
     LockError::Unavailable {
         store: store.to_owned(),
         action,
-        source: Box::new(source),
+        source: Arc::new(source),
     }
 }
 
@@ -123,7 +124,7 @@ pub(crate) fn lock_error(store: &str, action: &'static str, error: RedisError) -
         store: store.to_owned(),
         action,
         advice: advice.to_owned(),
-        source: Some(Box::new(error)),
+        source: Some(Arc::new(error)),
     }
 }
 

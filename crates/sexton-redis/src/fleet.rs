@@ -32,7 +32,9 @@ impl RedisLockManager {
             }
             Ok(open)
         };
-        let Answer { mut now, value } = self.everywhere(call, &arguments, read).await?;
+        // Other parts of a cluster are looked at with the next sweep.
+        let answer = self.wherever_it_can(call, &arguments, read).await?;
+        let Answer { mut now, value } = answer;
         let mut members: Vec<Execution> = value.into_iter().flatten().collect();
         members.retain(|member| query.after.as_ref().is_none_or(|after| member > after));
         members.sort_unstable();
@@ -78,7 +80,7 @@ impl RedisLockManager {
         let call = Call::new("sweep", &scripts::SWEEP);
         let Answer { now, value } = self.each(call, members, write, swept).await?;
         let mut sweep = Sweep::default();
-        for found in value {
+        for found in value.into_iter().flatten() {
             match found {
                 Swept::Claimable(claimable) => sweep.claimable.push(claimable),
                 Swept::Lost(execution) => sweep.lost.push(execution),
@@ -108,7 +110,7 @@ impl RedisLockManager {
                 revision,
             })
         };
-        let Answer { now, value } = self.everywhere(call, &arguments, read).await?;
+        let Answer { now, value } = self.wherever_it_can(call, &arguments, read).await?;
         let mut signals = Signals {
             cancel: Vec::new(),
             sweep: value.iter().any(|signals| signals.sweep),
@@ -184,7 +186,7 @@ impl RedisLockManager {
             })
         };
         let call = Call::new("define tasks", &scripts::DEFINE);
-        self.each(call, batch, write, read).await
+        self.each(call, batch, write, read).await?.whole()
     }
 
     pub(crate) async fn known_tasks(
@@ -199,7 +201,7 @@ impl RedisLockManager {
                     names.iter().for_each(|name| arguments.text(name.as_str()));
                 };
                 let read = |_: &TaskName, answers: &mut Answers| task_state(answers);
-                self.each(call, names, write, read).await
+                self.each(call, names, write, read).await?.whole()
             }
             TaskQuery::Page { after, limit } => {
                 let mut arguments = Arguments::default();
@@ -242,7 +244,7 @@ impl RedisLockManager {
         }
         let answer = self.each(call, tasks, write, |_, _| Ok(()));
         Ok(Answer {
-            now: answer.await?.now,
+            now: answer.await?.whole()?.now,
             value: (),
         })
     }

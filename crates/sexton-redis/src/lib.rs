@@ -56,6 +56,7 @@ mod link;
 mod manager;
 mod master;
 mod options;
+mod parts;
 mod record_text;
 mod scripts;
 mod task_lock;

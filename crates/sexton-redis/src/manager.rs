@@ -5,10 +5,10 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton_core::name::{InstanceId, Namespace};
 
@@ -86,27 +86,23 @@ impl LockManager for RedisLockManager {
         self.connection.time().await
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         self.claim_batch(lead, batch).await
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         self.renew_batch(batch).await
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         self.settle_batch(batch).await
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         self.release_batch(batch).await
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         self.consume_batch(batch).await
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
+    Answer, Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
@@ -76,7 +76,11 @@ impl Ours {
 
     async fn claim(&self, round: i64) -> Vec<HeldLock> {
         let claims = self.claims(round);
-        let answer = self.manager.claim(ClaimLead::default(), &claims).await;
+        let answer = self
+            .manager
+            .claim(ClaimLead::default(), &claims)
+            .await
+            .and_then(Answer::whole);
         let held = claims.iter().zip(answer.unwrap().value);
         held.map(|(claim, verdict)| match verdict {
             Verdict::Granted(grant) => HeldLock {
@@ -93,7 +97,12 @@ impl Ours {
         let now = SystemClock.now();
         let settle = |lock| Settlement::new(lock, Outcome::Succeeded, now, now);
         let settlements: Vec<_> = self.claim(round).await.into_iter().map(settle).collect();
-        self.manager.settle(&settlements).await.unwrap();
+        self.manager
+            .settle(&settlements)
+            .await
+            .unwrap()
+            .whole()
+            .unwrap();
     }
 }
 

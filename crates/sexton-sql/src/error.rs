@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
@@ -270,14 +271,14 @@ impl OpenError {
             return LockError::Unavailable {
                 store,
                 action,
-                source: Box::new(self),
+                source: Arc::new(self),
             };
         }
         LockError::Refused {
             store,
             action,
             advice: self.to_string(),
-            source: self.into_source(),
+            source: self.into_source().map(Arc::from),
         }
     }
 

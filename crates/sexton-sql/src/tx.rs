@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -227,7 +228,7 @@ impl<DB: TransactionalDatabase> OpenTransaction for Open<DB> {
         rolled_back.map_err(|source| LockError::Unavailable {
             store: self.manager.database().to_owned(),
             action: "roll back",
-            source: Box::new(source),
+            source: Arc::new(source),
         })
     }
 }

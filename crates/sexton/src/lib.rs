@@ -46,6 +46,7 @@ mod lines;
 mod link;
 mod offset;
 mod operator;
+mod parts;
 pub mod policy;
 mod presence;
 mod renewer;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use jiff::SignedDuration;
 use sexton_core::clock::Clock;
-use sexton_core::lock::{Answer, LockError, LockManager};
-use sexton_core::name::ManagerName;
+use sexton_core::lock::{Answer, Answers, LockError, LockManager};
+use sexton_core::name::{ManagerName, TaskName};
 use tokio::sync::Notify;
 
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
+use crate::parts::{Change, Parts};
 
 /// An offset from our own clock, or a leap of the store's, that is worth a warning.
 const OFFSET_WARN: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ pub(crate) struct Link {
     pub(crate) call_limit: Duration,
     store_clock: Mutex<StoreClock>,
     lost_since: Mutex<Option<Duration>>,
+    parts: Mutex<Parts>,
 }
 
 impl Link {
@@ -58,6 +60,7 @@ impl Link {
             call_limit,
             store_clock: Mutex::new(StoreClock::from_first(sample)),
             lost_since: Mutex::new(None),
+            parts: Mutex::default(),
         };
         link.tell_offset(true);
         Ok(link)
@@ -117,6 +120,43 @@ impl Link {
                 Err(error)
             }
         }
+    }
+
+    /// Makes a call about a batch, of which `task` names the entries' tasks: parts of the store may
+    /// be in trouble.
+    pub(crate) async fn call_each<'b, T>(
+        &self,
+        task: impl Fn(usize) -> &'b TaskName,
+        call: impl Future<Output = Result<Answers<T>, LockError>>,
+    ) -> Result<Vec<Result<T, LockError>>, LockError> {
+        let answers = self.call(call).await?;
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.is_whole() && answers.iter().all(Result::is_ok) {
+            return Ok(answers);
+        }
+        let now = self.clock.monotonic();
+        let mut is_any_lost = false;
+        for (place, answer) in answers.iter().enumerate() {
+            let task = task(place);
+            let manager = || self.name.clone();
+            is_any_lost |= answer.is_err();
+            match (parts.note(task, answer.is_ok(), now), answer) {
+                (Change::Lost, Err(error)) => self.events.emit(Event::StorePartLost {
+                    manager: manager(),
+                    task: task.clone(),
+                    error: chain(error),
+                }),
+                (Change::Back(after), _) => self.events.emit(Event::StorePartBack {
+                    manager: manager(),
+                    after,
+                }),
+                _ => {}
+            }
+        }
+        if is_any_lost {
+            self.events.store_error(&self.name);
+        }
+        Ok(answers)
     }
 
     /// Asks for the store's clock, after ours was seen to leap.
@@ -256,16 +296,20 @@ pub(crate) fn joined<T>(
         Err(LockError::Unavailable {
             store: "the lock manager".to_owned(),
             action: "get an answer",
-            source: error.into(),
+            source: Arc::new(error),
         })
     })
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+struct NoAnswer(Duration);
 
 fn no_answer(manager: &dyn LockManager, limit: Duration) -> LockError {
     LockError::Unavailable {
         store: manager.location(),
         action: "get an answer",
-        source: format!("no answer within {limit:?}").into(),
+        source: Arc::new(NoAnswer(limit)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Keeps the leases of what runs, in batches, and stops what has lost its lock.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{BATCH_MAX, LockError, Renewal, Renewed};
+use sexton_core::name::ClaimId;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::event::Event;
@@ -24,11 +26,12 @@ pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
         call: None,
         failures: 0,
         retry_at: Duration::ZERO,
+        apart: HashMap::new(),
     };
     renewer.run().await;
 }
 
-type Answers = Result<Vec<Renewed>, LockError>;
+type Answers = Result<Vec<Result<Renewed, LockError>>, LockError>;
 
 /// A lease ends when the store says so, not when the store has answered: so that a call which takes long does not keep a
 /// run going whose lock is lost, the call is watched beside the leases.
@@ -37,6 +40,14 @@ struct Renewer {
     link: Arc<Link>,
     turns: Turns,
     call: Option<(Vec<LeaseDue>, AbortOnDropHandle<Answers>)>,
+    failures: u32,
+    retry_at: Duration,
+    /// Locks in a part of the store that is in trouble, and when they are tried again.
+    apart: HashMap<ClaimId, Apart>,
+}
+
+#[derive(Debug, Default)]
+struct Apart {
     failures: u32,
     retry_at: Duration,
 }
@@ -54,6 +65,10 @@ impl Renewer {
                 .into_iter()
                 .partition(|lease| lease.until_us <= now_us);
             over.iter().for_each(|lease| lose(&runs, lease));
+            if !self.apart.is_empty() {
+                let is_there = |id| leases.iter().any(|lease| lease.lock.claim_id == id);
+                self.apart.retain(|id, _| is_there(*id));
+            }
             self.send(&leases, now_us);
             let wake = self.wake(&leases);
             let link = Arc::clone(&self.link);
@@ -75,22 +90,33 @@ impl Renewer {
         if self.call.is_some() {
             return Some(over);
         }
-        let renew_us = leases.iter().map(LeaseDue::renew_at_us).min()?;
-        let renew = self.link.monotonic_at(renew_us).max(self.retry_at);
-        Some(over.min(renew))
+        let renew = leases.iter().map(|lease| {
+            let renew = self.link.monotonic_at(lease.renew_at_us());
+            renew.max(self.retry_at_of(lease))
+        });
+        Some(over.min(renew.min()?.max(self.retry_at)))
+    }
+
+    fn retry_at_of(&self, lease: &LeaseDue) -> Duration {
+        let apart = self.apart.get(&lease.lock.claim_id);
+        apart.map_or(Duration::ZERO, |apart| apart.retry_at)
     }
 
     fn send(&mut self, leases: &[LeaseDue], now_us: i64) {
-        if self.call.is_some() || self.link.clock.monotonic() < self.retry_at {
+        let now = self.link.clock.monotonic();
+        if self.call.is_some() || now < self.retry_at {
             return;
         }
-        if !leases.iter().any(|lease| lease.renew_at_us() <= now_us) {
+        let may_go = |lease: &&LeaseDue| self.retry_at_of(lease) <= now;
+        let mut that_may_go = leases.iter().filter(may_go);
+        if !that_may_go.any(|lease| lease.renew_at_us() <= now_us) {
             return;
         }
         let horizon_us = later_us(now_us, TOGETHER);
         let due: Vec<LeaseDue> = leases
             .iter()
             .filter(|lease| lease.renew_at_us() <= horizon_us)
+            .filter(may_go)
             .take(BATCH_MAX)
             .cloned()
             .collect();
@@ -102,7 +128,10 @@ impl Renewer {
             })
             .collect();
         let link = Arc::clone(&self.link);
-        let call = async move { link.call(link.manager.renew(&batch)).await };
+        let call = async move {
+            let task = |place: usize| &batch[place].lock.execution.task;
+            link.call_each(task, link.manager.renew(&batch)).await
+        };
         self.call = Some((due, AbortOnDropHandle::new(tokio::spawn(call))));
     }
 
@@ -114,6 +143,14 @@ impl Renewer {
         };
         self.failures = 0;
         for (due, answer) in due.iter().zip(answers) {
+            let claim_id = due.lock.claim_id;
+            let Ok(answer) = answer else {
+                let apart = self.apart.entry(claim_id).or_default();
+                apart.retry_at = self.link.clock.monotonic() + backoff(apart.failures);
+                apart.failures = apart.failures.saturating_add(1);
+                continue;
+            };
+            self.apart.remove(&claim_id);
             match answer {
                 Renewed::Extended {
                     lease_until,

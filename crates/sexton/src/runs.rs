@@ -219,9 +219,9 @@ impl Runs {
         let clock = &self.link.clock;
         let mut failures = 0;
         let batch = std::slice::from_ref(release);
-        while let Err(error) = self.release(batch).await {
+        while let Some((_, error)) = self.release(batch).await.pop() {
             if !self.may_release_again() {
-                return self.tell_not_released(batch, &error);
+                return self.tell_not_released(release, &error);
             }
             let after = backoff(failures);
             failures = failures.saturating_add(1);
@@ -231,38 +231,53 @@ impl Runs {
         }
     }
 
-    /// Gives locks back whose execution was not started, and tells what became of them.
-    ///
-    /// # Errors
-    /// As the store answers: what was given back is not known then.
-    pub(crate) async fn release(&self, batch: &[Release]) -> Result<(), LockError> {
-        let released = self.link.call(self.link.manager.release(batch)).await?;
-        self.tell_released(batch, &released);
-        Ok(())
-    }
-
-    pub(crate) fn tell_not_released(&self, batch: &[Release], error: &LockError) {
-        for release in batch {
-            self.shared.events.emit(Event::SettlementDropped {
-                execution: release.lock.execution.clone(),
-                why: format!("could not be given back: {}", chain(error)),
-            });
+    /// Gives locks back whose execution was not started, and tells what became of them. Answers
+    /// those of which it is not known, and why.
+    pub(crate) async fn release(&self, batch: &[Release]) -> Vec<(Release, LockError)> {
+        let task = |place: usize| &batch[place].lock.execution.task;
+        let answers = self.link.call_each(task, self.link.manager.release(batch));
+        match answers.await {
+            Ok(answers) => self.take_released(batch.to_vec(), answers),
+            Err(error) => {
+                let all = batch.iter().cloned();
+                all.map(|release| (release, error.clone())).collect()
+            }
         }
     }
 
-    pub(crate) fn tell_released(&self, batch: &[Release], released: &[Released]) {
-        for (release, released) in batch.iter().zip(released) {
-            let execution = release.lock.execution.clone();
-            self.shared.events.emit(match released {
-                Released::Open => Event::Released { execution },
-                Released::TooLate => Event::Unrun {
-                    execution,
-                    reason: Reason::TooLate,
-                },
-                // Nobody is owed anything: the lock was lost, or given back before.
-                Released::NotHeld => continue,
-            });
+    /// Tells what became of locks that were given back; answers those of which it is not known.
+    pub(crate) fn take_released(
+        &self,
+        batch: Vec<Release>,
+        answers: Vec<Result<Released, LockError>>,
+    ) -> Vec<(Release, LockError)> {
+        let mut unknown = Vec::new();
+        for (release, answer) in batch.into_iter().zip(answers) {
+            match answer {
+                Ok(released) => self.tell_released(release.lock.execution, released),
+                Err(error) => unknown.push((release, error)),
+            }
         }
+        unknown
+    }
+
+    pub(crate) fn tell_not_released(&self, release: &Release, error: &LockError) {
+        self.shared.events.emit(Event::SettlementDropped {
+            execution: release.lock.execution.clone(),
+            why: format!("could not be given back: {}", chain(error)),
+        });
+    }
+
+    fn tell_released(&self, execution: Execution, released: Released) {
+        self.shared.events.emit(match released {
+            Released::Open => Event::Released { execution },
+            Released::TooLate => Event::Unrun {
+                execution,
+                reason: Reason::TooLate,
+            },
+            // Nobody is owed anything: the lock was lost, or given back before.
+            Released::NotHeld => return,
+        });
     }
 
     /// Asks a run to stop.

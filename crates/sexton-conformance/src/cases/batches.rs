@@ -100,7 +100,7 @@ pub(crate) async fn a_batch_of_the_largest_size_is_decided(bench: Bench) -> Resu
             );
         }
     }
-    let settled = a.manager.settle(&settlements).await?.value;
+    let settled = a.manager.settle(&settlements).await?.whole()?.value;
     assert_eq!(settled.len(), BATCH_MAX);
     Ok(())
 }

@@ -137,7 +137,7 @@ pub(crate) async fn the_lead_is_honoured_to_the_millisecond(bench: Bench) -> Res
             let tick = Tick::at_or_before(horizon).saturating_add_millis(off);
             claims.push(a.asks(&digest.of(&task).at(tick)));
         }
-        let answer = a.manager.claim(lead, &claims).await?;
+        let answer = a.manager.claim(lead, &claims).await?.whole()?;
         let horizon = answer.now.saturating_add(lead.duration())?;
         for (claim, verdict) in claims.iter().zip(answer.value) {
             let is_early = claim.execution.tick.timestamp() > horizon;

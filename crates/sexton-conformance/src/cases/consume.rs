@@ -16,7 +16,7 @@ fn consumption(by: &Replica, execution: &Execution, reason: Reason) -> Consumpti
 
 async fn answered(by: &Replica, consumption: &Consumption) -> Result<Consumed, Failure> {
     let batch = std::slice::from_ref(consumption);
-    one(by.manager.consume(batch).await?).map(|answer| answer.value)
+    one(by.manager.consume(batch).await?.whole()?).map(|answer| answer.value)
 }
 
 async fn consume(by: &Replica, execution: &Execution, reason: Reason) -> Result<Consumed, Failure> {

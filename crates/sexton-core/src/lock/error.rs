@@ -1,6 +1,7 @@
 //! Trouble with a store. A denied claim is a verdict, never an error.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -11,7 +12,7 @@ use super::Capability;
 /// After [`LockError::Unavailable`] nobody knows whether the call took effect. Every call of a
 /// [`LockManager`](super::LockManager) may be repeated as it was, with the same ids, and will then answer as if it had
 /// been sent once.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum LockError {
     /// The store could not be reached, did not answer in time, was busy, or broke off. Try again later.
@@ -23,7 +24,7 @@ pub enum LockError {
         action: &'static str,
         /// What the store's driver said.
         #[source]
-        source: Box<dyn StdError + Send + Sync>,
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// The store refuses, and will go on refusing until somebody changes something there: permissions, a schema from
     /// a newer version, a file that is not Sexton's.
@@ -37,7 +38,7 @@ pub enum LockError {
         advice: String,
         /// What the store's driver said, if it did.
         #[source]
-        source: Option<Box<dyn StdError + Send + Sync>>,
+        source: Option<Arc<dyn StdError + Send + Sync>>,
     },
     /// The store holds something that this version cannot read.
     #[error("{store} holds {found}, which this version of sexton cannot read")]

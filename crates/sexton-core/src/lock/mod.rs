@@ -93,6 +93,38 @@ pub struct Answer<T> {
     pub value: T,
 }
 
+/// The store's answers to a batch: one for each entry, in the order of the batch.
+///
+/// Where a part of the store is in trouble, the entries that it keeps are answered with its error,
+/// and the others as they were decided.
+pub type Answers<T> = Answer<Vec<Result<T, LockError>>>;
+
+impl<T> Answer<Vec<T>> {
+    /// Each of them as the answer to an entry.
+    #[must_use]
+    pub fn each(self) -> Answers<T> {
+        let value = self.value.into_iter().map(Ok).collect();
+        Answer {
+            now: self.now,
+            value,
+        }
+    }
+}
+
+impl<T> Answers<T> {
+    /// All of them, or the first error among them.
+    ///
+    /// # Errors
+    /// As the first entry that has one.
+    pub fn whole(self) -> Result<Answer<Vec<T>>, LockError> {
+        let value = self.value.into_iter().collect::<Result<_, _>>()?;
+        Ok(Answer {
+            now: self.now,
+            value,
+        })
+    }
+}
+
 /// Something that not every lock manager can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -131,7 +163,9 @@ impl fmt::Display for Capability {
 ///   [`LockError::BatchTooLarge`]. An empty one succeeds.
 /// - **The store's clock.** All decisions are made by one clock that all replicas share, and the
 ///   answer carries its reading.
-/// - **In order.** Answers are in the order of the batch, one for each entry.
+/// - **In order.** Answers are in the order of the batch, one for each entry. If a part of the store
+///   is in trouble, its entries are answered with its error: what other parts decided is never
+///   thrown away. A call fails as a whole where nothing of it was decided, or nobody knows.
 /// - **Repeatable.** Every call may be sent again with the same ids after an
 ///   [`LockError::Unavailable`], and then answers as if it had been sent once.
 /// - **Nothing beforehand.** No row or key has to exist before the first claim.
@@ -180,25 +214,21 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
 
     /// Decides a batch of claims by [the rules](self). `lead` is how far ahead of the store's clock
     /// a tick may be granted.
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError>;
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError>;
 
     /// Keeps locks for another lease.
     ///
     /// A lock whose lease is over but that nobody else was granted is extended, unless under an
     /// overlap policy a later execution of the same (task, index) was granted since. A lock without
     /// a lease is answered with `lease_until: None` as long as it is held.
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError>;
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError>;
 
     /// Records how executions ended. Refused if the execution was granted to another claim since.
     /// An execution that a sweep had closed as lost is corrected by its holder's own word.
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError>;
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError>;
 
     /// Gives back locks whose execution was not started, for others to claim until their deadline.
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError>;
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError>;
 
     /// Accounts for ticks that will not be run: records each with its reason and raises the
     /// watermark to it, unless it has a record or is not above the watermark.
@@ -207,7 +237,7 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// watermark: it says so in its record, and the watermark passes all of them. Their own records
     /// follow, as consumptions that are covered: these are recorded below the watermark, unless
     /// they have a record.
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError>;
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError>;
 
     /// Finds what may be claimed although no schedule brings it up: executions that wait, and those
     /// whose holder's lease is over with attempts left. Closes as lost those that no attempt is

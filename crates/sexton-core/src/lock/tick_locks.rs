@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Denial,
-    Enqueue, Enqueued, Execution, ExecutionRecord, Grant, HistoryQuery, InstanceRecord,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Denial, Enqueue, Enqueued, Execution, ExecutionRecord, Grant, HistoryQuery, InstanceRecord,
     InstanceReport, LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed,
     Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size,
@@ -115,11 +115,7 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
         self.locks.now().await
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         check_batch_size(batch.len())?;
         let now = self.now().await?;
         let horizon = now
@@ -150,33 +146,33 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
                 Some(Taking::TakenBefore | Taking::TooOld) | None => Verdict::Denied(Denial::Taken),
             }
         };
-        let value = batch.iter().map(verdict).collect();
-        Ok(Answer { now, value })
+        let value: Vec<Verdict> = batch.iter().map(verdict).collect();
+        Ok(Answer { now, value }.each())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         check_batch_size(batch.len())?;
         let kept = |_| Renewed::Extended {
             lease_until: None,
             cancel_requested: false,
         };
-        let value = batch.iter().map(kept).collect();
+        let value: Vec<Renewed> = batch.iter().map(kept).collect();
         let now = self.now().await?;
-        Ok(Answer { now, value })
+        Ok(Answer { now, value }.each())
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         check_batch_size(batch.len())?;
         // There is no place for outcomes.
-        let value = batch
+        let value: Vec<Settled> = batch
             .iter()
             .map(|_| Settled::Recorded { waiting: None })
             .collect();
         let now = self.now().await?;
-        Ok(Answer { now, value })
+        Ok(Answer { now, value }.each())
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         check_batch_size(batch.len())?;
         let executions: Vec<&Execution> = batch
             .iter()
@@ -184,10 +180,10 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
             .collect();
         let value = self.locks.open(&executions).await?;
         let now = self.now().await?;
-        Ok(Answer { now, value })
+        Ok(Answer { now, value }.each())
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         check_batch_size(batch.len())?;
         let now = self.now().await?;
         let executions: Vec<&Execution> = batch
@@ -199,8 +195,8 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
             Taking::TakenBefore => Consumed::Already { watermark: None },
             Taking::TakenNow | Taking::TooOld => Consumed::Recorded { after: None },
         };
-        let value = taken.into_iter().map(consumed).collect();
-        Ok(Answer { now, value })
+        let value: Vec<Consumed> = taken.into_iter().map(consumed).collect();
+        Ok(Answer { now, value }.each())
     }
 
     async fn sweep(&self, _: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
@@ -326,7 +322,10 @@ mod tests {
     }
 
     fn verdicts(manager: &TickLockManager<LastMinute>, batch: &[Claim]) -> Vec<&'static str> {
-        let answer = block_on(manager.claim(ClaimLead::default(), batch)).unwrap();
+        let answer = block_on(manager.claim(ClaimLead::default(), batch))
+            .unwrap()
+            .whole()
+            .unwrap();
         let word = |verdict: &Verdict| match verdict {
             Verdict::Granted(_) => "granted",
             Verdict::Denied(denial) => denial.as_str(),
@@ -345,7 +344,10 @@ mod tests {
         found.needs_record = true;
         assert_eq!(verdicts(&manager, &[found, claim(3)]), ["taken", "granted"]);
         let far = ClaimLead::new(ClaimLead::MAX).unwrap();
-        let answer = block_on(manager.claim(far, &[claim(501)])).unwrap();
+        let answer = block_on(manager.claim(far, &[claim(501)]))
+            .unwrap()
+            .whole()
+            .unwrap();
         assert!(answer.value[0].grant().is_some());
         let too_many = vec![claim(0); super::super::BATCH_MAX + 1];
         let refused = block_on(manager.claim(far, &too_many)).unwrap_err();
@@ -361,7 +363,7 @@ mod tests {
         };
         assert_eq!(verdicts(&manager, &[claim(1)]), ["granted"]);
         let batch = [consumption(1), consumption(2), consumption(-60_001)];
-        let answer = block_on(manager.consume(&batch)).unwrap();
+        let answer = block_on(manager.consume(&batch)).unwrap().whole().unwrap();
         let recorded = Consumed::Recorded { after: None };
         let already = Consumed::Already { watermark: None };
         let expected = [already, recorded, recorded];
@@ -375,7 +377,10 @@ mod tests {
             },
             deadline: None,
         };
-        let answer = block_on(manager.release(&[held(1), held(3)])).unwrap();
+        let answer = block_on(manager.release(&[held(1), held(3)]))
+            .unwrap()
+            .whole()
+            .unwrap();
         assert_eq!(answer.value, [Released::Open, Released::NotHeld]);
         assert_eq!(verdicts(&manager, &[claim(1)]), ["granted"]);
     }

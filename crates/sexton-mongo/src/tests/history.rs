@@ -22,7 +22,12 @@ fn server() -> Arc<Server> {
 /// Claims a task's ticks, and says how to settle them.
 async fn run(manager: &MongoLockManager, ticks: &[i64]) -> Vec<Settlement> {
     let batch: Vec<Claim> = ticks.iter().map(|tick| claim("t", *tick, "one")).collect();
-    let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let settlement = |(claim, verdict): (&Claim, _)| {
         let at = claim.execution.tick.timestamp();
         let lock = HeldLock {
@@ -51,12 +56,22 @@ async fn what_ends_while_a_page_is_read_is_on_it() {
     let server = server();
     let manager = server.manager().await;
     let settlements = run(&manager, &[0, 1]).await;
-    manager.settle(&settlements[..1]).await.unwrap();
+    manager
+        .settle(&settlements[..1])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     // Registers have been read, and the second still runs there.
     let (held_up, reader) = HeldUp::new(&server, ("find", "sexton_executions", 0)).await;
     let page = tokio::spawn(async move { first(&reader, Outcome::Succeeded).await });
     held_up.reached.notified().await;
-    manager.settle(&settlements[1..]).await.unwrap();
+    manager
+        .settle(&settlements[1..])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     held_up.go_on.notify_one();
     assert_eq!(page.await.unwrap(), [execution("t", 1)]);
 }
@@ -75,7 +90,12 @@ async fn a_page_is_full_although_one_of_its_records_has_become_another() {
     assert_eq!(first(&manager, Outcome::Lost).await, [execution("t", 1)]);
     // Its holder comes back, and that does not get into the history yet.
     server.fail([[Fault::None; 4].as_slice(), &[Fault::Unheard]].concat());
-    manager.settle(&settlements[1..]).await.unwrap();
+    manager
+        .settle(&settlements[1..])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert!(server.has_failed());
     assert_eq!(first(&manager, Outcome::Lost).await, [execution("t", 0)]);
     assert_eq!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
 use sexton_core::lock::{
-    Claim, ClaimLead, ExecutionState, HeldLock, HistoryQuery, LockManager, Outcome, Settled,
-    Settlement,
+    Answer, Claim, ClaimLead, ExecutionState, HeldLock, HistoryQuery, LockManager, Outcome,
+    Settled, Settlement,
 };
 
 use super::server::{Fault, Server};
@@ -23,7 +23,12 @@ fn server() -> Arc<Server> {
 /// Claims so many ticks of one (task, index), and says how each is to end: with all the output that it may have.
 async fn to_settle(manager: &MongoLockManager, ticks: std::ops::Range<i64>) -> Vec<Settlement> {
     let batch: Vec<Claim> = ticks.map(|tick| claim("t", tick, "one")).collect();
-    let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let settlement = |(number, (claim, verdict)): (usize, (&Claim, _))| {
         let at = claim.execution.tick.timestamp();
         let lock = HeldLock {
@@ -74,7 +79,13 @@ async fn a_thousand_of_the_largest_outputs_of_one_index_are_settled_by_one_call(
     let mut settlements = to_settle(&manager, 0..1_000).await;
     // One that is not recorded: each answer stands in its settlement's place.
     settlements[700].lock.fence = settlements[0].lock.fence;
-    let settled = manager.settle(&settlements).await.unwrap().value;
+    let settled = manager
+        .settle(&settlements)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value;
     assert_eq!(settled.len(), 1_000);
     assert!(
         matches!(settled[700], Settled::Refused),
@@ -83,7 +94,13 @@ async fn a_thousand_of_the_largest_outputs_of_one_index_are_settled_by_one_call(
     );
     assert!(are_recorded(&settled[..700]) && are_recorded(&settled[701..]));
     settlements[700].lock.fence = sexton_core::tick::Fence::new(701);
-    let again = manager.settle(&settlements).await.unwrap().value;
+    let again = manager
+        .settle(&settlements)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value;
     assert!(are_recorded(&again));
     let outputs = settlements.iter().filter_map(|one| one.output());
     assert!(outputs.eq(outputs_in_history(&server, &manager).await));
@@ -97,12 +114,12 @@ async fn outputs_that_do_not_get_into_the_history_leave_room_for_more() {
     for (place, batch) in settlements.chunks(40).enumerate() {
         // The clock, the registers, their write, and then the history.
         server.fail([Fault::None, Fault::None, Fault::None, Fault::Unheard]);
-        let settled = manager.settle(batch).await;
+        let settled = manager.settle(batch).await.and_then(Answer::whole);
         assert!(are_recorded(&settled.unwrap().value), "batch {place}");
         assert!(server.has_failed());
     }
     let last = settlements.split_off(399);
-    manager.settle(&last).await.unwrap();
+    manager.settle(&last).await.unwrap().whole().unwrap();
     settlements.extend(last);
     let outputs = settlements.iter().filter_map(|one| one.output());
     assert!(outputs.eq(outputs_in_history(&server, &manager).await));

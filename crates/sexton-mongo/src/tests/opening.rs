@@ -52,7 +52,12 @@ async fn collections_of_another_prefix_know_nothing_of_each_other() {
     let (one, other) = (open("one_").await.unwrap(), open("other_").await.unwrap());
     let lead = sexton_core::lock::ClaimLead::default();
     for manager in [&one, &other] {
-        let answer = manager.claim(lead, &[claim("t", 0, "one")]).await.unwrap();
+        let answer = manager
+            .claim(lead, &[claim("t", 0, "one")])
+            .await
+            .unwrap()
+            .whole()
+            .unwrap();
         assert!(answer.value[0].grant().is_some());
     }
     assert!(matches!(

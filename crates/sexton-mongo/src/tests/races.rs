@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{
-    Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock, HistoryQuery,
-    LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery, TaskDefinition, Verdict,
+    Answer, Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock,
+    HistoryQuery, LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery,
+    TaskDefinition, Verdict,
 };
 use sexton_core::policy::{Delivery, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
@@ -23,7 +24,10 @@ fn server() -> Arc<Server> {
 }
 
 async fn claimed(manager: &MongoLockManager, batch: &[Claim]) -> Vec<Verdict> {
-    let answer = manager.claim(ClaimLead::default(), batch).await;
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .and_then(Answer::whole);
     answer.unwrap().value
 }
 
@@ -68,7 +72,12 @@ async fn four_clients_after_the_same_executions_get_each_once() {
                 for (claim, verdict) in batch.iter().zip(&verdicts) {
                     if verdict.grant().is_some() {
                         let settlement = succeeded(held(claim, verdict));
-                        manager.settle(&[settlement]).await.unwrap();
+                        manager
+                            .settle(&[settlement])
+                            .await
+                            .unwrap()
+                            .whole()
+                            .unwrap();
                         won.push((claim.execution.clone(), grant(verdict).fence));
                     }
                 }
@@ -181,7 +190,7 @@ async fn live_through(fault: Fault, at: usize) -> bool {
         .zip(&verdicts)
         .map(|(claim, verdict)| succeeded(held(claim, verdict)))
         .collect();
-    manager.settle(&settlements).await.unwrap();
+    manager.settle(&settlements).await.unwrap().whole().unwrap();
     let enqueue = Enqueue {
         execution: execution("a", 500),
         concurrency: Concurrency::ONE,
@@ -234,9 +243,15 @@ async fn a_holder_is_told_of_its_loss_by_a_write() {
         lock: lock.clone(),
         deadline: None,
     };
-    manager.release(&[release]).await.unwrap();
+    manager.release(&[release]).await.unwrap().whole().unwrap();
     server.commands();
-    let settled = manager.settle(&[succeeded(lock)]).await.unwrap().value;
+    let settled = manager
+        .settle(&[succeeded(lock)])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value;
     assert!(
         matches!(settled[..], [sexton_core::lock::Settled::Refused]),
         "{settled:?}"
@@ -262,7 +277,7 @@ async fn a_full_batch_is_a_handful_of_commands() {
         .zip(&verdicts)
         .map(|(claim, verdict)| succeeded(held(claim, verdict)))
         .collect();
-    manager.settle(&settlements).await.unwrap();
+    manager.settle(&settlements).await.unwrap().whole().unwrap();
     // The registers, the history, and the registers without what is in the history.
     assert_eq!(
         server.commands(),
@@ -385,7 +400,7 @@ async fn a_promise_stays_where_somebody_else_wrote_the_register_that_it_is_for()
     one_held.reached.notified().await;
     // An earlier tick of index 2 is settled.
     let settlement = succeeded(held(&elders[1], &verdicts[1]));
-    other.settle(&[settlement]).await.unwrap();
+    other.settle(&[settlement]).await.unwrap().whole().unwrap();
     // Two reads index 2 as it is now, promises it, and has not yet taken it.
     let (two_held, two) = HeldUp::new(&server, ("update", "sexton_registers", 0)).await;
     let two = tokio::spawn(async move { claimed(&two, &[distinct(0, 2)]).await });

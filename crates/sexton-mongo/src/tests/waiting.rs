@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sexton_core::clock::{Clock, ManualClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued, Execution, ExecutionRecord,
-    ExecutionState, HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange,
-    Reason, Register, Release, Released, Settlement, Sweep, SweepQuery, TaskQuery, Verdict,
+    Answer, Claim, ClaimLead, Consumed, Consumption, Denial, Enqueue, Enqueued, Execution,
+    ExecutionRecord, ExecutionState, HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome,
+    PauseChange, Reason, Register, Release, Released, Settlement, Sweep, SweepQuery, TaskQuery,
+    Verdict,
 };
 use sexton_core::policy::{Delivery, Lease, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence};
@@ -36,7 +37,10 @@ fn soon(clock: &ManualClock) -> Option<Timestamp> {
 
 async fn claimed(manager: &MongoLockManager, claim: &Claim) -> Verdict {
     let batch = std::slice::from_ref(claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await;
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .and_then(Answer::whole);
     answer.unwrap().value.remove(0)
 }
 
@@ -52,7 +56,12 @@ async fn held(manager: &MongoLockManager, claim: &Claim) -> HeldLock {
 async fn succeed(manager: &MongoLockManager, lock: HeldLock) {
     let at = lock.execution.tick.timestamp();
     let settlement = Settlement::new(lock, Outcome::Succeeded, at, at);
-    manager.settle(&[settlement]).await.unwrap();
+    manager
+        .settle(&[settlement])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
 }
 
 async fn release(
@@ -60,7 +69,10 @@ async fn release(
     lock: HeldLock,
     deadline: Option<Timestamp>,
 ) -> Released {
-    let released = manager.release(&[Release { lock, deadline }]).await;
+    let released = manager
+        .release(&[Release { lock, deadline }])
+        .await
+        .and_then(Answer::whole);
     released.unwrap().value.remove(0)
 }
 
@@ -81,7 +93,10 @@ async fn enqueue(
 async fn consume(manager: &MongoLockManager, after_noon_ms: i64) -> Consumed {
     let (execution, one) = (execution("t", after_noon_ms), instance("one"));
     let consumption = Consumption::new(execution, Concurrency::ONE, Reason::CatchUp, one);
-    let consumed = manager.consume(&[consumption]).await;
+    let consumed = manager
+        .consume(&[consumption])
+        .await
+        .and_then(Answer::whole);
     consumed.unwrap().value.remove(0)
 }
 
@@ -349,7 +364,12 @@ async fn a_batch_that_changes_a_promise_writes_the_register_that_it_was_for() {
     let earlier = claim("t", -1, "two");
     let earliest = earlier.execution.tick;
     let batch = [distinct(1, "one"), distinct(2, "one"), earlier];
-    let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let [first, second, third] = &answer.value[..] else {
         panic!("{answer:?}");
     };

@@ -39,7 +39,12 @@ async fn four_clients_after_the_same_executions_get_each_once() {
                 let batch: Vec<Claim> = (0..TASKS)
                     .map(|task| claim(task, tick, &instance))
                     .collect();
-                let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+                let answer = manager
+                    .claim(ClaimLead::default(), &batch)
+                    .await
+                    .unwrap()
+                    .whole()
+                    .unwrap();
                 let granted = batch.into_iter().zip(answer.value);
                 won.extend(granted.filter_map(|(claim, verdict)| {
                     let fence = verdict.grant()?.fence;

@@ -25,7 +25,7 @@ pub(crate) fn claim_of(task: &str, number: i64) -> Claim {
 
 pub(crate) async fn ask(manager: &RedisLockManager, claim: &Claim) -> Result<Verdict, LockError> {
     let batch = std::slice::from_ref(claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await?;
+    let answer = manager.claim(ClaimLead::default(), batch).await?.whole()?;
     Ok(answer.value.into_iter().next().unwrap())
 }
 

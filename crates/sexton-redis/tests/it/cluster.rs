@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, ClaimLead, LockManager, Verdict};
+use sexton_core::lock::{Answer, Claim, ClaimLead, LockManager, Verdict};
 use sexton_redis::{ConnectError, RedisLockManager, RedisOptions};
 
 use crate::asking::{Grants, claim_all, claim_of, quick};
@@ -23,7 +23,12 @@ async fn a_batch_that_reaches_into_all_masters_is_answered_in_its_order() {
         .step_by(2)
         .map(|task| claim_of(task, 1))
         .collect();
-    let answer = manager.claim(ClaimLead::default(), &taken).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &taken)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert!(
         answer
             .value
@@ -31,7 +36,12 @@ async fn a_batch_that_reaches_into_all_masters_is_answered_in_its_order() {
             .all(|verdict| matches!(verdict, Verdict::Granted(_)))
     );
     let all: Vec<Claim> = TASKS.iter().map(|task| claim_of(task, 1)).collect();
-    let answer = manager.claim(ClaimLead::default(), &all).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &all)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     for (number, verdict) in answer.value.iter().enumerate() {
         let is_granted = matches!(verdict, Verdict::Granted(_));
         assert_eq!(is_granted, number % 2 == 1, "{number}: {verdict:?}");
@@ -97,11 +107,59 @@ async fn replicas_that_would_count_buckets_differently_are_refused() {
     // Who does not ask takes what is there.
     let manager = connect(RedisOptions::new()).await.unwrap();
     let claims: Vec<Claim> = TASKS.iter().map(|task| claim_of(task, 1)).collect();
-    let answer = manager.claim(ClaimLead::default(), &claims).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &claims)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert_eq!(answer.value.len(), TASKS.len());
     let error = connect(RedisOptions::new().buckets(6)).await.unwrap_err();
     let ConnectError::Unusable { advice, .. } = error else {
         panic!("{error:?}");
     };
     assert!(advice.contains("kept in 5 buckets, not in 6"), "{advice}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_stands_still_keeps_nothing_of_what_the_others_answer() {
+    if is_declared_absent() {
+        return;
+    }
+    let cluster = Cluster::start().await;
+    cluster.serve_what_is_left().await;
+    // Longer than anybody waits for a part that straggles.
+    let limit = Duration::from_secs(20);
+    let options = RedisOptions::new().response_timeout(limit);
+    let manager = options.connect(&cluster.url()).await.unwrap();
+    let claims: Vec<Claim> = TASKS.iter().map(|task| claim_of(task, 1)).collect();
+    cluster.masters[1].signal("STOP");
+    let asked = std::time::Instant::now();
+    let answer = manager.claim(ClaimLead::default(), &claims).await.unwrap();
+    let took = asked.elapsed();
+    cluster.masters[1].signal("CONT");
+    cluster.wait_until_it_agrees().await;
+    assert!(took < limit / 2, "{took:?}");
+    let lost: Vec<usize> = (0..TASKS.len())
+        .filter(|number| answer.value[*number].is_err())
+        .collect();
+    assert!(!lost.is_empty() && lost.len() < TASKS.len(), "{lost:?}");
+    for verdict in &answer.value {
+        match verdict {
+            Ok(verdict) => assert!(matches!(verdict, Verdict::Granted(_)), "{verdict:?}"),
+            Err(error) => assert!(error.is_transient(), "{error:?}"),
+        }
+    }
+    // What was granted stays so, and what was not answered is answered now.
+    let again = manager.claim(ClaimLead::default(), &claims).await;
+    let again = again.and_then(Answer::whole).unwrap().value;
+    for (number, verdict) in again.iter().enumerate() {
+        assert!(
+            matches!(verdict, Verdict::Granted(_)),
+            "{number}: {verdict:?}"
+        );
+        if let Ok(first) = &answer.value[number] {
+            assert_eq!(first, verdict);
+        }
+    }
 }

@@ -86,6 +86,15 @@ impl Cluster {
         }
     }
 
+    /// Lets the other masters answer when one is away.
+    pub(crate) async fn serve_what_is_left(&self) {
+        for master in &self.masters {
+            let mut client = master.client().await;
+            let words = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
+            ask::<()>(&mut client, &words).await;
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         let nodes: Vec<String> = self
             .masters

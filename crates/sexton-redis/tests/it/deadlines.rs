@@ -42,7 +42,13 @@ async fn what_waits_until_the_end_of_time_is_given_no_time_behind_it() {
         };
         let now = manager.now().await.unwrap();
         let settlement = Settlement::new(lock, Outcome::Succeeded, now, now);
-        let settled = manager.settle(&[settlement]).await.unwrap().value;
+        let settled = manager
+            .settle(&[settlement])
+            .await
+            .unwrap()
+            .whole()
+            .unwrap()
+            .value;
         let waiting = Some(waits.execution.tick);
         assert_eq!(settled, [Settled::Recorded { waiting }]);
         let records = manager.history(&HistoryQuery::default()).await.unwrap();
@@ -60,6 +66,11 @@ async fn what_waits_until_the_end_of_time_is_given_no_time_behind_it() {
             fence: grant.fence,
         };
         let settlement = Settlement::new(lock, Outcome::Succeeded, now, now);
-        manager.settle(&[settlement]).await.unwrap();
+        manager
+            .settle(&[settlement])
+            .await
+            .unwrap()
+            .whole()
+            .unwrap();
     }
 }

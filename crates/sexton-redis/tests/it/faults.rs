@@ -246,7 +246,12 @@ async fn a_lease_that_ran_out_while_clients_were_paused_is_granted_again_and_its
         claim_id: first.claim_id,
         fence: grant.fence,
     };
-    let renewed = holder.renew(&[Renewal { lock, lease }]).await.unwrap();
+    let renewed = holder
+        .renew(&[Renewal { lock, lease }])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert_eq!(renewed.value, [Renewed::Lost]);
 }
 

@@ -37,6 +37,8 @@ async fn ask(manager: &KtorLockManager, executions: &[Execution]) -> Vec<Verdict
         .claim(ClaimLead::default(), &claims)
         .await
         .unwrap()
+        .whole()
+        .unwrap()
         .value
 }
 
@@ -103,6 +105,8 @@ async fn what_is_given_back_is_theirs_to_take() {
     manager
         .release(&[Release { lock, deadline }])
         .await
+        .unwrap()
+        .whole()
         .unwrap();
     assert!(kotlin(&mut client, &ours).await);
 }

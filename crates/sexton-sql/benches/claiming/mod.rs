@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
+    Answer, Claim, ClaimLead, Execution, HeldLock, LockManager, Outcome, Settlement, Verdict,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
@@ -50,7 +50,11 @@ impl Client {
             Claim::new(execution, Concurrency::ONE, self.instance.clone())
         };
         let claims: Vec<_> = self.tasks.iter().map(claim).collect();
-        let answer = self.manager.claim(ClaimLead::default(), &claims).await;
+        let answer = self
+            .manager
+            .claim(ClaimLead::default(), &claims)
+            .await
+            .and_then(Answer::whole);
         (claims, answer.unwrap().value)
     }
 
@@ -75,7 +79,12 @@ impl Client {
             };
             let pairs = claims.into_iter().zip(verdicts);
             let settlements: Vec<_> = pairs.map(settle).collect();
-            self.manager.settle(&settlements).await.unwrap();
+            self.manager
+                .settle(&settlements)
+                .await
+                .unwrap()
+                .whole()
+                .unwrap();
         }
     }
 }

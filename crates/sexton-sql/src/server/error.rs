@@ -1,5 +1,6 @@
 //! What can go wrong in a call, and what it means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
@@ -176,7 +177,7 @@ impl Trouble {
             }
             Trouble::Open(error) => return error.into_lock_error(store, action),
             Trouble::Outage(outage) => {
-                let source = Box::new(outage);
+                let source = Arc::new(outage);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -186,7 +187,7 @@ impl Trouble {
         };
         let advice = match kind(&error) {
             Kind::Busy | Kind::Broken | Kind::Transient | Kind::ReadOnly => {
-                let source = Box::new(error);
+                let source = Arc::new(error);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -201,7 +202,7 @@ impl Trouble {
             store,
             action,
             advice: advice.to_owned(),
-            source: Some(Box::new(error)),
+            source: Some(Arc::new(error)),
         }
     }
 }

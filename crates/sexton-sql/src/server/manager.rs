@@ -8,11 +8,11 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions, Verdict,
-    check_batch_size,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
+    Verdict, check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -57,11 +57,7 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
         self.call("read the clock", &mut Now).await
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         check_batch_size(batch.len())?;
         let rule = |state: &mut LockState, claim: &Claim, now| state.claim(claim, lead, now);
         let kind = Kind {
@@ -69,30 +65,30 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
             wanted: Wanted::by_claims,
             execution: |claim| &claim.execution,
         };
-        self.decide(kind, batch, rule).await
+        Ok(self.decide(kind, batch, rule).await?.each())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "renew",
             wanted: Wanted::by_renewals,
             execution: |renewal| &renewal.lock.execution,
         };
-        self.decide(kind, batch, LockState::renew).await
+        Ok(self.decide(kind, batch, LockState::renew).await?.each())
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "settle",
             wanted: Wanted::by_settlements,
             execution: |settlement| &settlement.lock.execution,
         };
-        self.decide(kind, batch, LockState::settle).await
+        Ok(self.decide(kind, batch, LockState::settle).await?.each())
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "release",
@@ -101,17 +97,17 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
         };
         let released = self.decide(kind, batch, LockState::release).await?;
         self.tell_others().await;
-        Ok(released)
+        Ok(released.each())
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         check_batch_size(batch.len())?;
         let kind = Kind {
             action: "consume",
             wanted: Wanted::by_consumptions,
             execution: |consumption| &consumption.execution,
         };
-        self.decide(kind, batch, LockState::consume).await
+        Ok(self.decide(kind, batch, LockState::consume).await?.each())
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {

@@ -1,6 +1,7 @@
 //! A handler's transaction: begun, settled in, committed.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{Committed, LockError, Settled, Settlement, Transactions};
@@ -109,7 +110,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
     fn refused(
         &self,
         advice: &str,
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     ) -> LockError {
         LockError::Refused {
             store: self.inner.location.clone(),

@@ -1,5 +1,6 @@
 //! What the driver reports, judged by its code. See <https://www.sqlite.org/rescode.html>.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
@@ -139,7 +140,7 @@ impl Trouble {
             }
             Trouble::Open(error) => return error.into_lock_error(store, action),
             Trouble::Stalled(stalled) => {
-                let source = Box::new(stalled);
+                let source = Arc::new(stalled);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -149,7 +150,7 @@ impl Trouble {
         };
         let advice = match kind(&error) {
             Kind::Busy | Kind::Transient(_) | Kind::CannotOpen => {
-                let source = Box::new(error);
+                let source = Arc::new(error);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -166,7 +167,7 @@ impl Trouble {
             store,
             action,
             advice: advice.to_owned(),
-            source: Some(Box::new(error)),
+            source: Some(Arc::new(error)),
         }
     }
 }

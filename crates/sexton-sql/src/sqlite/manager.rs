@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions, Verdict,
-    check_batch_size,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
+    Verdict, check_batch_size,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 
@@ -59,41 +59,43 @@ impl LockManager for SqliteLockManager {
         Ok(self.clock_now())
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, |state, claim, now| state.claim(claim, lead, now));
-        self.decide("claim", Wanted::by_claims(batch), rule).await
+        Ok(self
+            .decide("claim", Wanted::by_claims(batch), rule)
+            .await?
+            .each())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::renew);
-        self.decide("renew", Wanted::by_renewals(batch), rule).await
+        Ok(self
+            .decide("renew", Wanted::by_renewals(batch), rule)
+            .await?
+            .each())
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::settle);
         let wanted = Wanted::by_settlements(batch);
-        self.decide("settle", wanted, rule).await
+        Ok(self.decide("settle", wanted, rule).await?.each())
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::release);
         let wanted = Wanted::by_releases(batch);
-        self.decide("release", wanted, rule).await
+        Ok(self.decide("release", wanted, rule).await?.each())
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::consume);
         let wanted = Wanted::by_consumptions(batch);
-        self.decide("consume", wanted, rule).await
+        Ok(self.decide("consume", wanted, rule).await?.each())
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {

@@ -27,7 +27,12 @@ async fn every_tick_is_granted_once_to_whoever_races_for_it() {
             // Ticks rise: later ones lie closer to noon.
             for tick in (0..TICKS).rev() {
                 let batch = claims(tick, &format!("instance-{number}"));
-                let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+                let answer = manager
+                    .claim(ClaimLead::default(), &batch)
+                    .await
+                    .unwrap()
+                    .whole()
+                    .unwrap();
                 for (claim, verdict) in batch.into_iter().zip(answer.value) {
                     if let Verdict::Granted(grant) = verdict {
                         granted.push((claim.execution, grant.fence));

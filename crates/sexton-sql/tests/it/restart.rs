@@ -15,13 +15,20 @@ async fn a_reopened_file_denies_what_it_granted_and_knows_its_owner() {
     let first = manager
         .claim(ClaimLead::default(), std::slice::from_ref(&ours))
         .await
+        .unwrap()
+        .whole()
         .unwrap();
     manager.close().await.unwrap();
     drop(manager);
 
     let manager = place.open().await;
     let batch = [ours, theirs];
-    let again = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let again = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert_eq!(
         grant(&again.value[0]),
         grant(&first.value[0]),
@@ -46,7 +53,12 @@ async fn a_writer_that_dies_before_its_commit_leaves_nothing() {
     dying.close_hard().await.unwrap();
 
     let batch = [claim("digest", 0, "one")];
-    let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert_eq!(grant(&answer.value[0]).fence.get(), 1);
     manager.close().await.unwrap();
 }
@@ -68,7 +80,12 @@ async fn a_pause_holds_for_whoever_opens_the_file_later() {
 
     let manager = place.open().await;
     let batch = [claim("digest", 0, "one")];
-    let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     assert_eq!(answer.value, [Verdict::Denied(Denial::Paused)]);
     manager.close().await.unwrap();
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use sexton_core::lock::{
-    Claim, ClaimLead, Denial, Enqueue, Execution, ExecutionState, HistoryQuery, LockManager,
-    PauseChange, Sweep, SweepQuery, Verdict,
+    Answer, Claim, ClaimLead, Denial, Enqueue, Execution, ExecutionState, HistoryQuery,
+    LockManager, PauseChange, Sweep, SweepQuery, Verdict,
 };
 use sexton_core::policy::{Delivery, Lease, Overlap};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
@@ -21,7 +21,10 @@ const HELD_UP: u64 = 30;
 const LEASE: Duration = Duration::from_millis(100);
 
 async fn claimed(manager: &dyn LockManager, batch: &[Claim]) -> Vec<Verdict> {
-    let answer = manager.claim(ClaimLead::default(), batch).await;
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .and_then(Answer::whole);
     answer.unwrap().value
 }
 

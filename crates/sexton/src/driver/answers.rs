@@ -9,6 +9,7 @@ use sexton_core::lock::{
 use sexton_core::policy::{Overlap, Placement};
 use sexton_core::tick::Tick;
 
+use super::calls::Answers;
 use super::{Driver, Found, Unwritten};
 use crate::event::Event;
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
@@ -26,12 +27,18 @@ impl Driver {
         &mut self,
         kind: Batch,
         batch: Vec<PendingClaim>,
-        answer: Result<Vec<Verdict>, LockError>,
+        answer: Answers<Verdict>,
     ) {
         match answer {
             Ok(verdicts) => {
                 for (pending, verdict) in batch.into_iter().zip(verdicts) {
-                    self.take_verdict(pending, verdict);
+                    match verdict {
+                        Ok(verdict) => {
+                            self.lines.has_answered(&pending.claim.execution);
+                            self.take_verdict(pending, verdict);
+                        }
+                        Err(error) => self.claim_after_rest(pending, &error),
+                    }
                 }
             }
             Err(error) => self.claim_again(kind, batch, &error),
@@ -185,6 +192,15 @@ impl Driver {
         self.lines.push(pending);
     }
 
+    /// A part of the store is in trouble: what it keeps rests, and the others go on.
+    fn claim_after_rest(&mut self, mut pending: PendingClaim, error: &LockError) {
+        let execution = pending.claim.execution.clone();
+        tracing::debug!(%execution, %error, "a claim will be sent again");
+        pending.is_in_doubt = true;
+        self.lines.put_back(pending);
+        self.lines.rest(&execution, self.link.now_us());
+    }
+
     /// Whether the claims took effect is not known: they are sent again as they were, and then
     /// answered as if they had been sent once.
     fn claim_again(&mut self, kind: Batch, batch: Vec<PendingClaim>, error: &LockError) {
@@ -201,11 +217,7 @@ impl Driver {
         self.away_until_us = later_us(self.link.now_us(), pause);
     }
 
-    pub(super) fn take_consumed(
-        &mut self,
-        batch: Vec<GivenUpRun>,
-        answer: Result<Vec<Consumed>, LockError>,
-    ) {
+    pub(super) fn take_consumed(&mut self, batch: Vec<GivenUpRun>, answer: Answers<Consumed>) {
         let Ok(answers) = answer else {
             for run in batch {
                 self.lines.give_up_again(run);
@@ -215,6 +227,13 @@ impl Driver {
             return;
         };
         for (run, answer) in batch.into_iter().zip(answers) {
+            let Ok(answer) = answer else {
+                let execution = run.execution().clone();
+                self.lines.give_up_again(run);
+                self.lines.rest(&execution, self.link.now_us());
+                continue;
+            };
+            self.lines.has_answered(run.execution());
             self.lines.resolve_given_up(&run);
             match answer {
                 Consumed::Recorded { after } => self.take_accounted(run, after),
@@ -316,11 +335,7 @@ impl Driver {
     }
 
     /// The records of ticks that a consumption covered are written, or were there.
-    pub(super) fn take_recorded(
-        &mut self,
-        batch: Vec<Unwritten>,
-        answer: Result<Vec<Consumed>, LockError>,
-    ) {
+    pub(super) fn take_recorded(&mut self, batch: Vec<Unwritten>, answer: Answers<Consumed>) {
         let Ok(answers) = answer else {
             for unwritten in batch.into_iter().rev() {
                 self.to_record.push_front(unwritten);
@@ -328,7 +343,13 @@ impl Driver {
             self.calls.records.back_off(&*self.link.clock);
             return;
         };
+        let mut is_any_lost = false;
         for (unwritten, answer) in batch.into_iter().zip(answers) {
+            let Ok(answer) = answer else {
+                self.to_record.push_back(unwritten);
+                is_any_lost = true;
+                continue;
+            };
             let is_recorded = matches!(answer, Consumed::Recorded { .. });
             if is_recorded && !unwritten.is_told {
                 let Consumption {
@@ -337,22 +358,28 @@ impl Driver {
                 self.shared.events.emit(Event::Unrun { execution, reason });
             }
         }
+        if is_any_lost {
+            self.calls.records.back_off(&*self.link.clock);
+        }
     }
 
-    pub(super) fn take_released(
-        &mut self,
-        batch: Vec<Release>,
-        answer: Result<Vec<Released>, LockError>,
-    ) {
-        match answer {
-            Ok(answers) => self.runs.tell_released(&batch, &answers),
-            Err(error) if !self.runs.may_release_again() => {
-                self.runs.tell_not_released(&batch, &error);
+    pub(super) fn take_released(&mut self, batch: Vec<Release>, answer: Answers<Released>) {
+        let unknown = match answer {
+            Ok(answers) => self.runs.take_released(batch, answers),
+            Err(error) => {
+                let all = batch.into_iter();
+                all.map(|release| (release, error.clone())).collect()
             }
-            Err(_) => {
-                // The lock is held until it is told: nobody else may have it.
-                self.to_release.extend(batch);
-                self.calls.release.back_off(&*self.link.clock);
+        };
+        if unknown.is_empty() {
+            return;
+        }
+        self.calls.release.back_off(&*self.link.clock);
+        for (release, error) in unknown {
+            // The lock is held until it is told: nobody else may have it.
+            match self.runs.may_release_again() {
+                true => self.to_release.push(release),
+                false => self.runs.tell_not_released(&release, &error),
             }
         }
     }

@@ -11,15 +11,18 @@ use crate::link::{backoff, joined};
 /// A store that does not answer within this is away.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
+/// What the store answered to a batch.
+pub(super) type Answers<A> = Result<Vec<Result<A, LockError>>, LockError>;
+
 /// A batch and what the store answered to it.
-pub(super) type Answered<E, A> = (Vec<E>, Result<Vec<A>, LockError>);
+pub(super) type Answered<E, A> = (Vec<E>, Answers<A>);
 
 /// A call under way with the batch it is about.
 #[derive(Debug)]
 struct UnderWay<E, A> {
     batch: Vec<E>,
     sent_at: Duration,
-    call: AbortOnDropHandle<Result<Vec<A>, LockError>>,
+    call: AbortOnDropHandle<Answers<A>>,
 }
 
 /// At most one call of a kind, and when the next may be tried after one has failed.
@@ -65,7 +68,7 @@ impl<E, A: Send + 'static> CallSlot<E, A> {
         &mut self,
         clock: &dyn Clock,
         batch: Vec<E>,
-        call: impl Future<Output = Result<Vec<A>, LockError>> + Send + 'static,
+        call: impl Future<Output = Answers<A>> + Send + 'static,
     ) {
         let call = AbortOnDropHandle::new(tokio::spawn(call));
         let sent_at = clock.monotonic();
@@ -119,7 +122,7 @@ mod tests {
         assert!(!slot.is_slow(&clock));
         let (answer, answered) = oneshot::channel();
         slot.send(&clock, vec![1], async move {
-            Ok::<_, LockError>(vec![answered.await.unwrap()])
+            Ok(vec![Ok(answered.await.unwrap())])
         });
         tokio::time::advance(SLOW_AFTER - Duration::from_millis(1)).await;
         assert!(!slot.is_slow(&clock));
@@ -127,7 +130,8 @@ mod tests {
         assert!(slot.is_slow(&clock));
         answer.send(2).unwrap();
         let (batch, answer) = slot.answered().await;
-        assert_eq!((batch, answer.unwrap()), (vec![1], vec![2]));
+        let answer: Vec<u8> = answer.unwrap().into_iter().map(Result::unwrap).collect();
+        assert_eq!((batch, answer), (vec![1], vec![2]));
         assert!(!slot.is_slow(&clock));
     }
 }

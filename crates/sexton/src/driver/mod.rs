@@ -296,7 +296,9 @@ impl Driver {
         let claims: Vec<Claim> = claims.collect();
         let (link, lead) = (Arc::clone(&self.link), self.shared.lead);
         slot.send(clock, pending, async move {
-            link.call(link.manager.claim(lead, &claims)).await
+            let task = |place: usize| &claims[place].execution.task;
+            link.call_each(task, link.manager.claim(lead, &claims))
+                .await
         });
     }
 
@@ -304,7 +306,7 @@ impl Driver {
         if !self.calls.given_up.is_free(&*self.link.clock) {
             return;
         }
-        let given_up = self.lines.take_given_up();
+        let given_up = self.lines.take_given_up(self.link.now_us());
         if given_up.is_empty() {
             return;
         }
@@ -313,7 +315,8 @@ impl Driver {
         let link = Arc::clone(&self.link);
         let clock = &*self.link.clock;
         self.calls.given_up.send(clock, given_up, async move {
-            link.call(link.manager.consume(&batch)).await
+            let task = |place: usize| &batch[place].execution.task;
+            link.call_each(task, link.manager.consume(&batch)).await
         });
     }
 
@@ -326,7 +329,8 @@ impl Driver {
         let (link, sent) = (Arc::clone(&self.link), batch.clone());
         let clock = &*self.link.clock;
         self.calls.release.send(clock, batch, async move {
-            link.call(link.manager.release(&sent)).await
+            let task = |place: usize| &sent[place].lock.execution.task;
+            link.call_each(task, link.manager.release(&sent)).await
         });
     }
 
@@ -338,7 +342,8 @@ impl Driver {
         let link = Arc::clone(&self.link);
         let clock = &*self.link.clock;
         self.calls.records.send(clock, batch, async move {
-            link.call(link.manager.consume(&sent)).await
+            let task = |place: usize| &sent[place].execution.task;
+            link.call_each(task, link.manager.consume(&sent)).await
         });
     }
 
@@ -417,7 +422,9 @@ impl Driver {
         }
         while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
             let (batch, sent) = self.next_records();
-            let answer = self.link.call(self.link.manager.consume(&sent)).await;
+            let task = |place: usize| &sent[place].execution.task;
+            let answer = self.link.call_each(task, self.link.manager.consume(&sent));
+            let answer = answer.await;
             self.take_recorded(batch, answer);
             let clock = &self.link.clock;
             if let Some(retry_at) = self.calls.records.retry_at(&**clock) {
@@ -436,8 +443,8 @@ impl Driver {
     async fn give_back(&mut self) {
         let releases = std::mem::take(&mut self.to_release);
         for batch in releases.chunks(sexton_core::lock::BATCH_MAX) {
-            if let Err(error) = self.runs.release(batch).await {
-                self.runs.tell_not_released(batch, &error);
+            for (release, error) in self.runs.release(batch).await {
+                self.runs.tell_not_released(&release, &error);
             }
         }
     }

@@ -150,6 +150,15 @@ fn log_of_the_unrun(event: &Event) {
                 error = why.as_str()
             );
         }
+        Event::SettlementRefused { execution, error } => {
+            told!(
+                error,
+                "settlement_refused",
+                execution,
+                "the store refuses to record the outcome; it is asked again in longer pauses",
+                error = error.as_str()
+            );
+        }
         other => log_of_the_fleet(other),
     }
 }
@@ -184,6 +193,16 @@ fn log_of_the_fleet(event: &Event) {
         }
         Event::StoreBack { manager, after } => {
             tracing::info!(event = "store_back", %manager, after_ms = millis(*after), "store back");
+        }
+        Event::StorePartLost {
+            manager,
+            task,
+            error,
+        } => {
+            tracing::error!(event = "store_part_lost", %manager, %task, error, "a part of the store is lost: ticks of tasks there wait");
+        }
+        Event::StorePartBack { manager, after } => {
+            tracing::info!(event = "store_part_back", %manager, after_ms = millis(*after), "all parts of the store are back");
         }
         Event::ClockLeapt { manager, by } => {
             let by_ms = by.as_secs_f64() * 1e3;

@@ -126,6 +126,14 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The store refuses, other than for the moment, to record how an execution ended. It is asked
+    /// again in longer and longer pauses, for an hour.
+    SettlementRefused {
+        /// Which.
+        execution: Execution,
+        /// What it said.
+        error: String,
+    },
     /// An execution was closed as lost: its holder is gone and no attempt is left.
     Lost {
         /// Which.
@@ -148,6 +156,22 @@ pub enum Event {
     /// A store answers again.
     StoreBack {
         /// Which.
+        manager: ManagerName,
+        /// After how long.
+        after: Duration,
+    },
+    /// A part of a store is in trouble while the rest of it answers: a master of a cluster.
+    StorePartLost {
+        /// Which store.
+        manager: ManagerName,
+        /// A task that is kept there, the first that was noticed.
+        task: TaskName,
+        /// What was said.
+        error: String,
+    },
+    /// All parts of a store answer again.
+    StorePartBack {
+        /// Which store.
         manager: ManagerName,
         /// After how long.
         after: Duration,

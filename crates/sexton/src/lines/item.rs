@@ -99,7 +99,7 @@ impl GivenUpRun {
         consumption
     }
 
-    pub(super) fn execution(&self) -> &Execution {
+    pub(crate) fn execution(&self) -> &Execution {
         &self.last.consumption.execution
     }
 

@@ -12,6 +12,7 @@ mod item;
 mod pick;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::offset::micros;
 use crate::policy::Missed;
 use crate::task::CheckedTask;
 use item::{Item, OpenClaim, Opening};
+use trouble::Trouble;
 
 /// What has a watermark and a line.
 pub(crate) type Lane = (TaskName, ConcurrencyIndex);
@@ -51,6 +53,8 @@ struct Line {
     /// Whether all of it stays open to other instances, even past its ticks' windows: what stands
     /// first is not for us.
     opening: Option<Opening>,
+    /// Trouble of the part of the store that keeps it.
+    trouble: Option<Trouble>,
 }
 
 impl Line {
@@ -299,8 +303,12 @@ impl Lines {
     pub(crate) fn expire(&mut self, now: Now<'_>) {
         let mut ended = Vec::new();
         for line in self.lines.values_mut() {
+            let rests_until_us = line.rests_until_us().unwrap_or(i64::MIN);
             let look = Look {
-                now,
+                now: Now {
+                    away_until_us: now.away_until_us.max(rests_until_us),
+                    ..now
+                },
                 latest: latest_due(&line.items, now.us),
                 opening: line.opening,
             };
@@ -324,7 +332,9 @@ impl Lines {
         let lines = self.lines.values().filter(|line| line.in_flight == 0);
         let next = lines.flat_map(|line| {
             let items = line.items.iter();
-            items.filter_map(|item| item.next_us(now_us, line.opening))
+            let rests_until_us = line.rests_until_us().filter(|until_us| *until_us > now_us);
+            let items = items.filter_map(|item| item.next_us(now_us, line.opening));
+            items.chain(rests_until_us)
         });
         next.min()
     }

@@ -47,13 +47,16 @@ struct Scan {
 }
 
 impl Line {
-    /// Whether a tick that it is late for, or that was given up, waits here.
+    /// Whether a tick that it is late for, or that was given up, waits here; or its part of the
+    /// store is in trouble, for which no other line waits.
     fn has_backlog(&self, now_us: i64) -> bool {
-        self.items.iter().any(|item| match item {
-            Item::Claim(claim) => claim.kind == ClaimKind::Scheduled && claim.late_us <= now_us,
-            Item::Open(_) => false,
-            Item::GivenUp(_) => true,
-        })
+        let is_in_trouble = self.trouble.is_some();
+        is_in_trouble
+            || self.items.iter().any(|item| match item {
+                Item::Claim(claim) => claim.kind == ClaimKind::Scheduled && claim.late_us <= now_us,
+                Item::Open(_) => false,
+                Item::GivenUp(_) => true,
+            })
     }
 
     /// The priority, and when the first of it is due that could be sent by its time.
@@ -264,7 +267,8 @@ impl Lines {
         let wants_backlog = batch == Batch::Backlog;
         self.lines
             .iter()
-            .filter(|(_, line)| line.in_flight == 0 && line.has_backlog(now_us) == wants_backlog)
+            .filter(|(_, line)| line.in_flight == 0 && !line.is_resting(now_us))
+            .filter(|(_, line)| line.has_backlog(now_us) == wants_backlog)
             .filter_map(|(lane, line)| {
                 let (priority, due_us) = line.rank(now_us)?;
                 Some(Rank {
@@ -282,10 +286,12 @@ impl Lines {
     /// The next ticks to account for: of each line those that stand first, as one run. Lines whose
     /// next claim is due first come first; of the others in a random order, so that replicas that
     /// gave up the same ticks do not all begin with the same lines.
-    pub(crate) fn take_given_up(&mut self) -> Vec<GivenUpRun> {
+    pub(crate) fn take_given_up(&mut self, now_us: i64) -> Vec<GivenUpRun> {
         let is_first = |(_, line): &(&Lane, &Line)| {
             let mut by_schedule = line.items.iter().filter(|item| !item.is_from_the_store());
-            line.in_flight == 0 && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
+            line.in_flight == 0
+                && !line.is_resting(now_us)
+                && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
         };
         let lines = self.lines.iter().filter(is_first);
         let mut lanes: Vec<(Option<i64>, Lane)> = lines

@@ -80,7 +80,7 @@ fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_sto
     let (now_us, limits) = (5 * SECOND_US, limits(None));
     let fresh = lines.take_claims(Batch::Fresh, now_us, &limits);
     assert_eq!(taken(&fresh), [at("b", 5)]);
-    let first = lines.take_given_up();
+    let first = lines.take_given_up(0);
     let consumptions: Vec<_> = first.iter().map(GivenUpRun::consumption).collect();
     assert_eq!(consumptions.len(), 1, "one stands for both");
     assert_eq!(consumptions[0].execution, execution("a", 3));
@@ -159,7 +159,7 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
         away_until_us: i64::MIN,
         instance: &instance,
     });
-    let given_up = lines.take_given_up();
+    let given_up = lines.take_given_up(0);
     assert_eq!(given_up.len(), 1);
     let consumption = given_up[0].consumption();
     assert_eq!(consumption.execution, execution("a", 1));
@@ -171,7 +171,7 @@ fn where_nothing_is_recorded_each_tick_that_is_given_up_stands_for_itself() {
     let mut lines = Lines::without_records();
     lines.give_up(given_up("a", 2), None);
     lines.give_up(given_up("a", 3), None);
-    let runs = lines.take_given_up();
+    let runs = lines.take_given_up(0);
     let consumptions: Vec<_> = runs.iter().map(GivenUpRun::consumption).collect();
     assert_eq!(consumptions, [given_up("a", 2), given_up("a", 3)]);
 }
@@ -189,7 +189,7 @@ fn a_schedule_that_is_forgotten_leaves_what_the_store_has_or_may_have() {
     lines.forget_schedule(&TaskName::new("a").unwrap());
     let claims = lines.take_claims(Batch::Backlog, 60 * SECOND_US, &unlimited());
     assert_eq!(taken(&claims), [at("a", 3), at("a", 4), at("b", 2)]);
-    assert!(lines.take_given_up().is_empty());
+    assert!(lines.take_given_up(0).is_empty());
     claims.into_iter().for_each(|claim| lines.resolve(&claim));
     assert!(lines.by_schedule.is_empty(), "{:?}", lines.by_schedule);
 }

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sexton::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
+
+use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) struct FaultyManager {
     plan: Arc<Mutex<Plan>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     is_plain: bool,
+    part: Arc<Mutex<Option<Part>>>,
 }
 
 impl std::fmt::Debug for FaultyManager {
@@ -50,6 +53,7 @@ impl FaultyManager {
             plan: Arc::new(Mutex::new(Box::new(|_| Fault::None))),
             calls: Arc::default(),
             is_plain: false,
+            part: Arc::default(),
         }
     }
 
@@ -90,7 +94,7 @@ impl FaultyManager {
         let lost = || LockError::Unavailable {
             store: "faulty:".to_owned(),
             action: method,
-            source: format!("{fault:?}").into(),
+            source: Arc::new(std::io::Error::other(format!("{fault:?}"))),
         };
         match fault {
             Fault::None => call.await,
@@ -108,6 +112,39 @@ impl FaultyManager {
             Fault::Hangs => std::future::pending().await,
         }
     }
+}
+
+impl FaultyManager {
+    /// A part of the store is in trouble from now on, and keeps these tasks; `None`: none is.
+    pub(crate) fn part(&self, part: Option<Part>) {
+        *self.part.lock().unwrap() = part;
+    }
+}
+
+/// A part of the store that is in trouble: how, and which tasks it keeps.
+type Part = (Trouble, &'static [&'static str]);
+
+fn arriving<E: OfTask + Clone>(part: Option<Part>, batch: &[E]) -> Vec<E> {
+    let Some((trouble, tasks)) = part else {
+        return batch.to_vec();
+    };
+    that_arrive(batch, trouble, |task| tasks.contains(&task.as_str()))
+}
+
+fn answers_of<E: OfTask, T>(
+    part: Option<Part>,
+    batch: &[E],
+    answers: Answers<T>,
+) -> Result<Answers<T>, LockError> {
+    let Some((trouble, tasks)) = part else {
+        return Ok(answers);
+    };
+    let is_kept_there = |task: &TaskName| tasks.contains(&task.as_str());
+    let answers = answered(batch, trouble, is_kept_there, answers.whole()?);
+    if trouble == Trouble::BatchRefused {
+        return Ok(answers.whole()?.each());
+    }
+    Ok(answers)
 }
 
 type Answered<T> = Result<Answer<T>, LockError>;
@@ -130,24 +167,39 @@ impl LockManager for FaultyManager {
         self.through("now", self.store.now()).await
     }
 
-    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Answered<Vec<Verdict>> {
-        self.through("claim", self.store.claim(lead, batch)).await
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
+        let part = *self.part.lock().unwrap();
+        let arriving = arriving(part, batch);
+        let answer = self.store.claim(lead, &arriving);
+        answers_of(part, batch, self.through("claim", answer).await?)
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Answered<Vec<Renewed>> {
-        self.through("renew", self.store.renew(batch)).await
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
+        let part = *self.part.lock().unwrap();
+        let arriving = arriving(part, batch);
+        let answer = self.store.renew(&arriving);
+        answers_of(part, batch, self.through("renew", answer).await?)
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Answered<Vec<Settled>> {
-        self.through("settle", self.store.settle(batch)).await
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
+        let part = *self.part.lock().unwrap();
+        let arriving = arriving(part, batch);
+        let answer = self.store.settle(&arriving);
+        answers_of(part, batch, self.through("settle", answer).await?)
     }
 
-    async fn release(&self, batch: &[Release]) -> Answered<Vec<Released>> {
-        self.through("release", self.store.release(batch)).await
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
+        let part = *self.part.lock().unwrap();
+        let arriving = arriving(part, batch);
+        let answer = self.store.release(&arriving);
+        answers_of(part, batch, self.through("release", answer).await?)
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Answered<Vec<Consumed>> {
-        self.through("consume", self.store.consume(batch)).await
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
+        let part = *self.part.lock().unwrap();
+        let arriving = arriving(part, batch);
+        let answer = self.store.consume(&arriving);
+        answers_of(part, batch, self.through("consume", answer).await?)
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Answered<Sweep> {

@@ -21,7 +21,11 @@ mod limits;
 mod missed;
 mod operations;
 mod overlap;
+mod parted;
+mod parts;
 mod placement;
+#[cfg(feature = "redis")]
+mod redis_cluster;
 #[cfg(feature = "redis")]
 #[allow(clippy::print_stderr, reason = "a figure to read")]
 mod redis_round_trips;

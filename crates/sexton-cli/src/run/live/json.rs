@@ -156,10 +156,20 @@ fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
         Event::SettlementDropped { execution, why } => {
             ("settlement dropped", of(execution, json!({"error": why})))
         }
+        Event::SettlementRefused { execution, error } => {
+            ("settlement refused", of(execution, json!({"error": error})))
+        }
         Event::Lost { execution } => ("lost", of(execution, json!({}))),
         Event::StoreLost { error, .. } => ("store lost", json!({"error": error})),
         Event::StoreRefuses { error, .. } => ("store refuses", json!({"error": error})),
         Event::StoreBack { after, .. } => ("store back", json!({"after_ms": millis(after)})),
+        Event::StorePartLost { task, error, .. } => (
+            "store part lost",
+            json!({"task": task.as_str(), "error": error}),
+        ),
+        Event::StorePartBack { after, .. } => {
+            ("store part back", json!({"after_ms": millis(after)}))
+        }
         Event::ClockLeapt { by, .. } => ("clock leapt", json!({"by_ms": by.as_millis_f64()})),
         Event::ClockOffset { offset, .. } => {
             ("clock offset", json!({"offset_ms": offset.as_millis_f64()}))

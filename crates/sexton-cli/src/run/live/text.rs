@@ -190,6 +190,13 @@ impl Text {
                 let text = format!("how it ended could not be recorded: {}", visible(why));
                 Some((BAD, about(execution, &text)))
             }
+            Event::SettlementRefused { execution, error } => {
+                let text = format!(
+                    "the store refuses to record how it ended: {}",
+                    visible(error)
+                );
+                Some((BAD, about(execution, &text)))
+            }
             other => of_fleet(other),
         }
     }
@@ -215,6 +222,17 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
         Event::StoreLost { error, .. } => (BAD, format!("store lost: {}", visible(error))),
         Event::StoreRefuses { error, .. } => (BAD, format!("store refuses: {}", visible(error))),
         Event::StoreBack { after, .. } => (GOOD, format!("store back after {}", span(*after))),
+        Event::StorePartLost { task, error, .. } => {
+            let (task, error) = (visible(task.as_str()), visible(error));
+            (
+                BAD,
+                format!("part of the store lost, {task} among it: {error}"),
+            )
+        }
+        Event::StorePartBack { after, .. } => {
+            let after = span(*after);
+            (GOOD, format!("all parts of the store back after {after}"))
+        }
         Event::ClockLeapt { by, .. } => (
             ODD,
             format!("the store's clock was set by {by:#}, or this process stood still so long"),

@@ -72,7 +72,7 @@ impl Mutant {
         batch: &[Claim],
     ) -> Answered<Vec<Verdict>> {
         if batch.len() > LARGE {
-            return self.inner.claim(lead, batch).await;
+            return self.inner.claim(lead, batch).await?.whole();
         }
         let mut now = self.inner.now().await?;
         let mut held_up = vec![None; batch.len()];
@@ -279,7 +279,11 @@ impl Mutant {
         claim: &Claim,
         now: &mut Timestamp,
     ) -> Result<Verdict, LockError> {
-        let answer = self.inner.claim(lead, std::slice::from_ref(claim)).await?;
+        let answer = self
+            .inner
+            .claim(lead, std::slice::from_ref(claim))
+            .await?
+            .whole()?;
         *now = answer.now;
         Ok(answer.value.into_iter().next().unwrap())
     }

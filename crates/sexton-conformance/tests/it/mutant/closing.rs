@@ -15,9 +15,9 @@ use super::{Answered, Fault, Mutant};
 impl Mutant {
     pub(super) async fn settle_each(&self, batch: &[Settlement]) -> Answered<Vec<Settled>> {
         if !self.fault.is_about_settling() {
-            return self.inner.settle(batch).await;
+            return self.inner.settle(batch).await?.whole();
         }
-        let mut answer = self.inner.settle(&[]).await?;
+        let mut answer = self.inner.settle(&[]).await?.whole()?;
         for settlement in batch {
             let lock = &settlement.lock;
             let task = &lock.execution.task;
@@ -27,7 +27,7 @@ impl Mutant {
                 self.withdraw_queued(&waiting).await?;
             }
             let one = std::slice::from_ref(settlement);
-            let Answer { now, value } = self.inner.settle(one).await?;
+            let Answer { now, value } = self.inner.settle(one).await?.whole()?;
             let mut settled = value[0];
             if let Settled::Recorded { waiting: named } = &mut settled {
                 let record = self.record(&lock.execution).await?;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord, InstanceReport,
-    LockError, LockManager, Origin, PauseChange, Register, Release, Released, Renewal, Renewed,
-    Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
-    TaskState, Verdict,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HeldLock, HistoryQuery, InstanceRecord,
+    InstanceReport, LockError, LockManager, Origin, PauseChange, Register, Release, Released,
+    Renewal, Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition,
+    TaskQuery, TaskState, Verdict,
 };
 use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -101,7 +101,7 @@ impl LockManager for Mutant {
         self.inner.now().await
     }
 
-    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Answered<Vec<Verdict>> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         let mut batch: Vec<Claim> = batch.iter().map(|claim| self.claimed(claim)).collect();
         let lead = match self.fault {
             Fault::TooEarlyGranted => ClaimLead::new(ClaimLead::MAX).unwrap(),
@@ -112,7 +112,7 @@ impl LockManager for Mutant {
         }
         let mut answer = match self.fault.is_about_claims() {
             true => self.claim_each(lead, &batch).await?,
-            false => self.inner.claim(lead, &batch).await?,
+            false => self.inner.claim(lead, &batch).await?.whole()?,
         };
         for verdict in &mut answer.value {
             if let Verdict::Granted(grant) = verdict {
@@ -131,19 +131,19 @@ impl LockManager for Mutant {
             Fault::ClockOfTheEpoch => answer.now = Timestamp::UNIX_EPOCH,
             _ => {}
         }
-        Ok(answer)
+        Ok(answer.each())
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Answered<Vec<Renewed>> {
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         let now = self.inner.now().await?;
         if self.has(Fault::RenewalForgotten) {
             let lease_until = Some(now + SignedDuration::from_hours(1));
             return pretend(
                 now,
-                Renewed::Extended {
+                Ok(Renewed::Extended {
                     lease_until,
                     cancel_requested: false,
-                },
+                }),
                 batch.len(),
             );
         }
@@ -154,7 +154,7 @@ impl LockManager for Mutant {
                 lease: one.lease,
             })
             .collect();
-        let mut answer = self.inner.renew(&batch).await?;
+        let mut answer = self.inner.renew(&batch).await?.whole()?;
         for renewed in &mut answer.value {
             if let (
                 Fault::CancelNotTold,
@@ -166,10 +166,10 @@ impl LockManager for Mutant {
                 *cancel_requested = false;
             }
         }
-        Ok(answer)
+        Ok(answer.each())
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Answered<Vec<Settled>> {
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         let now = self.inner.now().await?;
         let recorded = Settled::Recorded { waiting: None };
         let batch: Vec<Settlement> = batch
@@ -187,18 +187,18 @@ impl LockManager for Mutant {
             })
             .collect();
         match self.fault {
-            Fault::OutcomeForgotten => pretend(now, recorded, batch.len()),
+            Fault::OutcomeForgotten => pretend(now, Ok(recorded), batch.len()),
             Fault::SettledWithoutAsking => {
                 self.inner.settle(&batch).await?;
-                pretend(now, recorded, batch.len())
+                pretend(now, Ok(recorded), batch.len())
             }
-            _ => self.settle_each(&batch).await,
+            _ => Ok(self.settle_each(&batch).await?.each()),
         }
     }
 
-    async fn release(&self, batch: &[Release]) -> Answered<Vec<Released>> {
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         if self.has(Fault::ReleaseForgotten) {
-            return pretend(self.inner.now().await?, Released::Open, batch.len());
+            return pretend(self.inner.now().await?, Ok(Released::Open), batch.len());
         }
         let one = |release: &Release| Release {
             lock: self.lock(&release.lock),
@@ -208,7 +208,7 @@ impl LockManager for Mutant {
             },
         };
         let batch: Vec<Release> = batch.iter().map(one).collect();
-        let mut answer = self.inner.release(&batch).await?;
+        let mut answer = self.inner.release(&batch).await?.whole()?;
         for (release, released) in batch.iter().zip(&mut answer.value) {
             let has_passed = release.deadline.is_some_and(|until| until <= answer.now);
             *released = match (self.fault, *released) {
@@ -220,13 +220,13 @@ impl LockManager for Mutant {
                 (_, released) => released,
             };
         }
-        Ok(answer)
+        Ok(answer.each())
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Answered<Vec<Consumed>> {
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         if self.has(Fault::ConsumptionForgotten) {
             let recorded = Consumed::Recorded { after: None };
-            return pretend(self.inner.now().await?, recorded, batch.len());
+            return pretend(self.inner.now().await?, Ok(recorded), batch.len());
         }
         let mut batch = batch.to_vec();
         if self.has(Fault::ReasonsConfused) {
@@ -251,7 +251,7 @@ impl LockManager for Mutant {
         if self.has(Fault::NoteForgotten) {
             batch.iter_mut().for_each(|one| one.covers = None);
         }
-        let mut answer = self.inner.consume(&batch).await?;
+        let mut answer = self.inner.consume(&batch).await?.whole()?;
         for consumed in &mut answer.value {
             match consumed {
                 Consumed::Recorded { after } if self.has(Fault::WatermarkBeforeNotTold) => {
@@ -263,7 +263,7 @@ impl LockManager for Mutant {
                 _ => {}
             }
         }
-        Ok(answer)
+        Ok(answer.each())
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Answered<Sweep> {

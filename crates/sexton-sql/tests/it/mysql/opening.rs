@@ -117,14 +117,24 @@ async fn without_migrations_missing_tables_are_an_error_and_nothing_is_made() {
 async fn works(manager: &dyn LockManager) {
     let claim = claim("digest", 0, "one");
     let batch = std::slice::from_ref(&claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let lock = HeldLock {
         execution: claim.execution.clone(),
         claim_id: claim.claim_id,
         fence: grant(&answer.value[0]).fence,
     };
     let settlement = Settlement::new(lock, Outcome::Succeeded, answer.now, answer.now);
-    manager.settle(&[settlement]).await.unwrap();
+    manager
+        .settle(&[settlement])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let pruned = manager.prune(&Retention::default(), 10).await.unwrap();
     assert_eq!(pruned.value, 1);
 }
@@ -266,7 +276,12 @@ async fn a_batch_of_long_outputs_is_written_in_pieces_that_a_packet_can_hold() {
     let claims: Vec<_> = (0..40)
         .map(|number| claim(&format!("task-{number}"), 0, "one"))
         .collect();
-    let answer = manager.claim(ClaimLead::default(), &claims).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), &claims)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     // Each is several times as long in JSON.
     let output = "\u{1}".repeat(Settlement::OUTPUT_BYTES_MAX);
     let settle = |(claim, verdict): (sexton_core::lock::Claim, &_)| {
@@ -278,7 +293,7 @@ async fn a_batch_of_long_outputs_is_written_in_pieces_that_a_packet_can_hold() {
         Settlement::new(lock, Outcome::Succeeded, answer.now, answer.now).with_output(&output)
     };
     let settlements: Vec<_> = claims.into_iter().zip(&answer.value).map(settle).collect();
-    manager.settle(&settlements).await.unwrap();
+    manager.settle(&settlements).await.unwrap().whole().unwrap();
     let records = manager.history(&HistoryQuery::default()).await.unwrap();
     assert_eq!(records.value.len(), 40);
     assert!(

@@ -33,7 +33,12 @@ async fn what_is_written_after_the_transaction_has_ended_does_not_settle_the_run
         let manager = server.open().await;
         let claim = claim("interest", 0, "one");
         let batch = std::slice::from_ref(&claim);
-        let answer = manager.claim(ClaimLead::default(), batch).await.unwrap();
+        let answer = manager
+            .claim(ClaimLead::default(), batch)
+            .await
+            .unwrap()
+            .whole()
+            .unwrap();
         let slot = TransactionSlot::new(Arc::new(manager.clone()));
         let begin = Tx::<MySql>::of(slot.clone()).unwrap().begin();
         let mut tx = begin.await.unwrap();

@@ -76,7 +76,12 @@ async fn every_tick_is_granted_once<S: TestServer>(server: &S) {
             // Ticks rise: later ones lie closer to noon.
             for tick in (0..TICKS).rev() {
                 let batch = claims(tick, racer);
-                let answer = manager.claim(ClaimLead::default(), &batch).await.unwrap();
+                let answer = manager
+                    .claim(ClaimLead::default(), &batch)
+                    .await
+                    .unwrap()
+                    .whole()
+                    .unwrap();
                 let pairs = batch.into_iter().zip(&answer.value);
                 let locks: Vec<_> = pairs
                     .filter_map(|(claim, verdict)| held(claim, verdict))
@@ -85,7 +90,7 @@ async fn every_tick_is_granted_once<S: TestServer>(server: &S) {
                     Settlement::new(lock.clone(), Outcome::Succeeded, answer.now, answer.now)
                 };
                 let settlements: Vec<_> = locks.iter().map(settle).collect();
-                manager.settle(&settlements).await.unwrap();
+                manager.settle(&settlements).await.unwrap().whole().unwrap();
                 granted.extend(locks.into_iter().map(|lock| (lock.execution, lock.fence)));
             }
             manager.close().await;
@@ -129,7 +134,12 @@ async fn pauses_amid_claims_neither_deadlock_nor_lose_a_tick<S: TestServer>() {
         racers.push(tokio::spawn(async move {
             for tick in (0..TICKS).rev() {
                 let batch = claims(tick, racer);
-                manager.claim(ClaimLead::default(), &batch).await.unwrap();
+                manager
+                    .claim(ClaimLead::default(), &batch)
+                    .await
+                    .unwrap()
+                    .whole()
+                    .unwrap();
             }
         }));
     }

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sexton_core::lock::{Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict};
+use sexton_core::lock::{
+    Answer, Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict,
+};
 use sexton_core::tick::Concurrency;
 use sqlx::{Connection, Database};
 
@@ -27,7 +29,7 @@ on_each_server!(
 
 pub(super) async fn one(manager: &dyn LockManager, claim: &Claim) -> Result<Verdict, LockError> {
     let batch = std::slice::from_ref(claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await?;
+    let answer = manager.claim(ClaimLead::default(), batch).await?.whole()?;
     Ok(answer.value.into_iter().next().unwrap())
 }
 
@@ -40,7 +42,8 @@ fn root(error: &dyn std::error::Error) -> String {
 /// Claims until it is answered, as a scheduler does, with the same id.
 async fn insist(manager: &dyn LockManager, batch: &[Claim]) -> Vec<Verdict> {
     loop {
-        match manager.claim(ClaimLead::default(), batch).await {
+        let answer = manager.claim(ClaimLead::default(), batch).await;
+        match answer.and_then(Answer::whole) {
             Ok(answer) => return answer.value,
             Err(error) if error.is_transient() => tokio::task::yield_now().await,
             Err(error) => panic!("{error:?}"),

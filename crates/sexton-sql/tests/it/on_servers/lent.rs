@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sexton_core::lock::{Claim, ClaimLead, LockManager, TransactionSlot, Verdict};
+use sexton_core::lock::{Answer, Claim, ClaimLead, LockManager, TransactionSlot, Verdict};
 use sexton_sql::Tx;
 use sqlx::{Connection, Pool};
 
@@ -19,7 +19,10 @@ on_each_server!(
 );
 
 async fn one(manager: &dyn LockManager, claim: Claim) -> Verdict {
-    let answer = manager.claim(ClaimLead::default(), &[claim]).await;
+    let answer = manager
+        .claim(ClaimLead::default(), &[claim])
+        .await
+        .and_then(Answer::whole);
     answer.unwrap().value.remove(0)
 }
 

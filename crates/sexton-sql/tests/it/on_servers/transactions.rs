@@ -48,7 +48,12 @@ fn transactional(after_noon_ms: i64, by: &str) -> Claim {
 
 async fn claimed(manager: &dyn LockManager, claim: &Claim) -> Verdict {
     let batch = std::slice::from_ref(claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     answer.value.into_iter().next().unwrap()
 }
 
@@ -147,7 +152,13 @@ async fn whoever_has_lost_the_lock_has_written_nothing<S: TestServer>() {
         lock: holder.clone(),
         lease: theirs.lease,
     };
-    let renewed = manager.renew(&[renewal]).await.unwrap().value;
+    let renewed = manager
+        .renew(&[renewal])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value;
     assert!(
         matches!(renewed[..], [Renewed::Extended { .. }]),
         "{renewed:?}"

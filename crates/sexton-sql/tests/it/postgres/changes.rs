@@ -68,7 +68,12 @@ async fn whatever_instances_should_hear_of_is_told_to_each_of_them() {
     let (mut by_one, mut by_two) = (listening(&one).await, listening(&two).await);
     let claim: Claim = claim("t", 0, "one");
     let lead = ClaimLead::default();
-    let granted = one.claim(lead, std::slice::from_ref(&claim)).await.unwrap();
+    let granted = one
+        .claim(lead, std::slice::from_ref(&claim))
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let [Verdict::Granted(grant)] = &granted.value[..] else {
         panic!("{granted:?}");
     };
@@ -88,7 +93,7 @@ async fn whatever_instances_should_hear_of_is_told_to_each_of_them() {
         lock: held,
         deadline: None,
     };
-    one.release(&[release]).await.unwrap();
+    one.release(&[release]).await.unwrap().whole().unwrap();
     both().await;
     enqueue(&operator, "t", 1_000).await;
     both().await;

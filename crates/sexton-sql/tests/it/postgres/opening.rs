@@ -115,14 +115,24 @@ async fn without_migrations_missing_tables_are_an_error_and_nothing_is_made() {
 async fn works(manager: &dyn LockManager) {
     let claim = claim("digest", 0, "one");
     let batch = std::slice::from_ref(&claim);
-    let answer = manager.claim(ClaimLead::default(), batch).await.unwrap();
+    let answer = manager
+        .claim(ClaimLead::default(), batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let lock = HeldLock {
         execution: claim.execution.clone(),
         claim_id: claim.claim_id,
         fence: grant(&answer.value[0]).fence,
     };
     let settlement = Settlement::new(lock, Outcome::Succeeded, answer.now, answer.now);
-    manager.settle(&[settlement]).await.unwrap();
+    manager
+        .settle(&[settlement])
+        .await
+        .unwrap()
+        .whole()
+        .unwrap();
     let pruned = manager.prune(&Retention::default(), 10).await.unwrap();
     assert_eq!(pruned.value, 1);
 }
@@ -232,6 +242,8 @@ async fn a_text_with_a_nul_is_kept_with_its_picture() {
     let answer = manager
         .claim(ClaimLead::default(), std::slice::from_ref(&claim))
         .await
+        .unwrap()
+        .whole()
         .unwrap();
     let lock = HeldLock {
         execution: claim.execution.clone(),
@@ -242,6 +254,8 @@ async fn a_text_with_a_nul_is_kept_with_its_picture() {
     manager
         .settle(&[settlement.with_error("a\0b")])
         .await
+        .unwrap()
+        .whole()
         .unwrap();
     let records = manager.history(&HistoryQuery::default()).await;
     assert_eq!(

@@ -19,7 +19,12 @@ async fn a_claim_that_a_pause_overtakes_is_not_granted_even_of_an_index_that_is_
     hold.execute(&mut *holding).await.unwrap();
     let claiming = tokio::spawn(async move {
         let batch = [claim("t", 0, "one")];
-        manager.claim(ClaimLead::default(), &batch).await.unwrap()
+        manager
+            .claim(ClaimLead::default(), &batch)
+            .await
+            .unwrap()
+            .whole()
+            .unwrap()
     });
     waiting(&server, 1).await;
     let (note, by) = ("stop".to_owned(), "anna".to_owned());
@@ -62,7 +67,12 @@ async fn a_claim_that_comes_in_the_middle_of_a_pause_is_not_granted_after_it() {
     waiting(&server, 1).await;
     let mut claiming = tokio::spawn(async move {
         let batch = [claim("t", 0, "one")];
-        manager.claim(ClaimLead::default(), &batch).await.unwrap()
+        manager
+            .claim(ClaimLead::default(), &batch)
+            .await
+            .unwrap()
+            .whole()
+            .unwrap()
     });
     let answered = tokio::select! {
         answer = &mut claiming => Some(answer),

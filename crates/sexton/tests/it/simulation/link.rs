@@ -8,15 +8,16 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sexton::clock::{Clock, TokioClock};
 use sexton::lock::{
-    Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
-    Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
-    LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled, Settlement,
-    Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
+    Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
+    Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
+    LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
+    Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
 use tokio::sync::oneshot;
 
 use super::store::SimStore;
+use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
 /// A machine's clock, and whether the process is stopped.
 #[derive(Debug, Clone)]
@@ -77,6 +78,8 @@ pub(crate) struct Weather {
     pub(crate) cut: f64,
     /// Share of calls whose answer is lost.
     pub(crate) deaf: f64,
+    /// Share of calls of which a half of the store loses its entries, or their answers.
+    pub(crate) parted: f64,
     /// Whether the caller is told at once that a call was lost.
     pub(crate) breaks_loudly: bool,
 }
@@ -89,6 +92,7 @@ impl Weather {
         delay_max: Duration::from_millis(2),
         cut: 0.0,
         deaf: 0.0,
+        parted: 0.0,
         breaks_loudly: true,
     };
 
@@ -151,9 +155,45 @@ impl SimLink {
         answer.map_err(|_| LockError::Unavailable {
             store: self.location(),
             action,
-            source: "lost on the way".into(),
+            source: Arc::new(std::io::Error::other("lost on the way")),
         })
     }
+}
+
+impl SimLink {
+    /// Sends a batch on its way, of which a part of the store may lose its entries.
+    async fn each<E: OfTask + Clone + Send + 'static, T: Send + 'static>(
+        &self,
+        action: &'static str,
+        batch: &[E],
+        act: impl FnOnce(&SimStore, &[E]) -> Answer<Vec<T>> + Send + 'static,
+    ) -> Result<Answers<T>, LockError> {
+        let batch = batch.to_vec();
+        let parted = self.weather.lock().unwrap().parted;
+        if parted == 0.0 || !chance(parted) {
+            return self
+                .through(action, move |store| act(store, &batch).each())
+                .await;
+        }
+        let half = fastrand::bool();
+        let trouble = match fastrand::bool() {
+            true => Trouble::Unreachable,
+            false => Trouble::AnswerLost,
+        };
+        let is_kept_there = move |task: &TaskName| is_in_half(task, half);
+        self.through(action, move |store| {
+            let arriving = that_arrive(&batch, trouble, is_kept_there);
+            let answer = act(store, &arriving);
+            answered(&batch, trouble, is_kept_there, answer)
+        })
+        .await
+    }
+}
+
+/// A half of the tasks, by their names.
+fn is_in_half(task: &TaskName, half: bool) -> bool {
+    let sum: u32 = task.as_str().bytes().map(u32::from).sum();
+    (sum % 2 == 0) == half
 }
 
 fn chance(share: f64) -> bool {
@@ -178,39 +218,28 @@ impl LockManager for SimLink {
         self.through("now", SimStore::now).await
     }
 
-    async fn claim(
-        &self,
-        lead: ClaimLead,
-        batch: &[Claim],
-    ) -> Result<Answer<Vec<Verdict>>, LockError> {
+    async fn claim(&self, lead: ClaimLead, batch: &[Claim]) -> Result<Answers<Verdict>, LockError> {
         let clients_now = self.clock.now();
-        let batch = batch.to_vec();
-        self.through("claim", move |store| store.claim(lead, &batch, clients_now))
-            .await
+        self.each("claim", batch, move |store, batch| {
+            store.claim(lead, batch, clients_now)
+        })
+        .await
     }
 
-    async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
-        let batch = batch.to_vec();
-        self.through("renew", move |store| store.renew(&batch))
-            .await
+    async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
+        self.each("renew", batch, SimStore::renew).await
     }
 
-    async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {
-        let batch = batch.to_vec();
-        self.through("settle", move |store| store.settle(&batch))
-            .await
+    async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
+        self.each("settle", batch, SimStore::settle).await
     }
 
-    async fn release(&self, batch: &[Release]) -> Result<Answer<Vec<Released>>, LockError> {
-        let batch = batch.to_vec();
-        self.through("release", move |store| store.release(&batch))
-            .await
+    async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
+        self.each("release", batch, SimStore::release).await
     }
 
-    async fn consume(&self, batch: &[Consumption]) -> Result<Answer<Vec<Consumed>>, LockError> {
-        let batch = batch.to_vec();
-        self.through("consume", move |store| store.consume(&batch))
-            .await
+    async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
+        self.each("consume", batch, SimStore::consume).await
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {

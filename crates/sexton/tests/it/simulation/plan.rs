@@ -271,7 +271,7 @@ fn draw_blow() -> Blow {
     let delay_max = one_of(&[2, 30, 400, 3_000]);
     let breaks_loudly = fastrand::bool();
     let fair = Weather::FAIR;
-    Blow::Weather(match fastrand::u8(0..8) {
+    Blow::Weather(match fastrand::u8(0..10) {
         0 | 1 => return Blow::Stop(up_to(one_of_ms(&[300, 2_000, 8_000]))),
         2 => fair,
         3 => Weather { delay_max, ..fair },
@@ -280,6 +280,7 @@ fn draw_blow() -> Blow {
             cut: fastrand::f64(),
             deaf: fastrand::f64(),
             breaks_loudly,
+            ..fair
         },
         5 => Weather {
             deaf: 0.7,
@@ -291,11 +292,21 @@ fn draw_blow() -> Blow {
             breaks_loudly,
             ..fair
         },
+        7 => Weather {
+            parted: 1.0,
+            ..fair
+        },
+        8 => Weather {
+            delay_max,
+            parted: fastrand::f64(),
+            ..fair
+        },
         _ => Weather {
             delay_max,
             cut: 0.1,
             deaf: 0.2,
             breaks_loudly,
+            ..fair
         },
     })
 }

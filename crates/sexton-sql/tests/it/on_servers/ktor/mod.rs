@@ -10,7 +10,7 @@ mod sharing;
 mod trouble;
 
 use sexton_core::lock::{
-    Claim, ClaimLead, Execution, HeldLock, LockManager, Release, Released, Verdict,
+    Answer, Claim, ClaimLead, Execution, HeldLock, LockManager, Release, Released, Verdict,
 };
 use sexton_core::name::{ClaimId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
@@ -53,7 +53,10 @@ async fn ask(manager: &dyn LockManager, executions: &[Execution]) -> Vec<Verdict
     let claim =
         |execution: &Execution| Claim::new(execution.clone(), Concurrency::ONE, instance("one"));
     let claims: Vec<Claim> = executions.iter().map(claim).collect();
-    let answer = manager.claim(ClaimLead::default(), &claims).await;
+    let answer = manager
+        .claim(ClaimLead::default(), &claims)
+        .await
+        .and_then(Answer::whole);
     answer.unwrap().value
 }
 
@@ -76,5 +79,11 @@ async fn give_back(manager: &dyn LockManager, executions: &[Execution]) -> Vec<R
         deadline: None,
     };
     let batch: Vec<Release> = executions.iter().map(release).collect();
-    manager.release(&batch).await.unwrap().value
+    manager
+        .release(&batch)
+        .await
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value
 }

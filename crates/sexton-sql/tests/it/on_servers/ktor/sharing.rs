@@ -106,10 +106,10 @@ async fn what_is_given_up_is_nobodys<S: KotlinSide>() {
     let mut kotlin = server.raw().await;
     let (reason, one) = (Reason::TooLate, instance("one"));
     let batch = [Consumption::new(at(7), Concurrency::ONE, reason, one)];
-    let answer = manager.consume(&batch).await.unwrap();
+    let answer = manager.consume(&batch).await.unwrap().whole().unwrap();
     assert_eq!(answer.value, [Consumed::Recorded { after: None }]);
     assert!(!S::take(&mut kotlin, &at(7)).await);
-    let answer = manager.consume(&batch).await.unwrap();
+    let answer = manager.consume(&batch).await.unwrap().whole().unwrap();
     assert_eq!(answer.value, [Consumed::Already { watermark: None }]);
     assert!(won(&manager, &[at(7)]).await.is_empty());
 }

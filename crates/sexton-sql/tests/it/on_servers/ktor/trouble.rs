@@ -23,7 +23,10 @@ on_each_server!(
 
 async fn one(manager: &dyn LockManager, execution: &Execution) -> Result<bool, LockError> {
     let claim = Claim::new(execution.clone(), Concurrency::ONE, instance("one"));
-    let answer = manager.claim(ClaimLead::default(), &[claim]).await?;
+    let answer = manager
+        .claim(ClaimLead::default(), &[claim])
+        .await?
+        .whole()?;
     Ok(answer.value[0].grant().is_some())
 }
 
