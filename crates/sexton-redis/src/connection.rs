@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
@@ -17,7 +18,7 @@ use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, lock_error, unavailable, unreadable};
 use crate::link::Link;
 use crate::options::RedisOptions;
-use crate::parts::answers_of;
+use crate::parts::Parts;
 use crate::scripts::Script;
 
 /// A script, and what it is for.
@@ -52,6 +53,7 @@ pub(crate) struct Connection {
     link: Link,
     pub(crate) location: Arc<str>,
     pub(crate) buckets: Buckets,
+    parts: Arc<Parts>,
     confirmation: Confirmation,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -90,6 +92,7 @@ impl Connection {
                 Ok(Connection {
                     link,
                     location: address.location.into(),
+                    parts: Arc::new(Parts::new(buckets.count())),
                     buckets,
                     confirmation: options.confirmation,
                     clock: options.clock.clone(),
@@ -109,6 +112,7 @@ impl Connection {
     ) -> Result<Connection, ConnectError> {
         let buckets = agreed(&self.link, &self.location, namespace, None).await?;
         Ok(Connection {
+            parts: Arc::new(Parts::new(buckets.count())),
             buckets,
             ..self.clone()
         })
@@ -178,13 +182,10 @@ impl Connection {
         call: Call,
         parts: &[(usize, Arguments)],
     ) -> Vec<Result<Answers, LockError>> {
-        if let [(bucket, arguments)] = parts {
-            return vec![self.run(call, *bucket, arguments).await];
-        }
         let runs = parts
             .iter()
-            .map(|(bucket, arguments)| self.run(call, *bucket, arguments));
-        answers_of(&self.location, call.action, runs).await
+            .map(|(bucket, arguments)| (*bucket, self.run(call, *bucket, arguments)));
+        self.ask(call, runs).await
     }
 
     /// Runs a script on all buckets side by side; what each of them answers.
@@ -193,8 +194,22 @@ impl Connection {
         call: Call,
         arguments: &Arguments,
     ) -> Vec<Result<Answers, LockError>> {
-        let runs = (0..self.buckets.count()).map(|bucket| self.run(call, bucket, arguments));
-        answers_of(&self.location, call.action, runs).await
+        let buckets = 0..self.buckets.count();
+        let runs = buckets.map(|bucket| (bucket, self.run(call, bucket, arguments)));
+        self.ask(call, runs).await
+    }
+
+    async fn ask(
+        &self,
+        call: Call,
+        runs: impl Iterator<Item = (usize, impl Future<Output = Result<Answers, LockError>>)>,
+    ) -> Vec<Result<Answers, LockError>> {
+        let slack = match call.is_confirmed {
+            true => self.confirmation.limit(),
+            false => Duration::ZERO,
+        };
+        let asked = self.parts.ask(&self.location, call.action, slack, runs);
+        asked.await
     }
 
     /// The server's clock, or that of a test.

@@ -23,34 +23,79 @@ const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(60);
 const REFUSED_IN_A_ROW: usize = 4;
 
 /// Runs until every sender is gone and everything is told that the store takes. While one batch is
-/// on its way the next one gathers.
+/// on its way the next one gathers, and what the store did not take is told again beside them.
 pub(crate) async fn settle_all(
     link: Arc<Link>,
-    mut settlements: mpsc::Receiver<Settlement>,
+    settlements: mpsc::Receiver<Settlement>,
     driver: mpsc::Sender<Command>,
 ) {
-    let mut settler = Settler {
-        link,
-        driver,
-        aside: VecDeque::new(),
-    };
+    let (set_aside, aside) = mpsc::unbounded_channel();
+    let teller = Teller { link, driver };
+    let fresh = settle_fresh(teller.clone(), settlements, set_aside);
+    tokio::join!(fresh, settle_again(teller, aside));
+}
+
+async fn settle_fresh(
+    teller: Teller,
+    mut settlements: mpsc::Receiver<Settlement>,
+    set_aside: mpsc::UnboundedSender<Aside>,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    loop {
-        let retry_at = settler.aside.iter().map(|aside| aside.retry_at).min();
-        let link = Arc::clone(&settler.link);
-        tokio::select! {
-            biased;
-            count = settlements.recv_many(&mut batch, BATCH_MAX) => {
-                if count == 0 {
-                    break;
-                }
-                let fresh = batch.drain(..).map(Aside::from).collect();
-                settler.tell(fresh).await;
-            }
-            () = link.sleep_until(retry_at) => settler.tell_again().await,
+    while settlements.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let fresh = batch.drain(..).map(Aside::from).collect();
+        for aside in teller.tell(fresh).await {
+            // It listens for as long as this sends.
+            let _ = set_aside.send(aside);
         }
     }
-    settler.tell_the_rest().await;
+}
+
+/// Tells again what the store did not take: it cannot have been told twice. When nothing more comes,
+/// what is refused is tried once more.
+async fn settle_again(teller: Teller, mut set_aside: mpsc::UnboundedReceiver<Aside>) {
+    let mut all: VecDeque<Aside> = VecDeque::new();
+    let mut is_open = true;
+    while is_open || !all.is_empty() {
+        let retry_at = all.iter().map(|aside| aside.retry_at).min();
+        tokio::select! {
+            biased;
+            aside = set_aside.recv(), if is_open => match aside {
+                Some(aside) => all.push_back(aside),
+                None => {
+                    is_open = false;
+                    let refused = all.iter_mut().filter(|aside| aside.is_refused());
+                    refused.for_each(|aside| aside.retry_at = Duration::ZERO);
+                }
+            },
+            () = teller.link.sleep_until(retry_at) => {
+                let due = take_due(&mut all, teller.link.clock.monotonic());
+                for aside in teller.tell(due).await {
+                    match is_open || !aside.is_refused() {
+                        true => all.push_back(aside),
+                        false => teller.give_up(&aside, "the store refuses it".to_owned()),
+                    }
+                }
+            }
+        }
+        while all.len() > SETTLEMENTS_MAX
+            && let Some(oldest) = all.pop_front()
+        {
+            let why = format!("{SETTLEMENTS_MAX} outcomes wait for the store already");
+            teller.give_up(&oldest, why);
+        }
+    }
+}
+
+/// A batch of those that are due.
+fn take_due(all: &mut VecDeque<Aside>, now: Duration) -> Vec<Aside> {
+    let mut due = Vec::new();
+    for aside in std::mem::take(all) {
+        match aside.retry_at <= now && due.len() < BATCH_MAX {
+            true => due.push(aside),
+            false => all.push_back(aside),
+        }
+    }
+    due
 }
 
 /// A settlement that the store has not taken yet.
@@ -61,6 +106,12 @@ struct Aside {
     retry_at: Duration,
     /// Since when the store refuses it, other than for the moment.
     refused_since: Option<Duration>,
+}
+
+impl Aside {
+    fn is_refused(&self) -> bool {
+        self.refused_since.is_some()
+    }
 }
 
 impl From<Settlement> for Aside {
@@ -74,94 +125,40 @@ impl From<Settlement> for Aside {
     }
 }
 
-type Answers = Vec<Result<Settled, LockError>>;
+type Answer = Result<Settled, LockError>;
 
-struct Settler {
+#[derive(Clone)]
+struct Teller {
     link: Arc<Link>,
     driver: mpsc::Sender<Command>,
-    /// What the store did not take, while it took others.
-    aside: VecDeque<Aside>,
 }
 
-impl Settler {
-    async fn tell(&mut self, batch: Vec<Aside>) {
-        let settlements: Vec<Settlement> = batch.iter().map(|one| one.settlement.clone()).collect();
-        let answers = self.settle(&settlements).await;
-        let mut waiting = Vec::new();
-        for (told, answer) in batch.into_iter().zip(answers) {
-            match answer {
-                Ok(Settled::Recorded { waiting: tick }) => {
-                    let execution = told.settlement.lock.execution;
-                    waiting.extend(tick.map(|tick| {
-                        let execution = Execution { tick, ..execution };
-                        Found::waiting(execution, None)
-                    }));
-                }
-                Ok(Settled::Refused) => {
-                    self.give_up(&told, "the lock is not held any more".to_owned());
-                }
-                Err(error) => self.set_aside(told, &error),
-            }
-        }
-        if !waiting.is_empty() {
-            // A driver that is gone or busy leaves it to the next sweep.
-            let _ = self.driver.try_send(Command::Claim(waiting));
-        }
+impl Teller {
+    /// Tells a batch; what the store did not take is to be told again.
+    async fn tell(&self, batch: Vec<Aside>) -> Vec<Aside> {
+        let answers = self.settle(&batch).await;
+        self.take(batch, answers)
     }
 
-    /// Tries again what is due of what the store did not take.
-    async fn tell_again(&mut self) {
-        let now = self.link.clock.monotonic();
-        let (due, rest): (Vec<_>, _) = std::mem::take(&mut self.aside)
-            .into_iter()
-            .partition(|aside| aside.retry_at <= now);
-        self.aside = rest.into();
-        let mut due = due.into_iter().peekable();
-        while due.peek().is_some() {
-            let batch = due.by_ref().take(BATCH_MAX).collect();
-            self.tell(batch).await;
-        }
-    }
-
-    /// Tells what was set aside for the moment, and tries once more what the store refuses.
-    async fn tell_the_rest(&mut self) {
-        for aside in &mut self.aside {
-            if aside.refused_since.is_some() {
-                aside.retry_at = Duration::ZERO;
-            }
-        }
-        self.tell_again().await;
-        loop {
-            let (refused, rest): (Vec<_>, _) = std::mem::take(&mut self.aside)
-                .into_iter()
-                .partition(|aside| aside.refused_since.is_some());
-            self.aside = rest.into();
-            for aside in refused {
-                self.give_up(
-                    &aside,
-                    "the store refuses it, and this is the end".to_owned(),
-                );
-            }
-            let Some(retry_at) = self.aside.iter().map(|aside| aside.retry_at).min() else {
-                return;
-            };
-            self.link.clock.sleep_until(retry_at).await;
-            self.tell_again().await;
-        }
-    }
-
-    /// A batch is repeated until the store answers: its entries cannot be told twice. One that the
-    /// store refuses is told in halves, so that nothing waits for what is refused alone.
-    async fn settle(&self, batch: &[Settlement]) -> Answers {
-        let (mut answers, mut refused, mut is_any_taken) = (Answers::new(), 0, false);
-        let mut parts = vec![batch];
+    /// What the store answers to each. A batch that it refuses is told in halves, so that nothing
+    /// waits for what is refused alone.
+    async fn settle(&self, batch: &[Aside]) -> Vec<Answer> {
+        let all: Vec<Settlement> = batch.iter().map(|one| one.settlement.clone()).collect();
+        let (mut answers, mut refused, mut is_any_taken) = (Vec::new(), 0, false);
+        let mut parts = vec![all.as_slice()];
         while let Some(part) = parts.pop() {
-            match self.settle_part(part).await {
+            let task = |place: usize| &part[place].lock.execution.task;
+            let told = self.link.call_each(task, self.link.manager.settle(part));
+            match told.await {
                 Ok(answered) => {
                     is_any_taken = true;
                     answers.extend(answered);
                 }
-                Err(error) if part.len() <= 1 || !is_any_taken && refused >= REFUSED_IN_A_ROW => {
+                Err(error)
+                    if part.len() <= 1
+                        || error.is_transient()
+                        || !is_any_taken && refused >= REFUSED_IN_A_ROW =>
+                {
                     refused += 1;
                     answers.extend(part.iter().map(|_| Err(error.clone())));
                 }
@@ -174,25 +171,32 @@ impl Settler {
         answers
     }
 
-    /// # Errors
-    /// As the store refuses it, other than for the moment.
-    async fn settle_part(&self, part: &[Settlement]) -> Result<Answers, LockError> {
-        let link = &self.link;
-        let mut failures = 0;
-        loop {
-            let task = |place: usize| &part[place].lock.execution.task;
-            match link.call_each(task, link.manager.settle(part)).await {
-                Err(error) if error.is_transient() => {
-                    let retry_at = link.clock.monotonic() + backoff(failures);
-                    failures = failures.saturating_add(1);
-                    link.clock.sleep_until(retry_at).await;
+    fn take(&self, batch: Vec<Aside>, answers: Vec<Answer>) -> Vec<Aside> {
+        let (mut waiting, mut again) = (Vec::new(), Vec::new());
+        for (told, answer) in batch.into_iter().zip(answers) {
+            match answer {
+                Ok(Settled::Recorded { waiting: tick }) => {
+                    let execution = told.settlement.lock.execution;
+                    waiting.extend(tick.map(|tick| {
+                        let execution = Execution { tick, ..execution };
+                        Found::waiting(execution, None)
+                    }));
                 }
-                answered => return answered,
+                Ok(Settled::Refused) => {
+                    self.give_up(&told, "the lock is not held any more".to_owned());
+                }
+                Err(error) => again.extend(self.put_off(told, &error)),
             }
         }
+        if !waiting.is_empty() {
+            // A driver that is gone or busy leaves it to the next sweep.
+            let _ = self.driver.try_send(Command::Claim(waiting));
+        }
+        again
     }
 
-    fn set_aside(&mut self, mut aside: Aside, error: &LockError) {
+    /// When to tell it again; `None` if it was refused for too long.
+    fn put_off(&self, mut aside: Aside, error: &LockError) -> Option<Aside> {
         let now = self.link.clock.monotonic();
         let shift = aside.failures.min(16);
         let pause = match error.is_transient() {
@@ -215,15 +219,9 @@ impl Settler {
         let refused_for = aside.refused_since.map(|since| now.saturating_sub(since));
         if refused_for >= Some(REFUSED_MAX) {
             self.give_up(&aside, chain(error));
-            return;
+            return None;
         }
-        self.aside.push_back(aside);
-        if self.aside.len() > SETTLEMENTS_MAX
-            && let Some(oldest) = self.aside.pop_front()
-        {
-            let why = format!("{SETTLEMENTS_MAX} outcomes wait for the store already");
-            self.give_up(&oldest, why);
-        }
+        Some(aside)
     }
 
     fn give_up(&self, aside: &Aside, why: String) {

@@ -198,11 +198,10 @@ impl PendingClaim {
     pub(super) fn into_given_up(mut self, instance: &InstanceId, reason: Reason) -> Item {
         self.permit = None;
         let consumption = consumption(&self, instance, reason);
-        // A lease that nobody renews ends by itself.
-        let may_be_stranded = self.is_in_doubt && !self.claim.is_leased();
+        let may_be_ours = self.is_in_doubt;
         Item::GivenUp(Box::new(GivenUp {
             consumption,
-            in_doubt: may_be_stranded.then(|| Box::new(self)),
+            in_doubt: may_be_ours.then(|| Box::new(self)),
             passed: None,
             is_alone: false,
         }))

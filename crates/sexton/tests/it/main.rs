@@ -25,6 +25,7 @@ mod parted;
 mod parts;
 mod placement;
 #[cfg(feature = "redis")]
+#[allow(clippy::print_stderr, reason = "a figure to read")]
 mod redis_cluster;
 #[cfg(feature = "redis")]
 #[allow(clippy::print_stderr, reason = "a figure to read")]

@@ -12,7 +12,10 @@ use crate::redis_servers::cluster_server::Cluster;
 use crate::redis_servers::server::is_declared_absent;
 
 const TASKS: usize = 24;
+const PERIOD: Duration = Duration::from_secs(3);
 const STILL: Duration = Duration::from_secs(10);
+/// Within this all tasks run again; a lease would take longer.
+const BACK_MAX: Duration = Duration::from_secs(20);
 /// What a tick that is due when the master stops may be late by, on a busy machine.
 const LATE_MAX_MS: i64 = 5_000;
 
@@ -36,7 +39,7 @@ async fn a_master_that_stands_still_costs_the_tasks_of_the_others_no_tick() {
         .zip(policies.iter().cycle())
         .map(|(number, overlap)| {
             let task = Task::new(format!("task {number}"));
-            let task = task.every(Duration::from_secs(1)).unwrap();
+            let task = task.every(PERIOD).unwrap();
             task.overlap(*overlap).run(work.clone())
         });
     let scheduler = Scheduler::builder().manager(manager).tasks(tasks);
@@ -51,7 +54,8 @@ async fn a_master_that_stands_still_costs_the_tasks_of_the_others_no_tick() {
     cluster.masters[1].signal("CONT");
     let until_ms = SystemClock.now().as_millisecond();
     cluster.wait_until_it_agrees().await;
-    // All of them run again.
+    // All of them run again, and soon: nobody's lease holds them up.
+    let back_by = SystemClock.monotonic() + BACK_MAX;
     let mut lateness: BTreeMap<String, BTreeMap<i64, i64>> = BTreeMap::new();
     let has_run_since = |lateness: &BTreeMap<String, BTreeMap<i64, i64>>| {
         let last = |ticks: &BTreeMap<i64, i64>| ticks.keys().last().copied();
@@ -61,7 +65,7 @@ async fn a_master_that_stands_still_costs_the_tasks_of_the_others_no_tick() {
         late.count() == TASKS
     };
     while !has_run_since(&lateness) {
-        let next = tokio::time::timeout(Duration::from_secs(60), ran.recv()).await;
+        let next = tokio::time::timeout(back_by - SystemClock.monotonic(), ran.recv()).await;
         let (task, tick_ms, at_ms) = next.expect("all tasks run again").unwrap();
         let before = lateness
             .entry(task)
@@ -71,18 +75,23 @@ async fn a_master_that_stands_still_costs_the_tasks_of_the_others_no_tick() {
     }
     let shut_down = scheduler.shutdown(Duration::from_secs(10)).await;
     assert!(shut_down.all_settled);
-    let ticks: Vec<i64> = (from_ms..until_ms).filter(|ms| ms % 1_000 == 0).collect();
+    let ticks: Vec<i64> = (from_ms..until_ms).filter(|ms| ms % 3_000 == 0).collect();
     let untouched = lateness
         .iter()
         .filter(|(_, ran)| ticks.iter().all(|tick| ran.contains_key(tick)));
     let untouched: Vec<_> = untouched.collect();
-    // Two of three masters, by sixteen buckets.
-    assert!(untouched.len() >= TASKS / 2, "{lateness:#?}");
+    // Sixteen buckets are not quite evenly spread over three masters.
+    assert!(untouched.len() >= TASKS / 3, "{lateness:#?}");
     assert!(untouched.len() < TASKS, "the master kept some of them");
-    for (task, ran) in untouched {
-        let latest_ms = ticks.iter().filter_map(|tick| ran.get(tick)).max();
-        assert!(latest_ms < Some(&LATE_MAX_MS), "{task}: {ran:?}");
-    }
+    let in_time = untouched
+        .iter()
+        .map(|(_, ran)| ticks.iter().filter_map(|tick| ran.get(tick)).max());
+    let latest_ms = in_time.flatten().max();
+    eprintln!(
+        "{} of {TASKS} tasks untouched, {latest_ms:?} ms late at most",
+        untouched.len()
+    );
+    assert!(latest_ms < Some(&LATE_MAX_MS), "{lateness:#?}");
     let mut told = (0, 0);
     while let Ok(event) = events.try_recv() {
         match &*event {
