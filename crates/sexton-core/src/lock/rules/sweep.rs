@@ -5,7 +5,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 
 use super::claim::attempt_open;
-use super::{IsPresent, LockState};
+use super::{IsPresent, LockState, work};
 use crate::lock::{
     Claimable, Execution, ExecutionRecord, ExecutionState, Outcome, Sweep, SweepQuery,
 };
@@ -25,7 +25,7 @@ impl LockState {
             .clone()
             .map_or(Bound::Unbounded, Bound::Excluded);
         let mut sweep = Sweep::default();
-        for execution in self.open.range((start, Bound::Unbounded)) {
+        for execution in work::seen(self.open.range((start, Bound::Unbounded))) {
             if sweep.len() >= query.limit {
                 break;
             }
@@ -53,9 +53,7 @@ impl LockState {
     /// too long.
     #[must_use]
     pub fn needs_sweep(&self, now: Timestamp) -> bool {
-        self.open
-            .iter()
-            .filter_map(|execution| self.records.get(execution))
+        self.open()
             .any(|record| self.is_overdue(record, now) || self.claimable(record, now).is_some())
     }
 
