@@ -162,6 +162,20 @@ impl RedisLockManager {
         }
     }
 
+    /// What each bucket but the first answers.
+    pub(crate) async fn in_all_but_the_first<R>(
+        &self,
+        call: Call,
+        arguments: &Arguments,
+        read: impl Fn(&mut Answers) -> Result<R, LockError>,
+    ) -> Result<Vec<Answer<R>>, LockError> {
+        let others = 1..self.connection.buckets.count();
+        let runs = others.map(|bucket| self.connection.run(call, bucket, arguments));
+        let answers = futures::future::try_join_all(runs).await?;
+        let answers = answers.into_iter();
+        answers.map(|answers| answers.answer(&read)).collect()
+    }
+
     /// What one bucket answers.
     pub(crate) async fn in_bucket<R>(
         &self,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use self::catalogue::Catalogue;
 use crate::clock::{Clock, SystemClock};
 use crate::lock::rules::LockState;
-use crate::lock::stored::{Definitions, define};
+use crate::lock::stored::{self, Definitions, Reported, define};
 use crate::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
@@ -21,7 +21,7 @@ use crate::lock::{
     Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size,
 };
-use crate::name::{InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 /// Keeps locks in the memory of this process. Clones share them, as replicas share a store.
 ///
@@ -171,10 +171,9 @@ impl Store {
         let Store {
             locks, instances, ..
         } = self;
-        let is_present = |instance: &InstanceId| {
-            instances
-                .get(instance)
-                .is_some_and(|record| record.is_present_at(now))
+        let is_present = |instance: &InstanceId, granted_at| {
+            let record = instances.get(instance);
+            record.is_some_and(|record| record.is_present_with(granted_at, now))
         };
         locks.sweep(query, &is_present, now)
     }
@@ -291,11 +290,14 @@ impl LockManager for MemoryLockManager {
 
     async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
         self.answer(|store, now| {
-            let record = InstanceRecord {
-                report: report.clone(),
-                seen_at: now,
+            let before = store.instances.get(&report.instance).cloned();
+            let held_by = match stored::report(before, report, now) {
+                Reported::Recorded(record) => {
+                    store.instances.insert(report.instance.clone(), record);
+                    None
+                }
+                Reported::Held(holder) => Some(holder),
             };
-            store.instances.insert(report.instance.clone(), record);
             let cancel = store
                 .locks
                 .open()
@@ -308,13 +310,21 @@ impl LockManager for MemoryLockManager {
                 cancel,
                 sweep,
                 revision: store.revision,
+                held_by,
             }
         })
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
         self.answer(|store, _| {
-            store.instances.remove(instance);
+            let known = store.instances.get(instance);
+            if known.is_some_and(|record| record.report.incarnation == incarnation) {
+                store.instances.remove(instance);
+            }
         })
     }
 

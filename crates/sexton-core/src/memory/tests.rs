@@ -70,6 +70,7 @@ fn history(manager: &MemoryLockManager, query: &HistoryQuery) -> Vec<Execution> 
 fn report() -> InstanceReport {
     InstanceReport {
         instance: instance(),
+        incarnation: Incarnation::random(),
         started_at: now(),
         version: "1.2.3".to_owned(),
         clock_offset: None,

@@ -11,6 +11,7 @@ use sexton_core::lock::{
     ExecutionState, HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange,
     Reason, Register, Release, Released, Settlement, Sweep, SweepQuery, TaskQuery, Verdict,
 };
+use sexton_core::name::Incarnation;
 use sexton_core::policy::{Delivery, Lease, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence};
 
@@ -93,6 +94,7 @@ async fn sweep(manager: &MongoLockManager) -> Sweep {
 async fn is_told_to_sweep(manager: &MongoLockManager) -> bool {
     let report = InstanceReport {
         instance: instance("one"),
+        incarnation: Incarnation::from_u128(1),
         started_at: Timestamp::UNIX_EPOCH,
         version: "1.2.3".to_owned(),
         clock_offset: None,

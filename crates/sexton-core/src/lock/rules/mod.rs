@@ -418,5 +418,6 @@ fn blank_record(
     }
 }
 
-/// Whether an instance counts as present, asked by a sweep for executions without a lease.
-pub type IsPresent<'a> = &'a dyn Fn(&InstanceId) -> bool;
+/// Whether an instance counts as present in the incarnation that was granted something at this time,
+/// asked by a sweep for executions without a lease.
+pub type IsPresent<'a> = &'a dyn Fn(&InstanceId, Timestamp) -> bool;

@@ -116,7 +116,8 @@ fn is_lost(
         let is_old = since
             .saturating_add(query.abandoned_after)
             .is_ok_and(|until| until <= now);
-        return is_old && !record.instance.as_ref().is_some_and(is_present);
+        let holder = record.instance.as_ref();
+        return is_old && !holder.is_some_and(|holder| is_present(holder, record.granted_at));
     };
     let may_be_granted_again = record.delivery.recovers()
         && !record.cancel_requested

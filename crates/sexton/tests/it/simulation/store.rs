@@ -8,14 +8,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
-use sexton::lock::stored::{Definitions, define};
+use sexton::lock::stored::{self, Definitions, Reported, define};
 use sexton::lock::{
     Answer, Claim, ClaimLead, Consumed, Consumption, Covered, Defined, Denial, Enqueue, Enqueued,
     Execution, ExecutionRecord, ExecutionState, InstanceRecord, InstanceReport, Pause, PauseChange,
     Register, Release, Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery,
     TaskDefinition, TaskState, Verdict,
 };
-use sexton::name::{ClaimId, InstanceId, TaskName};
+use sexton::name::{ClaimId, Incarnation, InstanceId, TaskName};
 use sexton::{ConcurrencyIndex, Fence, Tick};
 
 use super::broken::Break;
@@ -234,10 +234,9 @@ impl SimStore {
         let State {
             locks, instances, ..
         } = &mut *state;
-        let is_present = |instance: &InstanceId| {
-            instances
-                .get(instance)
-                .is_some_and(|record| record.is_present_at(now))
+        let is_present = |instance: &InstanceId, granted_at| {
+            let record = instances.get(instance);
+            record.is_some_and(|record| record.is_present_with(granted_at, now))
         };
         let value = locks.sweep(query, &is_present, by);
         for execution in &value.lost {
@@ -252,11 +251,15 @@ impl SimStore {
     pub(crate) fn heartbeat(&self, report: &InstanceReport) -> Answer<Signals> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
-        let record = InstanceRecord {
-            report: report.clone(),
-            seen_at: now,
+        let before = state.instances.get(&report.instance).cloned();
+        let reported = stored::report(before, report, now);
+        let held_by = match reported {
+            Reported::Recorded(record) => state
+                .instances
+                .insert(report.instance.clone(), record)
+                .and(None),
+            Reported::Held(holder) => Some(holder),
         };
-        state.instances.insert(report.instance.clone(), record);
         let cancel = state
             .locks
             .records()
@@ -271,12 +274,14 @@ impl SimStore {
                 cancel,
                 sweep,
                 revision: 0,
+                held_by,
             },
         }
     }
 
-    pub(crate) fn leave(&self, instance: &InstanceId) -> Answer<()> {
-        self.state.lock().unwrap().instances.remove(instance);
+    pub(crate) fn leave(&self, instance: &InstanceId, incarnation: Incarnation) -> Answer<()> {
+        let instances = &mut self.state.lock().unwrap().instances;
+        instances.retain(|id, record| id != instance || record.report.incarnation != incarnation);
         Answer {
             now: self.clock.now(),
             value: (),
