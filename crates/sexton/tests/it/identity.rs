@@ -54,7 +54,7 @@ async fn a_second_instance_with_an_id_is_refused_while_the_first_lives() {
     }
     let started = tokio::time::Instant::now();
     first.shutdown(seconds(1)).await;
-    let second = builder().start().await.unwrap();
+    let again = builder().start().await.unwrap();
     assert!(
         started.elapsed() < seconds(1),
         "after a shutdown it need not wait"

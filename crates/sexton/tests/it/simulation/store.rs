@@ -234,9 +234,9 @@ impl SimStore {
         let State {
             locks, instances, ..
         } = &mut *state;
-        let is_present = |instance: &InstanceId, granted_at| {
-            let record = instances.get(instance);
-            record.is_some_and(|record| record.is_present_with(granted_at, now))
+        let is_present = |id: &InstanceId, granted_at| {
+            let known = instances.get(id);
+            known.is_some_and(|record| record.is_present_with(granted_at, now))
         };
         let value = locks.sweep(query, &is_present, by);
         for execution in &value.lost {
@@ -252,31 +252,26 @@ impl SimStore {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
         let before = state.instances.get(&report.instance).cloned();
-        let reported = stored::report(before, report, now);
-        let held_by = match reported {
-            Reported::Recorded(record) => state
-                .instances
-                .insert(report.instance.clone(), record)
-                .and(None),
+        let held_by = match stored::report(before, report, now) {
             Reported::Held(holder) => Some(holder),
+            Reported::Recorded(record) => {
+                state.instances.insert(report.instance.clone(), record);
+                None
+            }
         };
-        let cancel = state
-            .locks
-            .records()
-            .filter(|record| record.cancel_requested && !record.state.is_over())
+        let open = state.locks.open();
+        let cancel = open
+            .filter(|record| record.cancel_requested)
             .filter(|record| record.instance.as_ref() == Some(&report.instance))
             .map(|record| record.execution.clone())
             .collect();
-        let sweep = state.locks.needs_sweep(now);
-        Answer {
-            now,
-            value: Signals {
-                cancel,
-                sweep,
-                revision: 0,
-                held_by,
-            },
-        }
+        let value = Signals {
+            cancel,
+            sweep: state.locks.needs_sweep(now),
+            revision: 0,
+            held_by,
+        };
+        Answer { now, value }
     }
 
     pub(crate) fn leave(&self, instance: &InstanceId, incarnation: Incarnation) -> Answer<()> {
