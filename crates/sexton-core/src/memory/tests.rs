@@ -110,7 +110,7 @@ fn an_hour_of_a_task_of_each_hundredth_is_bounded_and_costs_what_is_found() {
         ..tick(0)
     })];
     costs(0, &|| {
-        assert!(matches!(ask(&manager, &next)[..], [Verdict::Granted(_)]))
+        assert!(matches!(ask(&manager, &next)[..], [Verdict::Granted(_)]));
     });
     costs(2, &|| {
         assert!(
