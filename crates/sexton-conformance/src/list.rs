@@ -92,6 +92,13 @@ macro_rules! __for_each_case {
                 what_runs_or_waits_is_never_pruned [History];
                 pruning_stops_near_its_limit [History];
             }
+            identity {
+                an_id_is_kept_from_another_incarnation [Operations];
+                an_id_is_free_once_its_holder_was_silent_for_half_its_presence [Operations];
+                an_id_is_free_once_its_holder_has_left [Operations];
+                of_many_incarnations_at_once_one_has_the_id [Operations];
+                what_a_former_incarnation_left_running_is_lost [History, Operations];
+            }
             leases {
                 while_the_lease_lasts_nobody_else_is_granted [Leases];
                 a_lease_that_ran_out_lets_another_in_with_the_next_attempt_and_fence [Leases];

@@ -11,7 +11,7 @@ use sexton_core::lock::{
     PauseChange, Reason, Release, Released, Renewal, Renewed, Settled, Settlement, Sweep,
     SweepQuery, TaskQuery, TaskState, Verdict,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, Fence};
 
@@ -32,6 +32,7 @@ pub(crate) fn long() -> Result<Lease, Failure> {
 pub(crate) struct Replica {
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) instance: InstanceId,
+    pub(crate) incarnation: Incarnation,
 }
 
 /// A lock, and the grant it came with.
@@ -49,7 +50,12 @@ impl Held {
 
 impl Replica {
     pub(crate) fn new(manager: Arc<dyn LockManager>, instance: InstanceId) -> Replica {
-        Replica { manager, instance }
+        let incarnation = Incarnation::random();
+        Replica {
+            manager,
+            instance,
+            incarnation,
+        }
     }
 
     /// A new claim under the default policies.
@@ -228,6 +234,7 @@ impl Replica {
     pub(crate) async fn report(&self) -> Result<InstanceReport, Failure> {
         Ok(InstanceReport {
             instance: self.instance.clone(),
+            incarnation: self.incarnation,
             started_at: self.now_ms().await?,
             version: "1.2.3".to_owned(),
             clock_offset: Some(SignedDuration::from_millis(-7)),

@@ -1,4 +1,4 @@
-//! Names and ids: of tasks, namespaces, managers, instances and claims.
+//! Names and ids: of tasks, namespaces, managers, instances, their incarnations, and claims.
 //!
 //! A name that a store, a log or a terminal could misread never comes into being: length is
 //! bounded and control characters are refused here, once.
@@ -162,7 +162,7 @@ name_type!(
     ManagerName, "manager name", 100
 );
 name_type!(
-    /// The id of one running scheduler, which no other run has: 1..=100 bytes, no control
+    /// The id of one running scheduler, which no other has while it runs: 1..=100 bytes, no control
     /// characters. Cheap to clone.
     InstanceId, "instance id", 100
 );
@@ -240,6 +240,39 @@ impl std::str::FromStr for ClaimId {
 
     fn from_str(text: &str) -> Result<ClaimId, uuid::Error> {
         text.parse().map(ClaimId)
+    }
+}
+
+/// Tells the runs of schedulers that have one id apart: random, and new with every start. A scheduler
+/// that is started again under its id after a crash has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(Uuid);
+
+impl Incarnation {
+    /// One that nobody else has.
+    #[must_use]
+    pub fn random() -> Incarnation {
+        Incarnation(Uuid::new_v4())
+    }
+
+    /// The one with these 128 bits.
+    #[must_use]
+    pub const fn from_u128(bits: u128) -> Incarnation {
+        Incarnation(Uuid::from_u128(bits))
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+impl std::str::FromStr for Incarnation {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Incarnation, uuid::Error> {
+        text.parse().map(Incarnation)
     }
 }
 

@@ -1,22 +1,23 @@
 //! Instances: reports, signals, who is there.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{Document, doc};
+use sexton_core::lock::stored::{self, Reported};
 use sexton_core::lock::{
     Answer, Execution, ExecutionState, InstanceRecord, InstanceReport, Signals,
 };
-use sexton_core::name::InstanceId;
+use sexton_core::name::{Incarnation, InstanceId};
 use sexton_core::tick::Tick;
 
 use crate::MongoLockManager;
 use crate::call::Errand;
 use crate::commands::{Find, delete, replace_or_insert};
 use crate::register::Kept;
-use crate::trouble::Trouble;
+use crate::trouble::{Outage, Trouble};
 use crate::value::{Fields, Unreadable, date, date_of};
 
 /// How long an instance that stopped reporting is still listed.
@@ -29,7 +30,7 @@ impl Errand for Heartbeat<'_> {
 
     async fn run(&mut self, manager: &MongoLockManager) -> Result<Answer<Signals>, Trouble> {
         let now = manager.clock().await?;
-        manager.report(self.0, now).await?;
+        let held_by = manager.report(self.0, now).await?;
         let (cancel, sweep, revision) = try_join!(
             manager.to_cancel(&self.0.instance),
             manager.needs_sweep(now),
@@ -39,19 +40,23 @@ impl Errand for Heartbeat<'_> {
             cancel,
             sweep,
             revision,
+            held_by,
         };
         Ok(Answer { now, value })
     }
 }
 
-pub(crate) struct Leave<'i>(pub(crate) &'i InstanceId);
+pub(crate) struct Leave<'i>(pub(crate) &'i InstanceId, pub(crate) Incarnation);
 
 impl Errand for Leave<'_> {
     type Found = Answer<()>;
 
     async fn run(&mut self, manager: &MongoLockManager) -> Result<Answer<()>, Trouble> {
         let now = manager.clock().await?;
-        let filter = doc! { "_id": manager.instance_key(self.0) };
+        let filter = doc! {
+            "_id": manager.instance_key(self.0),
+            "incarnation": self.1.to_string(),
+        };
         let command = delete(
             &manager.inner.names.instances,
             filter,
@@ -81,15 +86,31 @@ impl MongoLockManager {
         }
     }
 
-    /// Notes that an instance is there, and forgets those that are long gone.
-    async fn report(&self, report: &InstanceReport, now: Timestamp) -> Result<(), Trouble> {
+    /// Notes that an instance is there, unless another incarnation has its id, which is answered
+    /// then; forgets those that are long gone.
+    async fn report(
+        &self,
+        report: &InstanceReport,
+        now: Timestamp,
+    ) -> Result<Option<InstanceRecord>, Trouble> {
         let instances = &self.inner.names.instances;
-        let key = doc! { "_id": self.instance_key(&report.instance) };
-        let statement = replace_or_insert(key, to_document(report, now));
+        let mut filter = doc! { "_id": self.instance_key(&report.instance) };
+        let found = self.find(Find::new(instances, filter.clone())).await?;
+        let before = found.first().map(of_document).transpose()?;
+        // Where another report has come in between, the key is taken.
+        let (incarnation, seen_at) = before.as_ref().map_or((report.incarnation, now), |before| {
+            (before.report.incarnation, before.seen_at)
+        });
+        let record = match stored::report(before, report, now) {
+            Reported::Recorded(record) => record,
+            Reported::Held(holder) => return Ok(Some(holder)),
+        };
+        filter.insert("incarnation", incarnation.to_string());
+        filter.insert("seen_at", date_of(seen_at));
+        let statement = replace_or_insert(filter, to_document(&record));
         let written = self.update(instances, vec![statement]).await?;
         if !written.taken.is_empty() {
-            // Its first report, twice at the same time: either will do.
-            return Ok(());
+            return Err(Outage::Overtaken.into());
         }
         if let Ok(forgotten) = now.checked_sub(GONE_KEPT) {
             let gone = doc! {
@@ -99,7 +120,7 @@ impl MongoLockManager {
             let command = delete(instances, gone, self.inner.wait_max);
             self.write_command(command).await?;
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn to_cancel(&self, instance: &InstanceId) -> Result<Vec<Execution>, Trouble> {
@@ -143,23 +164,31 @@ impl MongoLockManager {
         Ok(all)
     }
 
-    /// The instances that count as present.
-    pub(crate) async fn present(&self, now: Timestamp) -> Result<HashSet<InstanceId>, Trouble> {
+    /// The instances that have reported, by their ids.
+    pub(crate) async fn reported(&self) -> Result<HashMap<InstanceId, InstanceRecord>, Trouble> {
         let all = self.all_instances().await?.into_iter();
-        let present = all.filter(|record| record.is_present_at(now));
-        Ok(present.map(|record| record.report.instance).collect())
+        Ok(all
+            .map(|record| (record.report.instance.clone(), record))
+            .collect())
     }
 }
 
-fn to_document(report: &InstanceReport, now: Timestamp) -> Document {
+fn to_document(record: &InstanceRecord) -> Document {
+    let InstanceRecord {
+        report,
+        seen_at,
+        since,
+    } = record;
     let presence_ms = i64::try_from(report.presence.as_millis()).unwrap_or(i64::MAX);
-    let until = Tick::at_or_before(now).saturating_add_millis(presence_ms);
+    let until = Tick::at_or_before(*seen_at).saturating_add_millis(presence_ms);
     let mut document = doc! {
         "started_at": date_of(report.started_at),
         "version": report.version.as_str(),
         "running": i64::from(report.running),
         "presence_ms": presence_ms,
-        "seen_at": date_of(now),
+        "seen_at": date_of(*seen_at),
+        "incarnation": report.incarnation.to_string(),
+        "since": date_of(*since),
         "until": date(until),
     };
     if let Some(offset) = report.clock_offset {
@@ -182,6 +211,10 @@ fn of_document(document: &Document) -> Result<InstanceRecord, Unreadable> {
     Ok(InstanceRecord {
         report: InstanceReport {
             instance: fields.document("_id")?.instance("instance")?,
+            incarnation: fields
+                .text("incarnation")?
+                .parse()
+                .map_err(|_| fields.bad("incarnation"))?,
             started_at: fields.time("started_at")?,
             version: fields.text("version")?.to_owned(),
             clock_offset: offset.map(SignedDuration::from_nanos),
@@ -189,5 +222,6 @@ fn of_document(document: &Document) -> Result<InstanceRecord, Unreadable> {
             presence: Duration::from_millis(presence_ms.map_err(|_| fields.bad("presence_ms"))?),
         },
         seen_at: fields.time("seen_at")?,
+        since: fields.time("since")?,
     })
 }

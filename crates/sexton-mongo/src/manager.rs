@@ -12,7 +12,7 @@ use sexton_core::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
     check_batch_size,
 };
-use sexton_core::name::{InstanceId, Namespace, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 use crate::MongoLockManager;
 use crate::call::Now;
@@ -113,8 +113,12 @@ impl LockManager for MongoLockManager {
         self.call("report", &mut Heartbeat(report)).await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.call("leave", &mut Leave(instance)).await
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
+        self.call("leave", &mut Leave(instance, incarnation)).await
     }
 
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {

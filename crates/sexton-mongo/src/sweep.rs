@@ -3,7 +3,7 @@
 //! A register's document says from when on there may be something in it (`look_at`,
 //! `unleased_since`); the rules say whether there is.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
@@ -142,7 +142,7 @@ impl Errand for Sweeping<'_> {
 
     async fn run(&mut self, manager: &MongoLockManager) -> Result<Timestamp, Trouble> {
         let now = manager.clock().await?;
-        let present: HashSet<InstanceId> = manager.present(now).await?;
+        let reported = manager.reported().await?;
         let limit = self.query.limit.min(ANSWER_MAX);
         let abandoned_after = self.query.abandoned_after;
         let abandoned_before = now.saturating_sub(abandoned_after).ok();
@@ -161,7 +161,10 @@ impl Errand for Sweeping<'_> {
                 abandoned_after,
             };
             let mut loaded = walk.next(manager, now).await?;
-            let is_present = |instance: &InstanceId| present.contains(instance);
+            let is_present = |instance: &InstanceId, granted_at| {
+                let record = reported.get(instance);
+                record.is_some_and(|record| record.is_present_with(granted_at, now))
+            };
             let mut page = loaded.state.sweep(&rest, &is_present, now);
             let changes = loaded.state.take_changes();
             let pairs = touched(&changes);

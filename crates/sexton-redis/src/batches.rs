@@ -1,5 +1,7 @@
 //! A batch sent to the buckets that its tasks are in, and the answers put together.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use sexton_core::lock::{
     self, Answer, Claim, Consumption, Enqueue, Execution, LockError, LockManager, Release, Renewal,
@@ -168,7 +170,7 @@ impl RedisLockManager {
         arguments: &Arguments,
         read: impl Fn(&mut Answers) -> Result<R, LockError>,
     ) -> Result<Answer<Vec<R>>, LockError> {
-        let answers = self.ask_everywhere(call, arguments, read).await;
+        let answers = self.in_each(call, self.all(), arguments, read).await;
         let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
         self.together(answers)
     }
@@ -183,25 +185,31 @@ impl RedisLockManager {
         arguments: &Arguments,
         read: impl Fn(&mut Answers) -> Result<R, LockError>,
     ) -> Result<Answer<Vec<R>>, LockError> {
-        let answers = self.ask_everywhere(call, arguments, read).await;
+        let answers = self.in_each(call, self.all(), arguments, read).await;
         self.together(those_that_answered(answers)?)
     }
 
-    async fn ask_everywhere<R>(
-        &self,
-        call: Call,
-        arguments: &Arguments,
-        read: impl Fn(&mut Answers) -> Result<R, LockError>,
-    ) -> Vec<Result<Answer<R>, LockError>> {
-        let answers = self.connection.run_everywhere(call, arguments).await;
-        let answers = answers.into_iter();
-        answers
-            .map(|answers| answers.and_then(|answers| answers.answer(&read)))
-            .collect()
+    fn all(&self) -> Range<usize> {
+        0..self.connection.buckets.count()
     }
 
     fn together<R>(&self, answers: Vec<Answer<R>>) -> Result<Answer<Vec<R>>, LockError> {
         earliest(answers).ok_or_else(|| unreadable(&self.location(), "no bucket"))
+    }
+
+    /// What each of these buckets answers.
+    pub(crate) async fn in_each<R>(
+        &self,
+        call: Call,
+        buckets: Range<usize>,
+        arguments: &Arguments,
+        read: impl Fn(&mut Answers) -> Result<R, LockError>,
+    ) -> Vec<Result<Answer<R>, LockError>> {
+        let answers = self.connection.run_in(call, buckets, arguments).await;
+        let answers = answers.into_iter();
+        answers
+            .map(|answers| answers.and_then(|answers| answers.answer(&read)))
+            .collect()
     }
 
     /// What one bucket answers.

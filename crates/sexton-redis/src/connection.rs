@@ -1,6 +1,7 @@
 //! Scripts and commands sent to a server, and their answers.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,13 +189,13 @@ impl Connection {
         self.ask(call, runs).await
     }
 
-    /// Runs a script on all buckets side by side; what each of them answers.
-    pub(crate) async fn run_everywhere(
+    /// Runs a script on these buckets side by side; what each of them answers.
+    pub(crate) async fn run_in(
         &self,
         call: Call,
+        buckets: Range<usize>,
         arguments: &Arguments,
     ) -> Vec<Result<Answers, LockError>> {
-        let buckets = 0..self.buckets.count();
         let runs = buckets.map(|bucket| (bucket, self.run(call, bucket, arguments)));
         self.ask(call, runs).await
     }

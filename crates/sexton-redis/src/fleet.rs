@@ -8,13 +8,15 @@ use sexton_core::lock::{
     Answer, Claimable, Defined, Execution, InstanceRecord, InstanceReport, LockError, Pause,
     PauseChange, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency};
 
 use crate::answer::Answers;
 use crate::arguments::Arguments;
 use crate::connection::Call;
+use crate::error::unreadable;
 use crate::manager::RedisLockManager;
+use crate::parts::those_that_answered;
 use crate::record_text::{execution, field_of, nanos_text, register};
 use crate::scripts;
 
@@ -92,13 +94,15 @@ impl RedisLockManager {
     }
 
     pub(crate) async fn beat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
-        let mut arguments = Arguments::default();
-        arguments.text(report.instance.as_str());
-        arguments.text(report_text(report));
         let call = Call::new("send a heartbeat", &scripts::HEARTBEAT);
         let read = |answers: &mut Answers| {
             let revision = answers.number()?.unsigned_abs();
             let sweep = answers.number()? != 0;
+            let holder = answers.text()?;
+            let held_by = match holder.as_str() {
+                "" => None,
+                text => Some(read_instance(report.instance.as_str(), text, answers)?),
+            };
             let mut cancel = Vec::new();
             while !answers.is_at_end() {
                 let text = answers.text()?;
@@ -108,19 +112,35 @@ impl RedisLockManager {
                 cancel,
                 sweep,
                 revision,
+                held_by,
             })
         };
-        let Answer { now, value } = self.wherever_it_can(call, &arguments, read).await?;
-        let mut signals = Signals {
-            cancel: Vec::new(),
-            sweep: value.iter().any(|signals| signals.sweep),
-            // Each rises only, and so does their sum.
-            revision: value.iter().map(|signals| signals.revision).sum(),
+        // The first bucket decides who has the id; where it is away, each for itself.
+        let asks = report_arguments(report, "ask");
+        let mut answers = self.in_each(call, 0..1, &asks, read).await;
+        let first = answers.pop();
+        let has_it = match &first {
+            Some(Ok(answer)) if answer.value.held_by.is_none() => "yes",
+            Some(Ok(_)) => "no",
+            _ => "ask",
         };
-        signals.cancel = value
-            .into_iter()
-            .flat_map(|signals| signals.cancel)
-            .collect();
+        let told = report_arguments(report, has_it);
+        let others = 1..self.connection.buckets.count();
+        let others = self.in_each(call, others, &told, read).await;
+        let answers = those_that_answered(first.into_iter().chain(others).collect())?;
+        let mut all = answers.into_iter();
+        let Some(Answer { mut now, value }) = all.next() else {
+            return Err(unreadable(&self.connection.location, "no bucket"));
+        };
+        let mut signals = value;
+        for other in all {
+            now = now.min(other.now);
+            signals.sweep |= other.value.sweep;
+            // Each rises only, and so does their sum.
+            signals.revision += other.value.revision;
+            signals.cancel.extend(other.value.cancel);
+            signals.held_by = signals.held_by.or(other.value.held_by);
+        }
         signals.cancel.sort_unstable();
         Ok(Answer {
             now,
@@ -131,9 +151,11 @@ impl RedisLockManager {
     pub(crate) async fn leave_for_good(
         &self,
         instance: &InstanceId,
+        incarnation: Incarnation,
     ) -> Result<Answer<()>, LockError> {
         let mut arguments = Arguments::default();
         arguments.text(instance.as_str());
+        arguments.add(incarnation);
         let call = Call::new("leave", &scripts::LEAVE);
         let answer = self.everywhere(call, &arguments, |_| Ok(())).await?;
         Ok(Answer {
@@ -144,19 +166,15 @@ impl RedisLockManager {
 
     pub(crate) async fn known_instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
         let call = Call::new("list instances", &scripts::INSTANCES);
-        let read =
-            |answers: &mut Answers| {
-                let mut instances = Vec::new();
-                while !answers.is_at_end() {
-                    let (id, text) = (answers.text()?, answers.text()?);
-                    let record = instance_record(&id, &text);
-                    instances.push(record.ok_or_else(|| {
-                        answers.strange(format!("{text:?} of the instance {id:?}"))
-                    })?);
-                }
-                instances.sort_unstable_by(|a, b| a.report.instance.cmp(&b.report.instance));
-                Ok(instances)
-            };
+        let read = |answers: &mut Answers| {
+            let mut instances = Vec::new();
+            while !answers.is_at_end() {
+                let (id, text) = (answers.text()?, answers.text()?);
+                instances.push(read_instance(&id, &text, answers)?);
+            }
+            instances.sort_unstable_by(|a, b| a.report.instance.cmp(&b.report.instance));
+            Ok(instances)
+        };
         // Every bucket has heard of all of them.
         self.in_bucket(call, 0, &Arguments::default(), read).await
     }
@@ -289,26 +307,39 @@ fn swept(execution: &Execution, answers: &mut Answers) -> Result<Swept, LockErro
     }))
 }
 
-/// `PRESENCE STARTED OFFSET RUNNING VERSION`, with tabs between; the script puts its clock in
-/// front.
-fn report_text(report: &InstanceReport) -> String {
+/// The id, the presence, the incarnation, `STARTED OFFSET RUNNING VERSION` with tabs between, and
+/// whether the instance has its id.
+fn report_arguments(report: &InstanceReport, has_it: &str) -> Arguments {
     let offset = report
         .clock_offset
         .map(|offset| offset.as_nanos().to_string());
-    format!(
-        "{}\t{}\t{}\t{}\t{}",
-        report.presence.as_micros(),
+    let mut arguments = Arguments::default();
+    arguments.text(report.instance.as_str());
+    arguments.micros(report.presence);
+    arguments.add(report.incarnation);
+    arguments.add(format_args!(
+        "{}\t{}\t{}\t{}",
         nanos_text(report.started_at),
         offset.unwrap_or_default(),
         report.running,
         report.version
-    )
+    ));
+    arguments.text(has_it);
+    arguments
 }
 
+fn read_instance(id: &str, text: &str, answers: &Answers) -> Result<InstanceRecord, LockError> {
+    instance_record(id, text)
+        .ok_or_else(|| answers.strange(format!("{text:?} of the instance {id:?}")))
+}
+
+/// `SEEN PRESENCE SINCE INCARNATION STARTED OFFSET RUNNING VERSION`, with tabs between.
 fn instance_record(id: &str, text: &str) -> Option<InstanceRecord> {
-    let mut parts = text.splitn(6, '\t');
+    let mut parts = text.splitn(8, '\t');
     let seen_at = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
     let presence = Duration::from_micros(parts.next()?.parse().ok()?);
+    let since = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
+    let incarnation = parts.next()?.parse().ok()?;
     let started_at = Timestamp::from_nanosecond(parts.next()?.parse().ok()?).ok()?;
     let clock_offset = match parts.next()? {
         "" => None,
@@ -317,6 +348,7 @@ fn instance_record(id: &str, text: &str) -> Option<InstanceRecord> {
     Some(InstanceRecord {
         report: InstanceReport {
             instance: InstanceId::new(id).ok()?,
+            incarnation,
             started_at,
             running: parts.next()?.parse().ok()?,
             version: parts.next()?.to_owned(),
@@ -324,6 +356,7 @@ fn instance_record(id: &str, text: &str) -> Option<InstanceRecord> {
             presence,
         },
         seen_at,
+        since,
     })
 }
 

@@ -10,7 +10,7 @@ use sexton_core::lock::{
     LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
-use sexton_core::name::{InstanceId, Namespace};
+use sexton_core::name::{Incarnation, InstanceId, Namespace};
 
 use crate::connection::Connection;
 use crate::error::ConnectError;
@@ -114,8 +114,12 @@ impl LockManager for RedisLockManager {
         self.beat(report).await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.leave_for_good(instance).await
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
+        self.leave_for_good(instance, incarnation).await
     }
 
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {

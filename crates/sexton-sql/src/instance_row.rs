@@ -38,6 +38,8 @@ pub(crate) struct InstanceRow<'r> {
     pub running: i64,
     pub presence_ms: i64,
     pub seen_at_ms: i64,
+    pub incarnation: &'r str,
+    pub since_ms: i64,
 }
 
 impl InstanceRow<'_> {
@@ -48,6 +50,12 @@ impl InstanceRow<'_> {
         Ok(InstanceRecord {
             report: InstanceReport {
                 instance: instance_id(self.instance)?,
+                incarnation: self.incarnation.parse().map_err(|_| {
+                    Unreadable(format!(
+                        "{:?} as the incarnation of an instance",
+                        self.incarnation
+                    ))
+                })?,
                 started_at: tick(self.started_at_ms)?.timestamp(),
                 version: self.version.to_owned(),
                 clock_offset: self.clock_offset_ns.map(SignedDuration::from_nanos),
@@ -57,6 +65,7 @@ impl InstanceRow<'_> {
                     .map_err(|_| bad("presence_ms", self.presence_ms))?,
             },
             seen_at: tick(self.seen_at_ms)?.timestamp(),
+            since: tick(self.since_ms)?.timestamp(),
         })
     }
 }

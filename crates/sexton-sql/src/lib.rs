@@ -14,7 +14,6 @@
 //! are compared, and how long a busy database is asked again.
 
 mod error;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod instance_row;
 #[cfg(feature = "mysql")]
 pub mod mysql;

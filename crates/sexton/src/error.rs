@@ -1,7 +1,8 @@
 //! Why a scheduler cannot be built or changed.
 
+use jiff::Timestamp;
 use sexton_core::lock::LockError;
-use sexton_core::name::{ManagerName, NameError, TaskName};
+use sexton_core::name::{InstanceId, ManagerName, NameError, TaskName};
 use thiserror::Error;
 
 use crate::task::TaskError;
@@ -33,6 +34,22 @@ pub enum BuildError {
         /// Why.
         #[source]
         source: LockError,
+    },
+    /// Another instance with this id lives: it was seen again while this one waited.
+    #[error(
+        "instance id {instance:?} is taken: another instance that has it was seen by lock manager {name:?} \
+         ({store}) since {since}, and again just now; give each instance an id of its own, or leave it out \
+         for a random one"
+    )]
+    InstanceIdTaken {
+        /// The id.
+        instance: InstanceId,
+        /// The lock manager.
+        name: ManagerName,
+        /// Its store, without secrets.
+        store: String,
+        /// Since when the other was seen, by the store's clock.
+        since: Timestamp,
     },
 }
 

@@ -40,6 +40,7 @@ mod execute;
 mod extract;
 mod handler;
 mod housekeeping;
+mod identity;
 mod layer;
 mod limits;
 mod lines;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sexton_core::lock::{Capability, InstanceReport, Reason, Sweep, SweepQuery};
+use sexton_core::lock::{Capability, InstanceRecord, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
 use crate::driver::{Command, Found};
 use crate::event::Event;
+use crate::identity::report;
 use crate::link::{Link, backoff};
 use crate::runs::{Runs, StopCause};
 use crate::scheduler::Shared;
@@ -32,24 +33,19 @@ const LEAP_MIN_US: i64 = 100_000;
 pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>) {
     let link = Arc::clone(&runs.link);
     let shared = Arc::clone(&runs.shared);
-    let started_at = link.clock.now();
     let mut failures = 0;
     let mut until_sweep = 0;
     let mut changes = link.manager.changes();
     loop {
         let beat_at = link.clock.monotonic();
-        let report = InstanceReport {
-            instance: shared.instance.clone(),
-            started_at,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            clock_offset: Some(link.offset()),
-            running: u32::try_from(runs.count()).unwrap_or(u32::MAX),
-            presence: shared.heartbeat * 3 + Duration::from_secs(5),
-        };
+        let report = report(&shared, &link, runs.count());
         let pause = match link.call(link.manager.heartbeat(&report)).await {
             Ok(signals) => {
                 failures = 0;
                 link.tell_offset(false);
+                if let Some(holder) = signals.held_by {
+                    return lose_id(&link, &shared, &holder).await;
+                }
                 for execution in &signals.cancel {
                     runs.stop_execution(execution, StopCause::Requested);
                 }
@@ -74,6 +70,15 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
             }
         }
     }
+}
+
+/// Another instance has taken the id, since this one stood still for too long: it starts nothing
+/// more, and reports no more, for its next report might take the id back. What runs goes on.
+async fn lose_id(link: &Link, shared: &Shared, holder: &InstanceRecord) {
+    let (manager, since) = (link.name.clone(), holder.since);
+    shared.events.emit(Event::IdTaken { manager, since });
+    shared.stopping.cancel();
+    std::future::pending().await
 }
 
 /// Completes when others have changed something; never, if the store cannot tell.

@@ -8,6 +8,7 @@ pub(crate) mod consume;
 pub(crate) mod contention;
 pub(crate) mod deadlines;
 pub(crate) mod history;
+pub(crate) mod identity;
 pub(crate) mod leases;
 pub(crate) mod names;
 pub(crate) mod operations;

@@ -341,7 +341,7 @@ pub(crate) async fn instances_are_there_as_long_as_they_say_so(
     let found = found.ok_or_else(|| Failure::new("the instance is not listed"))?;
     assert_eq!(found.report, told);
     assert!(found.is_present_at(answer.now));
-    a.manager.leave(&a.instance).await?;
+    a.manager.leave(&a.instance, a.incarnation).await?;
     let answer = a.manager.instances().await?;
     let is_there = |record: &&sexton_core::lock::InstanceRecord| {
         record.report.instance == a.instance && record.is_present_at(answer.now)

@@ -75,14 +75,14 @@ pub(crate) async fn without_a_lease_only_an_absent_instances_execution_is_lost(
 ) -> Result<(), Failure> {
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let digest = bench.task("digest").await?;
-    a.run(&digest.nth(0)).await?;
     report(&a, Duration::from_secs(3_600)).await?;
+    a.run(&digest.nth(0)).await?;
     assert_eq!(b.manager.sweep(&at_once()).await?.value.lost, []);
     let patient = SweepQuery {
         abandoned_after: Duration::from_secs(7_200),
         ..SweepQuery::default()
     };
-    a.manager.leave(&a.instance).await?;
+    a.manager.leave(&a.instance, a.incarnation).await?;
     assert_eq!(
         b.manager.sweep(&patient).await?.value.lost,
         [],
@@ -98,8 +98,8 @@ pub(crate) async fn without_a_lease_only_an_absent_instances_execution_is_lost(
 pub(crate) async fn presence_runs_out(bench: Bench) -> Result<(), Failure> {
     let (a, b) = (bench.replica().await?, bench.replica().await?);
     let digest = bench.task("digest").await?;
-    a.run(&digest.nth(0)).await?;
     report(&a, Duration::from_millis(200)).await?;
+    a.run(&digest.nth(0)).await?;
     bench.pass(Duration::from_millis(200)).await?;
     assert_eq!(
         b.manager.sweep(&at_once()).await?.value.lost,

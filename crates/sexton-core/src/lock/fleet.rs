@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Execution;
-use crate::name::{InstanceId, TaskName};
+use crate::name::{Incarnation, InstanceId, TaskName};
 use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
 /// A tick that is to count as accounted for without being run.
@@ -153,6 +153,8 @@ pub struct Claimable {
 pub struct InstanceReport {
     /// Who.
     pub instance: InstanceId,
+    /// Which of those that are started under this id.
+    pub incarnation: Incarnation,
     /// When it started, by its own clock.
     pub started_at: Timestamp,
     /// The version of Sexton it runs.
@@ -161,7 +163,8 @@ pub struct InstanceReport {
     pub clock_offset: Option<SignedDuration>,
     /// How many executions it runs now.
     pub running: u32,
-    /// For how long it counts as present without another report.
+    /// For how long it counts as present without another report. For the first half of it nobody
+    /// else is given its id.
     pub presence: Duration,
 }
 
@@ -172,6 +175,10 @@ pub struct InstanceRecord {
     pub report: InstanceReport,
     /// When it said so, by the store's clock.
     pub seen_at: Timestamp,
+    /// When this incarnation was first seen, by the store's clock, or somewhat earlier, should that
+    /// clock have been set back since. What was granted under the id before then was granted to
+    /// another.
+    pub since: Timestamp,
 }
 
 impl InstanceRecord {
@@ -181,6 +188,21 @@ impl InstanceRecord {
         self.seen_at
             .saturating_add(self.report.presence)
             .is_ok_and(|until| until > now)
+    }
+
+    /// Whether no other incarnation is given the id at `now`: it was seen less than half of its
+    /// presence ago. Seen as far ahead of `now`, it was seen before the clock was set back.
+    #[must_use]
+    pub fn keeps_its_id_at(&self, now: Timestamp) -> bool {
+        let ago = now.duration_since(self.seen_at).unsigned_abs();
+        ago < self.report.presence / 2
+    }
+
+    /// Whether what the instance was granted at `granted_at` was granted to this incarnation, and it
+    /// is present at `now`.
+    #[must_use]
+    pub fn is_present_with(&self, granted_at: Timestamp, now: Timestamp) -> bool {
+        self.since <= granted_at && self.is_present_at(now)
     }
 }
 
@@ -193,6 +215,8 @@ pub struct Signals {
     pub sweep: bool,
     /// Rises whenever a task is paused, resumed or defined anew.
     pub revision: u64,
+    /// Another incarnation has the id, as it was seen last: this one was not recorded.
+    pub held_by: Option<InstanceRecord>,
 }
 
 /// A task as an instance defines it, for others to compare with and for people to read.

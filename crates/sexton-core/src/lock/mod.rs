@@ -82,7 +82,7 @@ pub use task_lock::{HeldLock, TaskLock};
 pub use tick_locks::{Taking, TickLockManager, TickLocks};
 pub use transaction::{Committed, Handed, OpenTransaction, TransactionSlot, Transactions};
 
-use crate::name::{InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 /// A store's answer, with the store's clock at the moment it decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,7 +241,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
 
     /// Finds what may be claimed although no schedule brings it up: executions that wait, and those
     /// whose holder's lease is over with attempts left. Closes as lost those that no attempt is
-    /// left for, and those without a lease whose instance is not present any more; closes as missed
+    /// left for, and those without a lease whose instance is not present any more, or only in
+    /// another incarnation; closes as missed
     /// those that waited until their deadline had passed, unless their task is paused.
     ///
     /// What is queued behind an earlier execution is found once the earlier one has ended or its
@@ -249,10 +250,20 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError>;
 
     /// Tells the store that the instance is there, and brings back what it should know.
+    ///
+    /// One incarnation has an id at a time: while another [keeps
+    /// it](InstanceRecord::keeps_its_id_at), nothing is recorded, and the answer says who that is.
+    /// Otherwise this one has it from now on. [`stored::report`] decides it; a store does so
+    /// atomically. An instance reports before it claims anything.
     async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError>;
 
-    /// Tells the store that the instance is gone for good.
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError>;
+    /// Tells the store that this incarnation of the instance is gone for good. If the id is another
+    /// one's by now, nothing changes.
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError>;
 
     /// The instances the store has heard of and not forgotten, by id, gone ones among them for a
     /// while.

@@ -13,7 +13,7 @@ use super::{
     Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size,
 };
-use crate::name::{InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
 use crate::tick::{Attempt, Fence};
 
 /// What became of an execution that was to be taken.
@@ -209,7 +209,7 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
         Ok(Answer { now, value })
     }
 
-    async fn leave(&self, _: &InstanceId) -> Result<Answer<()>, LockError> {
+    async fn leave(&self, _: &InstanceId, _: Incarnation) -> Result<Answer<()>, LockError> {
         self.unsupported(Capability::Operations)
     }
 

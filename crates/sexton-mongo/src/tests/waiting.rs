@@ -12,6 +12,7 @@ use sexton_core::lock::{
     PauseChange, Reason, Register, Release, Released, Settlement, Sweep, SweepQuery, TaskQuery,
     Verdict,
 };
+use sexton_core::name::Incarnation;
 use sexton_core::policy::{Delivery, Lease, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence};
 
@@ -108,6 +109,7 @@ async fn sweep(manager: &MongoLockManager) -> Sweep {
 async fn is_told_to_sweep(manager: &MongoLockManager) -> bool {
     let report = InstanceReport {
         instance: instance("one"),
+        incarnation: Incarnation::from_u128(1),
         started_at: Timestamp::UNIX_EPOCH,
         version: "1.2.3".to_owned(),
         clock_offset: None,

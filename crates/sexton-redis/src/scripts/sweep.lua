@@ -3,18 +3,19 @@
 -- concurrency, and the attempt that a grant would be, "missed", "lost", or nothing.
 local oldest = now - tonumber(ARGV[1])
 
-local function is_present(instance)
-  local text = call('HGET', INST, instance)
+-- Whether the incarnation is present that was granted it.
+local function is_present(r)
+  local text = r.instance ~= '' and call('HGET', INST, r.instance)
   if not text then return false end
-  local seen, presence = match(text, '^(%-?%d+)\t(%d+)\t')
-  return tonumber(seen) + tonumber(presence) > now
+  local seen, presence, since = match(text, '^(%-?%d+)\t(%d+)\t(%-?%d+)\t')
+  return tonumber(seen) + tonumber(presence) > now and tonumber(since) <= tonumber(r.granted)
 end
 
 local function is_lost(member, r)
   if r.state ~= 'running' then return false end
   if r.lease == '' then
     local since = math.max(tonumber(r.granted), tick_of(member) * 1000)
-    return since <= oldest and not (r.instance ~= '' and is_present(r.instance))
+    return since <= oldest and not is_present(r)
   end
   local again = recovers(r) and r.cancel ~= '1' and tonumber(r.attempt) < attempts_max(r)
   return tonumber(r.lease) <= now and not again

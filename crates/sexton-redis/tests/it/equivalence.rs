@@ -16,7 +16,7 @@ use sexton_core::lock::{
     Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::memory::MemoryLockManager;
-use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
+use sexton_core::name::{ClaimId, Incarnation, InstanceId, Namespace, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 use sexton_redis::RedisOptions;
@@ -48,7 +48,7 @@ enum Step {
     Cancel(Execution),
     Sweep(SweepQuery),
     Heartbeat(InstanceReport),
-    Leave(&'static str),
+    Leave(&'static str, Incarnation),
     Define(&'static str, Vec<TaskDefinition>),
     Pause(Vec<&'static str>, PauseChange),
     Tasks(TaskQuery),
@@ -145,8 +145,10 @@ fn settlement() -> impl Strategy<Value = Settlement> {
 }
 
 fn report() -> impl Strategy<Value = InstanceReport> {
-    (0..INSTANCES.len(), 0_u32..9, 100_u64..900).prop_map(|(who, running, ms)| InstanceReport {
+    let parts = (0..INSTANCES.len(), 0_u128..2, 0_u32..9, 100_u64..900);
+    parts.prop_map(|(who, which, running, ms)| InstanceReport {
         instance: instance(INSTANCES[who]),
+        incarnation: Incarnation::from_u128(which),
         started_at: Tick::from_millis(NOON_MS).unwrap().timestamp(),
         version: "1.2.3".to_owned(),
         clock_offset: None,
@@ -275,7 +277,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => execution().prop_map(Step::Cancel),
         2 => sweep.prop_map(Step::Sweep),
         2 => report().prop_map(Step::Heartbeat),
-        1 => who.clone().prop_map(Step::Leave),
+        1 => (who.clone(), 0_u128..2)
+            .prop_map(|(who, which)| Step::Leave(who, Incarnation::from_u128(which))),
         1 => (who, definitions()).prop_map(|(who, batch)| Step::Define(who, batch)),
         1 => (names(), pause).prop_map(|(names, change)| Step::Pause(names, change)),
         1 => tasks.prop_map(Step::Tasks),
@@ -328,7 +331,9 @@ async fn answer(manager: &dyn LockManager, step: &Step) -> String {
         Step::Cancel(execution) => format!("{:?}", manager.request_cancel(execution).await),
         Step::Sweep(query) => format!("{:?}", manager.sweep(query).await),
         Step::Heartbeat(report) => format!("{:?}", manager.heartbeat(report).await),
-        Step::Leave(who) => format!("{:?}", manager.leave(&instance(who)).await),
+        Step::Leave(who, which) => {
+            format!("{:?}", manager.leave(&instance(who), *which).await)
+        }
         Step::Define(who, batch) => format!("{:?}", manager.define(&instance(who), batch).await),
         Step::Pause(names, change) => {
             let names: Vec<_> = names.iter().copied().map(task).collect();

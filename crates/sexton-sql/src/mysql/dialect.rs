@@ -10,7 +10,7 @@ use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
     ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
 use sqlx::{Connection, MySql, MySqlPool, Row, Transaction, query};
@@ -226,8 +226,9 @@ impl Dialect for MySql {
         manager: &Manager,
         connection: &mut MySqlConnection,
         instance: &InstanceId,
+        incarnation: Incarnation,
     ) -> Result<(), Trouble> {
-        fleet::leave(manager, connection, instance).await
+        fleet::leave(manager, connection, instance, incarnation).await
     }
 
     async fn instances(

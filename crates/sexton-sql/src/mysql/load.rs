@@ -94,7 +94,8 @@ async fn read_all(
             }
             4 => {
                 let instance = instance_id(row.try_get_unchecked(INSTANCE)?)?;
-                loaded.present.insert(instance);
+                let since = tick(row.try_get_unchecked(TICK)?)?.timestamp();
+                loaded.present.insert(instance, since);
             }
             _ => loaded.state.load_record(read_record(&row, TICK)?),
         }

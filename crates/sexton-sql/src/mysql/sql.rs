@@ -112,12 +112,18 @@ const OPEN: &str = "e.phase IN (1, 2, 3) AND CASE \
     WHEN e.lease_until_ms IS NOT NULL THEN e.lease_until_ms <= {clock_ms} \
     ELSE GREATEST(e.granted_at_ms, e.tick_ms) <= {clock_ms} - $6 \
         AND NOT EXISTS (SELECT 1 FROM {instances} AS i WHERE i.namespace = $1 \
-            AND i.instance = e.instance AND i.seen_at_ms + i.presence_ms > {clock_ms}) END";
+            AND i.instance = e.instance AND i.since_ms <= e.granted_at_ms \
+            AND i.seen_at_ms + i.presence_ms > {clock_ms}) END";
 const WAITING: &str = "e.phase = 2 AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
     WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
 const LEASE_OVER: &str = "e.lease_until_ms <= {clock_ms} AND e.phase IN (1, 3) \
     AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
         WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
+
+/// $1 the namespace, $2 the instance or null.
+const INSTANCES: &str = "\
+    SELECT instance, started_at_ms, version, clock_offset_ns, running, presence_ms, seen_at_ms, \
+        incarnation, since_ms FROM {instances} WHERE namespace = $1 AND ";
 
 /// The columns of a list of records that plain ones are not given. Some hold long texts: a list
 /// without them is read in memory.
@@ -151,6 +157,7 @@ pub struct Sql {
     pub(super) forget_gone: Statement,
     pub(super) leave: Statement,
     pub(super) instances: Statement,
+    pub(super) instance: Statement,
     pub(super) lock_tasks: Statement,
     pub(super) store_definitions: Statement,
     pub(super) pause: Statement,
@@ -173,6 +180,7 @@ impl Sql {
                 .replace("{only_f}", &only.replace("{alias}", "f"));
             new(&template)
         };
+        let instances = |only: &str| new(&[INSTANCES, only, " ORDER BY instance"].concat());
         let records = |others: &str, columns: &str| {
             let template = include_str!("sql/store_records.sql")
                 .replace("{others_of_list}", others)
@@ -211,11 +219,10 @@ impl Sql {
                 "DELETE FROM {instances} WHERE namespace = $1 AND instance <> $2 \
                 AND seen_at_ms + presence_ms < {clock_ms} - $3",
             ),
-            leave: new("DELETE FROM {instances} WHERE namespace = $1 AND instance = $2"),
-            instances: new(
-                "SELECT instance, started_at_ms, version, clock_offset_ns, running, \
-                presence_ms, seen_at_ms FROM {instances} WHERE namespace = $1 ORDER BY instance",
-            ),
+            leave: new("DELETE FROM {instances} \
+                WHERE namespace = $1 AND instance = $2 AND incarnation = $3"),
+            instances: instances("$2 IS NULL"),
+            instance: instances("instance = $2"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
             store_definitions: new(include_str!("sql/store_definitions.sql")),
             pause: new(include_str!("sql/pause.sql")),

@@ -10,7 +10,7 @@ use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
     ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, PgPool, Postgres, Row, Transaction};
@@ -211,8 +211,9 @@ impl Dialect for Postgres {
         manager: &Manager,
         connection: &mut PgConnection,
         instance: &InstanceId,
+        incarnation: Incarnation,
     ) -> Result<(), Trouble> {
-        fleet::leave(manager, connection, instance).await
+        fleet::leave(manager, connection, instance, incarnation).await
     }
 
     async fn instances(

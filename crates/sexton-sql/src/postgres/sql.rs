@@ -33,7 +33,8 @@ const OPEN: &str = "e.state IN ('waiting', 'running') AND CASE \
     WHEN e.lease_until_ms IS NOT NULL THEN e.lease_until_ms <= (SELECT now_ms FROM clock) \
     ELSE greatest(e.granted_at_ms, e.tick_ms) <= (SELECT now_ms FROM clock) - $6 \
         AND NOT EXISTS (SELECT 1 FROM {instances} AS i WHERE i.namespace = $1 \
-            AND i.instance = e.instance AND i.seen_at_ms + i.presence_ms > (SELECT now_ms FROM clock)) END";
+            AND i.instance = e.instance AND i.since_ms <= e.granted_at_ms \
+            AND i.seen_at_ms + i.presence_ms > (SELECT now_ms FROM clock)) END";
 const WAITING: &str = "e.state = 'waiting' AND NOT EXISTS (SELECT 1 FROM {tasks} AS t \
     WHERE t.namespace = $1 AND t.task = e.task AND t.paused_since_ms IS NOT NULL)";
 const LEASE_OVER: &str = "e.lease_until_ms IS NOT NULL \
@@ -56,6 +57,11 @@ const HISTORY: &str = "\
             OR (e.task = $6 AND e.concurrency_index > $7)) AND ";
 const HISTORY_ORDER: &str = " ORDER BY e.tick_ms DESC, e.task, e.concurrency_index LIMIT $8";
 
+/// $1 the namespace, $2 the instance or null.
+const INSTANCES: &str = "\
+    SELECT instance, started_at_ms, version, clock_offset_ns, running, presence_ms, seen_at_ms, \
+        incarnation, since_ms FROM {instances} WHERE namespace = $1 AND ";
+
 /// All of them.
 #[derive(Debug)]
 pub struct Sql {
@@ -76,6 +82,7 @@ pub struct Sql {
     pub(crate) report: Statement,
     pub(crate) leave: Statement,
     pub(crate) instances: Statement,
+    pub(crate) instance: Statement,
     pub(crate) patience: Statement,
     pub(crate) lock_tasks: Statement,
     pub(crate) store_definitions: Statement,
@@ -103,6 +110,7 @@ impl Sql {
                 .replace("{lists_of_others}", of_others);
             new(&template)
         };
+        let instances = |only: &str| new(&[INSTANCES, only, " ORDER BY instance"].concat());
         let history = |only: &str| new(&[HISTORY, only, HISTORY_ORDER].concat());
         Sql {
             clock: new("SELECT {clock_ms}"),
@@ -121,11 +129,10 @@ impl Sql {
             prune_old: new(include_str!("sql/prune_old.sql")),
             prune_too_many: new(include_str!("sql/prune_too_many.sql")),
             report: new(include_str!("sql/report.sql")),
-            leave: new("DELETE FROM {instances} WHERE namespace = $1 AND instance = $2"),
-            instances: new(
-                "SELECT instance, started_at_ms, version, clock_offset_ns, running, \
-                presence_ms, seen_at_ms FROM {instances} WHERE namespace = $1 ORDER BY instance",
-            ),
+            leave: new("DELETE FROM {instances} \
+                WHERE namespace = $1 AND instance = $2 AND incarnation = $3"),
+            instances: instances("$2::text IS NULL"),
+            instance: instances("instance = $2"),
             // For the few transactions of more than one statement: $1 how long to wait for a row,
             // and how long a client that went silent may keep what it has, in ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \

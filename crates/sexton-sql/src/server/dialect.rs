@@ -11,7 +11,7 @@ use sexton_core::lock::rules::Changes;
 use sexton_core::lock::{
     Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 use sqlx::{Connection, Database, Pool, Transaction};
 
@@ -64,6 +64,7 @@ pub struct Reported {
     pub now: Timestamp,
     pub revision: u64,
     pub cancel: Vec<Execution>,
+    pub held_by: Option<InstanceRecord>,
 }
 
 /// Which records go.
@@ -186,18 +187,19 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         page: CandidatesPage<'_>,
     ) -> impl Future<Output = Result<Loaded, Trouble>> + Send;
 
-    /// Notes that an instance is there, forgets those that are long gone.
+    /// Notes that an instance is there, unless another incarnation has its id; forgets those that are long gone.
     fn report(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
         report: &InstanceReport,
     ) -> impl Future<Output = Result<Reported, Trouble>> + Send;
 
-    /// Notes that an instance is gone.
+    /// Notes that this incarnation of an instance is gone.
     fn leave(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
         instance: &InstanceId,
+        incarnation: Incarnation,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// All instances, by id.

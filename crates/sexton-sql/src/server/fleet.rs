@@ -1,7 +1,7 @@
 //! Instances: reports, signals, who is there.
 
 use sexton_core::lock::{Answer, InstanceRecord, InstanceReport, Signals};
-use sexton_core::name::InstanceId;
+use sexton_core::name::{Incarnation, InstanceId};
 
 use super::ServerLockManager;
 use super::call::Errand;
@@ -23,17 +23,19 @@ impl<DB: Dialect> Errand<DB> for Heartbeat<'_> {
             now,
             revision,
             cancel,
+            held_by,
         } = DB::report(manager, connection, self.0).await?;
         let value = Signals {
             cancel,
             sweep: needs_sweep(manager, connection).await?,
             revision,
+            held_by,
         };
         Ok(Answer { now, value })
     }
 }
 
-pub(super) struct Leave<'i>(pub(super) &'i InstanceId);
+pub(super) struct Leave<'i>(pub(super) &'i InstanceId, pub(super) Incarnation);
 
 impl<DB: Dialect> Errand<DB> for Leave<'_> {
     type Found = Answer<()>;
@@ -43,7 +45,7 @@ impl<DB: Dialect> Errand<DB> for Leave<'_> {
         manager: &ServerLockManager<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
-        DB::leave(manager, connection, self.0).await?;
+        DB::leave(manager, connection, self.0, self.1).await?;
         let now = DB::clock_now(manager, connection).await?;
         Ok(Answer { now, value: () })
     }

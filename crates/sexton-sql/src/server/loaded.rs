@@ -1,6 +1,6 @@
 //! What the tables say, and what the rules made of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sexton_core::lock::rules::{Changes, LockState};
@@ -20,7 +20,8 @@ pub struct Loaded {
     pub versions: HashMap<Pair, i64>,
     /// The records asked for, in the statement's order.
     pub asked: Vec<Execution>,
-    pub present: HashSet<InstanceId>,
+    /// Who is present, and since when in its incarnation.
+    pub present: HashMap<InstanceId, Timestamp>,
 }
 
 impl Loaded {
@@ -30,7 +31,7 @@ impl Loaded {
             state: LockState::new(),
             versions: HashMap::new(),
             asked: Vec::new(),
-            present: HashSet::new(),
+            present: HashMap::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use sexton_core::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
     Verdict, check_batch_size,
 };
-use sexton_core::name::{InstanceId, Namespace, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 use super::ServerLockManager;
 use super::call::{Now, Tell};
@@ -118,8 +118,12 @@ impl<DB: Dialect> LockManager for ServerLockManager<DB> {
         self.call("report", &mut Heartbeat(report)).await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.call("leave", &mut Leave(instance)).await
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
+        self.call("leave", &mut Leave(instance, incarnation)).await
     }
 
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {

@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use sexton_core::lock::{Answer, Execution, LockError, Sweep, SweepQuery};
+use sexton_core::name::InstanceId;
 
 use super::ServerLockManager;
 use super::call::Errand;
@@ -126,7 +127,11 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
                 ..
             } = &mut loaded;
             let now = *now;
-            let page = state.sweep(&rest, &|instance| present.contains(instance), now);
+            let is_present = |instance: &InstanceId, granted_at| {
+                let since = present.get(instance);
+                since.is_some_and(|since| *since <= granted_at)
+            };
+            let page = state.sweep(&rest, &is_present, now);
             let changes = state.take_changes();
             let pairs = touched(&changes);
             let Sweep {

@@ -1,10 +1,11 @@
 //! Instances: their reports, and what a report brings back.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use sexton_core::lock::stored::{self, Reported};
 use sexton_core::lock::{Answer, Execution, InstanceRecord, InstanceReport, Signals};
-use sexton_core::name::InstanceId;
+use sexton_core::name::{Incarnation, InstanceId};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -12,22 +13,32 @@ use super::SqliteLockManager;
 use super::call::{Errand, begin_write};
 use super::error::Trouble;
 use super::sweep::needs_sweep;
-use crate::record_row::{Unreadable, concurrency_index, instance_id, millis, task_name, tick};
-
-/// How long an instance that stopped reporting is still listed.
-const GONE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::instance_row::{GONE_KEPT_MS, InstanceRow, offset_column, presence_column};
+use crate::record_row::{concurrency_index, instance_id, millis, task_name, tick};
 
 pub(super) struct Heartbeat<'r>(pub(super) &'r InstanceReport);
 
 const REPORT: &str = "\
     INSERT INTO sexton_instances (namespace, instance, started_at_ms, version, clock_offset_ns, \
-        running, presence_ms, seen_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+        running, presence_ms, seen_at_ms, incarnation, since_ms) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
     ON CONFLICT DO UPDATE SET started_at_ms = excluded.started_at_ms, version = excluded.version, \
         clock_offset_ns = excluded.clock_offset_ns, running = excluded.running, \
-        presence_ms = excluded.presence_ms, seen_at_ms = excluded.seen_at_ms";
+        presence_ms = excluded.presence_ms, seen_at_ms = excluded.seen_at_ms, \
+        incarnation = excluded.incarnation, since_ms = excluded.since_ms";
 
 const FORGET: &str =
     "DELETE FROM sexton_instances WHERE namespace = $1 AND seen_at_ms + presence_ms < $2";
+
+const LEAVE: &str =
+    "DELETE FROM sexton_instances WHERE namespace = $1 AND instance = $2 AND incarnation = $3";
+
+macro_rules! instance_columns {
+    () => {
+        "instance, started_at_ms, version, clock_offset_ns, running, presence_ms, seen_at_ms, \
+         incarnation, since_ms"
+    };
+}
 
 pub(super) const TO_CANCEL: &str = "\
     SELECT task, concurrency_index, tick_ms FROM sexton_executions \
@@ -50,22 +61,17 @@ impl Errand for Heartbeat<'_> {
         let instance = report.instance.as_str();
         let mut transaction = begin_write(connection).await?;
         let now = manager.clock_now();
-        sqlx::query(REPORT)
-            .bind(namespace.to_owned())
-            .bind(instance.to_owned())
-            .bind(millis(report.started_at))
-            .bind(report.version.clone())
-            .bind(report.clock_offset.map(nanos))
-            .bind(i64::from(report.running))
-            .bind(
-                i64::try_from(report.presence.as_millis())
-                    .unwrap_or(PRESENCE_MAX_MS)
-                    .min(PRESENCE_MAX_MS),
-            )
-            .bind(millis(now))
-            .execute(&mut *transaction)
-            .await?;
-        let gone_before = now.saturating_sub(GONE_KEPT).unwrap_or(Timestamp::MIN);
+        let before = known(&mut transaction, namespace, &report.instance).await?;
+        let held_by = match stored::report(before, report, now) {
+            Reported::Recorded(record) => {
+                record_instance(&mut transaction, namespace, &record).await?;
+                None
+            }
+            Reported::Held(holder) => Some(holder),
+        };
+        let gone_before = now
+            .saturating_sub(SignedDuration::from_millis(GONE_KEPT_MS))
+            .unwrap_or(Timestamp::MIN);
         sqlx::query(FORGET)
             .bind(namespace.to_owned())
             .bind(millis(gone_before))
@@ -87,21 +93,50 @@ impl Errand for Heartbeat<'_> {
             cancel,
             sweep,
             revision: revision.map_or(0, i64::unsigned_abs),
+            held_by,
         };
         Ok(Answer { now, value })
     }
 }
 
-/// A presence so long that it never ends, and still adds up with any time.
-const PRESENCE_MAX_MS: i64 = i64::MAX / 4;
+async fn record_instance(
+    connection: &mut SqliteConnection,
+    namespace: &str,
+    record: &InstanceRecord,
+) -> Result<(), Trouble> {
+    let report = &record.report;
+    sqlx::query(REPORT)
+        .bind(namespace.to_owned())
+        .bind(report.instance.as_str().to_owned())
+        .bind(millis(report.started_at))
+        .bind(report.version.clone())
+        .bind(report.clock_offset.map(offset_column))
+        .bind(i64::from(report.running))
+        .bind(presence_column(report.presence))
+        .bind(millis(record.seen_at))
+        .bind(report.incarnation.to_string())
+        .bind(millis(record.since))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
 
-fn nanos(offset: SignedDuration) -> i64 {
-    let limit = if offset.is_negative() {
-        i64::MIN
-    } else {
-        i64::MAX
-    };
-    i64::try_from(offset.as_nanos()).unwrap_or(limit)
+/// What is kept of an instance.
+async fn known(
+    connection: &mut SqliteConnection,
+    namespace: &str,
+    instance: &InstanceId,
+) -> Result<Option<InstanceRecord>, Trouble> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        instance_columns!(),
+        " FROM sexton_instances WHERE namespace = $1 AND instance = $2"
+    ))
+    .bind(namespace.to_owned())
+    .bind(instance.as_str().to_owned())
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(read_instance).transpose()
 }
 
 fn read_execution(row: &SqliteRow) -> Result<Execution, Trouble> {
@@ -112,7 +147,7 @@ fn read_execution(row: &SqliteRow) -> Result<Execution, Trouble> {
     })
 }
 
-pub(super) struct Leave<'i>(pub(super) &'i InstanceId);
+pub(super) struct Leave<'i>(pub(super) &'i InstanceId, pub(super) Incarnation);
 
 impl Errand for Leave<'_> {
     type Found = Answer<()>;
@@ -122,9 +157,10 @@ impl Errand for Leave<'_> {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
-        sqlx::query("DELETE FROM sexton_instances WHERE namespace = $1 AND instance = $2")
+        sqlx::query(LEAVE)
             .bind(manager.inner.namespace.as_str().to_owned())
             .bind(self.0.as_str().to_owned())
+            .bind(self.1.to_string())
             .execute(connection)
             .await?;
         let now = manager.clock_now();
@@ -142,10 +178,11 @@ impl Errand for Instances {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
-        let rows = sqlx::query(
-            "SELECT instance, started_at_ms, version, clock_offset_ns, running, presence_ms, \
-             seen_at_ms FROM sexton_instances WHERE namespace = $1 ORDER BY instance",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            instance_columns!(),
+            " FROM sexton_instances WHERE namespace = $1 ORDER BY instance"
+        ))
         .bind(manager.inner.namespace.as_str().to_owned())
         .fetch_all(connection)
         .await?;
@@ -156,40 +193,36 @@ impl Errand for Instances {
 }
 
 fn read_instance(row: &SqliteRow) -> Result<InstanceRecord, Trouble> {
-    let clock_offset: Option<i64> = row.try_get(3)?;
-    let running: i64 = row.try_get(4)?;
-    let presence_ms: i64 = row.try_get(5)?;
-    let bad =
-        |column: &str, found: i64| Unreadable(format!("{found} as the {column} of an instance"));
-    Ok(InstanceRecord {
-        report: InstanceReport {
-            instance: instance_id(row.try_get(0)?)?,
-            started_at: tick(row.try_get(1)?)?.timestamp(),
-            version: row.try_get(2)?,
-            clock_offset: clock_offset.map(SignedDuration::from_nanos),
-            running: u32::try_from(running).map_err(|_| bad("running", running))?,
-            presence: u64::try_from(presence_ms)
-                .map(Duration::from_millis)
-                .map_err(|_| bad("presence_ms", presence_ms))?,
-        },
-        seen_at: tick(row.try_get(6)?)?.timestamp(),
-    })
+    let columns = InstanceRow {
+        instance: row.try_get(0)?,
+        started_at_ms: row.try_get(1)?,
+        version: row.try_get(2)?,
+        clock_offset_ns: row.try_get(3)?,
+        running: row.try_get(4)?,
+        presence_ms: row.try_get(5)?,
+        seen_at_ms: row.try_get(6)?,
+        incarnation: row.try_get(7)?,
+        since_ms: row.try_get(8)?,
+    };
+    Ok(columns.to_record()?)
 }
 
-/// Which instances count as present at `now`.
+/// Which instances count as present at `now`, and since when in their incarnation.
 pub(super) async fn present(
     connection: &mut SqliteConnection,
     namespace: &str,
     now: Timestamp,
-) -> Result<std::collections::HashSet<InstanceId>, Trouble> {
-    let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT instance FROM sexton_instances \
+) -> Result<HashMap<InstanceId, Timestamp>, Trouble> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT instance, since_ms FROM sexton_instances \
          WHERE namespace = $1 AND seen_at_ms + presence_ms > $2",
     )
     .bind(namespace.to_owned())
     .bind(millis(now))
     .fetch_all(connection)
     .await?;
-    let ids = ids.iter().map(|id| instance_id(id));
-    Ok(ids.collect::<Result<_, _>>()?)
+    let present = rows
+        .iter()
+        .map(|(id, since_ms)| Ok((instance_id(id)?, tick(*since_ms)?.timestamp())));
+    present.collect()
 }

@@ -14,7 +14,7 @@ use sexton_core::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Transactions,
     Verdict, check_batch_size,
 };
-use sexton_core::name::{InstanceId, Namespace, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 use super::SqliteLockManager;
 use super::call::Access;
@@ -106,8 +106,13 @@ impl LockManager for SqliteLockManager {
         self.call("report", Access::Write, &Heartbeat(report)).await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
-        self.call("leave", Access::Write, &Leave(instance)).await
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
+        self.call("leave", Access::Write, &Leave(instance, incarnation))
+            .await
     }
 
     async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {

@@ -3,7 +3,7 @@
 //! The statements here find *candidates*, from the indexes of what is open; the rules say which of
 //! them count. So a statement may bring too much, never too little.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -63,7 +63,8 @@ pub(super) const OPEN: &str = candidates_sql!(
         " WHEN e.lease_until_ms IS NOT NULL THEN e.lease_until_ms <= $6 \
             ELSE max(e.granted_at_ms, e.tick_ms) <= $7 AND NOT EXISTS (\
                 SELECT 1 FROM sexton_instances AS i WHERE i.namespace = $1 \
-                AND i.instance = e.instance AND i.seen_at_ms + i.presence_ms > $6) END"
+                AND i.instance = e.instance AND i.since_ms <= e.granted_at_ms \
+                AND i.seen_at_ms + i.presence_ms > $6) END"
     )
 );
 
@@ -276,7 +277,7 @@ impl Sweeping<'_> {
         &self,
         connection: &mut SqliteConnection,
         namespace: &Namespace,
-        present: &HashSet<InstanceId>,
+        present: &HashMap<InstanceId, Timestamp>,
         now: Timestamp,
     ) -> Result<Sweep, Trouble> {
         let limit = self.query.limit.min(ANSWER_MAX);
@@ -288,6 +289,10 @@ impl Sweeping<'_> {
             abandoned_before: earliest.unwrap_or(Timestamp::MIN),
             after: self.query.after.clone(),
             is_at_end: false,
+        };
+        let is_present = |instance: &InstanceId, granted_at| {
+            let since = present.get(instance);
+            since.is_some_and(|since| *since <= granted_at)
         };
         let mut sweep = Sweep::default();
         loop {
@@ -302,7 +307,7 @@ impl Sweeping<'_> {
             let Some(mut state) = walk.next(connection).await? else {
                 return Ok(sweep);
             };
-            let page = state.sweep(&rest, &|instance| present.contains(instance), now);
+            let page = state.sweep(&rest, &is_present, now);
             // What was loaded beside the last candidates may be a candidate of the next page.
             let is_of_page = |one: &Claimable| walk.after.as_ref() >= Some(&one.execution);
             let claimable = page.claimable.into_iter().filter(is_of_page);

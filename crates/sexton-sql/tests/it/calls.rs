@@ -11,7 +11,7 @@ use sexton_core::lock::{
     HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release,
     Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
-use sexton_core::name::ClaimId;
+use sexton_core::name::{ClaimId, Incarnation};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 
@@ -31,7 +31,7 @@ pub(crate) enum Step {
     Cancel(Execution),
     Sweep(SweepQuery),
     Heartbeat(InstanceReport),
-    Leave(&'static str),
+    Leave(&'static str, Incarnation),
     Define(&'static str, Vec<TaskDefinition>),
     Pause(Vec<&'static str>, PauseChange),
     Tasks(TaskQuery),
@@ -156,8 +156,10 @@ fn settlement() -> impl Strategy<Value = Settlement> {
 }
 
 fn report() -> impl Strategy<Value = InstanceReport> {
-    (0..INSTANCES.len(), 0_u32..9, 100_u64..900).prop_map(|(who, running, ms)| InstanceReport {
+    let parts = (0..INSTANCES.len(), 0_u128..2, 0_u32..9, 100_u64..900);
+    parts.prop_map(|(who, which, running, ms)| InstanceReport {
         instance: instance(INSTANCES[who]),
+        incarnation: Incarnation::from_u128(which),
         started_at: Tick::from_millis(NOON_MS).unwrap().timestamp(),
         version: "1.2.3".to_owned(),
         clock_offset: None,
@@ -278,7 +280,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => execution().prop_map(Step::Cancel),
         2 => sweep.prop_map(Step::Sweep),
         2 => report().prop_map(Step::Heartbeat),
-        1 => who.clone().prop_map(Step::Leave),
+        1 => (who.clone(), 0_u128..2)
+            .prop_map(|(who, which)| Step::Leave(who, Incarnation::from_u128(which))),
         1 => (who, definitions()).prop_map(|(who, batch)| Step::Define(who, batch)),
         1 => (names(), pause).prop_map(|(names, change)| Step::Pause(names, change)),
         1 => tasks.prop_map(Step::Tasks),
@@ -303,7 +306,9 @@ pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
         Step::Cancel(execution) => format!("{:?}", manager.request_cancel(execution).await),
         Step::Sweep(query) => format!("{:?}", manager.sweep(query).await),
         Step::Heartbeat(report) => format!("{:?}", manager.heartbeat(report).await),
-        Step::Leave(who) => format!("{:?}", manager.leave(&instance(who)).await),
+        Step::Leave(who, which) => {
+            format!("{:?}", manager.leave(&instance(who), *which).await)
+        }
         Step::Define(who, batch) => format!("{:?}", manager.define(&instance(who), batch).await),
         Step::Pause(names, change) => {
             let names: Vec<_> = names.iter().copied().map(task).collect();

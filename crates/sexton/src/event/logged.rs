@@ -212,6 +212,16 @@ fn log_of_the_fleet(event: &Event) {
             let offset_ms = offset.as_secs_f64() * 1e3;
             tracing::warn!(event = "clock_offset", %manager, offset_ms, "the store's clock differs from ours; the store's rules");
         }
+        Event::IdAwaited {
+            manager,
+            seen_at,
+            at_most,
+        } => {
+            tracing::warn!(event = "id_awaited", %manager, %seen_at, at_most_ms = millis(*at_most), "another instance had this one's id: waiting to see whether it lives");
+        }
+        Event::IdTaken { manager, since } => {
+            tracing::error!(event = "id_taken", %manager, %since, "another instance has taken this one's id: this one starts nothing more");
+        }
         Event::DefinitionDiffers {
             task,
             by,

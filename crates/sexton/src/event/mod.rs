@@ -23,7 +23,7 @@ mod measured;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{Denial, Execution, Outcome, Reason};
 use sexton_core::name::{InstanceId, ManagerName, TaskName};
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
@@ -191,6 +191,24 @@ pub enum Event {
         manager: ManagerName,
         /// The store's clock minus ours.
         offset: SignedDuration,
+    },
+    /// The instance's id was another one's when it started, perhaps its own before a crash. The start
+    /// waits to see whether that one lives.
+    IdAwaited {
+        /// Where.
+        manager: ManagerName,
+        /// When the other was seen last, by the store's clock.
+        seen_at: Timestamp,
+        /// How long it waits.
+        at_most: Duration,
+    },
+    /// Another instance has taken this one's id: this one stood still, or could not reach the store,
+    /// for longer than an id is kept. It starts nothing more, as in a shutdown; what runs goes on.
+    IdTaken {
+        /// Where.
+        manager: ManagerName,
+        /// Since when the other was seen, by the store's clock.
+        since: Timestamp,
     },
     /// Another instance defines a task differently.
     DefinitionDiffers {

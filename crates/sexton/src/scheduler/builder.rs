@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
-use sexton_core::name::{InstanceId, ManagerName, NameError, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError, TaskName};
 use sexton_core::tick::Tick;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::accounted::accounted_until;
+use super::arrival::settle_in;
 use super::{Home, Scheduler, Shared};
 use crate::driver::Driver;
 use crate::error::BuildError;
@@ -125,7 +125,10 @@ impl SchedulerBuilder {
         self
     }
 
-    /// The instance's id; by default a random one. No other run may ever have it.
+    /// The instance's id; by default a random one. No other instance may have it while this one
+    /// lives: one that does is refused at its start. After a crash an instance may start again under
+    /// its id; it waits until its own last heartbeat is as old as one and a half of them and 2.5 s
+    /// (10 s by default), unless that was so already. After a shutdown it need not wait.
     #[must_use]
     pub fn instance(mut self, instance: InstanceId) -> SchedulerBuilder {
         self.instance = Some(instance);
@@ -199,12 +202,15 @@ impl SchedulerBuilder {
     /// Checks everything, asks each store for its clock, and starts.
     ///
     /// # Errors
-    /// [`BuildError`] if a task cannot work or a store cannot be used; then nothing was started.
+    /// [`BuildError`] if a task cannot work, a store cannot be used, or another instance has this
+    /// one's id; then nothing was started.
     pub async fn start(self) -> Result<Scheduler, BuildError> {
         let managers = self.check_managers()?;
         let events = EventBus::new();
         let shared = Arc::new(Shared {
             instance: self.instance.unwrap_or_else(InstanceId::random),
+            incarnation: Incarnation::random(),
+            started_at: self.clock.now(),
             labels: self.labels,
             events: events.clone(),
             limits: Arc::new(Limits::new(
@@ -221,28 +227,25 @@ impl SchedulerBuilder {
             running: AtomicIsize::new(0),
         });
         let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
-        let mut ready = Vec::new();
+        let mut links = Vec::new();
+        let mut tasks_of = Vec::new();
         for (name, manager) in managers {
-            let mut own = tasks.remove(&name).unwrap_or_default();
-            own.extend(prune_task(&manager, self.retention, &name));
             let (clock, events) = (Arc::clone(&self.clock), events.clone());
             let link = Link::establish(name.clone(), manager, clock, events, self.call_limit).await;
-            let link = link.map_err(|source| BuildError::Store {
-                name: name.clone(),
-                source,
-            })?;
-            let asked: Vec<&CheckedTask> = own.iter().collect();
-            let accounted = accounted_until(&link, &asked).await;
-            let accounted = accounted.map_err(|source| BuildError::Store {
-                name: name.clone(),
-                source,
-            })?;
-            ready.push((Arc::new(link), own, accounted));
+            let link = link.map_err(|source| BuildError::Store { name, source })?;
+            let mut own = tasks.remove(&link.name).unwrap_or_default();
+            own.extend(prune_task(&link.manager, self.retention, &link.name));
+            tasks_of.push(own);
+            links.push(Arc::new(link));
         }
-        let links = ready.iter().map(|(link, _, _)| Arc::clone(link)).collect();
-        let homes = ready
-            .into_iter()
-            .map(|(link, tasks, accounted)| Home::open(&shared, link, tasks, &accounted))
+        let accounted = settle_in(&shared, &links, &tasks_of).await?;
+        let homes = links
+            .iter()
+            .zip(tasks_of)
+            .zip(accounted)
+            .map(|((link, tasks), accounted)| {
+                Home::open(&shared, Arc::clone(link), tasks, &accounted)
+            })
             .collect();
         let clock_watch = tokio::spawn(watch_clock_for_ever(links));
         Ok(Scheduler {

@@ -1,6 +1,7 @@
 //! The scheduler: what a service starts, talks to while it runs, and shuts down.
 
 mod accounted;
+mod arrival;
 mod builder;
 mod handle;
 mod shutdown;
@@ -9,8 +10,9 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sexton_core::lock::ClaimLead;
-use sexton_core::name::{InstanceId, ManagerName};
+use sexton_core::name::{Incarnation, InstanceId, ManagerName};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,9 @@ use crate::runs::Runs;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
+    pub(crate) incarnation: Incarnation,
+    /// By our own clock.
+    pub(crate) started_at: Timestamp,
     pub(crate) labels: Vec<String>,
     pub(crate) events: EventBus,
     pub(crate) limits: Arc<Limits>,
@@ -81,7 +86,7 @@ impl Scheduler {
         SchedulerBuilder::new()
     }
 
-    /// This run's id, which no other run has.
+    /// The instance's id, which no other instance has while this one lives.
     #[must_use]
     pub fn instance(&self) -> &InstanceId {
         &self.shared.instance

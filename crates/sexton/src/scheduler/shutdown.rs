@@ -6,6 +6,7 @@ use std::time::Duration;
 use sexton_core::lock::Execution;
 
 use super::Scheduler;
+use crate::identity::give_back;
 use crate::link::within;
 use crate::runs::StopCause;
 
@@ -102,15 +103,7 @@ impl super::Home {
         if settled.is_none() {
             self.settler.abort();
         }
-        if self
-            .link
-            .manager
-            .supports(sexton_core::lock::Capability::Operations)
-        {
-            // If it does not hear of it, the store notices by the missing heartbeats.
-            let instance = &self.runs.shared.instance;
-            let _ = self.link.call(self.link.manager.leave(instance)).await;
-        }
+        give_back(&self.runs.shared, &self.link).await;
         (cut_off, settled.is_some())
     }
 }

@@ -9,7 +9,7 @@ use sexton::lock::{
     LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
-use sexton::name::{InstanceId, Namespace, TaskName};
+use sexton::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
@@ -211,8 +211,9 @@ impl LockManager for FaultyManager {
             .await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Answered<()> {
-        self.through("leave", self.store.leave(instance)).await
+    async fn leave(&self, instance: &InstanceId, incarnation: Incarnation) -> Answered<()> {
+        let leaving = self.store.leave(instance, incarnation);
+        self.through("leave", leaving).await
     }
 
     async fn instances(&self) -> Answered<Vec<InstanceRecord>> {

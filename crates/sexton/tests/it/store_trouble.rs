@@ -32,7 +32,7 @@ async fn a_slow_store_makes_no_run_late() {
         .start()
         .await
         .unwrap();
-    pass(Duration::from_millis(10_500)).await;
+    pass(Duration::from_millis(10_300)).await;
     scheduler.shutdown(Duration::ZERO).await;
     let entries = diary.entries();
     assert_eq!(entries.len(), 10);

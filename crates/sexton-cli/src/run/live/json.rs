@@ -171,6 +171,13 @@ fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
             ("store part back", json!({"after_ms": millis(after)}))
         }
         Event::ClockLeapt { by, .. } => ("clock leapt", json!({"by_ms": by.as_millis_f64()})),
+        Event::IdAwaited {
+            seen_at, at_most, ..
+        } => (
+            "id awaited",
+            json!({"seen_at": seen_at.to_string(), "at_most_ms": millis(at_most)}),
+        ),
+        Event::IdTaken { since, .. } => ("id taken", json!({"since": since.to_string()})),
         Event::ClockOffset { offset, .. } => {
             ("clock offset", json!({"offset_ms": offset.as_millis_f64()}))
         }

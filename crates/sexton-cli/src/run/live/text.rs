@@ -237,6 +237,17 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             ODD,
             format!("the store's clock was set by {by:#}, or this process stood still so long"),
         ),
+        Event::IdAwaited { at_most, .. } => (
+            ODD,
+            format!(
+                "another instance had this one's id: waiting up to {} to see whether it lives",
+                span(*at_most)
+            ),
+        ),
+        Event::IdTaken { since, .. } => (
+            BAD,
+            format!("another instance has this one's id since {since}: nothing more is started"),
+        ),
         Event::ClockOffset { offset, .. } => (
             ODD,
             format!("the store's clock is {offset:#} from this machine's"),

@@ -17,7 +17,7 @@ use sexton_core::lock::{
     Renewal, Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition,
     TaskQuery, TaskState, Verdict,
 };
-use sexton_core::name::{ClaimId, InstanceId, Namespace, TaskName};
+use sexton_core::name::{ClaimId, Incarnation, InstanceId, Namespace, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Attempt, Fence};
 
@@ -281,7 +281,14 @@ impl LockManager for Mutant {
     }
 
     async fn heartbeat(&self, report: &InstanceReport) -> Answered<Signals> {
-        let mut answer = self.inner.heartbeat(report).await?;
+        let mut report = report.clone();
+        if self.has(Fault::IncarnationIgnored) {
+            report.incarnation = Incarnation::from_u128(1);
+        }
+        if self.has(Fault::IncarnationsTakeTurns) {
+            report.presence /= 1_000_000;
+        }
+        let mut answer = self.inner.heartbeat(&report).await?;
         if self.has(Fault::CancelNotTold) {
             answer.value.cancel.clear();
         }
@@ -291,14 +298,20 @@ impl LockManager for Mutant {
         Ok(answer)
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Answered<()> {
+    async fn leave(&self, instance: &InstanceId, incarnation: Incarnation) -> Answered<()> {
+        let instances = self.inner.instances().await?;
         if self.has(Fault::LeaveForgotten) {
             return Ok(Answer {
-                now: self.inner.now().await?,
+                now: instances.now,
                 value: (),
             });
         }
-        self.inner.leave(instance).await
+        let is_it = |record: &&InstanceRecord| record.report.instance == *instance;
+        let incarnation = match instances.value.iter().find(is_it) {
+            Some(record) if self.has(Fault::LeavesForAnother) => record.report.incarnation,
+            _ => incarnation,
+        };
+        self.inner.leave(instance, incarnation).await
     }
 
     async fn instances(&self) -> Answered<Vec<InstanceRecord>> {

@@ -8,6 +8,7 @@
 mod claim;
 mod hold;
 mod sweep;
+pub(crate) mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,9 +31,10 @@ use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 /// tick.
 #[derive(Debug, Default)]
 pub struct LockState {
-    registers: HashMap<(TaskName, ConcurrencyIndex), Register>,
+    registers: BTreeMap<(TaskName, ConcurrencyIndex), Register>,
     records: BTreeMap<Execution, ExecutionRecord>,
     open: BTreeSet<Execution>,
+    waiting: BTreeSet<Execution>,
     pauses: HashMap<TaskName, Pause>,
     changes: Changes,
 }
@@ -60,7 +62,7 @@ impl LockState {
 
     /// Puts in a record as the store has it. Not a change.
     pub fn load_record(&mut self, record: ExecutionRecord) {
-        self.index_as_open_or_not(&record);
+        self.index_by_state(&record);
         self.records.insert(record.execution.clone(), record);
     }
 
@@ -78,7 +80,18 @@ impl LockState {
         self.registers.get(&(task.clone(), index)).copied()
     }
 
-    /// All registers.
+    /// The registers of a task, by index.
+    pub fn registers_of(
+        &self,
+        task: &TaskName,
+    ) -> impl Iterator<Item = (ConcurrencyIndex, Register)> {
+        self.registers
+            .range((task.clone(), ConcurrencyIndex::ONE)..)
+            .take_while(move |((of, _), _)| of == task)
+            .map(|((_, index), register)| (*index, *register))
+    }
+
+    /// All registers, by (task, index).
     pub fn registers(&self) -> impl Iterator<Item = (&TaskName, ConcurrencyIndex, Register)> {
         self.registers
             .iter()
@@ -94,6 +107,11 @@ impl LockState {
     /// All records, by (task, index, tick).
     pub fn records(&self) -> impl DoubleEndedIterator<Item = &ExecutionRecord> {
         self.records.values()
+    }
+
+    /// The records that are not over, by (task, index, tick).
+    pub fn open(&self) -> impl Iterator<Item = &ExecutionRecord> {
+        work::seen(self.open.iter()).filter_map(|execution| self.records.get(execution))
     }
 
     /// A task's pause, while it is paused.
@@ -202,20 +220,26 @@ impl LockState {
     }
 
     fn put(&mut self, record: ExecutionRecord) {
-        self.index_as_open_or_not(&record);
+        self.index_by_state(&record);
         self.changes.records.insert(record.execution.clone());
         self.records.insert(record.execution.clone(), record);
     }
 
-    fn index_as_open_or_not(&mut self, record: &ExecutionRecord) {
-        if record.state.is_over() {
-            self.open.remove(&record.execution);
-        } else if !self.open.contains(&record.execution) {
-            self.open.insert(record.execution.clone());
+    fn index_by_state(&mut self, record: &ExecutionRecord) {
+        let is_waiting = record.state == ExecutionState::Waiting;
+        for (index, belongs) in [
+            (&mut self.open, !record.state.is_over()),
+            (&mut self.waiting, is_waiting),
+        ] {
+            if !belongs {
+                index.remove(&record.execution);
+            } else if !index.contains(&record.execution) {
+                index.insert(record.execution.clone());
+            }
         }
     }
 
-    /// Changes a record in place and keeps the index of open ones true.
+    /// Changes a record in place and keeps the indexes true.
     fn update(&mut self, execution: &Execution, change: impl FnOnce(&mut ExecutionRecord)) {
         if let Some(mut record) = self.records.remove(execution) {
             change(&mut record);
@@ -236,13 +260,30 @@ impl LockState {
         task: &TaskName,
         index: ConcurrencyIndex,
     ) -> impl Iterator<Item = &ExecutionRecord> {
+        self.records_in(&self.open, task, index)
+    }
+
+    /// The records of a (task, index) that wait, oldest first.
+    fn waiting_records(
+        &self,
+        task: &TaskName,
+        index: ConcurrencyIndex,
+    ) -> impl Iterator<Item = &ExecutionRecord> {
+        self.records_in(&self.waiting, task, index)
+    }
+
+    fn records_in<'s>(
+        &'s self,
+        executions: &'s BTreeSet<Execution>,
+        task: &TaskName,
+        index: ConcurrencyIndex,
+    ) -> impl Iterator<Item = &'s ExecutionRecord> + use<'s> {
         let bound = |tick| Execution {
             task: task.clone(),
             index,
             tick,
         };
-        self.open
-            .range(bound(Tick::MIN)..=bound(Tick::MAX))
+        work::seen(executions.range(bound(Tick::MIN)..=bound(Tick::MAX)))
             .filter_map(|execution| self.records.get(execution))
     }
 
@@ -258,21 +299,17 @@ impl LockState {
         execution: &Execution,
         now: Timestamp,
     ) -> impl Iterator<Item = &ExecutionRecord> {
-        self.open_records(&execution.task, execution.index)
+        self.waiting_records(&execution.task, execution.index)
             .take_while(|record| record.execution.tick < execution.tick)
-            .filter(move |record| {
-                record.state == ExecutionState::Waiting && !self.is_too_late(record, now)
-            })
+            .filter(move |record| !self.is_too_late(record, now))
     }
 
     /// The earliest tick that waits in a (task, index), if nothing runs there under a lease any
     /// more.
     fn waiting_and_free(&self, execution: &Execution, now: Timestamp) -> Option<Tick> {
         let waiting = self
-            .open_records(&execution.task, execution.index)
-            .find(|record| {
-                record.state == ExecutionState::Waiting && !self.is_too_late(record, now)
-            })?;
+            .waiting_records(&execution.task, execution.index)
+            .find(|record| !self.is_too_late(record, now))?;
         (!self.overlaps(&waiting.execution, now)).then_some(waiting.execution.tick)
     }
 
@@ -381,5 +418,6 @@ fn blank_record(
     }
 }
 
-/// Whether an instance counts as present, asked by a sweep for executions without a lease.
-pub type IsPresent<'a> = &'a dyn Fn(&InstanceId) -> bool;
+/// Whether an instance counts as present in the incarnation that was granted something at this time,
+/// asked by a sweep for executions without a lease.
+pub type IsPresent<'a> = &'a dyn Fn(&InstanceId, Timestamp) -> bool;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use jiff::Timestamp;
 
 use super::claim::attempt_open;
-use super::{IsPresent, LockState};
+use super::{IsPresent, LockState, work};
 use crate::lock::{
     Claimable, Execution, ExecutionRecord, ExecutionState, Outcome, Sweep, SweepQuery,
 };
@@ -25,7 +25,7 @@ impl LockState {
             .clone()
             .map_or(Bound::Unbounded, Bound::Excluded);
         let mut sweep = Sweep::default();
-        for execution in self.open.range((start, Bound::Unbounded)) {
+        for execution in work::seen(self.open.range((start, Bound::Unbounded))) {
             if sweep.len() >= query.limit {
                 break;
             }
@@ -53,9 +53,7 @@ impl LockState {
     /// too long.
     #[must_use]
     pub fn needs_sweep(&self, now: Timestamp) -> bool {
-        self.open
-            .iter()
-            .filter_map(|execution| self.records.get(execution))
+        self.open()
             .any(|record| self.is_overdue(record, now) || self.claimable(record, now).is_some())
     }
 
@@ -118,7 +116,8 @@ fn is_lost(
         let is_old = since
             .saturating_add(query.abandoned_after)
             .is_ok_and(|until| until <= now);
-        return is_old && !record.instance.as_ref().is_some_and(is_present);
+        let holder = record.instance.as_ref();
+        return is_old && !holder.is_some_and(|holder| is_present(holder, record.granted_at));
     };
     let may_be_granted_again = record.delivery.recovers()
         && !record.cancel_requested

@@ -91,5 +91,7 @@ CREATE TABLE IF NOT EXISTS {instances} (
     running         BIGINT       NOT NULL,
     presence_ms     BIGINT       NOT NULL,
     seen_at_ms      BIGINT       NOT NULL,
+    incarnation     VARCHAR(32)  NOT NULL,
+    since_ms        BIGINT       NOT NULL,
     PRIMARY KEY (namespace, instance)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -36,7 +36,7 @@ FROM (SELECT DISTINCT c.task FROM candidates AS c) AS w
 STRAIGHT_JOIN {tasks} AS t FORCE INDEX (PRIMARY) ON t.namespace = $1 AND t.task = w.task
 WHERE t.paused_since_ms IS NOT NULL
 UNION ALL
-SELECT 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i.instance, NULL, NULL,
+SELECT 4, NULL, i.since_ms, NULL, NULL, NULL, NULL, NULL, NULL, i.instance, NULL, NULL,
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM {instances} AS i
 WHERE i.namespace = $1 AND i.seen_at_ms + i.presence_ms > {clock_ms}

@@ -96,5 +96,7 @@ CREATE TABLE {instances} (
     running         bigint NOT NULL,
     presence_ms     bigint NOT NULL,
     seen_at_ms      bigint NOT NULL,
+    incarnation     text   COLLATE "C" NOT NULL,
+    since_ms        bigint NOT NULL,
     PRIMARY KEY (namespace, instance)
 ) WITH (fillfactor = 50);

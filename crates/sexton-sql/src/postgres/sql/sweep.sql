@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (
     WHERE f.namespace = $1 AND f.task = w.task AND f.paused_since_ms IS NOT NULL LIMIT 1
 ) AS t
 UNION ALL
-SELECT 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, i.instance, NULL, NULL,
+SELECT 4, NULL, i.since_ms, NULL, NULL, NULL, NULL, NULL, NULL, i.instance, NULL, NULL,
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM {instances} AS i
 WHERE i.namespace = $1 AND i.seen_at_ms + i.presence_ms > (SELECT now_ms FROM clock) AND $6::bigint IS NOT NULL

@@ -94,5 +94,7 @@ CREATE TABLE sexton_instances (
     running         INTEGER NOT NULL,
     presence_ms     INTEGER NOT NULL,
     seen_at_ms      INTEGER NOT NULL,
+    incarnation     TEXT    NOT NULL,
+    since_ms        INTEGER NOT NULL,
     PRIMARY KEY (namespace, instance)
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sexton_core::lock::{
     ClaimLead, HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, Retention, Settlement,
 };
+use sexton_core::name::Incarnation;
 use sexton_sql::OpenError;
 use sexton_sql::postgres::{Migrations, PostgresOptions};
 use sqlx::postgres::PgPoolOptions;
@@ -157,6 +158,7 @@ async fn a_role_without_create_works_on_tables_that_were_made_from_the_printed_s
     works(&manager).await;
     let report = InstanceReport {
         instance: instance("one"),
+        incarnation: Incarnation::random(),
         started_at: Timestamp::UNIX_EPOCH,
         version: "1".to_owned(),
         clock_offset: None,

@@ -13,7 +13,7 @@ use sexton::lock::{
     LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
-use sexton::name::{InstanceId, Namespace, TaskName};
+use sexton::name::{Incarnation, InstanceId, Namespace, TaskName};
 use tokio::sync::oneshot;
 
 use super::store::SimStore;
@@ -254,9 +254,13 @@ impl LockManager for SimLink {
             .await
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
         let instance = instance.clone();
-        self.through("leave", move |store| store.leave(&instance))
+        self.through("leave", move |store| store.leave(&instance, incarnation))
             .await
     }
 

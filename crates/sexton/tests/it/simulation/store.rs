@@ -8,14 +8,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sexton::clock::Clock;
 use sexton::lock::rules::LockState;
-use sexton::lock::stored::{Definitions, define};
+use sexton::lock::stored::{self, Definitions, Reported, define};
 use sexton::lock::{
     Answer, Claim, ClaimLead, Consumed, Consumption, Covered, Defined, Denial, Enqueue, Enqueued,
     Execution, ExecutionRecord, ExecutionState, InstanceRecord, InstanceReport, Pause, PauseChange,
     Register, Release, Released, Renewal, Renewed, Settled, Settlement, Signals, Sweep, SweepQuery,
     TaskDefinition, TaskState, Verdict,
 };
-use sexton::name::{ClaimId, InstanceId, TaskName};
+use sexton::name::{ClaimId, Incarnation, InstanceId, TaskName};
 use sexton::{ConcurrencyIndex, Fence, Tick};
 
 use super::broken::Break;
@@ -234,10 +234,9 @@ impl SimStore {
         let State {
             locks, instances, ..
         } = &mut *state;
-        let is_present = |instance: &InstanceId| {
-            instances
-                .get(instance)
-                .is_some_and(|record| record.is_present_at(now))
+        let is_present = |id: &InstanceId, granted_at| {
+            let known = instances.get(id);
+            known.is_some_and(|record| record.is_present_with(granted_at, now))
         };
         let value = locks.sweep(query, &is_present, by);
         for execution in &value.lost {
@@ -252,31 +251,32 @@ impl SimStore {
     pub(crate) fn heartbeat(&self, report: &InstanceReport) -> Answer<Signals> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
-        let record = InstanceRecord {
-            report: report.clone(),
-            seen_at: now,
+        let before = state.instances.get(&report.instance).cloned();
+        let held_by = match stored::report(before, report, now) {
+            Reported::Held(holder) => Some(holder),
+            Reported::Recorded(record) => {
+                state.instances.insert(report.instance.clone(), record);
+                None
+            }
         };
-        state.instances.insert(report.instance.clone(), record);
-        let cancel = state
-            .locks
-            .records()
-            .filter(|record| record.cancel_requested && !record.state.is_over())
+        let open = state.locks.open();
+        let cancel = open
+            .filter(|record| record.cancel_requested)
             .filter(|record| record.instance.as_ref() == Some(&report.instance))
             .map(|record| record.execution.clone())
             .collect();
-        let sweep = state.locks.needs_sweep(now);
-        Answer {
-            now,
-            value: Signals {
-                cancel,
-                sweep,
-                revision: 0,
-            },
-        }
+        let value = Signals {
+            cancel,
+            sweep: state.locks.needs_sweep(now),
+            revision: 0,
+            held_by,
+        };
+        Answer { now, value }
     }
 
-    pub(crate) fn leave(&self, instance: &InstanceId) -> Answer<()> {
-        self.state.lock().unwrap().instances.remove(instance);
+    pub(crate) fn leave(&self, instance: &InstanceId, incarnation: Incarnation) -> Answer<()> {
+        let instances = &mut self.state.lock().unwrap().instances;
+        instances.retain(|id, record| id != instance || record.report.incarnation != incarnation);
         Answer {
             now: self.clock.now(),
             value: (),

@@ -1,27 +1,36 @@
 //! A lock manager in memory: for tests, and for a service of one process.
 
+mod catalogue;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::catalogue::Catalogue;
 use crate::clock::{Clock, SystemClock};
 use crate::lock::rules::LockState;
-use crate::lock::stored::{Definitions, define};
+use crate::lock::stored::{self, Definitions, Reported, define};
 use crate::lock::{
     Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
     Enqueue, Enqueued, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
     InstanceReport, LockError, LockManager, Pause, PauseChange, Release, Released, Renewal,
     Renewed, Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
-    TaskState, Verdict, check_batch_size, history_order,
+    TaskState, Verdict, check_batch_size,
 };
-use crate::name::{InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 /// Keeps locks in the memory of this process. Clones share them, as replicas share a store.
 ///
 /// Everything is forgotten with the last clone. Its clock is the one it is given; every call is
 /// atomic, answers at once and never fails but for a batch that is too large.
+///
+/// Of the history it keeps the newest [`RECORDS_MAX`](MemoryLockManager::RECORDS_MAX) records, or
+/// [as many as you say](MemoryLockManager::records_max), besides what runs or waits. What retention
+/// does not keep goes earlier.
 ///
 /// ```
 /// use sexton_core::lock::LockManager;
@@ -38,12 +47,27 @@ pub struct MemoryLockManager {
     namespaces: Arc<Mutex<HashMap<Namespace, Arc<Mutex<Store>>>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Store {
     locks: LockState,
     instances: BTreeMap<InstanceId, InstanceRecord>,
     definitions: Definitions,
     revision: u64,
+    catalogue: Catalogue,
+    records_max: usize,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store {
+            locks: LockState::new(),
+            instances: BTreeMap::new(),
+            definitions: Definitions::new(),
+            revision: 0,
+            catalogue: Catalogue::default(),
+            records_max: MemoryLockManager::RECORDS_MAX,
+        }
+    }
 }
 
 impl Default for MemoryLockManager {
@@ -53,6 +77,12 @@ impl Default for MemoryLockManager {
 }
 
 impl MemoryLockManager {
+    /// The most records of executions that are over, unless you say otherwise: half a kilobyte each,
+    /// without what handlers say.
+    pub const RECORDS_MAX: usize = 50_000;
+    /// The least that [`MemoryLockManager::records_max`] can be.
+    pub const RECORDS_MAX_MIN: usize = 1_000;
+
     /// An empty store on the machine's clock.
     #[must_use]
     pub fn new() -> MemoryLockManager {
@@ -68,6 +98,22 @@ impl MemoryLockManager {
             store: Arc::default(),
             namespaces: Arc::default(),
         }
+    }
+
+    /// Keeps the records of this many executions that are over, at least
+    /// [`RECORDS_MAX_MIN`](MemoryLockManager::RECORDS_MAX_MIN): beyond them the one with the oldest
+    /// tick goes, whichever task's. What runs or waits stays, and so does what each (task, index)
+    /// was granted last: no tick is granted again because its record went. All clones share it,
+    /// other namespaces do not.
+    ///
+    /// What has gone is not in the history any more, and does not count for distinct placement.
+    #[must_use]
+    pub fn records_max(self, max: usize) -> MemoryLockManager {
+        let mut store = self.lock();
+        store.records_max = max.max(MemoryLockManager::RECORDS_MAX_MIN);
+        store.keep_bound();
+        drop(store);
+        self
     }
 
     /// The same memory, seen from another namespace. Namespaces know nothing of each other.
@@ -96,7 +142,8 @@ impl MemoryLockManager {
         let mut store = self.lock();
         let now = self.clock.now();
         let value = act(&mut store, now);
-        store.locks.take_changes();
+        store.catalogue_changes();
+        store.keep_bound();
         Ok(Answer { now, value })
     }
 
@@ -124,22 +171,15 @@ impl Store {
         let Store {
             locks, instances, ..
         } = self;
-        let is_present = |instance: &InstanceId| {
-            instances
-                .get(instance)
-                .is_some_and(|record| record.is_present_at(now))
+        let is_present = |instance: &InstanceId, granted_at| {
+            let record = instances.get(instance);
+            record.is_some_and(|record| record.is_present_with(granted_at, now))
         };
         locks.sweep(query, &is_present, now)
     }
 
     fn task_state(&self, task: &TaskName) -> TaskState {
-        let mut registers: Vec<_> = self
-            .locks
-            .registers()
-            .filter(|(name, _, _)| *name == task)
-            .map(|(_, index, register)| (index, register))
-            .collect();
-        registers.sort_by_key(|(index, _)| *index);
+        let registers = self.locks.registers_of(task).collect();
         let defining = self.definitions.get(task);
         TaskState {
             task: task.clone(),
@@ -166,26 +206,39 @@ impl Store {
         tasks
     }
 
-    fn prunable(&self, retention: &Retention, now: Timestamp) -> Vec<Execution> {
+    fn catalogue_changes(&mut self) {
+        for execution in self.locks.take_changes().records {
+            let state = self.locks.record(&execution).map(|record| record.state);
+            self.catalogue.file(&execution, state);
+        }
+    }
+
+    fn keep_bound(&mut self) {
+        let surplus = self.catalogue.over().saturating_sub(self.records_max);
+        let oldest = self.catalogue.oldest_over(surplus);
+        self.forget(&oldest);
+    }
+
+    fn forget(&mut self, over: &[Execution]) {
+        for execution in over {
+            self.locks.forget(execution);
+            self.catalogue.file(execution, None);
+        }
+    }
+
+    fn prune(&mut self, retention: &Retention, limit: usize, now: Timestamp) -> usize {
         let oldest = retention
             .age_max
             .and_then(|age| now.saturating_sub(age).ok());
-        let mut seen: HashMap<&TaskName, u32> = HashMap::new();
-        let mut over: Vec<&ExecutionRecord> = self
-            .locks
-            .records()
-            .filter(|record| record.state.is_over())
-            .collect();
-        over.sort_by(|a, b| history_order(&a.execution).cmp(&history_order(&b.execution)));
-        over.into_iter()
-            .filter(|record| {
-                let count = seen.entry(&record.execution.task).or_default();
-                *count += 1;
-                oldest.is_some_and(|oldest| record.execution.tick.timestamp() < oldest)
-                    || retention.per_task_max.is_some_and(|max| *count > max)
-            })
-            .map(|record| record.execution.clone())
-            .collect()
+        let too_old =
+            oldest.map_or_else(Vec::new, |oldest| self.catalogue.over_before(oldest, limit));
+        self.forget(&too_old);
+        let left = limit - too_old.len();
+        let too_many = retention
+            .per_task_max
+            .map_or_else(Vec::new, |max| self.catalogue.over_beyond(max, left));
+        self.forget(&too_many);
+        too_old.len() + too_many.len()
     }
 }
 
@@ -236,14 +289,17 @@ impl LockManager for MemoryLockManager {
 
     async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
         self.answer(|store, now| {
-            let record = InstanceRecord {
-                report: report.clone(),
-                seen_at: now,
+            let before = store.instances.get(&report.instance).cloned();
+            let held_by = match stored::report(before, report, now) {
+                Reported::Recorded(record) => {
+                    store.instances.insert(report.instance.clone(), record);
+                    None
+                }
+                Reported::Held(holder) => Some(holder),
             };
-            store.instances.insert(report.instance.clone(), record);
             let cancel = store
                 .locks
-                .records()
+                .open()
                 .filter(|record| record.cancel_requested && record.state == ExecutionState::Running)
                 .filter(|record| record.instance.as_ref() == Some(&report.instance))
                 .map(|record| record.execution.clone())
@@ -253,13 +309,21 @@ impl LockManager for MemoryLockManager {
                 cancel,
                 sweep,
                 revision: store.revision,
+                held_by,
             }
         })
     }
 
-    async fn leave(&self, instance: &InstanceId) -> Result<Answer<()>, LockError> {
+    async fn leave(
+        &self,
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Answer<()>, LockError> {
         self.answer(|store, _| {
-            store.instances.remove(instance);
+            let known = store.instances.get(instance);
+            if known.is_some_and(|record| record.report.incarnation == incarnation) {
+                store.instances.remove(instance);
+            }
         })
     }
 
@@ -334,24 +398,13 @@ impl LockManager for MemoryLockManager {
         query: &HistoryQuery,
     ) -> Result<Answer<Vec<ExecutionRecord>>, LockError> {
         self.answer(|store, _| {
-            let mut records: Vec<_> = store
-                .locks
-                .records()
-                .filter(|record| query.matches(record))
-                .collect();
-            records.sort_by(|a, b| history_order(&a.execution).cmp(&history_order(&b.execution)));
-            records.into_iter().take(query.limit).cloned().collect()
+            let page = store.catalogue.page(query);
+            let records = page.iter().filter_map(|found| store.locks.record(found));
+            records.cloned().collect()
         })
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Answer<usize>, LockError> {
-        self.answer(|store, now| {
-            let mut prunable = store.prunable(retention, now);
-            prunable.truncate(limit);
-            prunable
-                .iter()
-                .for_each(|execution| store.locks.forget(execution));
-            prunable.len()
-        })
+        self.answer(|store, now| store.prune(retention, limit, now))
     }
 }

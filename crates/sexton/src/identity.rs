@@ -1,0 +1,96 @@
+//! An instance's id: what the instance says of itself, and how it takes its id at the start.
+//!
+//! An id that is given by the user may be that of another instance, which would be passed over by
+//! distinct placement, or that of this one before it crashed. What tells them apart is whether it is
+//! seen again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::{Capability, InstanceRecord, InstanceReport};
+
+use crate::error::BuildError;
+use crate::event::Event;
+use crate::link::Link;
+use crate::scheduler::Shared;
+
+/// How often the store is asked whether another instance with the id was seen again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How much longer than by the store's clock another instance is waited for at the most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn report(shared: &Shared, link: &Link, running: usize) -> InstanceReport {
+    InstanceReport {
+        instance: shared.instance.clone(),
+        incarnation: shared.incarnation,
+        started_at: shared.started_at,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        clock_offset: Some(link.offset()),
+        running: u32::try_from(running).unwrap_or(u32::MAX),
+        presence: shared.heartbeat * 3 + Duration::from_secs(5),
+    }
+}
+
+/// Takes the id in a store. If another incarnation has it, waits for as long as that one keeps it
+/// without being seen again.
+///
+/// # Errors
+/// [`BuildError::InstanceIdTaken`] if it is seen again, or another takes the id first.
+pub(crate) async fn take_id(shared: &Shared, link: &Link) -> Result<(), BuildError> {
+    if !link.manager.supports(Capability::Operations) {
+        return Ok(());
+    }
+    let report = report(shared, link, 0);
+    let mut first: Option<(InstanceRecord, Duration)> = None;
+    loop {
+        let signals = link.call(link.manager.heartbeat(&report)).await;
+        let signals = signals.map_err(|source| BuildError::Store {
+            name: link.name.clone(),
+            source,
+        })?;
+        let Some(holder) = signals.held_by else {
+            return Ok(());
+        };
+        let left = left_of(link, &holder);
+        let now = link.clock.monotonic();
+        let is_alive = match &first {
+            None => {
+                link.events.emit(Event::IdAwaited {
+                    manager: link.name.clone(),
+                    seen_at: holder.seen_at,
+                    at_most: left,
+                });
+                first = Some((holder, now.saturating_add(left).saturating_add(PATIENCE)));
+                false
+            }
+            Some((seen, until)) => *seen != holder || *until <= now,
+        };
+        if let Some((seen, _)) = first.as_ref().filter(|_| is_alive) {
+            return Err(BuildError::InstanceIdTaken {
+                instance: shared.instance.clone(),
+                name: link.name.clone(),
+                store: link.manager.location(),
+                since: seen.since,
+            });
+        }
+        let pause = left.clamp(LOOK / 20, LOOK);
+        link.clock.sleep_until(now.saturating_add(pause)).await;
+    }
+}
+
+/// How much longer a holder keeps its id by the store's clock.
+fn left_of(link: &Link, holder: &InstanceRecord) -> Duration {
+    let now = Timestamp::from_microsecond(link.now_us()).unwrap_or(holder.seen_at);
+    let ago = now.duration_since(holder.seen_at).unsigned_abs();
+    (holder.report.presence / 2).saturating_sub(ago)
+}
+
+/// Gives the id back: the scheduler has ended, or did not start. If the store does not hear of it,
+/// it notices by the missing heartbeats.
+pub(crate) async fn give_back(shared: &Shared, link: &Link) {
+    if link.manager.supports(Capability::Operations) {
+        let leaving = link.manager.leave(&shared.instance, shared.incarnation);
+        let _ = link.call(leaving).await;
+    }
+}
