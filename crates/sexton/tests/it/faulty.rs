@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::stream::{self, BoxStream, StreamExt};
 use sexton::lock::{
     Answer, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined, Enqueue,
     Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, LockError,
@@ -10,6 +11,7 @@ use sexton::lock::{
     Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{InstanceId, Namespace, TaskName};
+use tokio::sync::watch;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) struct FaultyManager {
     plan: Arc<Mutex<Plan>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     is_plain: bool,
+    hints: Option<watch::Receiver<u64>>,
 }
 
 impl std::fmt::Debug for FaultyManager {
@@ -50,6 +53,15 @@ impl FaultyManager {
             plan: Arc::new(Mutex::new(Box::new(|_| Fault::None))),
             calls: Arc::default(),
             is_plain: false,
+            hints: None,
+        }
+    }
+
+    /// Tells of changes, as a store that others notify.
+    pub(crate) fn hinted(self, hints: watch::Receiver<u64>) -> FaultyManager {
+        FaultyManager {
+            hints: Some(hints),
+            ..self
         }
     }
 
@@ -124,6 +136,15 @@ impl LockManager for FaultyManager {
 
     fn supports(&self, capability: Capability) -> bool {
         !self.is_plain && self.store.supports(capability)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        let hints = self.hints.clone()?;
+        let heard = stream::unfold(hints, |mut hints| async {
+            hints.changed().await.ok()?;
+            Some(((), hints))
+        });
+        Some(heard.boxed())
     }
 
     async fn now(&self) -> Result<jiff::Timestamp, LockError> {
