@@ -62,7 +62,7 @@ pub enum ConnectError {
         hint: &'static str,
     },
     /// TLS failed, on our side or on the server's.
-    #[error("TLS with {store} failed: {problem}")]
+    #[error("{store} cannot be reached: {problem}")]
     Tls {
         /// Which server, without secrets.
         store: String,
@@ -250,6 +250,9 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     }
     if is_lacking(error) {
         return Some(PERMISSIONS);
+    }
+    if let Some(problem) = tls::problem(error) {
+        return Some(problem);
     }
     let found = known.iter().find(|(code, _)| says(error, code));
     found.map(|(_, advice)| *advice)

@@ -12,25 +12,29 @@ pub(crate) fn problem(error: &RedisError) -> Option<&'static str> {
     Some(match cause(error)? {
         TlsError::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => {
-                "its certificate is not signed by an authority that is trusted: name the authority's by ca_file"
+                "TLS failed: its certificate is not signed by an authority that is trusted: name the authority's by ca_file"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another host: write the URL with a name that it has"
+                "TLS failed: its certificate is for another host: write the URL with a name that it has"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "its certificate has expired: renew it, or set this machine's clock"
+                "TLS failed: its certificate has expired: renew it, or set this machine's clock"
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "its certificate is not valid yet: look at this machine's clock"
+                "TLS failed: its certificate is not valid yet: look at this machine's clock"
             }
-            _ => "its certificate cannot be used",
+            _ => "TLS failed: its certificate cannot be used",
         },
-        TlsError::InvalidMessage(_) => "the server speaks no TLS on this port: write redis://",
-        TlsError::AlertReceived(_) => {
-            "the server does not take this side's certificate, or wants one: name it by cert_file and key_file"
+        TlsError::InvalidMessage(_) => {
+            "TLS failed: the server speaks no TLS on this port: write redis://"
         }
-        TlsError::PeerIncompatible(_) => "the server speaks no version of TLS that is safe",
-        _ => "look at the server's certificate, and at ca_file, cert_file and key_file",
+        TlsError::AlertReceived(_) => {
+            "TLS failed: the server does not take this side's certificate, or wants one: name it by cert_file and key_file"
+        }
+        TlsError::PeerIncompatible(_) => {
+            "TLS failed: the server speaks no version of TLS that is safe"
+        }
+        _ => "TLS failed: look at the server's certificate, and at ca_file, cert_file and key_file",
     })
 }
 
