@@ -55,11 +55,13 @@ impl MongoLockManager {
         let limit = self.inner.wait_max;
         let deadline = Instant::now() + limit;
         let mut patience = Patience::new(deadline);
+        // Why it was tried again: it says more than that the limit has passed.
+        let mut last = None;
         loop {
             let trouble = match timeout_at(deadline, errand.run(self)).await {
                 Ok(Ok(found)) => return Ok(found),
                 Ok(Err(trouble)) => trouble,
-                Err(_) => return Err(Outage::Stalled { limit }.into()),
+                Err(_) => return Err(last.unwrap_or(Outage::Stalled { limit }.into())),
             };
             let is_worth_a_try = if trouble.is_overtaken() {
                 patience.wait_for_others().await
@@ -69,6 +71,7 @@ impl MongoLockManager {
             if !is_worth_a_try {
                 return Err(trouble);
             }
+            last = Some(trouble);
         }
     }
 
@@ -79,7 +82,7 @@ impl MongoLockManager {
         if !fields.flag("isWritablePrimary")? {
             return Err(Outage::ReadOnly.into());
         }
-        Ok(fields.time("localTime")?)
+        Ok(fields.clock("localTime")?)
     }
 
     pub(crate) async fn find(&self, find: Find<'_>) -> Result<Vec<Document>, Trouble> {

@@ -20,11 +20,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::open_error::OpenError;
 use crate::store::{Kind, Store, StoreError, kind_of_code};
+use crate::tls::{self, LastProblem};
 use crate::trouble::{Outage, Trouble};
 
 /// How many times the limit of a call a command goes on for, whoever still waits for it: once to find a server, once to connect, once to be
 /// run. What goes on for longer hangs on a connection that is dead.
 const LIMITS_MAX: u32 = 3;
+/// Which part of a call's limit the driver may look for a server, and connect to one: it knows the
+/// cause where there is none, which who is told by the limit alone does not. A call that it has not
+/// been found for is tried again.
+const SELECTIONS_IN_A_LIMIT: u32 = 2;
+const CONNECTIONS_IN_A_LIMIT: u32 = 3;
 
 /// Where a URL leads to. Does not show its secrets.
 #[derive(Clone)]
@@ -98,6 +104,7 @@ pub(crate) struct Driver {
     database: Database,
     is_ours: bool,
     command_max: Duration,
+    last_problem: LastProblem,
 }
 
 impl fmt::Debug for Driver {
@@ -116,15 +123,21 @@ impl Driver {
         let resolving = timeout_at(deadline, ClientOptions::parse(&target.url));
         let resolved = resolving.await.map_err(|_| stalled(limit, target))?;
         let mut options = resolved.map_err(|error| in_opening(error, target))?;
-        // Whoever waits longer is told by the call's own limit.
-        options.server_selection_timeout.get_or_insert(limit);
-        options.connect_timeout.get_or_insert(limit);
+        let within = |given: Option<Duration>, most: Duration| {
+            Some(given.map_or(most, |given| given.min(most)))
+        };
+        let given = options.server_selection_timeout;
+        options.server_selection_timeout = within(given, limit / SELECTIONS_IN_A_LIMIT);
+        options.connect_timeout = within(options.connect_timeout, limit / CONNECTIONS_IN_A_LIMIT);
+        let last_problem = LastProblem::default();
+        options.sdam_event_handler = Some(last_problem.handler());
         options.app_name.get_or_insert_with(|| "sexton".to_owned());
         let client = Client::with_options(options).map_err(|error| in_opening(error, target))?;
         Ok(Driver {
             database: client.database(&target.database),
             is_ours: true,
             command_max: limit * LIMITS_MAX,
+            last_problem,
         })
     }
 
@@ -133,21 +146,22 @@ impl Driver {
             database,
             is_ours: false,
             command_max: limit * LIMITS_MAX,
+            last_problem: LastProblem::default(),
         }
     }
 }
 
 /// Does it in a task of its own, which goes on to its end when nobody waits for it any more, but not for ever.
-async fn to_its_end<T: Send + 'static>(
+async fn to_its_end<T: Send + 'static, E: Into<StoreError> + Send + 'static>(
     limit: Duration,
-    doing: impl Future<Output = Result<T, Error>> + Send + 'static,
+    doing: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, StoreError> {
     let outage = |source| StoreError {
         kind: Kind::Outage,
         source,
     };
     match tokio::spawn(timeout(limit, doing)).await {
-        Ok(Ok(done)) => Ok(done?),
+        Ok(Ok(done)) => done.map_err(Into::into),
         Ok(Err(_)) => Err(outage(Box::new(Outage::Stalled { limit }))),
         // The runtime ends, or the driver has panicked.
         Err(broken) => Err(outage(Box::new(broken))),
@@ -180,19 +194,28 @@ fn primary() -> SelectionCriteria {
 impl Store for Driver {
     async fn run(&self, command: Document) -> Result<Document, StoreError> {
         let database = self.database.clone();
+        let last_problem = self.last_problem.clone();
         let running = async move {
             let running = database.run_command(command);
-            running.selection_criteria(primary()).await
+            let ran = running.selection_criteria(primary()).await;
+            ran.map_err(|error| explained(error, &last_problem))
         };
         to_its_end(self.command_max, running).await
     }
 
     async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
         let database = self.database.clone();
+        let last_problem = self.last_problem.clone();
         let reading = async move {
             let running = database.run_cursor_command(command);
-            let cursor = running.selection_criteria(primary()).await?;
-            cursor.try_collect().await
+            let read = async {
+                running
+                    .selection_criteria(primary())
+                    .await?
+                    .try_collect()
+                    .await
+            };
+            read.await.map_err(|error| explained(error, &last_problem))
         };
         to_its_end(self.command_max, reading).await
     }
@@ -201,6 +224,21 @@ impl Store for Driver {
         if self.is_ours {
             self.database.client().clone().shutdown().await;
         }
+    }
+}
+
+/// Where no server was to be had, why.
+fn explained(error: Error, last_problem: &LastProblem) -> StoreError {
+    let problem = match &*error.kind {
+        ErrorKind::ServerSelection { .. } => last_problem.get(),
+        _ => None,
+    };
+    match problem {
+        Some(problem) => StoreError {
+            kind: Kind::Permanent(problem),
+            source: said(&error).into(),
+        },
+        None => error.into(),
     }
 }
 
@@ -226,6 +264,7 @@ fn kind(error: &Error) -> Kind {
             Kind::Permanent("its certificates or keys cannot be used")
         }
         ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4.2 or later is needed"),
+        ErrorKind::Io(_) => tls::problem(error).map_or(Kind::Outage, Kind::Permanent),
         // The network, an election, a client that was shut down.
         _ => Kind::Outage,
     }
@@ -289,7 +328,7 @@ mod tests {
         let doing = async move {
             tokio::time::sleep(Duration::from_secs(10)).await;
             let _ = done.send(());
-            Ok(())
+            Ok::<(), Error>(())
         };
         let dropped = timeout(Duration::from_secs(5), to_its_end(LIMIT, doing)).await;
         assert!(dropped.is_err());

@@ -84,6 +84,7 @@ mod register;
 mod store;
 mod sweep;
 mod tasks;
+mod tls;
 mod trouble;
 mod value;
 mod wanted;

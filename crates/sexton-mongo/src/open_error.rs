@@ -31,8 +31,8 @@ pub enum OpenError {
     },
     /// The server cannot be reached, has no primary, or does not answer as it should. Try again.
     #[error(
-        "{store} cannot be reached: check that the server runs, that its replica set has a primary, \
-         and that host and port are right"
+        "{store} cannot be reached: check that the server runs, that host and port are right, \
+         and that its replica set has a primary and the name that the URL gives it by replicaSet"
     )]
     Unreachable {
         /// The store.

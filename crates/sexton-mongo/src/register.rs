@@ -5,6 +5,7 @@
 //! that was read: its `token`, new with every write, says so. A server updates one document
 //! atomically; that is all the atomicity there is, and all that is needed.
 
+use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use sexton_core::lock::{ExecutionRecord, ExecutionState, Register};
 use sexton_core::name::{ClaimId, InstanceId, Namespace};
@@ -30,6 +31,11 @@ const FORMER_HOLDERS_PER_PLACE: usize = 4;
 /// How much room a record takes, rounded up.
 pub(crate) fn record_bytes(error: Option<&str>, output: Option<&str>) -> usize {
     RECORD_BYTES + error.map_or(0, str::len) + output.map_or(0, str::len)
+}
+
+/// A date that is over on every server, and not so early that other drivers cannot read it.
+fn at_once() -> Tick {
+    Tick::at_or_before(Timestamp::UNIX_EPOCH)
 }
 
 /// A register's document as it was read. The default is that of a (task, index) that has none.
@@ -175,11 +181,11 @@ impl Kept {
     /// not in the history yet, at the end of its lease for what runs under one.
     fn look_at(&self) -> Option<Tick> {
         if !self.ended.is_empty() {
-            return Some(Tick::MIN);
+            return Some(at_once());
         }
         let at = |record: &ExecutionRecord| match record.state {
             ExecutionState::Running => record.lease_until.map(Tick::at_or_before),
-            _ => Some(Tick::MIN),
+            _ => Some(at_once()),
         };
         self.open.iter().filter_map(at).min()
     }

@@ -102,6 +102,16 @@ impl<'d> Fields<'d> {
         Ok(self.tick(field)?.timestamp())
     }
 
+    /// A server's clock: a date, or its milliseconds as some say it that only speak the protocol.
+    pub(crate) fn clock(self, field: &str) -> Result<Timestamp, Unreadable> {
+        let tick = self.maybe(field, |value| match value {
+            Bson::DateTime(time) => Tick::from_millis(time.timestamp_millis()),
+            Bson::Int64(millis) => Tick::from_millis(*millis),
+            _ => None,
+        })?;
+        Ok(self.need(field, tick)?.timestamp())
+    }
+
     pub(crate) fn maybe_id(self, field: &str) -> Result<Option<ClaimId>, Unreadable> {
         self.maybe(field, |value| match value {
             Bson::Binary(binary) => {

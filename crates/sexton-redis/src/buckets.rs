@@ -49,6 +49,13 @@ impl Buckets {
         self.keys(0).get(META).map_or("", String::as_str)
     }
 
+    /// Keys that only a look at the server uses.
+    pub(crate) fn probed(&self, bucket: usize) -> [String; 3] {
+        let key = self.key(bucket);
+        let (bucket, _) = key.rsplit_once(':').unwrap_or((key, ""));
+        ["hash", "sorted", "set"].map(|kind| format!("{bucket}:probe:{kind}"))
+    }
+
     /// The bucket of a task, for ever the same: a hash of its name.
     pub(crate) fn of(&self, task: &TaskName) -> usize {
         if self.count() == 1 {

@@ -33,6 +33,21 @@ impl Confirmation {
         }
     }
 
+    /// The same for no replica, and its name.
+    pub(crate) fn probe(self) -> Option<(&'static str, Cmd)> {
+        let (name, probe) = match self {
+            Confirmation::None => return None,
+            Confirmation::Replicas { limit, .. } => {
+                ("WAIT", Confirmation::Replicas { replicas: 0, limit })
+            }
+            Confirmation::AppendOnlyFiles { limit, .. } => (
+                "WAITAOF (Redis 7.2 or later, with an append-only file)",
+                Confirmation::AppendOnlyFiles { replicas: 0, limit },
+            ),
+        };
+        Some((name, probe.command()?))
+    }
+
     pub(crate) fn limit(self) -> Duration {
         match self {
             Confirmation::None => Duration::ZERO,

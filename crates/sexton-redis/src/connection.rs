@@ -15,6 +15,7 @@ use crate::address::Address;
 use crate::answer::Answers;
 use crate::arguments::Arguments;
 use crate::buckets::Buckets;
+use crate::checks::{Looked, agreed, look};
 use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, lock_error, unavailable, unreadable};
 use crate::link::Link;
@@ -55,6 +56,9 @@ pub(crate) struct Connection {
     pub(crate) location: Arc<str>,
     pub(crate) buckets: Buckets,
     parts: Arc<Parts>,
+    /// What the server does with keys that have an expiry when its memory is full, if it throws them
+    /// away.
+    pub(crate) evicts: Option<String>,
     confirmation: Confirmation,
     clock: Option<Arc<dyn Clock>>,
 }
@@ -78,31 +82,35 @@ impl Connection {
         }
         let opening = async {
             let link = Link::open(&address, &options).await?;
-            let buckets = look(
+            let looked = look(
                 &link,
                 &address.location,
                 &options.namespace,
                 options.buckets,
+                options.confirmation,
             );
-            let buckets = buckets.await?;
-            Ok((link, buckets))
+            let looked = looked.await?;
+            Ok((link, looked))
         };
         match tokio::time::timeout(options.connect_timeout, opening).await {
-            Ok(opened) => {
-                let (link, buckets) = opened?;
-                Ok(Connection {
-                    link,
-                    location: address.location.into(),
-                    parts: Arc::new(Parts::new(buckets.count())),
-                    buckets,
-                    confirmation: options.confirmation,
-                    clock: options.clock.clone(),
-                })
-            }
-            Err(_) => Err(ConnectError::TimedOut {
-                store: address.location,
-                limit: options.connect_timeout,
+            Ok(Ok((link, Looked { buckets, evicts }))) => Ok(Connection {
+                link,
+                location: address.location.into(),
+                parts: Arc::new(Parts::new(buckets.count())),
+                buckets,
+                evicts,
+                confirmation: options.confirmation,
+                clock: options.clock.clone(),
             }),
+            // Connecting has the same limit: which of them ends first is chance.
+            Ok(Err(ConnectError::Unreachable { source, .. })) if source.is_timeout() => Err(
+                ConnectError::timed_out(&address.location, options.connect_timeout),
+            ),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ConnectError::timed_out(
+                &address.location,
+                options.connect_timeout,
+            )),
         }
     }
 
@@ -244,8 +252,12 @@ impl Connection {
         if pipeline.is_empty() {
             return Ok(Vec::new());
         }
-        let sending = send_all(&self.link, pipeline, self.buckets.home()).await;
-        sending.map_err(|error| lock_error(&self.location, action, error))
+        let sending = self.link.send(pipeline, self.buckets.home()).await;
+        let checked = sending.and_then(|answers| {
+            let checked = answers.into_iter().map(Value::extract_error);
+            checked.collect()
+        });
+        checked.map_err(|error| lock_error(&self.location, action, error))
     }
 
     /// Both commands in one go: `WAIT` answers only for the writes of its own connection before it.
@@ -269,107 +281,4 @@ impl Connection {
         };
         Ok((next()?, next()?))
     }
-}
-
-async fn send_all(link: &Link, pipeline: &Pipeline, key: &str) -> Result<Vec<Value>, RedisError> {
-    let answers = link.send(pipeline, key).await?;
-    let checked = answers.into_iter().map(Value::extract_error);
-    checked.collect()
-}
-
-/// Looks at what the servers say of themselves, and how the namespace is kept there.
-async fn look(
-    link: &Link,
-    store: &str,
-    namespace: &Namespace,
-    wanted: Option<u16>,
-) -> Result<Buckets, ConnectError> {
-    let error = |error| ConnectError::of(store, error);
-    let mut ping = Pipeline::new();
-    ping.cmd("PING");
-    let buckets = Buckets::new(namespace, 1);
-    send_all(link, &ping, buckets.home()).await.map_err(error)?;
-    let buckets = agreed(link, store, namespace, wanted).await?;
-    let looked_at = if link.is_cluster() {
-        buckets.count()
-    } else {
-        1
-    };
-    for bucket in 0..looked_at {
-        match eviction_policy(link, buckets.key(bucket)).await {
-            Some(policy) if policy != "noeviction" => {
-                return Err(ConnectError::Unusable {
-                    store: store.to_owned(),
-                    advice: format!(
-                        "its maxmemory-policy is {policy}, so it may throw away the watermarks that keep a tick from running \
-                         twice: set it to noeviction, or use a server of Sexton's own"
-                    ),
-                    source: None,
-                });
-            }
-            _ => {}
-        }
-    }
-    Ok(buckets)
-}
-
-/// How many buckets the namespace has: as many as whoever came first gave it.
-async fn agreed(
-    link: &Link,
-    store: &str,
-    namespace: &Namespace,
-    wanted: Option<u16>,
-) -> Result<Buckets, ConnectError> {
-    let default = if link.is_cluster() {
-        Buckets::IN_A_CLUSTER
-    } else {
-        Buckets::ON_A_SERVER
-    };
-    let ours = wanted.unwrap_or(default);
-    let home = Buckets::new(namespace, 1);
-    let mut asking = Pipeline::new();
-    let meta = home.meta();
-    asking.cmd("HSETNX").arg(meta).arg("buckets").arg(ours);
-    asking.cmd("HGET").arg(meta).arg("buckets");
-    let answers = send_all(link, &asking, meta).await;
-    let answers = answers.map_err(|error| ConnectError::of(store, error))?;
-    let kept = match answers.last() {
-        Some(Value::BulkString(digits)) => std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse::<u16>().ok()),
-        _ => None,
-    };
-    let unusable = |advice| ConnectError::Unusable {
-        store: store.to_owned(),
-        advice,
-        source: None,
-    };
-    let kept = kept.filter(|count| Buckets::ALLOWED.contains(count));
-    let kept = kept.ok_or_else(|| {
-        unusable(format!(
-            "{meta} does not say in how many buckets the namespace is kept"
-        ))
-    })?;
-    match wanted {
-        Some(wanted) if wanted != kept => Err(unusable(format!(
-            "the namespace is kept in {kept} buckets, not in {wanted}: replicas that counted differently would run ticks twice"
-        ))),
-        _ => Ok(Buckets::new(namespace, kept)),
-    }
-}
-
-/// What it does when its memory is full, if it has a limit and this user may ask.
-async fn eviction_policy(link: &Link, key: &str) -> Option<String> {
-    let mut asking = Pipeline::new();
-    asking.cmd("INFO").arg("memory");
-    let answers = send_all(link, &asking, key).await.ok()?;
-    let info: String = redis::from_redis_value(answers.into_iter().next()?).ok()?;
-    let value = |name: &str| {
-        let mut lines = info.lines();
-        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-    };
-    if value("maxmemory")? == "0" {
-        return None;
-    }
-    value("maxmemory_policy").map(str::to_owned)
 }

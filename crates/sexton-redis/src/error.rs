@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use sexton_core::lock::LockError;
 use thiserror::Error;
+
+use crate::tls;
 
 /// Why a server could not be connected to.
 #[derive(Debug, Error)]
@@ -31,7 +33,9 @@ pub enum ConnectError {
         source: std::io::Error,
     },
     /// Nobody answers there, or nobody in time.
-    #[error("{store} cannot be reached: is the server running, and may this machine talk to it?")]
+    #[error(
+        "{store} cannot be reached: is the server running, may this machine talk to it, and does it speak TLS (which is written rediss://)?"
+    )]
     Unreachable {
         /// Which server, without secrets.
         store: String,
@@ -49,12 +53,25 @@ pub enum ConnectError {
         source: RedisError,
     },
     /// No connection within the limit.
-    #[error("{store} did not answer within {limit:?}")]
+    #[error("{store} did not answer within {limit:?}{hint}")]
     TimedOut {
         /// Which server, without secrets.
         store: String,
         /// The limit.
         limit: Duration,
+        /// What may be the cause.
+        hint: &'static str,
+    },
+    /// TLS failed, on our side or on the server's.
+    #[error("{store} cannot be reached: {problem}")]
+    Tls {
+        /// Which server, without secrets.
+        store: String,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+        /// What the driver said.
+        #[source]
+        source: RedisError,
     },
     /// The server answers, but not as one that could be used.
     #[error("{store} cannot be used: {advice}")]
@@ -70,19 +87,75 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Whether the same call may go through later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. }
+        )
+    }
+
+    pub(crate) fn timed_out(store: &str, limit: Duration) -> ConnectError {
+        let hint = if store.starts_with("rediss") {
+            ": is it there, and is it sure that it speaks TLS on this port?"
+        } else {
+            ""
+        };
+        ConnectError::TimedOut {
+            store: store.to_owned(),
+            limit,
+            hint,
+        }
+    }
+
     pub(crate) fn of(store: &str, source: RedisError) -> ConnectError {
         let store = store.to_owned();
         if is_refused_login(&source) {
             return ConnectError::Authentication { store, source };
         }
-        if source.is_io_error() || source.is_timeout() || source.is_connection_refusal() {
+        if let Some(problem) = tls::problem(&source) {
+            return ConnectError::Tls {
+                store,
+                problem,
+                source,
+            };
+        }
+        if is_passing(&source) {
             return ConnectError::Unreachable { store, source };
         }
+        let advice = match source.kind() {
+            ErrorKind::MasterNameNotFoundBySentinel => {
+                "the name behind the hosts has to be one that the Sentinels watch"
+            }
+            // The driver has asked the server for its role.
+            ErrorKind::InvalidClientConfig => "what answers there is no Sentinel",
+            ErrorKind::Parse => {
+                "what answers there is no Redis server, or one that speaks TLS: that is written rediss://"
+            }
+            _ => advice(&source).unwrap_or("the server refused a command that Sexton needs"),
+        };
         ConnectError::Unusable {
             store,
-            advice: "the server refused a command that Sexton needs".to_owned(),
+            advice: advice.to_owned(),
             source: Some(source),
         }
+    }
+}
+
+/// Whether it may pass by itself.
+fn is_passing(error: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain};
+    if error.is_io_error() || error.is_timeout() || error.is_connection_refusal() {
+        return true;
+    }
+    match error.kind() {
+        ErrorKind::ClusterConnectionNotFound => true,
+        ErrorKind::Server(kind) => {
+            [BusyLoading, ClusterDown, MasterDown, ReadOnly, TryAgain].contains(&kind)
+                || begins(error, "max number of clients")
+        }
+        _ => false,
     }
 }
 
@@ -130,7 +203,7 @@ pub(crate) fn lock_error(store: &str, action: &'static str, error: RedisError) -
 
 fn is_refused_login(error: &RedisError) -> bool {
     matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
-        || error.kind() == redis::ErrorKind::AuthenticationFailed
+        || error.kind() == ErrorKind::AuthenticationFailed
 }
 
 /// Older servers wrap the code of what failed within a script into a message of their own.
@@ -141,12 +214,29 @@ fn says(error: &RedisError, code: &str) -> bool {
             .is_some_and(|detail| detail.contains(&format!("-{code} ")))
 }
 
+/// Of some things the server tells by its words alone: their code is `ERR`.
+fn begins(error: &RedisError, words: &str) -> bool {
+    let detail = error.detail();
+    detail.is_some_and(|detail| detail.starts_with(words))
+}
+
+/// What a script calls and the server does not know or the user may not: Redis 7 says so without a
+/// code, Redis 6.2 behind a message of its own.
+fn is_lacking(error: &RedisError) -> bool {
+    let within = [
+        "Unknown Redis command called from",
+        "The user executing the script can't run this command",
+    ];
+    let detail = error.detail().unwrap_or_default();
+    begins(error, "unknown command") || within.iter().any(|words| detail.contains(words))
+}
+
+/// What to do about a command that does not work.
+pub(crate) const PERMISSIONS: &str = "give the user the commands that docs/stores/redis.md lists, on keys sexton:*, and undo rename-command;      a server without Lua scripts cannot be used";
+
 fn advice(error: &RedisError) -> Option<&'static str> {
     let known = [
-        (
-            "NOPERM",
-            "give the user the commands EVAL, EVALSHA, TIME, HSETNX, HGET and those that the scripts call, for keys sexton:*",
-        ),
+        ("NOPERM", PERMISSIONS),
         (
             "OOM",
             "it is out of memory: raise maxmemory, or keep less history",
@@ -158,6 +248,12 @@ fn advice(error: &RedisError) -> Option<&'static str> {
     ];
     if is_refused_login(error) {
         return Some("it refuses the user or the password");
+    }
+    if is_lacking(error) {
+        return Some(PERMISSIONS);
+    }
+    if let Some(problem) = tls::problem(error) {
+        return Some(problem);
     }
     let found = known.iter().find(|(code, _)| says(error, code));
     found.map(|(_, advice)| *advice)

@@ -49,6 +49,14 @@ pub enum KtorError {
     /// A cluster, which the Kotlin system does not know.
     #[error("locks are shared with the Kotlin system on one server: connect to it by redis://…")]
     Cluster,
+    /// A server that throws locks away before they expire.
+    #[error(
+        "its maxmemory-policy is {policy}, so it may throw away the locks of the Kotlin system, which expire: set it to noeviction"
+    )]
+    Evicts {
+        /// Its `maxmemory-policy`.
+        policy: String,
+    },
 }
 
 impl fmt::Debug for KtorLocks {
@@ -65,7 +73,7 @@ impl RedisLockManager {
     /// replica: 1 s to 24 h. Let it be more than any replica is ever late.
     ///
     /// # Errors
-    /// [`KtorError`] for an expiration out of that range, or a cluster.
+    /// [`KtorError`] for an expiration out of that range, a cluster, or a `maxmemory-policy` other than `noeviction`.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -86,6 +94,10 @@ impl RedisLockManager {
         }
         if self.connection.is_cluster() {
             return Err(KtorError::Cluster);
+        }
+        if let Some(policy) = &self.connection.evicts {
+            let policy = policy.clone();
+            return Err(KtorError::Evicts { policy });
         }
         Ok(KtorLockManager::new(KtorLocks {
             connection: self.connection.clone(),

@@ -19,8 +19,9 @@
 //! - A failover to a replica loses what that had not received yet; what was granted there may then
 //!   be granted again. Let [`RedisOptions::wait_for_replicas`] wait for them, and set
 //!   `min-replicas-to-write`.
-//! - `maxmemory-policy` must be `noeviction` (the default): a server that throws keys away throws
-//!   watermarks away.
+//! - `maxmemory-policy` must be `noeviction` (the default) or one of `volatile-*`: no key has an
+//!   expiry, so those evict none. A server that throws any key away throws watermarks away. The
+//!   locks of [`RedisLockManager::ktor_compatible`] expire, and need `noeviction`.
 //!
 //! # What it keeps
 //! Keys begin with `sexton:{NAMESPACE/BUCKET}:`. A task stays in its bucket, whose keys share a
@@ -45,6 +46,7 @@ mod answer;
 mod arguments;
 mod batches;
 mod buckets;
+mod checks;
 mod claims;
 mod confirmation;
 mod connection;
@@ -59,7 +61,9 @@ mod options;
 mod parts;
 mod record_text;
 mod scripts;
+mod sentinels;
 mod task_lock;
+mod tls;
 
 pub use address::location;
 pub use error::ConnectError;

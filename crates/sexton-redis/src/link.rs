@@ -8,14 +8,14 @@ use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, Pipeline,
-    RedisError, TlsCertificates, TlsMode, Value,
+    RedisConnectionInfo, RedisError, TlsCertificates, TlsMode, Value,
 };
-use tokio::sync::Mutex;
 
 use crate::address::{Address, Kind, TlsFiles};
 use crate::error::ConnectError;
 use crate::master::{Guide, Master};
 use crate::options::RedisOptions;
+use crate::sentinels::Sentinels;
 
 /// Clones share the connection.
 #[derive(Clone)]
@@ -54,6 +54,18 @@ impl Link {
                 username,
                 password,
             } => {
+                let mut login = RedisConnectionInfo::default();
+                if let Some(username) = username {
+                    login = login.set_username(username);
+                }
+                if let Some(password) = password {
+                    login = login.set_password(password);
+                }
+                let asked = infos().map(|info| {
+                    let info = info?.set_redis_settings(login.clone());
+                    client(info, tls.clone()).map_err(error)
+                });
+                let asked = asked.collect::<Result<Vec<_>, _>>()?;
                 let nodes = address.nodes.clone();
                 let builder = SentinelClientBuilder::new(nodes, master, SentinelServerType::Master);
                 let mut builder = builder
@@ -79,22 +91,28 @@ impl Link {
                             .set_client_to_sentinel_certificates(tls);
                     }
                 }
-                let sentinels = Mutex::new(builder.build().map_err(error)?);
+                let driver = builder.build().map_err(error)?;
+                let sentinels = Sentinels::new(driver, asked, master.clone());
                 Ok(Link::master(Guide::Sentinels(sentinels), config))
             }
             Kind::Cluster => {
                 let infos = infos().collect::<Result<Vec<_>, _>>()?;
-                let mut builder = ClusterClientBuilder::new(infos)
+                let mut builder = ClusterClientBuilder::new(infos.clone())
                     .connection_timeout(options.connect_timeout)
                     .response_timeout(response_timeout)
                     // Whoever calls tries again itself, with a pause that grows.
                     .retries(2);
-                if let Some(tls) = tls {
+                if let Some(tls) = tls.clone() {
                     builder = builder.certs(tls);
                 }
-                let client = builder.build().map_err(error)?;
-                let connection = client.get_async_connection().await.map_err(error)?;
-                Ok(Link::Cluster(connection))
+                let cluster = builder.build().map_err(error)?;
+                match cluster.get_async_connection().await {
+                    Ok(connection) => Ok(Link::Cluster(connection)),
+                    Err(all) => {
+                        let found = trouble_of_a_node(infos, tls, &config).await;
+                        Err(error(found.unwrap_or(all)))
+                    }
+                }
             }
         }
     }
@@ -125,6 +143,26 @@ impl Link {
             }
         }
     }
+}
+
+/// What is wrong with a node: of a whole cluster the driver says only that no node will do.
+async fn trouble_of_a_node(
+    infos: Vec<ConnectionInfo>,
+    tls: Option<TlsCertificates>,
+    config: &AsyncConnectionConfig,
+) -> Option<RedisError> {
+    for info in infos {
+        let connecting = async {
+            let client = client(info, tls.clone())?;
+            client
+                .get_multiplexed_async_connection_with_config(config)
+                .await
+        };
+        if let Err(error) = connecting.await {
+            return Some(error);
+        }
+    }
+    None
 }
 
 fn is_tls(node: &ConnectionAddr) -> bool {

@@ -3,22 +3,23 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::SentinelClient;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value,
 };
 use tokio::sync::Mutex;
 
+use crate::sentinels::Sentinels;
+
 /// Who knows where the server is.
 pub(crate) enum Guide {
     Address(Client),
-    Sentinels(Mutex<SentinelClient>),
+    Sentinels(Sentinels),
 }
 
 /// The connection of the moment, and how often one was tried for.
 struct Current {
     connection: Option<MultiplexedConnection>,
-    trouble: Option<String>,
+    trouble: Option<RedisError>,
 }
 
 pub(crate) struct Master {
@@ -44,7 +45,8 @@ impl Master {
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
         let client = match &self.guide {
             Guide::Address(client) => client.clone(),
-            Guide::Sentinels(sentinels) => sentinels.lock().await.async_get_client().await?,
+            // Boxed: see `RedisOptions::connect`.
+            Guide::Sentinels(sentinels) => Box::pin(sentinels.master(&self.config)).await?,
         };
         client
             .get_multiplexed_async_connection_with_config(&self.config)
@@ -60,11 +62,7 @@ impl Master {
             return Ok((connection.clone(), attempt));
         }
         if let Some(trouble) = current.trouble.as_ref().filter(|_| attempt != before) {
-            return Err(RedisError::from((
-                ErrorKind::Io,
-                "no connection",
-                trouble.clone(),
-            )));
+            return Err(trouble.clone());
         }
         let connected = self.connect().await;
         let attempt = self.attempts.fetch_add(1, Ordering::AcqRel) + 1;
@@ -75,7 +73,7 @@ impl Master {
                 Ok((connection, attempt))
             }
             Err(error) => {
-                current.trouble = Some(error.to_string());
+                current.trouble = Some(error.clone());
                 Err(error)
             }
         }

@@ -50,6 +50,18 @@ pub enum OpenError {
         /// The oldest that will do.
         needed: &'static str,
     },
+    /// Something else that speaks the database's protocol, and lacks what is needed.
+    #[error("{store} is {found}, which lacks {lacks}: docs/stores/{page}.md says which servers do")]
+    UnknownServer {
+        /// The store.
+        store: String,
+        /// What it says it is.
+        found: String,
+        /// What is missing there.
+        lacks: &'static str,
+        /// The page of the documentation.
+        page: &'static str,
+    },
     /// A schema or a table prefix cannot be used.
     #[error("the {what} {name:?} cannot be used: {problem}")]
     BadName {
@@ -111,6 +123,23 @@ pub enum OpenError {
         found: i64,
         /// The version needed.
         needed: i64,
+    },
+    /// The tables are missing or old, and the user may not make or change them.
+    #[error(
+        "{store} has schema version {found} (0: no tables), and this user may not make the tables of version {needed}: \
+         grant it CREATE (PostgreSQL: on the schema; MySQL: with INDEX, on the database), or let somebody make them who may, \
+         by `sexton store migrate`"
+    )]
+    MayNotMakeTables {
+        /// The store.
+        store: String,
+        /// The schema's version.
+        found: i64,
+        /// The version needed.
+        needed: i64,
+        /// What the server said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The table in which a Kotlin system keeps its locks is missing, and could not be made.
     #[error(
@@ -291,6 +320,7 @@ impl OpenError {
             | OpenError::NotLetIn { source, .. }
             | OpenError::NoDatabase { source, .. }
             | OpenError::NoTaskLocks { source, .. }
+            | OpenError::MayNotMakeTables { source, .. }
             | OpenError::Driver { source, .. } => Some(source),
             _ => None,
         }

@@ -22,6 +22,10 @@ const SWEEP_EVERY: u32 = 6;
 /// changes are heard of at once.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
+/// The time between two heartbeats that changes bring forward: whoever may notify tells as often as
+/// it likes.
+const BETWEEN_EARLY: Duration = Duration::from_secs(1);
+
 /// How often the machine's date is looked at, to see whether somebody set it or the machine was
 /// suspended.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
@@ -36,6 +40,7 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
     let mut failures = 0;
     let mut until_sweep = 0;
     let mut changes = link.manager.changes();
+    let mut early_at = None;
     loop {
         let beat_at = link.clock.monotonic();
         let report = report(&shared, &link, runs.count());
@@ -62,11 +67,15 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
                 backoff(failures).min(shared.heartbeat)
             }
         };
+        let due_at = link.clock.monotonic() + pause;
         tokio::select! {
             biased;
-            () = link.clock.sleep_until(link.clock.monotonic() + pause) => {}
+            () = link.clock.sleep_until(due_at) => {}
             () = next_change(&mut changes) => {
-                link.clock.sleep_until(beat_at + BETWEEN_CHANGES).await;
+                let after_early = early_at.map_or(Duration::ZERO, |at| at + BETWEEN_EARLY);
+                let until = (beat_at + BETWEEN_CHANGES).max(after_early).min(due_at);
+                drain(&mut changes, link.clock.sleep_until(until)).await;
+                early_at = Some(link.clock.monotonic());
             }
         }
     }
@@ -79,6 +88,24 @@ async fn lose_id(link: &Link, shared: &Shared, holder: &InstanceRecord) {
     shared.events.emit(Event::IdTaken { manager, since });
     shared.stopping.cancel();
     std::future::pending().await
+}
+
+/// Takes all changes that are told until the next heartbeat, which looks at all of them. They are not
+/// left where they are: the store keeps what a listener has not taken.
+async fn drain(
+    changes: &mut Option<BoxStream<'static, ()>>,
+    until: impl Future<Output = ()> + Send,
+) {
+    let mut until = std::pin::pin!(until);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut until => return,
+            () = next_change(changes) => {}
+        }
+        // A flood must not keep the thread from everything else.
+        tokio::task::consume_budget().await;
+    }
 }
 
 /// Completes when others have changed something; never, if the store cannot tell.

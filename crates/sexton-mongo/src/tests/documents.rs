@@ -152,3 +152,24 @@ fn what_may_be_open_fits_a_document_whoever_held_it() {
         assert!(kept.open_places() > OPEN_MAX);
     }
 }
+
+/// What waits and what has ended is looked at from the beginning on: a date that other drivers can
+/// read, too. PyMongo refuses those before the year 1.
+#[test]
+fn a_register_that_is_looked_at_at_once_has_a_date_that_others_can_read() {
+    let open = Kept {
+        open: vec![waiting()],
+        ..Kept::default()
+    };
+    let ended = Kept {
+        ended: vec![(1, waiting())],
+        ..Kept::default()
+    };
+    for kept in [open, ended] {
+        let document = kept.to_document();
+        let Some(Bson::DateTime(look_at)) = document.get("look_at") else {
+            panic!("{document}");
+        };
+        assert_eq!(look_at.timestamp_millis(), 0, "{document}");
+    }
+}

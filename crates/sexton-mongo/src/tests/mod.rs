@@ -14,6 +14,7 @@ mod history;
 mod large;
 mod opening;
 mod races;
+mod reaching;
 mod server;
 mod sorting;
 mod statements;

@@ -9,6 +9,7 @@ use mongodb::bson::{DateTime, Document, doc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Target};
@@ -19,9 +20,11 @@ const OP_MSG: i32 = 2_013;
 /// Flags, and the kind of section that a body is.
 const BEFORE_BODY: usize = 5;
 
-struct Wire {
+pub(super) struct Wire {
     /// What those who want to be let in are told.
     let_in: Document,
+    /// What it says of its clock, besides the rest.
+    clock: Document,
     /// How many connections were used for anything but to say hello.
     used: AtomicUsize,
     pinged: Notify,
@@ -30,9 +33,18 @@ struct Wire {
 }
 
 impl Wire {
-    fn new(let_in: Document) -> Arc<Wire> {
+    pub(super) fn new(let_in: Document) -> Arc<Wire> {
+        Wire::of(let_in, doc! {})
+    }
+
+    pub(super) fn with_clock(clock: Document) -> Arc<Wire> {
+        Wire::of(doc! {}, clock)
+    }
+
+    fn of(let_in: Document, clock: Document) -> Arc<Wire> {
         Arc::new(Wire {
             let_in,
+            clock,
             used: AtomicUsize::new(0),
             pinged: Notify::new(),
             answers: Semaphore::new(0),
@@ -40,18 +52,24 @@ impl Wire {
     }
 
     /// Where it listens. It ends with the test's runtime.
-    async fn listen(self: &Arc<Wire>) -> String {
+    pub(super) async fn listen(self: &Arc<Wire>) -> String {
+        self.listen_until_aborted().await.0
+    }
+
+    /// The same, until its task is aborted: then nobody listens there any more.
+    pub(super) async fn listen_until_aborted(self: &Arc<Wire>) -> (String, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let wire = Arc::clone(self);
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
+            // Until the client hangs up, or with the listener.
+            let mut clients = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let wire = Arc::clone(&wire);
-                // Until the client hangs up.
-                tokio::spawn(async move { wire.serve(stream).await });
+                clients.spawn(async move { wire.serve(stream).await });
             }
         });
-        format!("127.0.0.1:{port}")
+        (format!("127.0.0.1:{port}"), serving)
     }
 
     async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
@@ -64,7 +82,16 @@ impl Wire {
                 self.used.fetch_add(1, Ordering::SeqCst);
             }
             let reply = match name.as_str() {
-                "hello" | "isMaster" | "ismaster" => hello(),
+                "hello" | "isMaster" | "ismaster" => {
+                    let mut hello = hello();
+                    hello.extend(self.clock.clone());
+                    hello
+                }
+                "find" => doc! {
+                    "cursor": { "firstBatch": [], "id": 0_i64, "ns": "app.any" },
+                    "ok": 1,
+                },
+                "update" => doc! { "n": 1, "ok": 1 },
                 "saslStart" => self.let_in.clone(),
                 "ping" => {
                     self.pinged.notify_one();

@@ -56,6 +56,10 @@ pub(crate) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
     Script::of(&[&head[..], &SETTLE_ON_DEMAND, &[live]].concat())
 });
 
+/// Tries what the others call.
+pub(crate) static PROBE: LazyLock<Script> =
+    LazyLock::new(|| Script::of(&[include_str!("probe.lua")]));
+
 macro_rules! scripts {
     ($($name:ident = [$($part:expr),*], $file:literal;)*) => {$(
         pub(crate) static $name: LazyLock<Script> =

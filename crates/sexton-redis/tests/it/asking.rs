@@ -23,6 +23,13 @@ pub(crate) fn claim_of(task: &str, number: i64) -> Claim {
     Claim::new(execution, Concurrency::ONE, InstanceId::new("one").unwrap())
 }
 
+/// An error with its causes.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
 pub(crate) async fn ask(manager: &RedisLockManager, claim: &Claim) -> Result<Verdict, LockError> {
     let batch = std::slice::from_ref(claim);
     let answer = manager.claim(ClaimLead::default(), batch).await?.whole()?;

@@ -11,6 +11,7 @@ use sexton_core::name::Namespace;
 use sexton_redis::RedisOptions;
 use tokio::sync::Mutex;
 
+use crate::permissions::{documented, with_user};
 use crate::server::Server;
 
 struct OnServer {
@@ -59,9 +60,16 @@ impl Store for OnServer {
 }
 
 async fn make_store() -> impl Store {
-    let server = Server::start().await;
+    // As the user that the documentation calls enough.
+    let user = with_user(&documented().remove(0));
+    let kept = ["--appendonly", "yes", "--appendfsync", "always"];
+    let arguments: Vec<&str> = kept
+        .into_iter()
+        .chain(user.iter().map(String::as_str))
+        .collect();
+    let server = Server::start_with(&arguments).await;
     OnServer {
-        url: server.url(),
+        url: format!("redis://sexton:secret@127.0.0.1:{}/", server.port()),
         server: Mutex::new(server),
         clock: ManualClock::at("2024-01-30T12:00:00Z".parse().unwrap()),
     }

@@ -15,13 +15,16 @@ mod conformance;
 mod connecting;
 mod deadlines;
 mod equivalence;
+mod eviction;
 mod failover;
 mod faults;
 mod ktor;
+mod permissions;
 #[path = "../../../sexton-sql/tests/it/proxy.rs"]
 #[allow(dead_code, reason = "shared with the tests of the SQL managers")]
 mod proxy;
 mod sentinel_server;
+mod sentinels;
 mod server;
 mod suite;
 mod tls;

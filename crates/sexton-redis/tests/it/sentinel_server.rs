@@ -195,6 +195,33 @@ impl Watched {
         }
     }
 
+    /// Every Sentinel sees the master up: to one that a busy machine keeps waiting it is down for a
+    /// moment, and it is named to nobody meanwhile.
+    async fn wait_until_the_master_is_seen(&self) {
+        for sentinel in &self.sentinels {
+            wait_until!("the Sentinels do not see the master", {
+                let master = sentinel.master().await.unwrap_or_default();
+                master.get("flags").is_some_and(|flags| flags == "master")
+            });
+        }
+    }
+
+    /// Nobody is left to take over.
+    pub(crate) async fn kill_all_and_wait_until_they_are_known_to_be_down(&mut self) {
+        for server in &mut self.servers {
+            server.kill();
+        }
+        self.fail_over_after(SILENCE_AWAITED).await;
+        for sentinel in &self.sentinels {
+            wait_until!("the Sentinels do not notice", {
+                let master = sentinel.master().await.unwrap_or_default();
+                master
+                    .get("flags")
+                    .is_some_and(|flags| flags.contains("o_down"))
+            });
+        }
+    }
+
     /// Lets the Sentinels fail over, and waits until the other server is the master and says so
     /// itself.
     pub(crate) async fn wait_for_another_master_than(&self, lost: usize) {
@@ -207,5 +234,6 @@ impl Watched {
                     .contains("role:master")
         });
         self.fail_over_after(SILENCE_ALLOWED).await;
+        self.wait_until_the_master_is_seen().await;
     }
 }

@@ -58,6 +58,14 @@ impl Server {
         server
     }
 
+    /// Other arguments, for when it starts again.
+    pub(crate) fn arguments(&mut self, arguments: &[&str]) {
+        self.arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+    }
+
     /// Starts it (again), with what it has kept.
     pub(crate) async fn begin(&mut self) {
         let mut command = Command::new(program());

@@ -54,16 +54,20 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
 pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
-/// With a mark, to be found at the end.
-const BEGIN_FOR_HANDLER: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+/// With a mark, to be found at the end. Where autocommit is off whoever used the connection before
+/// may have left a transaction, which would refuse the first of these.
+const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
     START TRANSACTION; SAVEPOINT sexton_run";
-/// For rows and for tables, and the time zone of `TIMESTAMP`s. Variables of the session's keep what
-/// was there before, for [`DEPART`].
+/// For rows and for tables, the time zone of `TIMESTAMP`s, and how transactions end: what a server
+/// may have been told for all its sessions. Variables of the session's keep what was there before,
+/// for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
-    SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
+    @sexton_autocommit = @@SESSION.autocommit, @sexton_completion = @@SESSION.completion_type, \
+    SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
-    SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone";
+    SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
+    SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion";
 
 impl Dialect for MySql {
     type Sql = Sql;
@@ -114,7 +118,8 @@ impl Dialect for MySql {
 
     /// The server does not say: whatever it was in, it is in none now.
     async fn is_in_no_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+        let rollback = sqlx::raw_sql("ROLLBACK AND NO CHAIN NO RELEASE");
+        rollback.execute(connection).await?;
         Ok(true)
     }
 

@@ -53,7 +53,8 @@ impl KtorDialect for MySql {
         format!(
             "CREATE TABLE IF NOT EXISTS {table} (\
              _name VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, concurrency_index INT NOT NULL, \
-             locked_at TIMESTAMP(3) NULL DEFAULT NULL, PRIMARY KEY (_name, concurrency_index)) ENGINE=InnoDB"
+             locked_at TIMESTAMP(3) NULL DEFAULT NULL, PRIMARY KEY (_name, concurrency_index)) \
+             ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
         )
     }
 

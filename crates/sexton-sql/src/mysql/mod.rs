@@ -34,7 +34,7 @@
 //! `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, or `mariadb://`. Behind a `?` may follow `ssl-mode=REQUIRED` or
 //! `ssl-mode=VERIFY_IDENTITY&ssl-ca=FILE`, `ssl-cert=FILE&ssl-key=FILE` for a client's certificate, and `socket=PATH`. TLS is
 //! used if the server offers it, unless it says otherwise. MySQL 8's own way to check passwords (`caching_sha2_password`)
-//! needs TLS or a socket.
+//! needs TLS, through a socket too. docs/stores/mysql.md says more.
 //!
 //! # Privileges
 //! Once the tables exist: SELECT, INSERT, UPDATE and DELETE on all six (of `sexton_versions`, SELECT is enough). To make them: CREATE and INDEX

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 use crate::error::OpenError;
 use crate::server::Migrations;
 use crate::server::dialect::Prepared;
-use crate::server::error::{Outage, Trouble};
+use crate::server::error::{Kind, Outage, Trouble, kind};
 use crate::server::names::Names;
 
 /// Every step of the schema, oldest first. A step that was ever released is never changed.
@@ -39,6 +39,9 @@ pub(super) async fn prepare(
     let server: String = query_scalar("SELECT VERSION()")
         .fetch_one(&mut *connection)
         .await?;
+    if let Some(lacks) = lacks(&server) {
+        return Err(unknown(location, server, lacks));
+    }
     if !is_new_enough(&server) {
         return Err(OpenError::OldServer {
             store: location.to_owned(),
@@ -46,6 +49,13 @@ pub(super) async fn prepare(
             needed: "MySQL 8.0.19 or MariaDB 10.6",
         }
         .into());
+    }
+    let has_lists = query_scalar::<_, i64>(LISTS).fetch_one(&mut *connection);
+    if let Err(error) = has_lists.await {
+        return Err(match kind(&error) {
+            Kind::Permanent(_) => unknown(location, server, JSON_TABLE),
+            _ => error.into(),
+        });
     }
     let current: Option<String> = query_scalar("SELECT DATABASE()")
         .fetch_one(&mut *connection)
@@ -80,12 +90,34 @@ pub(super) async fn prepare(
     if is_locked != Some(1) {
         return Err(Outage::Stalled { limit }.into());
     }
-    migrate(connection, &names, location).await?;
+    let migrated = migrate(connection, &names, location).await;
+    migrated.map_err(|trouble| trouble.in_migrating(location, found, VERSION))?;
     query_scalar::<_, Option<i64>>("SELECT RELEASE_LOCK(?)")
         .bind(&lock)
         .fetch_one(connection)
         .await?;
     Ok(names)
+}
+
+/// What lists are read by, and what is missing where that is not known.
+const LISTS: &str = "SELECT COUNT(*) FROM JSON_TABLE('[1]', '$[*]' COLUMNS (n INT PATH '$')) AS j";
+const JSON_TABLE: &str = "JSON_TABLE";
+
+/// What a service lacks that calls itself a MySQL, by its version.
+fn lacks(server: &str) -> Option<&'static str> {
+    let known = ["TiDB", "Vitess", "PlanetScale"];
+    let is_known = known.iter().any(|name| server.contains(name));
+    is_known.then_some(JSON_TABLE)
+}
+
+fn unknown(location: &str, found: String, lacks: &'static str) -> Trouble {
+    OpenError::UnknownServer {
+        store: location.to_owned(),
+        found,
+        lacks,
+        page: "mysql",
+    }
+    .into()
 }
 
 fn whole_seconds(limit: Duration) -> i64 {

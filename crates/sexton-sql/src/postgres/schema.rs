@@ -4,8 +4,10 @@
 //! lock for one transaction, looks again, and does what is left to do. Whoever finds them as they should be asks for no privilege but to
 //! read that one table.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection, query, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, query, query_as, query_scalar, raw_sql};
 
 use super::dialect::as_setting;
 use crate::error::OpenError;
@@ -20,6 +22,9 @@ const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sq
 /// The newest version known.
 pub(super) const VERSION: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 
+/// The oldest server that does.
+const MAJOR_MIN: u32 = 13;
+
 /// Brings the schema to [`VERSION`], and answers the tables' names with their schema.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
@@ -31,9 +36,11 @@ pub(super) async fn prepare(
         limit,
         location,
     } = prepared;
-    let current: Option<String> = query_scalar("SELECT current_schema()")
-        .fetch_one(&mut *connection)
-        .await?;
+    let (server, current): (String, Option<String>) =
+        query_as("SELECT version(), current_schema()")
+            .fetch_one(&mut *connection)
+            .await?;
+    check(&server, location)?;
     let names = match (names.schema(), current) {
         (Some(_), _) => names.clone(),
         (None, Some(current)) => names.in_schema(current),
@@ -56,6 +63,45 @@ pub(super) async fn prepare(
         }
         .into());
     }
+    let migrated = migrate(connection, &names, limit, location).await;
+    migrated.map_err(|trouble| trouble.in_migrating(location, found, VERSION))?;
+    Ok(names)
+}
+
+/// Recognises what speaks PostgreSQL's protocol and is something else, and what is too old.
+fn check(server: &str, location: &str) -> Result<(), OpenError> {
+    let (store, found) = (location.to_owned(), server.to_owned());
+    let Some(version) = server.strip_prefix("PostgreSQL ") else {
+        let lacks = if server.starts_with("CockroachDB") {
+            "NOTIFY, and advisory locks that hold"
+        } else {
+            "what Sexton needs of PostgreSQL"
+        };
+        return Err(OpenError::UnknownServer {
+            store,
+            found,
+            lacks,
+            page: "postgres",
+        });
+    };
+    let end = version.find(|c: char| !c.is_ascii_digit());
+    let major = version[..end.unwrap_or(version.len())].parse::<u32>();
+    match major {
+        Ok(major) if major < MAJOR_MIN => Err(OpenError::OldServer {
+            store,
+            found,
+            needed: "PostgreSQL 13",
+        }),
+        _ => Ok(()),
+    }
+}
+
+async fn migrate(
+    connection: &mut PgConnection,
+    names: &Names,
+    limit: Duration,
+    location: &str,
+) -> Result<(), Trouble> {
     let mut transaction = connection
         .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
         .await?;
@@ -70,7 +116,7 @@ pub(super) async fn prepare(
         .bind(names.lock_key())
         .execute(&mut *transaction)
         .await?;
-    let found = version(&mut transaction, &names, location).await?;
+    let found = version(&mut transaction, names, location).await?;
     if let Some(schema) = names.schema() {
         let is_there: bool =
             query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
@@ -84,13 +130,13 @@ pub(super) async fn prepare(
                 .await?;
         }
     }
-    for script in scripts(&names, found) {
+    for script in scripts(names, found) {
         raw_sql(AssertSqlSafe(script))
             .execute(&mut *transaction)
             .await?;
     }
     transaction.commit().await?;
-    Ok(names)
+    Ok(())
 }
 
 /// The version of the tables, 0 if there are none.

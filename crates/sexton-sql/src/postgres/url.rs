@@ -1,5 +1,6 @@
 //! Which server and database a URL means.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -41,6 +42,11 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
         let problem = "a ? in the user or the password must be written as %3F";
         return Err(bad(problem.to_owned()));
     }
+    if let Some(problem) = unmet(url, query) {
+        return Err(bad(problem.to_owned()));
+    }
+    let url = without_channel_binding(url);
+    let query = url.split_once('?').map_or("", |(_, query)| query);
     let keys = query.split('&').filter(|pair| !pair.is_empty());
     for key in keys.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key)) {
         if !PARAMETERS.contains(&key) && !key.starts_with("options[") {
@@ -50,13 +56,58 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
             )));
         }
     }
-    let options = PgConnectOptions::from_str(url).map_err(|error| bad(said(&error)))?;
+    let options = PgConnectOptions::from_str(&url).map_err(|error| bad(said(&error)))?;
     // No floats are read, and a pooler may refuse a session's settings.
     let options = options.extra_float_digits(None);
     Ok(match options.get_application_name() {
         Some(_) => options,
         None => options.application_name(APPLICATION),
     })
+}
+
+/// What libpq knows and is not done here.
+fn unmet(url: &str, query: &str) -> Option<&'static str> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    let hosts = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, hosts)| hosts);
+    let several = "it names several hosts: write one, and for a failover one that leads to the primary at the time \
+        (a virtual address, a DNS name, a proxy)";
+    if hosts.contains(',') {
+        return Some(several);
+    }
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match key {
+            "host" | "hostaddr" | "port" if value.contains(',') || value.contains("%2C") => {
+                Some(several)
+            }
+            "target_session_attrs" | "load_balance_hosts" => Some(several),
+            "channel_binding" => match value {
+                "prefer" | "disable" => None,
+                _ => Some(
+                    "the driver does not do channel_binding=require: leave it out, and let sslmode=verify-full say who the server is",
+                ),
+            },
+            "connect_timeout" => Some(
+                "it has connect_timeout: leave it out, since connecting is part of the limit of a call, 5 s",
+            ),
+            _ => None,
+        }
+    })
+}
+
+/// The driver would pass over it with a warning.
+fn without_channel_binding(url: &str) -> Cow<'_, str> {
+    match url.split_once('?') {
+        Some((before, query)) if query.contains("channel_binding=") => {
+            let pairs = query.split('&');
+            let pairs = pairs.filter(|pair| !pair.starts_with("channel_binding="));
+            format!("{before}?{}", pairs.collect::<Vec<_>>().join("&")).into()
+        }
+        _ => url.into(),
+    }
 }
 
 /// What is wrong, without the driver's own introductions to it.
@@ -85,6 +136,26 @@ mod tests {
         assert_eq!(options.get_application_name(), Some("sexton"));
         let options = parse("postgres://h/app?application_name=billing").unwrap();
         assert_eq!(options.get_application_name(), Some("billing"));
+    }
+
+    #[test]
+    fn what_libpq_does_and_the_driver_does_not_is_told() {
+        for url in [
+            "postgres://u:secret@a,b/app",
+            "postgres://u:secret@a:5432,b:5433/app",
+            "postgres://u:secret@/app?host=a,b",
+            "postgres://u:secret@a/app?target_session_attrs=read-write",
+        ] {
+            let said = refused(url);
+            assert!(said.contains("several hosts"), "{url}: {said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        let said = refused("postgres://u:secret@h/app?channel_binding=require");
+        assert!(said.contains("sslmode=verify-full"), "{said}");
+        let said = refused("postgres://u:secret@h/app?sslmode=require&connect_timeout=10");
+        assert!(said.contains("the limit of a call"), "{said}");
+        let options = parse("postgres://u:se,cret@h/app?channel_binding=prefer&dbname=b").unwrap();
+        assert_eq!(options.get_database(), Some("b"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::error::OpenError;
 use crate::record_row::Unreadable;
+use crate::server::tls;
 
 /// What went wrong in a call, before it is known which store and what was tried.
 #[derive(Debug)]
@@ -84,14 +85,26 @@ pub(crate) enum Kind {
 pub(crate) const NOT_MADE_BY_US: Kind =
     Kind::Permanent("its tables are not as this version of sexton made them");
 
+/// Where the server remembers the password, until it is restarted, it works without.
+const PASSWORD_NEEDS_TLS: &str = "the server takes this user's password through TLS alone (caching_sha2_password, sha256_password): \
+    let the server offer TLS and write ssl-mode=REQUIRED, or better VERIFY_IDENTITY, in the URL";
+
 /// Judges what the driver reports; what the server has reported, by the server's codes.
-pub(super) fn kind(error: &sqlx::Error) -> Kind {
+pub(crate) fn kind(error: &sqlx::Error) -> Kind {
     match error {
         sqlx::Error::Database(reported) => kind_of_report(&**reported),
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Kind::Broken,
+        sqlx::Error::Io(error) => match tls::problem(error) {
+            Some(problem) => Kind::Permanent(problem),
+            None => Kind::Broken,
+        },
+        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Kind::Broken,
+        // The driver has no code for it.
+        sqlx::Error::Configuration(said) if said.to_string().starts_with("RSA ") => {
+            Kind::Permanent(PASSWORD_NEEDS_TLS)
+        }
         sqlx::Error::Configuration(_) => Kind::Permanent("the driver does not take its options"),
         sqlx::Error::Tls(_) => Kind::Permanent(
-            "TLS does not come about: check the URL's TLS mode and the certificates",
+            "TLS failed: the server speaks none, or the certificates that the URL names cannot be used",
         ),
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_)
@@ -113,6 +126,23 @@ fn kind_of_report(reported: &dyn sqlx::error::DatabaseError) -> Kind {
 }
 
 impl Trouble {
+    /// As it is where tables are made or changed.
+    pub(crate) fn in_migrating(self, store: &str, found: i64, needed: i64) -> Trouble {
+        match self {
+            Trouble::Driver(error) if matches!(kind(&error), Kind::NotPrivileged(_)) => {
+                let (store, source) = (store.to_owned(), Box::new(error));
+                OpenError::MayNotMakeTables {
+                    store,
+                    found,
+                    needed,
+                    source,
+                }
+                .into()
+            }
+            other => other,
+        }
+    }
+
     /// Whether the same connection may be asked again soon.
     pub(super) fn is_busy(&self) -> bool {
         match self {

@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod options;
 mod sweep;
 mod tasks;
+mod tls;
 mod transaction;
 
 use std::sync::Arc;

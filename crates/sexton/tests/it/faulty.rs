@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::stream::{self, BoxStream, StreamExt};
 use sexton::lock::{
     Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
     Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
@@ -10,6 +11,7 @@ use sexton::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{Incarnation, InstanceId, Namespace, TaskName};
+use tokio::sync::watch;
 
 use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
@@ -38,6 +40,7 @@ pub(crate) struct FaultyManager {
     calls: Arc<Mutex<Vec<&'static str>>>,
     is_plain: bool,
     part: Arc<Mutex<Option<Part>>>,
+    hints: Option<watch::Receiver<u64>>,
 }
 
 impl std::fmt::Debug for FaultyManager {
@@ -54,6 +57,15 @@ impl FaultyManager {
             calls: Arc::default(),
             is_plain: false,
             part: Arc::default(),
+            hints: None,
+        }
+    }
+
+    /// Tells of changes, as a store that others notify.
+    pub(crate) fn hinted(self, hints: watch::Receiver<u64>) -> FaultyManager {
+        FaultyManager {
+            hints: Some(hints),
+            ..self
         }
     }
 
@@ -161,6 +173,15 @@ impl LockManager for FaultyManager {
 
     fn supports(&self, capability: Capability) -> bool {
         !self.is_plain && self.store.supports(capability)
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        let hints = self.hints.clone()?;
+        let heard = stream::unfold(hints, |mut hints| async {
+            hints.changed().await.ok()?;
+            Some(((), hints))
+        });
+        Some(heard.boxed())
     }
 
     async fn now(&self) -> Result<jiff::Timestamp, LockError> {

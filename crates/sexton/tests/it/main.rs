@@ -17,6 +17,7 @@ mod ended;
 mod faulty;
 mod fleet;
 mod handlers;
+mod hints;
 mod identity;
 mod limits;
 mod missed;

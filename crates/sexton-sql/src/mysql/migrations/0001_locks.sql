@@ -1,17 +1,18 @@
 -- Registers, executions, tasks, instances. Times are whole milliseconds since the Unix epoch. Names
 -- are ordered by their bytes (utf8mb4_bin), as the library orders them. Each table is made only if
 -- it is missing: a statement that makes a table commits the transaction that it stands in, so that
--- an earlier attempt may have made some of them.
+-- an earlier attempt may have made some of them. Rows are dynamic whatever the server's default is,
+-- since the keys are too long for others.
 
 CREATE TABLE IF NOT EXISTS {versions} (
     version    BIGINT       NOT NULL PRIMARY KEY,
     applied_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
-) ENGINE = InnoDB;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
 CREATE TABLE IF NOT EXISTS {namespaces} (
     namespace VARCHAR(100) NOT NULL PRIMARY KEY,
     revision  BIGINT       NOT NULL
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- One row per (task, index) for ever: what decides who runs what. Its version rises whenever
 -- anything of the (task, index) changes, here or in its executions; its writer is the id of the
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS {registers} (
     fence             BIGINT       NOT NULL,
     writer            BINARY(16)   NOT NULL,
     PRIMARY KEY (namespace, task, concurrency_index)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- The key begins with the tick, not the task: ticks rise, so a batch of claims writes to the few
 -- pages at the end of the tree, whatever its tasks are called. The phase is 0 when the execution
@@ -63,7 +64,7 @@ CREATE TABLE IF NOT EXISTS {executions} (
     -- What runs or waits: overlaps and sweeps read nothing else.
     KEY {executions_open} (namespace, phase, task, concurrency_index, tick_ms),
     KEY {executions_leased} (namespace, lease_until_ms)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- What instances and operators say of a task. A row may hold a definition, a pause, or both.
 CREATE TABLE IF NOT EXISTS {tasks} (
@@ -80,7 +81,7 @@ CREATE TABLE IF NOT EXISTS {tasks} (
     paused_by         LONGTEXT,
     paused_since_ms   BIGINT,
     PRIMARY KEY (namespace, task)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS {instances} (
     namespace       VARCHAR(100) NOT NULL,
@@ -94,4 +95,4 @@ CREATE TABLE IF NOT EXISTS {instances} (
     incarnation     VARCHAR(32)  NOT NULL,
     since_ms        BIGINT       NOT NULL,
     PRIMARY KEY (namespace, instance)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

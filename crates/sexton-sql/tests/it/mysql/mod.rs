@@ -4,4 +4,6 @@ mod clock;
 mod conformance;
 mod equivalence;
 mod opening;
+mod passwords;
+mod settings;
 mod transactions;

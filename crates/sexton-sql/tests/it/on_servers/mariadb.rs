@@ -19,6 +19,11 @@ impl TestServer for Server {
     const WAITING: &'static str = "SELECT CAST(variable_value AS SIGNED) \
         FROM information_schema.global_status WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
     const ONLY_READ: &'static [&'static str] = &["SET GLOBAL read_only = 1"];
+    const MAY_NOT_CREATE: &'static str = "CREATE USER visitor@'%' IDENTIFIED BY 'correct horse'; \
+        GRANT SELECT ON bells.* TO visitor@'%'";
+    const TLS: &'static [&'static str] = &["ssl-cert=FOLDER/cert.pem", "ssl-key=FOLDER/key.pem"];
+    const TLS_VERIFIED: &'static str = "ssl-mode=VERIFY_IDENTITY";
+    const TLS_CA: &'static str = "ssl-ca";
 
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         Server::start_with(disk, settings)

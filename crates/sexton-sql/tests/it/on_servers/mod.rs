@@ -4,11 +4,13 @@ mod contention;
 mod faults;
 mod ktor;
 mod lent;
+mod making;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sweeps;
+mod tls;
 mod transactions;
 
 #[cfg(feature = "mysql")]
@@ -43,6 +45,14 @@ pub(crate) trait TestServer: Sized + Send {
     const WAITING: &'static str;
     /// Lets the server read only, from now on.
     const ONLY_READ: &'static [&'static str];
+    /// Makes the user `visitor`, who may look at the tables once they are there and do no more.
+    const MAY_NOT_CREATE: &'static str;
+    /// Settings of a server that speaks TLS by the certificates in `FOLDER`.
+    const TLS: &'static [&'static str];
+    /// How a URL says that a certificate must be right in every way, and which authority's is
+    /// trusted.
+    const TLS_VERIFIED: &'static str;
+    const TLS_CA: &'static str;
 
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Self>;
     fn begin(&mut self);

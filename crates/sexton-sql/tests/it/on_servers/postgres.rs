@@ -27,6 +27,15 @@ impl TestServer for Server {
         "ALTER SYSTEM SET default_transaction_read_only = on",
         "SELECT pg_reload_conf()",
     ];
+    const MAY_NOT_CREATE: &'static str = "CREATE ROLE visitor LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+        ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO visitor";
+    const TLS: &'static [&'static str] = &[
+        "ssl=on",
+        "ssl_cert_file=FOLDER/cert.pem",
+        "ssl_key_file=FOLDER/key.pem",
+    ];
+    const TLS_VERIFIED: &'static str = "sslmode=verify-full";
+    const TLS_CA: &'static str = "sslrootcert";
 
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         Server::start_with(disk, settings)

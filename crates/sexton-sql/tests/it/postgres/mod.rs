@@ -6,3 +6,4 @@ mod conformance;
 mod equivalence;
 mod opening;
 mod pauses;
+mod urls;
