@@ -57,7 +57,7 @@ mod starts;
 mod task;
 mod transaction;
 
-pub use error::{BuildError, RegistryError};
+pub use error::{BuildError, HandleError};
 pub use event::Event;
 pub use extract::{FromRun, MissingArgument, Registered, State};
 pub use handler::{BoxError, Ending, Handler, IntoEnding};

@@ -22,7 +22,7 @@ use sexton_core::tick::{Attempt, Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::due::DueQueue;
-use crate::error::RegistryError;
+use crate::error::HandleError;
 use crate::event::Event;
 use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
 use crate::link::{Link, later_us};
@@ -34,6 +34,7 @@ use crate::task::CheckedTask;
 use calls::CallSlot;
 use cursor::Cursors;
 use table::TaskTable;
+pub(crate) use ticks::tick_at;
 
 /// What others may ask of a driver.
 #[derive(Debug)]
@@ -44,10 +45,12 @@ pub(crate) enum Command {
         Arc<CheckedTask>,
         Put,
         Option<Tick>,
-        oneshot::Sender<Result<(), RegistryError>>,
+        oneshot::Sender<Result<(), HandleError>>,
     ),
-    /// Removes a task.
-    Remove(String, oneshot::Sender<Result<(), RegistryError>>),
+    /// Removes a task. Answers its last tick that may still run here, granted or about to be.
+    Remove(String, oneshot::Sender<Result<Option<Tick>, HandleError>>),
+    /// Answers the concurrency of a task, if there is such a task.
+    Find(String, oneshot::Sender<Option<Concurrency>>),
     /// Claims what may be claimed by now.
     Claim(Vec<Found>),
 }

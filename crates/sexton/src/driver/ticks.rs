@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{Consumption, Execution, Reason};
+use sexton_core::name::TaskName;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
 
 use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
 use super::{Command, Driver, Found, Put, claim_for};
 use crate::due::Due;
-use crate::error::RegistryError;
+use crate::error::HandleError;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::link::later_us;
 use crate::offset::micros;
@@ -55,7 +56,7 @@ impl Driver {
         match command {
             Command::Put(task, put, after, answer) => {
                 let result = if put == Put::Add && self.tasks.has(task.name.as_str()) {
-                    Err(RegistryError::NameUsedTwice {
+                    Err(HandleError::NameUsedTwice {
                         task: task.name.clone(),
                     })
                 } else {
@@ -68,16 +69,16 @@ impl Driver {
             }
             Command::Remove(name, answer) => {
                 let task = self.tasks.by_name(&name).map(|task| task.name.clone());
-                if let Some(task) = task {
-                    self.lines.forget_schedule(&task);
+                if let Some(task) = &task {
+                    self.lines.forget_schedule(task);
                 }
-                let removed = self.tasks.remove(&name);
-                let result = if removed {
-                    Ok(())
-                } else {
-                    Err(RegistryError::NoSuchTask { task: name })
-                };
-                let _ = answer.send(result);
+                self.tasks.remove(&name);
+                let last = task.map(|task| self.last_of(&task));
+                let _ = answer.send(last.ok_or(HandleError::NoSuchTask { task: name }));
+            }
+            Command::Find(name, answer) => {
+                let found = self.tasks.by_name(&name).map(|task| task.concurrency);
+                let _ = answer.send(found);
             }
             Command::Claim(found) => {
                 for found in found {
@@ -85,6 +86,16 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// The last tick of a task that was granted to us or may be.
+    fn last_of(&self, task: &TaskName) -> Option<Tick> {
+        let calls = [&self.calls.fresh, &self.calls.backlog];
+        let under_way = calls.into_iter().flat_map(|slot| slot.batch());
+        let asked = under_way.map(|pending| &pending.claim.execution);
+        let all = asked.chain(self.lines.of(task)).chain(self.starts.of(task));
+        let own = all.filter(|execution| execution.task == *task);
+        own.map(|execution| execution.tick).max()
     }
 
     /// What waits of a task is run as the task is defined now, and not at all by a schedule that
@@ -385,7 +396,7 @@ fn us(tick: Tick) -> i64 {
 }
 
 /// The latest tick not after an instant in microseconds.
-pub(super) fn tick_at(us: i64) -> Tick {
+pub(crate) fn tick_at(us: i64) -> Tick {
     Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
 }
 

@@ -219,6 +219,7 @@ impl SchedulerBuilder {
             stopping: CancellationToken::new(),
             drained_by: OnceLock::new(),
             running: AtomicIsize::new(0),
+            changing: tokio::sync::Mutex::default(),
         });
         let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
         let mut ready = Vec::new();

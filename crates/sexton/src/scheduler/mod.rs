@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     /// By our monotonic time, until when runs may still end once `stopping`; unset: at once.
     pub(crate) drained_by: OnceLock<Duration>,
     pub(crate) running: AtomicIsize,
+    /// Held by a change of tasks, so that no other is made meanwhile.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Shared {

@@ -19,6 +19,7 @@ mod fleet;
 mod handlers;
 mod limits;
 mod missed;
+mod moved;
 mod operations;
 mod overlap;
 mod placement;
@@ -58,3 +59,4 @@ mod told;
 mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transactional_on_servers;
+mod triggered;
