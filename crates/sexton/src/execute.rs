@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::clock::sleep_until;
 use crate::event::Event;
 use crate::handler::{BoxError, Ending};
 use crate::link::{backoff, chain, later_us};
@@ -215,7 +216,7 @@ async fn stopped_within(
     times_out_at: Option<Duration>,
 ) -> Option<StopCause> {
     let clock = &runs.link.clock;
-    let wait = clock.sleep_until(clock.monotonic() + pause);
+    let wait = sleep_until(&**clock, clock.monotonic() + pause);
     tokio::select! {
         biased;
         cause = stop_cause(runs, stopped, times_out_at) => Some(cause),
@@ -273,7 +274,7 @@ async fn run_once(
     };
     cancellation.cancel();
     let clock = &runs.link.clock;
-    let grace = clock.sleep_until(clock.monotonic() + runs.shared.cancel_grace);
+    let grace = sleep_until(&**clock, clock.monotonic() + runs.shared.cancel_grace);
     tokio::select! {
         biased;
         // However it calls its ending, it was made to end.
@@ -303,7 +304,7 @@ async fn stop_cause(
 ) -> StopCause {
     let timed_out = async {
         match times_out_at {
-            Some(at) => runs.link.clock.sleep_until(at).await,
+            Some(at) => sleep_until(&*runs.link.clock, at).await,
             None => std::future::pending().await,
         }
     };

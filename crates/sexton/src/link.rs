@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use jiff::SignedDuration;
 use sexton_core::clock::Clock;
 use sexton_core::lock::{Answer, LockError, LockManager};
 use sexton_core::name::ManagerName;
 use tokio::sync::Notify;
 
+use crate::clock::sleep_until;
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
 
@@ -88,7 +88,7 @@ impl Link {
     /// Completes at our monotonic time `wake`; `None`: never.
     pub(crate) async fn sleep_until(&self, wake: Option<Duration>) {
         match wake {
-            Some(wake) => self.clock.sleep_until(wake).await,
+            Some(wake) => sleep_until(&*self.clock, wake).await,
             None => std::future::pending().await,
         }
     }
@@ -275,14 +275,12 @@ pub(crate) async fn within<T>(
     limit: Duration,
     future: impl Future<Output = T>,
 ) -> Option<T> {
-    let mut sleep = clock
-        .sleep_until(clock.monotonic().saturating_add(limit))
-        .fuse();
+    let deadline = clock.monotonic().saturating_add(limit);
     let future = std::pin::pin!(future);
     tokio::select! {
         biased;
         output = future => Some(output),
-        () = &mut sleep => None,
+        () = sleep_until(clock, deadline) => None,
     }
 }
 

@@ -8,6 +8,7 @@ use futures::stream::BoxStream;
 use sexton_core::lock::{Capability, InstanceReport, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
+use crate::clock::sleep_until;
 use crate::driver::{Command, Found};
 use crate::event::Event;
 use crate::link::{Link, backoff};
@@ -68,7 +69,7 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
         };
         tokio::select! {
             biased;
-            () = link.clock.sleep_until(link.clock.monotonic() + pause) => {}
+            () = sleep_until(&*link.clock, link.clock.monotonic() + pause) => {}
             () = next_change(&mut changes) => {
                 link.clock.sleep_until(beat_at + BETWEEN_CHANGES).await;
             }

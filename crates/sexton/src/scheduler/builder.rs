@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounted::accounted_until;
 use super::{Home, Scheduler, Shared};
+use crate::clock::FOR_EVER;
 use crate::driver::Driver;
 use crate::error::BuildError;
 use crate::event::EventBus;
@@ -148,26 +149,29 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How long a store may take to answer before it counts as unreachable; 5 s by default.
+    /// How long a store may take to answer before it counts as unreachable; 5 s by default, at least
+    /// 10 ms. [`Duration::MAX`]: it is waited for without a limit.
     #[must_use]
     pub fn call_limit(mut self, limit: Duration) -> SchedulerBuilder {
-        self.call_limit = limit.max(Duration::from_millis(10));
+        self.call_limit = limit.clamp(Duration::from_millis(10), FOR_EVER);
         self
     }
 
     /// How often the instance shows itself to the store and asks what others want of it: recovery,
     /// and triggers and cancelling where the store cannot tell by itself (PostgreSQL can), take up
-    /// to this long to be noticed; 5 s by default, at least 50 ms.
+    /// to this long to be noticed; 5 s by default, at least 50 ms. [`Duration::MAX`]: once, at the
+    /// start, so that others never notice if it goes.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
-        self.heartbeat = every.max(Duration::from_millis(50));
+        self.heartbeat = every.clamp(Duration::from_millis(50), FOR_EVER);
         self
     }
 
     /// How long a cancelled run may take to end before it is dropped; 5 s by default.
+    /// [`Duration::MAX`]: it never is.
     #[must_use]
     pub fn cancel_grace(mut self, grace: Duration) -> SchedulerBuilder {
-        self.cancel_grace = grace;
+        self.cancel_grace = grace.min(FOR_EVER);
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sexton_core::lock::Execution;
 
 use super::Scheduler;
+use crate::clock::FOR_EVER;
 use crate::link::within;
 use crate::runs::StopCause;
 
@@ -43,8 +44,10 @@ impl Scheduler {
     /// the task's next tick would come due within it as well: other instances would be late for it.
     /// What is due less often goes to them.
     ///
-    /// Dropping the future stops everything at once.
+    /// With a grace of [`Duration::MAX`] it waits until everything has ended by itself. Dropping the
+    /// future stops everything at once.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        let grace = grace.min(FOR_EVER);
         if let Some(home) = self.homes.first() {
             let drained_by = home.link.clock.monotonic().saturating_add(grace);
             // Shutting down consumes the scheduler: it is set once.
@@ -89,7 +92,7 @@ impl super::Home {
         if within(&*clock, left(), self.runs.idle()).await.is_none() {
             cut_off = self.runs.executions();
             self.runs.stop_all(StopCause::ShuttingDown);
-            let limit = cancel_grace + Duration::from_secs(1);
+            let limit = cancel_grace.saturating_add(Duration::from_secs(1));
             if within(&*clock, limit, self.runs.idle()).await.is_none() {
                 self.runs.abort_all();
             }

@@ -16,6 +16,7 @@ mod delivery;
 mod ended;
 mod faulty;
 mod fleet;
+mod for_ever;
 mod handlers;
 mod limits;
 mod missed;
