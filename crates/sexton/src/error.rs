@@ -69,6 +69,17 @@ pub enum HandleError {
     /// The store cannot be asked or told.
     #[error(transparent)]
     Store(#[from] LockError),
+    /// A part of the scheduler panicked, so that it has stopped; see
+    /// [`Event::Stopped`](crate::Event::Stopped).
+    #[error(
+        "the scheduler has stopped, since its {part} panicked: {error}; shut it down and start another"
+    )]
+    Stopped {
+        /// Which part.
+        part: &'static str,
+        /// The panic's message.
+        error: String,
+    },
     /// The scheduler is shutting down.
     #[error("the scheduler is shutting down")]
     ShuttingDown,

@@ -32,6 +32,7 @@
 //! `mongodb` and `redis`.
 
 pub mod clock;
+mod contained;
 mod driver;
 mod due;
 mod error;
@@ -56,6 +57,7 @@ mod settler;
 mod starts;
 mod task;
 mod transaction;
+mod watched;
 
 pub use error::{BuildError, HandleError};
 pub use event::Event;

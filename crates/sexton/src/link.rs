@@ -11,8 +11,10 @@ use sexton_core::name::ManagerName;
 use tokio::sync::Notify;
 
 use crate::clock::sleep_until;
+use crate::contained::{contained, contained_in};
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
+use crate::watched::{CALL, Watch};
 
 /// An offset from our own clock, or a leap of the store's, that is worth a warning.
 const OFFSET_WARN: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ pub(crate) struct Link {
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: EventBus,
+    watch: Arc<Watch>,
     /// Changes when the store's clock leapt or the store is back, to wake what sleeps by it or
     /// waits for it.
     turned: Arc<Turned>,
@@ -38,12 +41,16 @@ impl Link {
         name: ManagerName,
         manager: Arc<dyn LockManager>,
         clock: Arc<dyn Clock>,
-        events: EventBus,
+        watch: Arc<Watch>,
         call_limit: Duration,
     ) -> Result<Link, LockError> {
         let sent = clock.monotonic();
-        let asked = within(&*clock, call_limit, manager.now()).await;
-        let store_now = asked.unwrap_or_else(|| Err(no_answer(&*manager, call_limit)))?;
+        let asked = within(&*clock, call_limit, contained_in(manager.now())).await;
+        let store_now = match asked {
+            Some(Ok(answer)) => answer?,
+            Some(Err(panic)) => return Err(panicked(&*manager, &panic)),
+            None => return Err(no_answer(&*manager, call_limit)),
+        };
         let sample = ClockSample {
             sent,
             received: clock.monotonic(),
@@ -53,7 +60,8 @@ impl Link {
             name,
             manager,
             clock,
-            events,
+            events: watch.events.clone(),
+            watch,
             turned: Arc::default(),
             call_limit,
             store_clock: Mutex::new(StoreClock::from_first(sample)),
@@ -93,8 +101,27 @@ impl Link {
         }
     }
 
-    /// Makes a call, with a limit, and learns from its answer.
+    /// Makes a call, with a limit, and learns from its answer. A manager that panics is an outage
+    /// as one that does not answer; if anything else panics, the scheduler has failed.
     pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Answer<T>, LockError>>,
+    ) -> Result<T, LockError> {
+        let called = async {
+            let answered = contained_in(call).await;
+            answered.unwrap_or_else(|panic| Err(panicked(&*self.manager, &panic)))
+        };
+        match contained_in(self.ask(called)).await {
+            Ok(answer) => answer,
+            Err(panic) => {
+                let error = panicked(&*self.manager, &panic);
+                self.watch.fail(CALL, panic);
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask<T>(
         &self,
         call: impl Future<Output = Result<Answer<T>, LockError>>,
     ) -> Result<T, LockError> {
@@ -263,10 +290,22 @@ pub(crate) fn joined<T>(
 
 fn no_answer(manager: &dyn LockManager, limit: Duration) -> LockError {
     LockError::Unavailable {
-        store: manager.location(),
+        store: location(manager),
         action: "get an answer",
         source: format!("no answer within {limit:?}").into(),
     }
+}
+
+pub(crate) fn panicked(manager: &dyn LockManager, panic: &str) -> LockError {
+    LockError::Unavailable {
+        store: location(manager),
+        action: "get an answer",
+        source: format!("panicked: {panic}").into(),
+    }
+}
+
+fn location(manager: &dyn LockManager) -> String {
+    contained(|| manager.location()).unwrap_or_else(|_| "the lock manager".to_owned())
 }
 
 /// The future's output, or `None` if it takes longer than `limit`.

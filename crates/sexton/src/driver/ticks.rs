@@ -157,9 +157,9 @@ impl Driver {
 
     /// The times of a tick, if it is one of the schedule's.
     fn times_of(&self, task: &CheckedTask, tick: Tick) -> Option<Times> {
-        let schedule = &task.schedule;
-        let is_scheduled = schedule.next_after(tick.saturating_add_millis(-1)) == Some(tick);
-        is_scheduled.then(|| self.times(task, tick, schedule.next_after(tick)))
+        let next_after = |tick| task.next_after(tick, &self.shared.events);
+        let is_scheduled = next_after(tick.saturating_add_millis(-1)) == Some(tick);
+        is_scheduled.then(|| self.times(task, tick, next_after(tick)))
     }
 
     /// Turns what is due into claims, and puts each task's next tick into the queue.
@@ -198,7 +198,10 @@ impl Driver {
 
     fn come_due(&mut self, due: Due, now_us: i64, horizon_us: i64) {
         if let Some(task) = self.tasks.at(due.slot).map(Arc::clone) {
-            let cursor = Cursor::at(due.tick.saturating_add_millis(-1));
+            let cursor = Cursor {
+                next: Some(due.tick),
+                ..Cursor::at(due.tick.saturating_add_millis(-1))
+            };
             self.follow((due.slot, due.index), &task, cursor, now_us, horizon_us);
         }
     }
@@ -217,9 +220,11 @@ impl Driver {
         let (slot, index) = place;
         let lane = (task.name.clone(), index);
         let mut counted = 0;
-        let mut tick = task.schedule.next_after(cursor.after);
+        let shared = Arc::clone(&self.shared);
+        let next_after = |tick| task.next_after(tick, &shared.events);
+        let mut tick = cursor.next.take().or_else(|| next_after(cursor.after));
         while let Some(this) = tick {
-            let next = task.schedule.next_after(this);
+            let next = next_after(this);
             let times = self.times(task, this, next);
             if times.due_us > horizon_us {
                 self.end_counting(task, index, &mut cursor);
@@ -246,6 +251,7 @@ impl Driver {
             } else {
                 self.end_counting(task, index, &mut cursor);
                 if self.lines.is_full(&lane) {
+                    cursor.next = Some(this);
                     return self.cursors.wait(place, cursor);
                 }
                 let execution = Execution {
@@ -267,6 +273,7 @@ impl Driver {
             cursor.after = this;
             tick = next;
             if counted == COUNTED_PER_TURN {
+                cursor.next = tick;
                 return self.cursors.wait(place, cursor);
             }
         }

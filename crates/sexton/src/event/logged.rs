@@ -193,6 +193,17 @@ fn log_of_the_fleet(event: &Event) {
             let offset_ms = offset.as_secs_f64() * 1e3;
             tracing::warn!(event = "clock_offset", %manager, offset_ms, "the store's clock differs from ours; the store's rules");
         }
+        Event::ScheduleFailed { task, after, error } => {
+            tracing::error!(event = "schedule_failed", %task, %after, error, "this task's schedule failed and has ended: replace the task, or mend its schedule and start again");
+        }
+        Event::Stopped { part, error } => {
+            tracing::error!(
+                event = "stopped",
+                part,
+                error,
+                "a part of the scheduler panicked: the scheduler stops, and has to be shut down and started again"
+            );
+        }
         Event::DefinitionDiffers {
             task,
             by,

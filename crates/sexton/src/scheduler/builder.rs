@@ -10,7 +10,6 @@ use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
 use sexton_core::name::{InstanceId, ManagerName, NameError, TaskName};
 use sexton_core::tick::Tick;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::accounted::accounted_until;
 use super::{Home, Scheduler, Shared};
@@ -29,6 +28,9 @@ use crate::run::States;
 use crate::runs::{Runs, SETTLEMENTS_MAX};
 use crate::settler::settle_all;
 use crate::task::{CheckedTask, ReadyTask, TaskError, TaskProblem};
+use crate::watched::{
+    ANNOUNCER, CLOCK_WATCH, DRIVER, HEARTBEAT, LEAVER, RENEWER, SETTLER, Watch, leave_when_failed,
+};
 
 /// Commands that may wait for a driver.
 const COMMANDS_MAX: usize = 64;
@@ -207,10 +209,11 @@ impl SchedulerBuilder {
     pub async fn start(self) -> Result<Scheduler, BuildError> {
         let managers = self.check_managers()?;
         let events = EventBus::new();
+        let watch = Arc::new(Watch::new(events.clone()));
         let shared = Arc::new(Shared {
             instance: self.instance.unwrap_or_else(InstanceId::random),
             labels: self.labels,
-            events: events.clone(),
+            events,
             limits: Arc::new(Limits::new(
                 self.running_max,
                 self.group_max,
@@ -220,7 +223,8 @@ impl SchedulerBuilder {
             lead: self.lead,
             heartbeat: self.heartbeat,
             cancel_grace: self.cancel_grace,
-            stopping: CancellationToken::new(),
+            stopping: watch.stopping.clone(),
+            watch: Arc::clone(&watch),
             drained_by: OnceLock::new(),
             running: AtomicIsize::new(0),
             changing: tokio::sync::Mutex::default(),
@@ -230,8 +234,8 @@ impl SchedulerBuilder {
         for (name, manager) in managers {
             let mut own = tasks.remove(&name).unwrap_or_default();
             own.extend(prune_task(&manager, self.retention, &name));
-            let (clock, events) = (Arc::clone(&self.clock), events.clone());
-            let link = Link::establish(name.clone(), manager, clock, events, self.call_limit).await;
+            let (clock, watch) = (Arc::clone(&self.clock), Arc::clone(&watch));
+            let link = Link::establish(name.clone(), manager, clock, watch, self.call_limit).await;
             let link = link.map_err(|source| BuildError::Store {
                 name: name.clone(),
                 source,
@@ -249,7 +253,7 @@ impl SchedulerBuilder {
             .into_iter()
             .map(|(link, tasks, accounted)| Home::open(&shared, link, tasks, &accounted))
             .collect();
-        let clock_watch = tokio::spawn(watch_clock_for_ever(links));
+        let clock_watch = watch.spawn(CLOCK_WATCH, watch_clock_for_ever(links));
         Ok(Scheduler {
             shared,
             homes,
@@ -461,19 +465,23 @@ impl Home {
             let after = accounted.get(&task.name).copied();
             driver.add(task, after);
         }
-        let mut services = vec![tokio::spawn(renew_for_ever(Arc::clone(&runs)))];
+        let watch = &shared.watch;
+        let mut services = vec![watch.spawn(RENEWER, renew_for_ever(Arc::clone(&runs)))];
         if link.manager.supports(Capability::Operations) {
-            services.push(tokio::spawn(beat_for_ever(
-                Arc::clone(&runs),
-                commands.clone(),
-            )));
+            let beat = beat_for_ever(Arc::clone(&runs), commands.clone());
+            let beat = watch.spawn(HEARTBEAT, beat);
+            let leave = leave_when_failed(Arc::clone(&runs), beat.abort_handle());
+            services.extend([beat, watch.spawn(LEAVER, leave)]);
             let (link, shared) = (Arc::clone(&link), Arc::clone(shared));
-            services.push(tokio::spawn(announce(link, shared, tasks)));
+            services.push(watch.spawn(ANNOUNCER, announce(link, shared, tasks)));
         }
         Home {
             name: link.name.clone(),
-            driver: tokio::spawn(driver.run()),
-            settler: tokio::spawn(settle_all(Arc::clone(&link), to_settle, commands.clone())),
+            driver: watch.spawn(DRIVER, driver.run()),
+            settler: watch.spawn(
+                SETTLER,
+                settle_all(Arc::clone(&link), to_settle, commands.clone()),
+            ),
             link,
             runs,
             commands,

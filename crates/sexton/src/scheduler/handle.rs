@@ -20,6 +20,7 @@ use crate::link::Link;
 use crate::operator::{TRIGGER_WITHIN, enqueue_now, no_free_tick, trigger_deadline};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
+use crate::watched::{Failure, Watch};
 
 /// Changes a running scheduler's tasks, and tells the fleet what to do. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ impl SchedulerHandle {
     ///
     /// # Errors
     /// [`HandleError`] if it cannot work, its name is used, on whichever lock manager, or the
-    /// scheduler is shutting down.
+    /// scheduler is shutting down or has stopped.
     pub async fn add(&self, task: ReadyTask) -> Result<(), HandleError> {
         self.put(task, Put::Add).await
     }
@@ -73,12 +74,13 @@ impl SchedulerHandle {
     /// name is removed.
     ///
     /// # Errors
-    /// [`HandleError`] if it cannot work, or the scheduler is shutting down.
+    /// [`HandleError`] if it cannot work, or the scheduler is shutting down or has stopped.
     pub async fn replace(&self, task: ReadyTask) -> Result<(), HandleError> {
         self.put(task, Put::Replace).await
     }
 
     async fn put(&self, task: ReadyTask, put: Put) -> Result<(), HandleError> {
+        self.check()?;
         let managers: Vec<(ManagerName, Arc<dyn LockManager>)> = self
             .homes
             .iter()
@@ -135,8 +137,9 @@ impl SchedulerHandle {
     /// Removes a task. What runs goes on; what was claimed ahead is still run.
     ///
     /// # Errors
-    /// [`HandleError`] if there is no such task, or the scheduler is shutting down.
+    /// [`HandleError`] if there is no such task, or the scheduler is shutting down or has stopped.
     pub async fn remove(&self, task: &str) -> Result<(), HandleError> {
+        self.check()?;
         let _changing = self.shared.changing.lock().await;
         let mut result = Err(HandleError::NoSuchTask {
             task: task.to_owned(),
@@ -153,7 +156,7 @@ impl SchedulerHandle {
     /// Pauses a task all over the fleet: ticks that come due are skipped until it is resumed.
     ///
     /// # Errors
-    /// [`HandleError`] if the store cannot be told.
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
     pub async fn pause(&self, task: &TaskName, note: &str) -> Result<(), HandleError> {
         let by = self.shared.instance.to_string();
         self.change_pause(
@@ -169,7 +172,7 @@ impl SchedulerHandle {
     /// Resumes a task all over the fleet.
     ///
     /// # Errors
-    /// [`HandleError`] if the store cannot be told.
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
     pub async fn resume(&self, task: &TaskName) -> Result<(), HandleError> {
         self.change_pause(task, &PauseChange::Resume).await
     }
@@ -191,7 +194,7 @@ impl SchedulerHandle {
     ///
     /// # Errors
     /// [`HandleError::NoSuchTask`] if neither the store nor this scheduler knows the task; others if
-    /// the store cannot be told.
+    /// the store cannot be told, or the scheduler has stopped.
     pub async fn trigger(
         &self,
         manager: &ManagerName,
@@ -257,7 +260,7 @@ impl SchedulerHandle {
     /// Asks for an execution to be cancelled, on whichever instance it runs.
     ///
     /// # Errors
-    /// [`HandleError`] if the store cannot be told.
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
     pub async fn cancel(&self, execution: &Execution) -> Result<CancelRequested, HandleError> {
         let mut answer = CancelRequested::NotRunning;
         for home in self.homes.iter() {
@@ -275,7 +278,7 @@ impl SchedulerHandle {
     /// A page of the history of one lock manager's store.
     ///
     /// # Errors
-    /// [`HandleError`] if the store cannot be asked.
+    /// [`HandleError`] if the store cannot be asked, or the scheduler has stopped.
     pub async fn history(
         &self,
         manager: &ManagerName,
@@ -288,7 +291,7 @@ impl SchedulerHandle {
     /// What one lock manager's store knows of tasks.
     ///
     /// # Errors
-    /// [`HandleError`] if the store cannot be asked.
+    /// [`HandleError`] if the store cannot be asked, or the scheduler has stopped.
     pub async fn tasks(
         &self,
         manager: &ManagerName,
@@ -298,13 +301,20 @@ impl SchedulerHandle {
         self.call(home, home.link.manager.tasks(query)).await
     }
 
+    /// # Errors
+    /// [`HandleError::Stopped`] if a part of the scheduler has panicked.
+    fn check(&self) -> Result<(), HandleError> {
+        stopped(&self.shared.watch).map_or(Ok(()), Err)
+    }
+
     async fn call<T>(
         &self,
         home: &HomeHandle,
         call: impl Future<Output = Result<Answer<T>, LockError>>,
     ) -> Result<T, HandleError> {
+        self.check()?;
         let answer = home.link.call(call).await;
-        answer.map_err(HandleError::from)
+        answer.map_err(|error| stopped(&self.shared.watch).unwrap_or(error.into()))
     }
 
     fn home_for(
@@ -342,7 +352,7 @@ impl HomeHandle {
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, HandleError> {
-        let gone = || HandleError::ShuttingDown;
+        let gone = || stopped(&self.runs.shared.watch).unwrap_or(HandleError::ShuttingDown);
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(command(answer)).await;
         sent.map_err(|_| gone())?;
@@ -359,4 +369,9 @@ impl HomeHandle {
         self.ask(|answer| Command::Remove(task.to_owned(), answer))
             .await?
     }
+}
+
+fn stopped(watch: &Watch) -> Option<HandleError> {
+    let Failure { part, error } = watch.failure()?.clone();
+    Some(HandleError::Stopped { part, error })
 }

@@ -25,6 +25,7 @@ use crate::limits::Limits;
 use crate::link::Link;
 use crate::run::States;
 use crate::runs::Runs;
+use crate::watched::Watch;
 
 /// What all parts of a scheduler share.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) instance: InstanceId,
     pub(crate) labels: Vec<String>,
     pub(crate) events: EventBus,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) states: Arc<States>,
     pub(crate) lead: ClaimLead,
@@ -89,9 +91,10 @@ impl Scheduler {
         &self.shared.instance
     }
 
-    /// What happens from now on. A subscriber that lags more than
-    /// [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses the oldest and is told how
-    /// many, as [`broadcast::error::RecvError::Lagged`].
+    /// What happens from now on. The first subscriber is told as well of tasks whose schedules
+    /// [failed](Event::ScheduleFailed) at the start. A
+    /// subscriber that lags more than [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses
+    /// the oldest and is told how many, as [`broadcast::error::RecvError::Lagged`].
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.events.subscribe()

@@ -3,6 +3,7 @@
 mod given_name;
 mod problem;
 mod ready;
+mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! A store that is slow, refuses, or loses its answers, as told.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// It is never answered.
     Hangs,
+    /// It panics.
+    Panics,
 }
 
 type Plan = Box<dyn FnMut(&'static str) -> Fault + Send>;
@@ -35,6 +38,7 @@ pub(crate) struct FaultyManager {
     plan: Arc<Mutex<Plan>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     is_plain: bool,
+    is_nowhere: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for FaultyManager {
@@ -50,6 +54,7 @@ impl FaultyManager {
             plan: Arc::new(Mutex::new(Box::new(|_| Fault::None))),
             calls: Arc::default(),
             is_plain: false,
+            is_nowhere: Arc::default(),
         }
     }
 
@@ -68,6 +73,11 @@ impl FaultyManager {
 
     pub(crate) fn all(&self, fault: Fault) {
         self.plan(move |_| fault);
+    }
+
+    /// Panics from now on when it is asked for its namespace.
+    pub(crate) fn lose_namespace(&self) {
+        self.is_nowhere.store(true, Ordering::Relaxed);
     }
 
     /// How often a method was called.
@@ -106,6 +116,7 @@ impl FaultyManager {
                 answer
             }
             Fault::Hangs => std::future::pending().await,
+            Fault::Panics => panic!("{method} fell over"),
         }
     }
 }
@@ -119,6 +130,8 @@ impl LockManager for FaultyManager {
     }
 
     fn namespace(&self) -> &Namespace {
+        let is_nowhere = self.is_nowhere.load(Ordering::Relaxed);
+        assert!(!is_nowhere, "no such place");
         self.store.namespace()
     }
 
@@ -183,6 +196,16 @@ impl LockManager for FaultyManager {
     async fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answered<()> {
         self.through("change_pause", self.store.change_pause(tasks, change))
             .await
+    }
+
+    fn changes(&self) -> Option<futures::stream::BoxStream<'static, ()>> {
+        let fault = (self.plan.lock().unwrap())("changes");
+        match fault {
+            Fault::Panics => Some(Box::pin(futures::stream::poll_fn(|_| {
+                panic!("changes fell over")
+            }))),
+            _ => self.store.changes(),
+        }
     }
 
     async fn enqueue(&self, batch: &[Enqueue]) -> Answered<Vec<Enqueued>> {

@@ -58,10 +58,10 @@ async fn every_duration_may_be_without_end() {
         let waiting = &history(&store, "failing").await[0];
         assert_eq!(waiting.state, ExecutionState::Running);
         let events = drain(&mut events);
-        let lost = events
+        let stopped = events
             .iter()
-            .any(|event| matches!(event, Event::StoreLost { .. }));
-        assert!(!lost, "{longest:?}");
+            .any(|event| matches!(event, Event::Stopped { .. }));
+        assert!(!stopped, "{longest:?}");
         drop(scheduler);
     }
 }

@@ -11,6 +11,7 @@ mod acceptance;
 mod backlog;
 mod building;
 mod clocks;
+mod contained;
 mod delivery;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod ended;
@@ -53,6 +54,7 @@ mod servers {
 mod shutdown;
 mod simulation;
 mod starts;
+mod stopped;
 mod store_trouble;
 #[cfg(feature = "postgres")]
 mod told;
