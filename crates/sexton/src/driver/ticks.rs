@@ -11,6 +11,7 @@ use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
 use super::{Command, Driver, Found, Put, claim_for};
 use crate::due::Due;
 use crate::error::HandleError;
+use crate::event::Event;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::link::later_us;
 use crate::offset::micros;
@@ -49,6 +50,14 @@ impl Driver {
         for index in task.concurrency.indices() {
             let cursor = Cursor::at(after);
             self.follow((slot, index), task, cursor, now_us, now_us);
+        }
+        let next = task.next_after(after, &self.shared.events);
+        if next.is_none() && !task.schedule.has_failed() {
+            self.shared.events.emit_kept(Event::NeverDue {
+                task: task.name.clone(),
+                schedule: task.schedule.describe(),
+                after,
+            });
         }
     }
 

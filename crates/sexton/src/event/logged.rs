@@ -193,6 +193,13 @@ fn log_of_the_fleet(event: &Event) {
             let offset_ms = offset.as_secs_f64() * 1e3;
             tracing::warn!(event = "clock_offset", %manager, offset_ms, "the store's clock differs from ours; the store's rules");
         }
+        Event::NeverDue {
+            task,
+            schedule,
+            after,
+        } => {
+            tracing::warn!(event = "never_due", %task, schedule, %after, "this task's schedule has no tick left: it never runs");
+        }
         Event::ScheduleFailed { task, after, error } => {
             tracing::error!(event = "schedule_failed", %task, %after, error, "this task's schedule failed and has ended: replace the task, or mend its schedule and start again");
         }

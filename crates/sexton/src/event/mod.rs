@@ -171,6 +171,16 @@ pub enum Event {
         /// The store's clock minus ours.
         offset: SignedDuration,
     },
+    /// A task's schedule has no tick left when the task is added: the task never runs by it, in this
+    /// scheduler. Its time had passed before the task was first defined, or it has run.
+    NeverDue {
+        /// The task.
+        task: TaskName,
+        /// What its schedule says of itself.
+        schedule: String,
+        /// There is no tick after this one.
+        after: Tick,
+    },
     /// A task's schedule panicked, or answered a tick that is not after the one it was asked about.
     /// It has ended for this scheduler: ticks that are known still run, no others come. The task
     /// can be triggered, and [replaced](crate::SchedulerHandle::replace).

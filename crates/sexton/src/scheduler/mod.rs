@@ -91,8 +91,8 @@ impl Scheduler {
         &self.shared.instance
     }
 
-    /// What happens from now on. The first subscriber is told as well of tasks whose schedules
-    /// [failed](Event::ScheduleFailed) at the start. A
+    /// What happens from now on. The first subscriber is told as well of tasks that were [never
+    /// due](Event::NeverDue) from the start, or whose schedules [failed](Event::ScheduleFailed). A
     /// subscriber that lags more than [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses
     /// the oldest and is told how many, as [`broadcast::error::RecvError::Lagged`].
     #[must_use]

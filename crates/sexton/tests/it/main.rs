@@ -22,6 +22,7 @@ mod handlers;
 mod limits;
 mod missed;
 mod moved;
+mod never_due;
 mod operations;
 mod overlap;
 mod placement;

@@ -223,6 +223,14 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             ODD,
             format!("the store's clock is {offset:#} from this machine's"),
         ),
+        Event::NeverDue { task, schedule, .. } => (
+            ODD,
+            format!(
+                "{}: never due any more: {}",
+                visible(task.as_str()),
+                visible(schedule)
+            ),
+        ),
         Event::ScheduleFailed { task, error, .. } => (
             BAD,
             format!(
