@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::driver::{Driver, Target};
 use crate::names::{Names, PREFIX};
 use crate::open_error::OpenError;
+use crate::patience::LIMIT_MAX;
 use crate::store::Store;
 use crate::trouble::{Outage, Trouble};
 use crate::{Inner, MongoLockManager};
@@ -85,10 +86,11 @@ impl MongoOptions {
 
     /// How long a call may take in all, waiting for a primary included, before it is
     /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more. A command that it has begun is
-    /// not broken off: it may take effect later, within three times this limit.
+    /// not broken off: it may take effect later, within three times this limit. More than
+    /// eight days count as eight days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> MongoOptions {
-        self.wait_max = limit;
+        self.wait_max = limit.min(LIMIT_MAX);
         self
     }
 

@@ -12,6 +12,9 @@ use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::manager::RedisLockManager;
 
+/// The longest limit of a call.
+const LIMIT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+
 /// How a [`RedisLockManager`] connects.
 ///
 /// ```no_run
@@ -71,15 +74,15 @@ impl RedisOptions {
         self
     }
 
-    /// How long connecting may take, with the login.
+    /// How long connecting may take, with the login. More than 24 days count as 24 days, as for every limit here.
     pub fn connect_timeout(mut self, limit: Duration) -> RedisOptions {
-        self.connect_timeout = limit;
+        self.connect_timeout = limit.min(LIMIT_MAX);
         self
     }
 
     /// How long an answer may take before the server counts as unavailable.
     pub fn response_timeout(mut self, limit: Duration) -> RedisOptions {
-        self.response_timeout = limit;
+        self.response_timeout = limit.min(LIMIT_MAX);
         self
     }
 
@@ -87,6 +90,7 @@ impl RedisOptions {
     /// milliseconds, 1 ms at least): it is then claimed again by its id. A failover to one of those replicas loses no grant;
     /// to another it may.
     pub fn wait_for_replicas(mut self, replicas: u32, limit: Duration) -> RedisOptions {
+        let limit = limit.min(LIMIT_MAX);
         self.confirmation = Confirmation::Replicas { replicas, limit };
         self
     }
@@ -94,6 +98,7 @@ impl RedisOptions {
     /// A claim counts as answered once the server has written it to its append-only file on disk, and so many replicas to theirs
     /// (`WAITAOF`, Redis 7.2 and later), as [`RedisOptions::wait_for_replicas`] otherwise.
     pub fn wait_for_append_only_files(mut self, replicas: u32, limit: Duration) -> RedisOptions {
+        let limit = limit.min(LIMIT_MAX);
         self.confirmation = Confirmation::AppendOnlyFiles { replicas, limit };
         self
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The longest limit of a call: what servers take, in milliseconds, fits an `i32`.
+pub(crate) const LIMIT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 /// The longest first wait; each one after it may be twice as long, up to [`WAIT_MAX`].
 const WAIT_FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two tries.

@@ -8,7 +8,7 @@
 )]
 
 #[path = "../tests/it/faulty.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
+#[allow(dead_code, clippy::panic, reason = "shared with the tests")]
 mod faulty;
 
 use std::fs;

@@ -10,6 +10,19 @@ use tokio::time::Instant;
 
 pub use sexton_core::clock::{Clock, ManualClock, SystemClock};
 
+/// Durations from here on are never over: a thousand years.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
+
+/// Completes when the clock's monotonic time is `deadline`; never, if that is [`FOR_EVER`] away.
+/// So no clock has to add up a duration that a user means as "never".
+pub(crate) async fn sleep_until(clock: &dyn Clock, deadline: Duration) {
+    if deadline < FOR_EVER {
+        clock.sleep_until(deadline).await;
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// A clock that follows tokio's time, which a test may pause: with `#[tokio::test(start_paused = true)]` whole days of
 /// ticks run in milliseconds, in the same order every time. Clones share the date.
 ///
@@ -79,6 +92,9 @@ impl Clock for TokioClock {
     }
 
     fn sleep_until(&self, deadline: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep_until(self.origin + deadline))
+        match self.origin.checked_add(deadline) {
+            Some(deadline) => Box::pin(tokio::time::sleep_until(deadline)),
+            None => Box::pin(std::future::pending()),
+        }
     }
 }

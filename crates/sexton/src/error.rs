@@ -1,4 +1,4 @@
-//! Why a scheduler cannot be built or changed.
+//! Why a scheduler cannot be built, changed or asked.
 
 use jiff::Timestamp;
 use sexton_core::lock::LockError;
@@ -61,10 +61,10 @@ fn list(errors: &[TaskError]) -> String {
         .join("\n")
 }
 
-/// Why a task could not be added, replaced or removed while the scheduler runs.
+/// Why a call on a scheduler's [handle](crate::SchedulerHandle) failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum RegistryError {
+pub enum HandleError {
     /// The task cannot work.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -76,11 +76,26 @@ pub enum RegistryError {
         /// The name.
         task: TaskName,
     },
-    /// The scheduler has no such task.
-    #[error("the scheduler has no task called {task:?}")]
+    /// There is no such task: in the scheduler, where one is removed; in the scheduler or in the
+    /// store, where one is triggered.
+    #[error("there is no task called {task:?}")]
     NoSuchTask {
         /// The name.
         task: String,
+    },
+    /// The store cannot be asked or told.
+    #[error(transparent)]
+    Store(#[from] LockError),
+    /// A part of the scheduler panicked, so that it has stopped; see
+    /// [`Event::Stopped`](crate::Event::Stopped).
+    #[error(
+        "the scheduler has stopped, since its {part} panicked: {error}; shut it down and start another"
+    )]
+    Stopped {
+        /// Which part.
+        part: &'static str,
+        /// The panic's message.
+        error: String,
     },
     /// The scheduler is shutting down.
     #[error("the scheduler is shutting down")]

@@ -1,17 +1,17 @@
 //! One execution, from start to outcome: tries, timeout, cancellation, and whatever the handler
 //! does wrong.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::FutureExt;
 use sexton_core::lock::{HeldLock, Outcome, Release, Settlement, TransactionSlot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::clock::sleep_until;
+use crate::contained::{contained_in, drop_contained};
 use crate::event::Event;
 use crate::handler::{BoxError, Ending};
 use crate::link::{backoff, chain, later_us};
@@ -43,6 +43,8 @@ pub(crate) enum Telling {
     LeftToTheStore,
     /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
     LockLost,
+    /// Nothing: it did not begin, and its lock goes back.
+    NotBegun,
 }
 
 /// How one try ended.
@@ -84,27 +86,14 @@ pub(crate) async fn execute(
         attempt: granted.attempt,
         lateness: duration_us(started_us - granted.due_us),
     });
-    let span = tracing::info_span!(
-        "run",
-        task = %execution.task,
-        index = execution.index.get(),
-        tick = %execution.tick,
-        fence = granted.lock.fence.get(),
-        attempt = granted.attempt.get(),
-    );
-    let tried = run_and_retry(runs, &mut granted, started_us, &mut stopped)
-        .instrument(span)
-        .await;
+    let end = contained_in(run_to_end(runs, &mut granted, started_us, &mut stopped)).await;
+    let End {
+        outcome,
+        error,
+        output,
+        telling,
+    } = end.unwrap_or_else(|panic| End::panicked(&panic));
     let finished_us = link.now_us();
-    let tried = last_word(tried, &granted);
-    let has_begun = !matches!(tried, Tried::NotBegun(_));
-    let telling = match &tried {
-        Tried::Committed(_) => Telling::Committed,
-        Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
-        Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
-        _ => Telling::Due,
-    };
-    let (outcome, error, output) = outcome(tried, granted.task.policies.timeout);
     let duration = duration_us(finished_us - started_us);
     runs.shared.events.emit(Event::Finished {
         execution,
@@ -114,7 +103,7 @@ pub(crate) async fn execute(
         output: output.clone(),
     });
     drop(granted.permit);
-    if !has_begun {
+    if telling == Telling::NotBegun {
         let lease = granted.task.policies.lease.duration();
         let here = timestamp(later_us(finished_us, lease));
         return Executed::GivenBack(Release {
@@ -135,6 +124,62 @@ pub(crate) async fn execute(
         settlement = settlement.with_output(&output);
     }
     Executed::Ended(settlement, telling)
+}
+
+/// How a run ended, as it is told.
+struct End {
+    outcome: Outcome,
+    error: Option<String>,
+    output: Option<String>,
+    telling: Telling,
+}
+
+impl End {
+    /// Something other than the body of its handler panicked, such as a retry policy, what the
+    /// handler left to be dropped, or an error that was to be written out.
+    fn panicked(panic: &str) -> End {
+        End {
+            outcome: Outcome::Panicked,
+            error: Some(panicked(panic)),
+            output: None,
+            telling: Telling::Due,
+        }
+    }
+}
+
+async fn run_to_end(
+    runs: &Arc<Runs>,
+    granted: &mut GrantedRun,
+    started_us: i64,
+    stopped: &mut watch::Receiver<Option<StopCause>>,
+) -> End {
+    let execution = &granted.lock.execution;
+    let span = tracing::info_span!(
+        "run",
+        task = %execution.task,
+        index = execution.index.get(),
+        tick = %execution.tick,
+        fence = granted.lock.fence.get(),
+        attempt = granted.attempt.get(),
+    );
+    let tried = run_and_retry(runs, granted, started_us, stopped)
+        .instrument(span)
+        .await;
+    let tried = last_word(tried, granted);
+    let telling = match &tried {
+        Tried::Committed(_) => Telling::Committed,
+        Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
+        Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
+        Tried::NotBegun(_) => Telling::NotBegun,
+        _ => Telling::Due,
+    };
+    let (outcome, error, output) = outcome(tried, granted.task.policies.timeout);
+    End {
+        outcome,
+        error,
+        output,
+        telling,
+    }
 }
 
 async fn run_and_retry(
@@ -215,7 +260,7 @@ async fn stopped_within(
     times_out_at: Option<Duration>,
 ) -> Option<StopCause> {
     let clock = &runs.link.clock;
-    let wait = clock.sleep_until(clock.monotonic() + pause);
+    let wait = sleep_until(&**clock, clock.monotonic() + pause);
     tokio::select! {
         biased;
         cause = stop_cause(runs, stopped, times_out_at) => Some(cause),
@@ -259,8 +304,8 @@ async fn run_once(
         transaction,
     });
     let handler = Arc::clone(&granted.task.handler);
-    let handled = AssertUnwindSafe(async move { handler.call(&run).await }).catch_unwind();
-    let mut handled = std::pin::pin!(handled);
+    let handled = contained_in(async move { handler.call(&run).await });
+    let mut handled = Box::pin(handled);
     let begun = futures::poll!(handled.as_mut());
     granted.gate.open();
     if let Poll::Ready(ended) = begun {
@@ -273,26 +318,32 @@ async fn run_once(
     };
     cancellation.cancel();
     let clock = &runs.link.clock;
-    let grace = clock.sleep_until(clock.monotonic() + runs.shared.cancel_grace);
+    let grace = clock.monotonic() + runs.shared.cancel_grace;
     tokio::select! {
         biased;
         // However it calls its ending, it was made to end.
-        ended = &mut handled => Tried::Stopped(cause, ended.ok()),
-        () = grace => Tried::Stopped(cause, None),
+        ended = &mut handled => return Tried::Stopped(cause, ended.ok()),
+        () = sleep_until(&**clock, grace) => {}
+    }
+    match drop_contained(handled) {
+        // What is lost stays lost, whatever else goes wrong.
+        Err(panic) if cause != StopCause::LockLost => Tried::Panicked(panicked(&format!(
+            "{panic} (when it was dropped, {})",
+            cause.reason(granted.task.policies.timeout)
+        ))),
+        _ => Tried::Stopped(cause, None),
     }
 }
 
-fn tried(ended: Result<Ending, Box<dyn std::any::Any + Send>>) -> Tried {
+fn tried(ended: Result<Ending, String>) -> Tried {
     match ended {
         Ok(ending) => Tried::Ended(ending),
-        Err(panic) => Tried::Panicked(panic_message(&*panic)),
+        Err(panic) => Tried::Panicked(panicked(&panic)),
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("(no message)"))
+fn panicked(panic: &str) -> String {
+    format!("panicked: {panic}")
 }
 
 /// Completes when the run is to stop.
@@ -303,7 +354,7 @@ async fn stop_cause(
 ) -> StopCause {
     let timed_out = async {
         match times_out_at {
-            Some(at) => runs.link.clock.sleep_until(at).await,
+            Some(at) => sleep_until(&*runs.link.clock, at).await,
             None => std::future::pending().await,
         }
     };
@@ -353,17 +404,7 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
         }
         Tried::Panicked(message) => (Outcome::Panicked, Some(message), None),
         Tried::Stopped(cause, ending) => {
-            let mut why = match cause {
-                StopCause::TimedOut => {
-                    format!(
-                        "took longer than its timeout of {:?}",
-                        timeout.unwrap_or_default()
-                    )
-                }
-                StopCause::Requested => "cancelled on request".to_owned(),
-                StopCause::LockLost => "its lock was lost while it ran".to_owned(),
-                StopCause::ShuttingDown => "cut off by the instance's shutdown".to_owned(),
-            };
+            let mut why = cause.reason(timeout);
             let ending = ending.unwrap_or_else(Ending::succeeded);
             if let Some(error) = ending.error {
                 why = format!("{why}: {}", text(error));

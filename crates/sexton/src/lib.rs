@@ -32,6 +32,7 @@
 //! `mongodb` and `redis`.
 
 pub mod clock;
+mod contained;
 mod driver;
 mod due;
 mod error;
@@ -58,8 +59,9 @@ mod settler;
 mod starts;
 mod task;
 mod transaction;
+mod watched;
 
-pub use error::{BuildError, RegistryError};
+pub use error::{BuildError, HandleError};
 pub use event::Event;
 pub use extract::{FromRun, MissingArgument, Registered, State};
 pub use handler::{BoxError, Ending, Handler, IntoEnding};

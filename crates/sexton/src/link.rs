@@ -4,16 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use jiff::SignedDuration;
 use sexton_core::clock::Clock;
 use sexton_core::lock::{Answer, Answers, LockError, LockManager};
 use sexton_core::name::{ManagerName, TaskName};
 use tokio::sync::Notify;
 
+use crate::clock::sleep_until;
+use crate::contained::{contained, contained_in};
 use crate::event::{Event, EventBus};
 use crate::offset::{Agreement, ClockSample, StoreClock, micros};
 use crate::parts::{Change, Parts};
+use crate::watched::{CALL, Watch};
 
 /// An offset from our own clock, or a leap of the store's, that is worth a warning.
 const OFFSET_WARN: Duration = Duration::from_secs(1);
@@ -24,6 +26,7 @@ pub(crate) struct Link {
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: EventBus,
+    watch: Arc<Watch>,
     /// Changes when the store's clock leapt or the store is back, to wake what sleeps by it or
     /// waits for it.
     turned: Arc<Turned>,
@@ -40,12 +43,16 @@ impl Link {
         name: ManagerName,
         manager: Arc<dyn LockManager>,
         clock: Arc<dyn Clock>,
-        events: EventBus,
+        watch: Arc<Watch>,
         call_limit: Duration,
     ) -> Result<Link, LockError> {
         let sent = clock.monotonic();
-        let asked = within(&*clock, call_limit, manager.now()).await;
-        let store_now = asked.unwrap_or_else(|| Err(no_answer(&*manager, call_limit)))?;
+        let asked = within(&*clock, call_limit, contained_in(manager.now())).await;
+        let store_now = match asked {
+            Some(Ok(answer)) => answer?,
+            Some(Err(panic)) => return Err(panicked(&*manager, &panic)),
+            None => return Err(no_answer(&*manager, call_limit)),
+        };
         let sample = ClockSample {
             sent,
             received: clock.monotonic(),
@@ -55,7 +62,8 @@ impl Link {
             name,
             manager,
             clock,
-            events,
+            events: watch.events.clone(),
+            watch,
             turned: Arc::default(),
             call_limit,
             store_clock: Mutex::new(StoreClock::from_first(sample)),
@@ -91,13 +99,32 @@ impl Link {
     /// Completes at our monotonic time `wake`; `None`: never.
     pub(crate) async fn sleep_until(&self, wake: Option<Duration>) {
         match wake {
-            Some(wake) => self.clock.sleep_until(wake).await,
+            Some(wake) => sleep_until(&*self.clock, wake).await,
             None => std::future::pending().await,
         }
     }
 
-    /// Makes a call, with a limit, and learns from its answer.
+    /// Makes a call, with a limit, and learns from its answer. A manager that panics is an outage
+    /// as one that does not answer; if anything else panics, the scheduler has failed.
     pub(crate) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Answer<T>, LockError>>,
+    ) -> Result<T, LockError> {
+        let called = async {
+            let answered = contained_in(call).await;
+            answered.unwrap_or_else(|panic| Err(panicked(&*self.manager, &panic)))
+        };
+        match contained_in(self.ask(called)).await {
+            Ok(answer) => answer,
+            Err(panic) => {
+                let error = panicked(&*self.manager, &panic);
+                self.watch.fail(CALL, panic);
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask<T>(
         &self,
         call: impl Future<Output = Result<Answer<T>, LockError>>,
     ) -> Result<T, LockError> {
@@ -302,15 +329,31 @@ pub(crate) fn joined<T>(
 }
 
 #[derive(Debug, thiserror::Error)]
+#[error("panicked: {0}")]
+struct Panicked(String);
+
+#[derive(Debug, thiserror::Error)]
 #[error("no answer within {0:?}")]
 struct NoAnswer(Duration);
 
 fn no_answer(manager: &dyn LockManager, limit: Duration) -> LockError {
     LockError::Unavailable {
-        store: manager.location(),
+        store: location(manager),
         action: "get an answer",
         source: Arc::new(NoAnswer(limit)),
     }
+}
+
+pub(crate) fn panicked(manager: &dyn LockManager, panic: &str) -> LockError {
+    LockError::Unavailable {
+        store: location(manager),
+        action: "get an answer",
+        source: Arc::new(Panicked(panic.to_owned())),
+    }
+}
+
+fn location(manager: &dyn LockManager) -> String {
+    contained(|| manager.location()).unwrap_or_else(|_| "the lock manager".to_owned())
 }
 
 /// The future's output, or `None` if it takes longer than `limit`.
@@ -319,14 +362,12 @@ pub(crate) async fn within<T>(
     limit: Duration,
     future: impl Future<Output = T>,
 ) -> Option<T> {
-    let mut sleep = clock
-        .sleep_until(clock.monotonic().saturating_add(limit))
-        .fuse();
+    let deadline = clock.monotonic().saturating_add(limit);
     let future = std::pin::pin!(future);
     tokio::select! {
         biased;
         output = future => Some(output),
-        () = &mut sleep => None,
+        () = sleep_until(clock, deadline) => None,
     }
 }
 

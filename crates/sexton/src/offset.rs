@@ -96,7 +96,7 @@ impl StoreClock {
 
     /// Our monotonic time when the store's clock shows `store_us`; zero if that was before we began.
     pub(crate) fn monotonic_at(&self, store_us: i64) -> Duration {
-        Duration::from_micros(u64::try_from(store_us - self.offset_us).unwrap_or(0))
+        Duration::from_micros(u64::try_from(store_us.saturating_sub(self.offset_us)).unwrap_or(0))
     }
 }
 

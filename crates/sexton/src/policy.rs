@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::clock::FOR_EVER;
 use crate::handler::BoxError;
 
 pub use sexton_core::policy::{Delivery, Lease, LeaseError, Overlap, Placement};
@@ -98,8 +99,8 @@ impl Retry {
     /// The delay before the first retry, which doubles up to the longest.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Retry {
-        self.first = first;
-        self.longest = longest.max(first);
+        self.first = first.min(FOR_EVER);
+        self.longest = longest.clamp(self.first, FOR_EVER);
         self
     }
 

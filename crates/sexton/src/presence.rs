@@ -8,6 +8,7 @@ use futures::stream::BoxStream;
 use sexton_core::lock::{Capability, InstanceRecord, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
+use crate::clock::sleep_until;
 use crate::driver::{Command, Found};
 use crate::event::Event;
 use crate::identity::report;
@@ -67,10 +68,10 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
                 backoff(failures).min(shared.heartbeat)
             }
         };
-        let due_at = link.clock.monotonic() + pause;
+        let due_at = link.clock.monotonic().saturating_add(pause);
         tokio::select! {
             biased;
-            () = link.clock.sleep_until(due_at) => {}
+            () = sleep_until(&*link.clock, due_at) => {}
             () = next_change(&mut changes) => {
                 let after_early = early_at.map_or(Duration::ZERO, |at| at + BETWEEN_EARLY);
                 let until = (beat_at + BETWEEN_CHANGES).max(after_early).min(due_at);

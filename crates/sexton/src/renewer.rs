@@ -8,9 +8,11 @@ use sexton_core::lock::{BATCH_MAX, LockError, Renewal, Renewed};
 use sexton_core::name::ClaimId;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::contained::contained_in;
 use crate::event::Event;
 use crate::link::{Link, Turns, backoff, joined, later_us};
 use crate::runs::{LeaseDue, Runs, StopCause};
+use crate::watched::RENEWER;
 
 /// Leases due for renewal within this go with the batch.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -28,7 +30,12 @@ pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
         retry_at: Duration::ZERO,
         apart: HashMap::new(),
     };
-    renewer.run().await;
+    let runs = Arc::clone(&renewer.runs);
+    if let Err(panic) = contained_in(renewer.run()).await {
+        runs.shared.watch.fail(RENEWER, panic);
+        // Nobody renews their locks any more.
+        runs.leases().iter().for_each(|due| lose(&runs, due));
+    }
 }
 
 type Answers = Result<Vec<Result<Renewed, LockError>>, LockError>;

@@ -1,6 +1,7 @@
 //! What runs: started at the tick, kept within its lock, settled when it ends.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::link::{Link, backoff, chain};
 use crate::scheduler::Shared;
 use crate::starts::StartGate;
 use crate::task::CheckedTask;
+use crate::watched::RUN;
 
 /// Outcomes that may wait for the store to take them.
 pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
@@ -58,6 +60,19 @@ impl StopCause {
             StopCause::ShuttingDown => Outcome::CutOff,
         }
     }
+
+    /// Why a run was stopped, in words.
+    pub(crate) fn reason(self, timeout: Option<Duration>) -> String {
+        match self {
+            StopCause::TimedOut => {
+                let timeout = timeout.unwrap_or_default();
+                format!("took longer than its timeout of {timeout:?}")
+            }
+            StopCause::Requested => "cancelled on request".to_owned(),
+            StopCause::LockLost => "its lock was lost while it ran".to_owned(),
+            StopCause::ShuttingDown => "cut off by the instance's shutdown".to_owned(),
+        }
+    }
 }
 
 /// The runs of one lock manager's tasks on this instance.
@@ -67,6 +82,8 @@ pub(crate) struct Runs {
     pub(crate) link: Arc<Link>,
     running: Mutex<HashMap<HeldLock, Running>>,
     settlements: Mutex<Option<mpsc::Sender<Settlement>>>,
+    /// Whether an outcome was dropped that the store should have heard of.
+    is_unsettled: AtomicBool,
     /// Told when a run ends.
     ended: Notify,
     /// Told when a run under a lease begins.
@@ -113,6 +130,7 @@ impl Runs {
             link,
             running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
+            is_unsettled: AtomicBool::new(false),
             ended: Notify::new(),
             leased: Notify::new(),
         }
@@ -143,7 +161,7 @@ impl Runs {
             runs: Arc::clone(self),
             lock: ended,
         };
-        let task = tokio::spawn(async move {
+        let task = self.shared.watch.spawn(RUN, async move {
             let _guard = guard;
             match execute(&runs, run, stopped).await {
                 Executed::Ended(settlement, telling) => runs.settle(settlement, telling),
@@ -165,7 +183,7 @@ impl Runs {
     fn settle(&self, settlement: Settlement, telling: Telling) {
         match telling {
             Telling::Due => {}
-            Telling::LeftToTheStore | Telling::LockLost => return,
+            Telling::LeftToTheStore | Telling::LockLost | Telling::NotBegun => return,
             // It changes nothing to tell it again, but the answer names what waited for this one.
             Telling::Committed => {}
         }
@@ -184,9 +202,15 @@ impl Runs {
                 "the scheduler has shut down".to_owned()
             }
         };
+        self.is_unsettled.store(true, Ordering::Relaxed);
         self.shared
             .events
             .emit(Event::SettlementDropped { execution, why });
+    }
+
+    /// Whether the store was not told of every outcome.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_unsettled.load(Ordering::Relaxed)
     }
 
     /// Takes no outcome any more, so that the settler ends when it has told those it has.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sexton_core::lock::{Claim, Execution, Grant, HeldLock, Release};
+use sexton_core::name::TaskName;
 use sexton_core::tick::Tick;
 use tokio::sync::oneshot;
 
@@ -110,6 +111,16 @@ pub(crate) struct Starts {
 impl Starts {
     pub(crate) fn push(&mut self, granted: Granted) {
         self.by_due.entry(granted.due_us).or_default().push(granted);
+    }
+
+    /// What waits of a task.
+    pub(crate) fn of(&self, task: &TaskName) -> impl Iterator<Item = &Execution> {
+        let all = self
+            .by_due
+            .values()
+            .flatten()
+            .map(|one| &one.claim.execution);
+        all.filter(move |execution| execution.task == *task)
     }
 
     /// When the next is due.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use sexton_core::lock::{Committed, Handed, Outcome, Settlement, TransactionSlot};
 use sexton_core::policy::Delivery;
 
+use crate::contained::contained_in;
 use crate::execute::Tried;
 use crate::handler::Ending;
-use crate::link::{chain, within};
+use crate::link::{chain, panicked, within};
 use crate::runs::{GrantedRun, Runs, StopCause, timestamp};
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
@@ -52,7 +53,10 @@ pub(crate) async fn end_transaction(
     if let Some(output) = &succeeded.output {
         settlement = settlement.with_output(output);
     }
-    match transaction.settle_and_commit(&settlement).await {
+    let committed = contained_in(transaction.settle_and_commit(&settlement)).await;
+    match committed
+        .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.link.manager, &panic)))
+    {
         Committed::Recorded => Tried::Committed(succeeded),
         Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
         Committed::RolledBack(error) if error.is_transient() => Tried::Undone(Box::new(error)),

@@ -19,9 +19,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use sexton::lock::{HistoryQuery, LockError};
+use sexton::lock::HistoryQuery;
 use sexton::name::{ManagerName, TaskName};
-use sexton::{Concurrency, Run, Scheduler, SchedulerHandle, SqliteLockManager, State, Task};
+use sexton::{HandleError, Run, Scheduler, SchedulerHandle, SqliteLockManager, State, Task};
 
 const TASK: &str = "refresh";
 
@@ -42,7 +42,7 @@ struct Service {
 
 type Answer = Result<Json<Value>, (StatusCode, String)>;
 
-fn unavailable(error: &LockError) -> (StatusCode, String) {
+fn unavailable(error: &HandleError) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
 
@@ -65,7 +65,7 @@ async fn show(Extract(service): Extract<Service>) -> Answer {
 async fn refresh_now(Extract(service): Extract<Service>) -> Answer {
     let name = TaskName::new(TASK).map_err(|error| (StatusCode::NOT_FOUND, error.to_string()))?;
     let manager = ManagerName::default();
-    let triggered = service.scheduler.trigger(&manager, &name, Concurrency::ONE);
+    let triggered = service.scheduler.trigger(&manager, &name);
     let tick = triggered.await.map_err(|error| unavailable(&error))?;
     Ok(Json(json!({ "tick": tick.to_string() })))
 }

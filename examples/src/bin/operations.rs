@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sexton::lock::{Execution, HistoryQuery, TaskQuery};
 use sexton::name::{ManagerName, TaskName};
-use sexton::{Concurrency, ConcurrencyIndex, Event, MemoryLockManager, Run, Scheduler, Task};
+use sexton::{ConcurrencyIndex, Event, MemoryLockManager, Run, Scheduler, Task};
 use tokio::sync::broadcast::Receiver;
 
 /// Goes on until it is asked to stop.
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     handle.resume(&name).await?;
 
     // Once over the fleet, besides its schedule.
-    let tick = handle.trigger(&manager, &name, Concurrency::ONE).await?;
+    let tick = handle.trigger(&manager, &name).await?;
     let execution = started(&mut events).await?;
     assert_eq!(
         execution,

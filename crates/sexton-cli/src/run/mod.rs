@@ -61,6 +61,7 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             () = stops.next() => break,
+            () = scheduler.stopped() => break,
             _ = reloads.recv() => {
                 let handle = scheduler.handle();
                 let told = match again() {

@@ -63,7 +63,7 @@ pub(super) async fn apply(
     for (name, was) in old {
         match handle.remove(name.as_str()).await {
             // A task whose labels are not here was never the scheduler's.
-            Ok(()) | Err(sexton::RegistryError::NoSuchTask { .. }) => {
+            Ok(()) | Err(sexton::HandleError::NoSuchTask { .. }) => {
                 told.removed.push(name.to_string());
             }
             Err(error) => {

@@ -54,9 +54,9 @@ impl ManualClock {
     /// Lets `duration` pass: both times move, and sleepers whose deadline is reached wake.
     pub fn advance(&self, duration: Duration) {
         let mut state = self.lock();
-        state.monotonic += duration;
+        state.monotonic = state.monotonic.saturating_add(duration);
         state.now = state.now.saturating_add(duration).unwrap_or(Timestamp::MAX);
-        let first_later = (state.monotonic + Duration::from_nanos(1), 0);
+        let first_later = (state.monotonic.saturating_add(Duration::from_nanos(1)), 0);
         let later = state.sleepers.split_off(&first_later);
         let due = std::mem::replace(&mut state.sleepers, later);
         drop(state);

@@ -11,6 +11,7 @@ use super::dialect::Dialect;
 use super::lane::Source;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
+use crate::patience::LIMIT_MAX;
 
 /// Who makes and changes the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -126,10 +127,11 @@ impl<DB: Dialect> ServerOptions<DB> {
     }
 
     /// How long a call may take in all, waiting for a connection and for rows that somebody holds included, before it is
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more.
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more; more than 24 days count
+    /// as 24 days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> ServerOptions<DB> {
-        self.wait_max = limit;
+        self.wait_max = limit.min(LIMIT_MAX);
         self
     }
 

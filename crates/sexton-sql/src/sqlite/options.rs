@@ -12,6 +12,7 @@ use super::SqliteLockManager;
 use super::lane::Source;
 use super::url::{Missing, Target};
 use crate::error::OpenError;
+use crate::patience::LIMIT_MAX;
 
 /// How a [`SqliteLockManager`] is opened.
 ///
@@ -70,10 +71,10 @@ impl SqliteOptions {
 
     /// How long a call may take in all, waiting for other writers included, before it is
     /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Zero means: one try at once
-    /// that hardly anything passes; give it 100 ms or more.
+    /// that hardly anything passes; give it 100 ms or more. More than 24 days count as 24 days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> SqliteOptions {
-        self.wait_max = limit;
+        self.wait_max = limit.min(LIMIT_MAX);
         self
     }
 

@@ -11,7 +11,7 @@ use sexton_core::tick::Tick;
 
 use super::calls::Answers;
 use super::{Driver, Found, Unwritten};
-use crate::event::Event;
+use crate::event::{Event, EventBus};
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
 use crate::link::later_us;
 use crate::runs::StopCause;
@@ -318,8 +318,10 @@ impl Driver {
         else {
             return (passed.after, passed.ticks);
         };
-        let mut of_others = ticks_of(task, passed.after).take_while(|tick| *tick <= watermark);
-        let mut of_ours = ticks_of(task, watermark).take_while(|tick| *tick <= last.tick);
+        let mut of_others =
+            ticks_of(task, passed.after, &self.shared.events).take_while(|tick| *tick <= watermark);
+        let mut of_ours =
+            ticks_of(task, watermark, &self.shared.events).take_while(|tick| *tick <= last.tick);
         let mut counted = 0;
         loop {
             let ticks = match (of_others.next(), of_ours.next()) {
@@ -391,8 +393,8 @@ fn is_passed(given_up: &GivenUp, watermark: Option<Tick>) -> bool {
 }
 
 /// The ticks of a task's schedule after one.
-fn ticks_of(task: &CheckedTask, after: Tick) -> impl Iterator<Item = Tick> {
-    std::iter::successors(task.schedule.next_after(after), |tick| {
-        task.schedule.next_after(*tick)
+fn ticks_of(task: &CheckedTask, after: Tick, events: &EventBus) -> impl Iterator<Item = Tick> {
+    std::iter::successors(task.next_after(after, events), |tick| {
+        task.next_after(*tick, events)
     })
 }

@@ -48,6 +48,11 @@ impl<E, A: Send + 'static> CallSlot<E, A> {
         self.under_way.is_some()
     }
 
+    /// What the call under way is about.
+    pub(super) fn batch(&self) -> &[E] {
+        self.under_way.as_ref().map_or(&[], |one| &one.batch)
+    }
+
     /// Whether a call may be sent now.
     pub(super) fn is_free(&self, clock: &dyn Clock) -> bool {
         !self.is_busy() && clock.monotonic() >= self.retry_at

@@ -22,6 +22,8 @@ pub(super) type Place = (Slot, ConcurrencyIndex);
 pub(super) struct Cursor {
     /// The last tick that was dealt with.
     pub(super) after: Tick,
+    /// The one behind it, where it is known: it is due even if the schedule fails meanwhile.
+    pub(super) next: Option<Tick>,
     /// How many ticks in a row were passed over one by one.
     pub(super) passed: usize,
     /// What is passed over together.
@@ -40,6 +42,7 @@ impl Cursor {
     pub(super) fn at(after: Tick) -> Cursor {
         Cursor {
             after,
+            next: None,
             passed: 0,
             counting: None,
         }

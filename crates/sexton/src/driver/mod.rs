@@ -22,8 +22,8 @@ use sexton_core::tick::{Attempt, Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::due::DueQueue;
-use crate::error::RegistryError;
-use crate::event::Event;
+use crate::error::HandleError;
+use crate::event::{Event, EventBus};
 use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
 use crate::link::{Link, later_us};
 use crate::offset::micros;
@@ -34,6 +34,7 @@ use crate::task::CheckedTask;
 use calls::CallSlot;
 use cursor::Cursors;
 use table::TaskTable;
+pub(crate) use ticks::tick_at;
 
 /// What others may ask of a driver.
 #[derive(Debug)]
@@ -44,10 +45,12 @@ pub(crate) enum Command {
         Arc<CheckedTask>,
         Put,
         Option<Tick>,
-        oneshot::Sender<Result<(), RegistryError>>,
+        oneshot::Sender<Result<(), HandleError>>,
     ),
-    /// Removes a task.
-    Remove(String, oneshot::Sender<Result<(), RegistryError>>),
+    /// Removes a task. Answers its last tick that may still run here, granted or about to be.
+    Remove(String, oneshot::Sender<Result<Option<Tick>, HandleError>>),
+    /// Answers the concurrency of a task, if there is such a task.
+    Find(String, oneshot::Sender<Option<Concurrency>>),
     /// Claims what may be claimed by now.
     Claim(Vec<Found>),
 }
@@ -395,7 +398,7 @@ impl Driver {
         let left = drained_by.saturating_sub(clock.monotonic());
         let drained_by_us = later_us(self.link.now_us(), left);
         let given_back = self.starts.leave(|granted| {
-            let run_us = run_us_max(granted);
+            let run_us = run_us_max(granted, &self.shared.events);
             run_us.is_some_and(|run_us| granted.due_us.saturating_add(run_us) <= drained_by_us)
         });
         self.to_release.extend(given_back);
@@ -451,9 +454,9 @@ impl Driver {
 }
 
 /// How long a run may take before its task's next tick is due; `None` if there is none.
-fn run_us_max(granted: &Granted) -> Option<i64> {
+fn run_us_max(granted: &Granted, events: &EventBus) -> Option<i64> {
     let tick = granted.claim.execution.tick;
-    let next = granted.task.schedule.next_after(tick)?;
+    let next = granted.task.next_after(tick, events)?;
     Some((next.as_millis() - tick.as_millis()).saturating_mul(1_000))
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{Consumption, Execution, Reason};
+use sexton_core::name::TaskName;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
 
 use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
 use super::{Command, Driver, Found, Put, claim_for};
 use crate::due::Due;
-use crate::error::RegistryError;
+use crate::error::HandleError;
+use crate::event::Event;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::link::later_us;
 use crate::offset::micros;
@@ -49,13 +51,21 @@ impl Driver {
             let cursor = Cursor::at(after);
             self.follow((slot, index), task, cursor, now_us, now_us);
         }
+        let next = task.next_after(after, &self.shared.events);
+        if next.is_none() && !task.schedule.has_failed() {
+            self.shared.events.emit_kept(Event::NeverDue {
+                task: task.name.clone(),
+                schedule: task.schedule.describe(),
+                after,
+            });
+        }
     }
 
     pub(super) fn obey(&mut self, command: Command) {
         match command {
             Command::Put(task, put, after, answer) => {
                 let result = if put == Put::Add && self.tasks.has(task.name.as_str()) {
-                    Err(RegistryError::NameUsedTwice {
+                    Err(HandleError::NameUsedTwice {
                         task: task.name.clone(),
                     })
                 } else {
@@ -68,16 +78,16 @@ impl Driver {
             }
             Command::Remove(name, answer) => {
                 let task = self.tasks.by_name(&name).map(|task| task.name.clone());
-                if let Some(task) = task {
-                    self.lines.forget_schedule(&task);
+                if let Some(task) = &task {
+                    self.lines.forget_schedule(task);
                 }
-                let removed = self.tasks.remove(&name);
-                let result = if removed {
-                    Ok(())
-                } else {
-                    Err(RegistryError::NoSuchTask { task: name })
-                };
-                let _ = answer.send(result);
+                self.tasks.remove(&name);
+                let last = task.map(|task| self.last_of(&task));
+                let _ = answer.send(last.ok_or(HandleError::NoSuchTask { task: name }));
+            }
+            Command::Find(name, answer) => {
+                let found = self.tasks.by_name(&name).map(|task| task.concurrency);
+                let _ = answer.send(found);
             }
             Command::Claim(found) => {
                 for found in found {
@@ -85,6 +95,16 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// The last tick of a task that was granted to us or may be.
+    fn last_of(&self, task: &TaskName) -> Option<Tick> {
+        let calls = [&self.calls.fresh, &self.calls.backlog];
+        let under_way = calls.into_iter().flat_map(|slot| slot.batch());
+        let asked = under_way.map(|pending| &pending.claim.execution);
+        let all = asked.chain(self.lines.of(task)).chain(self.starts.of(task));
+        let own = all.filter(|execution| execution.task == *task);
+        own.map(|execution| execution.tick).max()
     }
 
     /// What waits of a task is run as the task is defined now, and not at all by a schedule that
@@ -146,9 +166,9 @@ impl Driver {
 
     /// The times of a tick, if it is one of the schedule's.
     fn times_of(&self, task: &CheckedTask, tick: Tick) -> Option<Times> {
-        let schedule = &task.schedule;
-        let is_scheduled = schedule.next_after(tick.saturating_add_millis(-1)) == Some(tick);
-        is_scheduled.then(|| self.times(task, tick, schedule.next_after(tick)))
+        let next_after = |tick| task.next_after(tick, &self.shared.events);
+        let is_scheduled = next_after(tick.saturating_add_millis(-1)) == Some(tick);
+        is_scheduled.then(|| self.times(task, tick, next_after(tick)))
     }
 
     /// Turns what is due into claims, and puts each task's next tick into the queue.
@@ -187,7 +207,10 @@ impl Driver {
 
     fn come_due(&mut self, due: Due, now_us: i64, horizon_us: i64) {
         if let Some(task) = self.tasks.at(due.slot).map(Arc::clone) {
-            let cursor = Cursor::at(due.tick.saturating_add_millis(-1));
+            let cursor = Cursor {
+                next: Some(due.tick),
+                ..Cursor::at(due.tick.saturating_add_millis(-1))
+            };
             self.follow((due.slot, due.index), &task, cursor, now_us, horizon_us);
         }
     }
@@ -206,9 +229,11 @@ impl Driver {
         let (slot, index) = place;
         let lane = (task.name.clone(), index);
         let mut counted = 0;
-        let mut tick = task.schedule.next_after(cursor.after);
+        let shared = Arc::clone(&self.shared);
+        let next_after = |tick| task.next_after(tick, &shared.events);
+        let mut tick = cursor.next.take().or_else(|| next_after(cursor.after));
         while let Some(this) = tick {
-            let next = task.schedule.next_after(this);
+            let next = next_after(this);
             let times = self.times(task, this, next);
             if times.due_us > horizon_us {
                 self.end_counting(task, index, &mut cursor);
@@ -235,6 +260,7 @@ impl Driver {
             } else {
                 self.end_counting(task, index, &mut cursor);
                 if self.lines.is_full(&lane) {
+                    cursor.next = Some(this);
                     return self.cursors.wait(place, cursor);
                 }
                 let execution = Execution {
@@ -256,6 +282,7 @@ impl Driver {
             cursor.after = this;
             tick = next;
             if counted == COUNTED_PER_TURN {
+                cursor.next = tick;
                 return self.cursors.wait(place, cursor);
             }
         }
@@ -385,7 +412,7 @@ fn us(tick: Tick) -> i64 {
 }
 
 /// The latest tick not after an instant in microseconds.
-pub(super) fn tick_at(us: i64) -> Tick {
+pub(crate) fn tick_at(us: i64) -> Tick {
     Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
 }
 

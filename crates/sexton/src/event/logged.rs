@@ -222,6 +222,24 @@ fn log_of_the_fleet(event: &Event) {
         Event::IdTaken { manager, since } => {
             tracing::error!(event = "id_taken", %manager, %since, "another instance has taken this one's id: this one starts nothing more");
         }
+        Event::NeverDue {
+            task,
+            schedule,
+            after,
+        } => {
+            tracing::warn!(event = "never_due", %task, schedule, %after, "this task's schedule has no tick left: it never runs");
+        }
+        Event::ScheduleFailed { task, after, error } => {
+            tracing::error!(event = "schedule_failed", %task, %after, error, "this task's schedule failed and has ended: replace the task, or mend its schedule and start again");
+        }
+        Event::Stopped { part, error } => {
+            tracing::error!(
+                event = "stopped",
+                part,
+                error,
+                "a part of the scheduler panicked: the scheduler stops, and has to be shut down and started again"
+            );
+        }
         Event::DefinitionDiffers {
             task,
             by,

@@ -57,6 +57,9 @@ pub(super) fn count(event: &Event) {
             metrics::counter!("sexton_settlements_dropped_total", "task" => of(execution))
                 .increment(1);
         }
+        Event::Stopped { part, .. } => {
+            metrics::counter!("sexton_stopped_total", "part" => *part).increment(1);
+        }
         _ => {}
     }
 }

@@ -14,13 +14,14 @@
 //! | `sexton_running` | gauge, runs now | none |
 //! | `sexton_leases_lost_total` | counter, locks lost while running | `task` |
 //! | `sexton_settlements_dropped_total` | counter, outcomes that could not be kept | `task` |
+//! | `sexton_stopped_total` | counter, parts of the scheduler that panicked | `part` |
 //! | `sexton_store_errors_total` | counter, calls that failed | `manager` |
 //! | `sexton_clock_offset_seconds` | gauge, store's clock minus ours | `manager` |
 
 mod logged;
 mod measured;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +29,8 @@ use sexton_core::lock::{Denial, Execution, Outcome, Reason};
 use sexton_core::name::{InstanceId, ManagerName, TaskName};
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
 use tokio::sync::broadcast;
+
+use crate::contained::contained;
 
 /// Events that a slow subscriber may lag behind before it loses the oldest, and is told how many.
 pub const EVENTS_MAX: usize = 4_096;
@@ -210,6 +213,36 @@ pub enum Event {
         /// Since when the other was seen, by the store's clock.
         since: Timestamp,
     },
+    /// A task's schedule has no tick left when the task is added: the task never runs by it, in this
+    /// scheduler. Its time had passed before the task was first defined, or it has run.
+    NeverDue {
+        /// The task.
+        task: TaskName,
+        /// What its schedule says of itself.
+        schedule: String,
+        /// There is no tick after this one.
+        after: Tick,
+    },
+    /// A task's schedule panicked, or answered a tick that is not after the one it was asked about.
+    /// It has ended for this scheduler: ticks that are known still run, no others come. The task
+    /// can be triggered, and [replaced](crate::SchedulerHandle::replace).
+    ScheduleFailed {
+        /// The task.
+        task: TaskName,
+        /// Asked for its tick after this one.
+        after: Tick,
+        /// What went wrong.
+        error: String,
+    },
+    /// A part of the scheduler panicked, so that the scheduler stops: it claims nothing more, its
+    /// [shutdown signal](crate::Scheduler::shutdown_signal) fires, and the instance leaves the
+    /// fleet once nothing runs here.
+    Stopped {
+        /// Which part.
+        part: &'static str,
+        /// The panic's message.
+        error: String,
+    },
     /// Another instance defines a task differently.
     DefinitionDiffers {
         /// The task.
@@ -227,40 +260,78 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub(crate) struct EventBus {
     sender: broadcast::Sender<Arc<Event>>,
+    /// What is for the first subscriber, since nobody can subscribe before the start.
+    kept: Arc<Mutex<Vec<Arc<Event>>>>,
 }
 
 impl EventBus {
     pub(crate) fn new() -> EventBus {
         EventBus {
             sender: broadcast::channel(EVENTS_MAX).0,
+            kept: Arc::default(),
         }
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.sender.subscribe()
+        let mut kept = self.kept();
+        let receiver = self.sender.subscribe();
+        for event in kept.drain(..) {
+            // It is received: the receiver is here.
+            let _ = self.sender.send(event);
+        }
+        receiver
     }
 
     pub(crate) fn emit(&self, event: Event) {
-        measured::count(&event);
-        logged::log(&event);
+        note(&event);
+        self.send(event);
+    }
+
+    /// Tells something that may happen at the start, and keeps it for the first subscriber.
+    pub(crate) fn emit_kept(&self, event: Event) {
+        note(&event);
+        let mut kept = self.kept();
+        if self.sender.receiver_count() > 0 {
+            self.send(event);
+        } else if kept.len() < EVENTS_MAX {
+            kept.push(Arc::new(event));
+        }
+    }
+
+    fn send(&self, event: Event) {
         if self.sender.receiver_count() > 0 {
             // Nobody listening any more is no trouble.
             let _ = self.sender.send(Arc::new(event));
         }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<Arc<Event>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn running(&self, runs: usize) {
         #[allow(clippy::cast_precision_loss, reason = "a gauge")]
-        metrics::gauge!("sexton_running").set(runs as f64);
+        let _ = contained(|| metrics::gauge!("sexton_running").set(runs as f64));
     }
 
     pub(crate) fn clock_offset(&self, manager: &ManagerName, offset: SignedDuration) {
-        metrics::gauge!("sexton_clock_offset_seconds", "manager" => manager.to_string())
-            .set(offset.as_secs_f64());
+        let _ = contained(|| {
+            metrics::gauge!("sexton_clock_offset_seconds", "manager" => manager.to_string())
+                .set(offset.as_secs_f64());
+        });
     }
 
     pub(crate) fn store_error(&self, manager: &ManagerName) {
-        metrics::counter!("sexton_store_errors_total", "manager" => manager.to_string())
-            .increment(1);
+        let _ = contained(|| {
+            metrics::counter!("sexton_store_errors_total", "manager" => manager.to_string())
+                .increment(1);
+        });
     }
+}
+
+/// Counts and logs an event. Whatever does so is the user's: its panic says so itself, and ends no
+/// more than its own line.
+fn note(event: &Event) {
+    let _ = contained(|| measured::count(event));
+    let _ = contained(|| logged::log(event));
 }

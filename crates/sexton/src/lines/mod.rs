@@ -163,6 +163,16 @@ impl Lines {
         }
     }
 
+    /// What waits of a task.
+    pub(crate) fn of(&self, task: &TaskName) -> impl Iterator<Item = &Execution> {
+        let first = (task.clone(), ConcurrencyIndex::ONE);
+        let lines = self
+            .lines
+            .range(first..)
+            .take_while(|(lane, _)| lane.0 == *task);
+        lines.flat_map(|(_, line)| line.items.iter().map(Item::execution))
+    }
+
     /// Lets what waits of a task run as the task is defined now.
     pub(crate) fn redefine(&mut self, task: &Arc<CheckedTask>) {
         let first = (task.name.clone(), ConcurrencyIndex::ONE);

@@ -10,10 +10,10 @@ use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
 use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError, TaskName};
 use sexton_core::tick::Tick;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::arrival::settle_in;
 use super::{Home, Scheduler, Shared};
+use crate::clock::FOR_EVER;
 use crate::driver::Driver;
 use crate::error::BuildError;
 use crate::event::EventBus;
@@ -28,6 +28,9 @@ use crate::run::States;
 use crate::runs::{Runs, SETTLEMENTS_MAX};
 use crate::settler::settle_all;
 use crate::task::{CheckedTask, ReadyTask, TaskError, TaskProblem};
+use crate::watched::{
+    ANNOUNCER, CLOCK_WATCH, DRIVER, HEARTBEAT, LEAVER, RENEWER, SETTLER, Watch, leave_when_failed,
+};
 
 /// Commands that may wait for a driver.
 const COMMANDS_MAX: usize = 64;
@@ -151,26 +154,29 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How long a store may take to answer before it counts as unreachable; 5 s by default.
+    /// How long a store may take to answer before it counts as unreachable; 5 s by default, at least
+    /// 10 ms. [`Duration::MAX`]: it is waited for without a limit.
     #[must_use]
     pub fn call_limit(mut self, limit: Duration) -> SchedulerBuilder {
-        self.call_limit = limit.max(Duration::from_millis(10));
+        self.call_limit = limit.clamp(Duration::from_millis(10), FOR_EVER);
         self
     }
 
     /// How often the instance shows itself to the store and asks what others want of it: recovery,
     /// and triggers and cancelling where the store cannot tell by itself (PostgreSQL can), take up
-    /// to this long to be noticed; 5 s by default, at least 50 ms.
+    /// to this long to be noticed; 5 s by default, at least 50 ms. [`Duration::MAX`]: once, at the
+    /// start, so that others never notice if it goes.
     #[must_use]
     pub fn heartbeat(mut self, every: Duration) -> SchedulerBuilder {
-        self.heartbeat = every.max(Duration::from_millis(50));
+        self.heartbeat = every.clamp(Duration::from_millis(50), FOR_EVER);
         self
     }
 
     /// How long a cancelled run may take to end before it is dropped; 5 s by default.
+    /// [`Duration::MAX`]: it never is.
     #[must_use]
     pub fn cancel_grace(mut self, grace: Duration) -> SchedulerBuilder {
-        self.cancel_grace = grace;
+        self.cancel_grace = grace.min(FOR_EVER);
         self
     }
 
@@ -207,12 +213,13 @@ impl SchedulerBuilder {
     pub async fn start(self) -> Result<Scheduler, BuildError> {
         let managers = self.check_managers()?;
         let events = EventBus::new();
+        let watch = Arc::new(Watch::new(events.clone()));
         let shared = Arc::new(Shared {
             instance: self.instance.unwrap_or_else(InstanceId::random),
             incarnation: Incarnation::random(),
             started_at: self.clock.now(),
             labels: self.labels,
-            events: events.clone(),
+            events,
             limits: Arc::new(Limits::new(
                 self.running_max,
                 self.group_max,
@@ -222,16 +229,18 @@ impl SchedulerBuilder {
             lead: self.lead,
             heartbeat: self.heartbeat,
             cancel_grace: self.cancel_grace,
-            stopping: CancellationToken::new(),
+            stopping: watch.stopping.clone(),
+            watch: Arc::clone(&watch),
             drained_by: OnceLock::new(),
             running: AtomicIsize::new(0),
+            changing: tokio::sync::Mutex::default(),
         });
         let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
         let mut links = Vec::new();
         let mut tasks_of = Vec::new();
         for (name, manager) in managers {
-            let (clock, events) = (Arc::clone(&self.clock), events.clone());
-            let link = Link::establish(name.clone(), manager, clock, events, self.call_limit).await;
+            let (clock, watch) = (Arc::clone(&self.clock), Arc::clone(&watch));
+            let link = Link::establish(name.clone(), manager, clock, watch, self.call_limit).await;
             let link = link.map_err(|source| BuildError::Store { name, source })?;
             let mut own = tasks.remove(&link.name).unwrap_or_default();
             own.extend(prune_task(&link.manager, self.retention, &link.name));
@@ -247,7 +256,7 @@ impl SchedulerBuilder {
                 Home::open(&shared, Arc::clone(link), tasks, &accounted)
             })
             .collect();
-        let clock_watch = tokio::spawn(watch_clock_for_ever(links));
+        let clock_watch = watch.spawn(CLOCK_WATCH, watch_clock_for_ever(links));
         Ok(Scheduler {
             shared,
             homes,
@@ -459,19 +468,23 @@ impl Home {
             let after = accounted.get(&task.name).copied();
             driver.add(task, after);
         }
-        let mut services = vec![tokio::spawn(renew_for_ever(Arc::clone(&runs)))];
+        let watch = &shared.watch;
+        let mut services = vec![watch.spawn(RENEWER, renew_for_ever(Arc::clone(&runs)))];
         if link.manager.supports(Capability::Operations) {
-            services.push(tokio::spawn(beat_for_ever(
-                Arc::clone(&runs),
-                commands.clone(),
-            )));
+            let beat = beat_for_ever(Arc::clone(&runs), commands.clone());
+            let beat = watch.spawn(HEARTBEAT, beat);
+            let leave = leave_when_failed(Arc::clone(&runs), beat.abort_handle());
+            services.extend([beat, watch.spawn(LEAVER, leave)]);
             let (link, shared) = (Arc::clone(&link), Arc::clone(shared));
-            services.push(tokio::spawn(announce(link, shared, tasks)));
+            services.push(watch.spawn(ANNOUNCER, announce(link, shared, tasks)));
         }
         Home {
             name: link.name.clone(),
-            driver: tokio::spawn(driver.run()),
-            settler: tokio::spawn(settle_all(Arc::clone(&link), to_settle, commands.clone())),
+            driver: watch.spawn(DRIVER, driver.run()),
+            settler: watch.spawn(
+                SETTLER,
+                settle_all(Arc::clone(&link), to_settle, commands.clone()),
+            ),
             link,
             runs,
             commands,

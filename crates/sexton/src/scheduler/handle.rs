@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{
-    CancelRequested, Capability, Enqueue, Execution, ExecutionRecord, HistoryQuery, LockError,
-    LockManager, PauseChange, TaskQuery, TaskState,
+    Answer, CancelRequested, Capability, Enqueue, Execution, ExecutionRecord, HistoryQuery,
+    LockError, LockManager, PauseChange, TaskQuery, TaskState,
 };
 use sexton_core::name::{ManagerName, TaskName};
 use sexton_core::tick::{Concurrency, Tick};
@@ -13,13 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::accounted::accounted_until;
 use super::{Scheduler, Shared, builder};
-use crate::driver::{Command, Found, Put};
-use crate::error::RegistryError;
+use crate::driver::{Command, Found, Put, tick_at};
+use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
 use crate::operator::{TRIGGER_WITHIN, enqueue_now, no_free_tick, trigger_deadline};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
+use crate::watched::{Failure, Watch};
 
 /// Changes a running scheduler's tasks, and tells the fleet what to do. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,28 +59,55 @@ impl SchedulerHandle {
     /// on, or from where the fleet stopped, if the store knows the task with this schedule.
     ///
     /// # Errors
-    /// [`RegistryError`] if it cannot work, its name is used, or the scheduler is shutting down.
-    pub async fn add(&self, task: ReadyTask) -> Result<(), RegistryError> {
+    /// [`HandleError`] if it cannot work, its name is used, on whichever lock manager, or the
+    /// scheduler is shutting down or has stopped.
+    pub async fn add(&self, task: ReadyTask) -> Result<(), HandleError> {
         self.put(task, Put::Add).await
     }
 
     /// Puts a task in the place of the one that has its name, or adds it. What runs stays as it is;
     /// with another schedule, its ticks count from now on.
     ///
+    /// On another lock manager its ticks count from now on as well: this instance takes the task
+    /// from the one that had it first. Other instances go on there until theirs is replaced too. If
+    /// the instance has not all [labels](crate::Task::only_on) of the task, the one that had its
+    /// name is removed.
+    ///
     /// # Errors
-    /// [`RegistryError`] if it cannot work, or the scheduler is shutting down.
-    pub async fn replace(&self, task: ReadyTask) -> Result<(), RegistryError> {
+    /// [`HandleError`] if it cannot work, or the scheduler is shutting down or has stopped.
+    pub async fn replace(&self, task: ReadyTask) -> Result<(), HandleError> {
         self.put(task, Put::Replace).await
     }
 
-    async fn put(&self, task: ReadyTask, put: Put) -> Result<(), RegistryError> {
+    async fn put(&self, task: ReadyTask, put: Put) -> Result<(), HandleError> {
+        self.check()?;
         let managers: Vec<(ManagerName, Arc<dyn LockManager>)> = self
             .homes
             .iter()
             .map(|home| (home.name.clone(), Arc::clone(&home.link.manager)))
             .collect();
-        let task = builder::check_task(task, &self.shared, &managers)?;
-        if !self.shared.has_labels_of(&task) {
+        let task = Arc::new(builder::check_task(task, &self.shared, &managers)?);
+        // Of two changes of one task at once, neither must overlook what the other puts.
+        let _changing = self.shared.changing.lock().await;
+        let is_ours = self.shared.has_labels_of(&task);
+        let is_elsewhere = |home: &&HomeHandle| !is_ours || home.name != task.manager;
+        let mut moved_after = None;
+        for home in self.homes.iter().filter(is_elsewhere) {
+            let name = task.name.as_str();
+            match put {
+                Put::Add if home.find(name).await?.is_some() => {
+                    let task = task.name.clone();
+                    return Err(HandleError::NameUsedTwice { task });
+                }
+                Put::Add => {}
+                Put::Replace => match home.remove(name).await {
+                    Ok(last) => moved_after = moved_after.max(Some(last.unwrap_or(Tick::MIN))),
+                    Err(HandleError::NoSuchTask { .. }) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        if !is_ours {
             return Ok(());
         }
         let home = self.home(&task.manager).map_err(|problem| TaskError {
@@ -91,11 +119,13 @@ impl SchedulerHandle {
             // If the store cannot be asked, the task is due from now on, which the call has told.
             false => accounted_until(&home.link, &[&task]).await.ok(),
         };
-        let after = accounted.and_then(|accounted| accounted.get(&task.name).copied());
-        let task = Arc::new(task);
-        let (answer, answered) = oneshot::channel();
-        let command = Command::Put(Arc::clone(&task), put, after, answer);
-        home.ask(command, answered).await?;
+        let mut after = accounted.and_then(|accounted| accounted.get(&task.name).copied());
+        if let Some(last) = moved_after {
+            // What was granted on the other manager runs, and what was missed is missed there.
+            after = after.max(Some(last)).max(Some(tick_at(home.link.now_us())));
+        }
+        let put = |answer| Command::Put(Arc::clone(&task), put, after, answer);
+        home.ask(put).await??;
         if home.link.manager.supports(Capability::Operations) {
             // It runs whether or not the store could be told how it is defined; that it could not,
             // the call has told.
@@ -107,18 +137,17 @@ impl SchedulerHandle {
     /// Removes a task. What runs goes on; what was claimed ahead is still run.
     ///
     /// # Errors
-    /// [`RegistryError`] if there is no such task, or the scheduler is shutting down.
-    pub async fn remove(&self, task: &str) -> Result<(), RegistryError> {
-        let mut result = Err(RegistryError::NoSuchTask {
+    /// [`HandleError`] if there is no such task, or the scheduler is shutting down or has stopped.
+    pub async fn remove(&self, task: &str) -> Result<(), HandleError> {
+        self.check()?;
+        let _changing = self.shared.changing.lock().await;
+        let mut result = Err(HandleError::NoSuchTask {
             task: task.to_owned(),
         });
         for home in self.homes.iter() {
-            let (answer, answered) = oneshot::channel();
-            let removed = home
-                .ask(Command::Remove(task.to_owned(), answer), answered)
-                .await;
-            if !matches!(removed, Err(RegistryError::NoSuchTask { .. })) {
-                result = removed;
+            let removed = home.remove(task).await;
+            if !matches!(removed, Err(HandleError::NoSuchTask { .. })) {
+                result = removed.map(|_| ());
             }
         }
         result
@@ -127,8 +156,8 @@ impl SchedulerHandle {
     /// Pauses a task all over the fleet: ticks that come due are skipped until it is resumed.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be told.
-    pub async fn pause(&self, task: &TaskName, note: &str) -> Result<(), LockError> {
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
+    pub async fn pause(&self, task: &TaskName, note: &str) -> Result<(), HandleError> {
         let by = self.shared.instance.to_string();
         self.change_pause(
             task,
@@ -143,60 +172,62 @@ impl SchedulerHandle {
     /// Resumes a task all over the fleet.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be told.
-    pub async fn resume(&self, task: &TaskName) -> Result<(), LockError> {
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
+    pub async fn resume(&self, task: &TaskName) -> Result<(), HandleError> {
         self.change_pause(task, &PauseChange::Resume).await
     }
 
-    async fn change_pause(&self, task: &TaskName, change: &PauseChange) -> Result<(), LockError> {
+    async fn change_pause(&self, task: &TaskName, change: &PauseChange) -> Result<(), HandleError> {
         for home in self.homes.iter() {
             let tasks = std::slice::from_ref(task);
-            home.link
-                .call(home.link.manager.change_pause(tasks, change))
+            self.call(home, home.link.manager.change_pause(tasks, change))
                 .await?;
         }
         Ok(())
     }
 
-    /// Runs a task once over the fleet, now, besides its schedule. Answers the tick the run has:
-    /// the store's now.
+    /// Runs a task once over the fleet, now, besides its schedule, with as many executions as any of
+    /// its ticks has. Answers the tick the run has: the store's now.
     ///
     /// What no instance starts within an hour is recorded as missed; see
     /// [`SchedulerHandle::trigger_within`] for another time.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be told.
+    /// [`HandleError::NoSuchTask`] if neither the store nor this scheduler knows the task; others if
+    /// the store cannot be told, or the scheduler has stopped.
     pub async fn trigger(
         &self,
         manager: &ManagerName,
         task: &TaskName,
-        concurrency: Concurrency,
-    ) -> Result<Tick, LockError> {
-        self.trigger_within(manager, task, concurrency, TRIGGER_WITHIN)
-            .await
+    ) -> Result<Tick, HandleError> {
+        self.trigger_within(manager, task, TRIGGER_WITHIN).await
     }
 
     /// As [`SchedulerHandle::trigger`]; what no instance starts within this time, in whole
     /// milliseconds, is recorded as missed. [`Duration::MAX`] waits without a limit.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be told.
+    /// As [`SchedulerHandle::trigger`].
     pub async fn trigger_within(
         &self,
         manager: &ManagerName,
         task: &TaskName,
-        concurrency: Concurrency,
         within: Duration,
-    ) -> Result<Tick, LockError> {
+    ) -> Result<Tick, HandleError> {
         let home = self.home_for(manager, "trigger a task")?;
-        let begin = Tick::at_or_before(home.link.manager.now().await?);
+        let concurrency = self.concurrency_of(home, task).await?;
+        let now = async {
+            let now = home.link.manager.now().await?;
+            Ok(Answer { now, value: now })
+        };
+        let begin = Tick::at_or_before(self.call(home, now).await?);
         let enqueue = |batch: Vec<Enqueue>| async move {
             home.link.call(home.link.manager.enqueue(&batch)).await
         };
         let deadline = trigger_deadline(begin, within);
         let batch = enqueue_now(task, concurrency, begin, deadline, enqueue).await?;
         let Some(tick) = batch.first().map(|enqueue| enqueue.execution.tick) else {
-            return Err(no_free_tick(home.link.manager.location()));
+            return Err(no_free_tick(home.link.manager.location()).into());
         };
         let found = batch
             .into_iter()
@@ -207,16 +238,34 @@ impl SchedulerHandle {
         Ok(tick)
     }
 
+    /// The concurrency of a task as the store knows it; as this scheduler does, if it has not told
+    /// the store yet.
+    async fn concurrency_of(
+        &self,
+        home: &HomeHandle,
+        task: &TaskName,
+    ) -> Result<Concurrency, HandleError> {
+        let query = TaskQuery::Named(vec![task.clone()]);
+        let states = self.call(home, home.link.manager.tasks(&query)).await?;
+        let mut definitions = states.into_iter().filter_map(|state| state.definition);
+        if let Some(definition) = definitions.next() {
+            return Ok(definition.concurrency);
+        }
+        let own = home.find(task.as_str()).await?;
+        own.ok_or_else(|| HandleError::NoSuchTask {
+            task: task.to_string(),
+        })
+    }
+
     /// Asks for an execution to be cancelled, on whichever instance it runs.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be told.
-    pub async fn cancel(&self, execution: &Execution) -> Result<CancelRequested, LockError> {
+    /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
+    pub async fn cancel(&self, execution: &Execution) -> Result<CancelRequested, HandleError> {
         let mut answer = CancelRequested::NotRunning;
         for home in self.homes.iter() {
-            let told = home
-                .link
-                .call(home.link.manager.request_cancel(execution))
+            let told = self
+                .call(home, home.link.manager.request_cancel(execution))
                 .await?;
             if told != CancelRequested::NotRunning {
                 answer = told;
@@ -229,39 +278,57 @@ impl SchedulerHandle {
     /// A page of the history of one lock manager's store.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be asked.
+    /// [`HandleError`] if the store cannot be asked, or the scheduler has stopped.
     pub async fn history(
         &self,
         manager: &ManagerName,
         query: &HistoryQuery,
-    ) -> Result<Vec<ExecutionRecord>, LockError> {
+    ) -> Result<Vec<ExecutionRecord>, HandleError> {
         let home = self.home_for(manager, "read the history")?;
-        home.link.call(home.link.manager.history(query)).await
+        self.call(home, home.link.manager.history(query)).await
     }
 
     /// What one lock manager's store knows of tasks.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be asked.
+    /// [`HandleError`] if the store cannot be asked, or the scheduler has stopped.
     pub async fn tasks(
         &self,
         manager: &ManagerName,
         query: &TaskQuery,
-    ) -> Result<Vec<TaskState>, LockError> {
+    ) -> Result<Vec<TaskState>, HandleError> {
         let home = self.home_for(manager, "read the tasks")?;
-        home.link.call(home.link.manager.tasks(query)).await
+        self.call(home, home.link.manager.tasks(query)).await
+    }
+
+    /// # Errors
+    /// [`HandleError::Stopped`] if a part of the scheduler has panicked.
+    fn check(&self) -> Result<(), HandleError> {
+        stopped(&self.shared.watch).map_or(Ok(()), Err)
+    }
+
+    async fn call<T>(
+        &self,
+        home: &HomeHandle,
+        call: impl Future<Output = Result<Answer<T>, LockError>>,
+    ) -> Result<T, HandleError> {
+        self.check()?;
+        let answer = home.link.call(call).await;
+        answer.map_err(|error| stopped(&self.shared.watch).unwrap_or(error.into()))
     }
 
     fn home_for(
         &self,
         manager: &ManagerName,
         action: &'static str,
-    ) -> Result<&HomeHandle, LockError> {
-        self.home(manager).map_err(|problem| LockError::Refused {
-            store: manager.to_string(),
-            action,
-            advice: problem.to_string(),
-            source: None,
+    ) -> Result<&HomeHandle, HandleError> {
+        self.home(manager).map_err(|problem| {
+            HandleError::Store(LockError::Refused {
+                store: manager.to_string(),
+                action,
+                advice: problem.to_string(),
+                source: None,
+            })
         })
     }
 
@@ -281,15 +348,30 @@ impl SchedulerHandle {
 }
 
 impl HomeHandle {
-    async fn ask(
+    async fn ask<T>(
         &self,
-        command: Command,
-        answered: oneshot::Receiver<Result<(), RegistryError>>,
-    ) -> Result<(), RegistryError> {
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| RegistryError::ShuttingDown)?;
-        answered.await.unwrap_or(Err(RegistryError::ShuttingDown))
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, HandleError> {
+        let gone = || stopped(&self.runs.shared.watch).unwrap_or(HandleError::ShuttingDown);
+        let (answer, answered) = oneshot::channel();
+        let sent = self.commands.send(command(answer)).await;
+        sent.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
     }
+
+    async fn find(&self, task: &str) -> Result<Option<Concurrency>, HandleError> {
+        self.ask(|answer| Command::Find(task.to_owned(), answer))
+            .await
+    }
+
+    /// Answers the last tick of the task that may still run here.
+    async fn remove(&self, task: &str) -> Result<Option<Tick>, HandleError> {
+        self.ask(|answer| Command::Remove(task.to_owned(), answer))
+            .await?
+    }
+}
+
+fn stopped(watch: &Watch) -> Option<HandleError> {
+    let Failure { part, error } = watch.failure()?.clone();
+    Some(HandleError::Stopped { part, error })
 }

@@ -27,6 +27,7 @@ use crate::limits::Limits;
 use crate::link::Link;
 use crate::run::States;
 use crate::runs::Runs;
+use crate::watched::Watch;
 
 /// What all parts of a scheduler share.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) started_at: Timestamp,
     pub(crate) labels: Vec<String>,
     pub(crate) events: EventBus,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) states: Arc<States>,
     pub(crate) lead: ClaimLead,
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     /// By our monotonic time, until when runs may still end once `stopping`; unset: at once.
     pub(crate) drained_by: OnceLock<Duration>,
     pub(crate) running: AtomicIsize,
+    /// Held by a change of tasks, so that no other is made meanwhile.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -92,9 +96,10 @@ impl Scheduler {
         &self.shared.instance
     }
 
-    /// What happens from now on. A subscriber that lags more than
-    /// [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses the oldest and is told how
-    /// many, as [`broadcast::error::RecvError::Lagged`].
+    /// What happens from now on. The first subscriber is told as well of tasks that were [never
+    /// due](Event::NeverDue) from the start, or whose schedules [failed](Event::ScheduleFailed). A
+    /// subscriber that lags more than [`EVENTS_MAX`](crate::event::EVENTS_MAX) events behind loses
+    /// the oldest and is told how many, as [`broadcast::error::RecvError::Lagged`].
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.events.subscribe()

@@ -3,6 +3,7 @@
 mod given_name;
 mod problem;
 mod ready;
+mod schedule;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use self::problem::{TaskError, TaskProblem};
 pub(crate) use self::ready::CheckedTask;
 pub use self::ready::ReadyTask;
 
+use crate::clock::FOR_EVER;
 use crate::handler::{Erased, Handler};
 use crate::policy::{Delivery, Lease, Missed, Overlap, Placement, Retry};
 
@@ -280,10 +282,11 @@ impl<S> Task<S> {
         self
     }
 
-    /// After so long a run is cancelled and counted as timed out; never unless said.
+    /// After so long a run is cancelled and counted as timed out; never unless said, nor with
+    /// [`Duration::MAX`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Task<S> {
-        self.settings.policies.timeout = Some(timeout);
+        self.settings.policies.timeout = Some(timeout.min(FOR_EVER));
         self
     }
 

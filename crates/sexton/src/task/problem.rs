@@ -29,6 +29,12 @@ pub enum TaskProblem {
     /// Its schedule, time zone, jitter or period cannot be used.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// Its schedule, of the user's own, panicked when it was asked what it is.
+    #[error("its schedule panicked: {message}")]
+    SchedulePanicked {
+        /// The panic's message.
+        message: String,
+    },
     /// Its concurrency is out of range.
     #[error(transparent)]
     Concurrency(#[from] OutOfRange),

@@ -6,11 +6,14 @@ use std::time::Duration;
 use sexton_core::lock::TaskDefinition;
 use sexton_core::name::{ManagerName, TaskName};
 use sexton_core::schedule::{Bounded, Jitter, Schedule};
-use sexton_core::tick::Concurrency;
+use sexton_core::tick::{Concurrency, Tick};
 
 use super::given_name::GivenName;
+use super::schedule::TaskSchedule;
 use super::{Policies, Settings, TaskError, TaskProblem};
-use crate::handler::{AnyHandler, BoxError, Ending};
+use crate::contained::{contained, drop_contained};
+use crate::event::{Event, EventBus};
+use crate::handler::{AnyHandler, BoxError, Ending, Erased};
 use crate::layer::{HandlerService, Layered};
 use crate::policy::Lease;
 use crate::run::Run;
@@ -28,7 +31,7 @@ pub struct ReadyTask {
 #[derive(Debug)]
 pub(crate) struct CheckedTask {
     pub(crate) name: TaskName,
-    pub(crate) schedule: Arc<dyn Schedule>,
+    pub(crate) schedule: TaskSchedule,
     pub(crate) concurrency: Concurrency,
     pub(crate) manager: ManagerName,
     pub(crate) policies: Policies,
@@ -110,7 +113,9 @@ impl ReadyTask {
         } = settings;
         let name = name.into_name()?;
         if start.is_some() || end.is_some() {
-            schedule = Arc::new(Bounded::new(schedule, start, end)?);
+            let bounded = contained(|| Bounded::new(schedule, start, end));
+            let panicked = |message| TaskProblem::SchedulePanicked { message };
+            schedule = Arc::new(bounded.map_err(panicked)??);
         }
         policies.jitter = jitter.map(Jitter::up_to).transpose()?;
         if let Some(lease) = lease {
@@ -134,7 +139,7 @@ impl ReadyTask {
         let manager = manager.map_or(Ok(ManagerName::default()), ManagerName::new)?;
         Ok(CheckedTask {
             name,
-            schedule,
+            schedule: TaskSchedule::new(schedule)?,
             concurrency,
             manager,
             policies,
@@ -144,6 +149,16 @@ impl ReadyTask {
 }
 
 impl CheckedTask {
+    /// The schedule's least tick after `after`, and none once the schedule has failed, which is
+    /// told.
+    pub(crate) fn next_after(&self, after: Tick, events: &EventBus) -> Option<Tick> {
+        self.schedule.next_after(after).unwrap_or_else(|error| {
+            let task = self.name.clone();
+            events.emit_kept(Event::ScheduleFailed { task, after, error });
+            None
+        })
+    }
+
     pub(crate) fn to_definition(&self) -> TaskDefinition {
         TaskDefinition {
             task: self.name.clone(),
@@ -172,5 +187,14 @@ impl CheckedTask {
             self.concurrency,
             lease.duration(),
         )
+    }
+}
+
+impl Drop for CheckedTask {
+    /// A handler and a retry policy may hold what panics when it is dropped: that harms nobody.
+    fn drop(&mut self) {
+        let handler: Arc<dyn AnyHandler> = Arc::new(Erased::new(|| std::future::ready(())));
+        let _ = drop_contained(std::mem::replace(&mut self.handler, handler));
+        let _ = drop_contained(self.policies.retry.take());
     }
 }

@@ -1,5 +1,6 @@
 //! A store that is slow, refuses, or loses its answers, as told.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// It is never answered.
     Hangs,
+    /// It panics.
+    Panics,
 }
 
 type Plan = Box<dyn FnMut(&'static str) -> Fault + Send>;
@@ -41,6 +44,7 @@ pub(crate) struct FaultyManager {
     is_plain: bool,
     part: Arc<Mutex<Option<Part>>>,
     hints: Option<watch::Receiver<u64>>,
+    is_nowhere: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for FaultyManager {
@@ -58,6 +62,7 @@ impl FaultyManager {
             is_plain: false,
             part: Arc::default(),
             hints: None,
+            is_nowhere: Arc::default(),
         }
     }
 
@@ -84,6 +89,11 @@ impl FaultyManager {
 
     pub(crate) fn all(&self, fault: Fault) {
         self.plan(move |_| fault);
+    }
+
+    /// Panics from now on when it is asked for its namespace.
+    pub(crate) fn lose_namespace(&self) {
+        self.is_nowhere.store(true, Ordering::Relaxed);
     }
 
     /// How often a method was called.
@@ -122,6 +132,7 @@ impl FaultyManager {
                 answer
             }
             Fault::Hangs => std::future::pending().await,
+            Fault::Panics => panic!("{method} fell over"),
         }
     }
 }
@@ -168,20 +179,13 @@ impl LockManager for FaultyManager {
     }
 
     fn namespace(&self) -> &Namespace {
+        let is_nowhere = self.is_nowhere.load(Ordering::Relaxed);
+        assert!(!is_nowhere, "no such place");
         self.store.namespace()
     }
 
     fn supports(&self, capability: Capability) -> bool {
         !self.is_plain && self.store.supports(capability)
-    }
-
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
-        let hints = self.hints.clone()?;
-        let heard = stream::unfold(hints, |mut hints| async {
-            hints.changed().await.ok()?;
-            Some(((), hints))
-        });
-        Some(heard.boxed())
     }
 
     async fn now(&self) -> Result<jiff::Timestamp, LockError> {
@@ -257,6 +261,22 @@ impl LockManager for FaultyManager {
     async fn change_pause(&self, tasks: &[TaskName], change: &PauseChange) -> Answered<()> {
         self.through("change_pause", self.store.change_pause(tasks, change))
             .await
+    }
+
+    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+        let fault = (self.plan.lock().unwrap())("changes");
+        if fault == Fault::Panics {
+            let panics = stream::poll_fn(|_| panic!("changes fell over"));
+            return Some(panics.boxed());
+        }
+        let Some(hints) = self.hints.clone() else {
+            return self.store.changes();
+        };
+        let heard = stream::unfold(hints, |mut hints| async {
+            hints.changed().await.ok()?;
+            Some(((), hints))
+        });
+        Some(heard.boxed())
     }
 
     async fn enqueue(&self, batch: &[Enqueue]) -> Answered<Vec<Enqueued>> {

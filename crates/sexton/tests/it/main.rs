@@ -11,16 +11,20 @@ mod acceptance;
 mod backlog;
 mod building;
 mod clocks;
+mod contained;
 mod delivery;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod ended;
 mod faulty;
 mod fleet;
+mod for_ever;
 mod handlers;
 mod hints;
 mod identity;
 mod limits;
 mod missed;
+mod moved;
+mod never_due;
 mod operations;
 mod overlap;
 mod parted;
@@ -58,6 +62,7 @@ mod servers {
 mod shutdown;
 mod simulation;
 mod starts;
+mod stopped;
 mod store_trouble;
 #[cfg(feature = "postgres")]
 mod told;
@@ -65,3 +70,4 @@ mod told;
 mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transactional_on_servers;
+mod triggered;

@@ -6,7 +6,7 @@ use sexton::lock::{
     CancelRequested, ExecutionState, HistoryQuery, LockError, Outcome, Reason, TaskQuery,
 };
 use sexton::name::{ManagerName, TaskName};
-use sexton::{Concurrency, Event, RegistryError, Task};
+use sexton::{Event, HandleError, Task};
 
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, lines, name, pass_seconds, replica, seconds,
@@ -47,7 +47,7 @@ async fn a_name_in_use_is_refused_by_add_and_taken_over_by_replace() {
         .add(every_10_s("t").run(new.noting(&clock)))
         .await
         .unwrap_err();
-    assert!(matches!(&error, RegistryError::NameUsedTwice { task } if task.as_str() == "t"));
+    assert!(matches!(&error, HandleError::NameUsedTwice { task } if task.as_str() == "t"));
     let other = Task::new("t")
         .every(seconds(5))
         .unwrap()
@@ -73,13 +73,13 @@ async fn a_task_removed_is_not_due_any_more() {
     handle.remove("t").await.unwrap();
     assert!(matches!(
         handle.remove("t").await,
-        Err(RegistryError::NoSuchTask { .. })
+        Err(HandleError::NoSuchTask { .. })
     ));
     pass_seconds(30.0).await;
     assert_eq!(diary.seconds(), [10]);
     scheduler.shutdown(Duration::ZERO).await;
     let late = handle.add(every_10_s("u").run(diary.noting(&clock))).await;
-    assert!(matches!(late, Err(RegistryError::ShuttingDown)));
+    assert!(matches!(late, Err(HandleError::ShuttingDown)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,11 +127,7 @@ async fn a_triggered_task_runs_once_over_the_fleet_besides_its_schedule() {
     let second = start().start().await.unwrap();
     pass_seconds(13.0).await;
     let main = ManagerName::default();
-    let tick = first
-        .handle()
-        .trigger(&main, &name("t"), Concurrency::ONE)
-        .await
-        .unwrap();
+    let tick = first.handle().trigger(&main, &name("t")).await.unwrap();
     pass_seconds(9.0).await;
     assert_eq!(diary.seconds(), [10, 13, 20]);
     let entries = diary.entries();
@@ -165,20 +161,14 @@ async fn a_task_that_only_others_have_is_triggered_there() {
         .unwrap();
     pass_seconds(13.0).await;
     let main = ManagerName::default();
-    operator
-        .handle()
-        .trigger(&main, &name("t"), Concurrency::ONE)
-        .await
-        .unwrap();
+    operator.handle().trigger(&main, &name("t")).await.unwrap();
     // Until the next heartbeat.
     pass_seconds(5.5).await;
     assert_eq!(diary.seconds(), [10, 13]);
     let elsewhere = ManagerName::new("elsewhere").unwrap();
-    let error = operator
-        .handle()
-        .trigger(&elsewhere, &name("t"), Concurrency::ONE)
-        .await;
-    assert!(matches!(error, Err(LockError::Refused { .. })));
+    let error = operator.handle().trigger(&elsewhere, &name("t")).await;
+    let refused = matches!(error, Err(HandleError::Store(LockError::Refused { .. })));
+    assert!(refused);
     operator.shutdown(Duration::ZERO).await;
     worker.shutdown(Duration::ZERO).await;
 }
@@ -276,7 +266,7 @@ fn what_a_handle_does_can_be_spawned() {
     fn can_be_spawned<T: Send>(_: impl FnOnce(&'static sexton::SchedulerHandle) -> T) {}
     can_be_spawned(|handle| async {
         let (manager, name) = (ManagerName::default(), TaskName::new("t")?);
-        handle.trigger(&manager, &name, Concurrency::ONE).await?;
+        handle.trigger(&manager, &name).await?;
         handle.pause(&name, "").await?;
         handle.resume(&name).await?;
         handle.history(&manager, &HistoryQuery::default()).await?;

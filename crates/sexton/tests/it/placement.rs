@@ -225,7 +225,6 @@ async fn a_trigger_costs_a_distinct_task_no_tick() {
         fastrand::seed(seed);
         let (clock, diary) = (begin(), Diary::default());
         let store = store(&clock);
-        let two = Concurrency::new(2).unwrap();
         let mut fleet = Vec::new();
         for _ in 0..2 {
             let task = Task::new("t").every(seconds(1)).unwrap().concurrency(2);
@@ -236,7 +235,7 @@ async fn a_trigger_costs_a_distinct_task_no_tick() {
         }
         pass_seconds(10.3).await;
         let (handle, manager) = (fleet[0].handle(), ManagerName::default());
-        let triggered = handle.trigger(&manager, &name("t"), two).await.unwrap();
+        let triggered = handle.trigger(&manager, &name("t")).await.unwrap();
         pass_seconds(20.0).await;
         shut_down(fleet).await;
         let records = history(&store, "t").await;

@@ -138,3 +138,35 @@ async fn dropping_a_scheduler_stops_everything_at_once() {
     assert_eq!(diary.entries()[0].end, End::None);
     assert_eq!(history(&store, "t").await[0].state, ExecutionState::Running);
 }
+
+/// A handler that never lets go of its thread cannot be cancelled, dropped or settled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_blocks_its_thread_is_not_settled() {
+    let store = sexton::MemoryLockManager::new();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let task = Task::new("t").every(Duration::from_millis(100)).unwrap();
+    let task = task.running_max(1).run(move || {
+        let released = std::sync::Arc::clone(&released);
+        // Ends when the test does.
+        async move {
+            let _ = released.lock().unwrap().recv();
+        }
+    });
+    let scheduler = sexton::Scheduler::builder()
+        .manager(store.clone())
+        .cancel_grace(Duration::from_millis(50))
+        .task(task);
+    let scheduler = scheduler.start().await.unwrap();
+    let mut events = scheduler.events();
+    while !matches!(&*events.recv().await.unwrap(), Event::Started { .. }) {}
+    let report = scheduler.shutdown(Duration::from_millis(50)).await;
+    assert!(!report.all_settled, "{report:?}");
+    assert_eq!(report.cut_off.len(), 1, "{report:?}");
+    let records = history(&store, "t").await;
+    let record = records
+        .iter()
+        .find(|record| record.execution == report.cut_off[0]);
+    assert_eq!(record.unwrap().state, ExecutionState::Running);
+    drop(release);
+}

@@ -210,10 +210,9 @@ async fn a_trigger_takes_its_turn_on_a_busy_task() {
         let scheduler = replica(&clock, store.clone()).task(task);
         let scheduler = scheduler.start().await.unwrap();
         pass_seconds(10.3).await;
-        let one = sexton::Concurrency::new(1).unwrap();
         let manager = sexton::name::ManagerName::default();
         let handle = scheduler.handle();
-        let tick = handle.trigger(&manager, &name("t"), one).await.unwrap();
+        let tick = handle.trigger(&manager, &name("t")).await.unwrap();
         pass_seconds(4.0).await;
         let began = diary.entries().into_iter().find(|entry| entry.tick == tick);
         let began = began.unwrap_or_else(|| panic!("{overlap:?}: it has not run"));

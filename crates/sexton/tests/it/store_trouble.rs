@@ -314,8 +314,7 @@ async fn a_trigger_whose_answer_is_lost_runs_when_the_store_is_back_however_long
         _ => Fault::None,
     });
     let (handle, manager) = (scheduler.handle(), sexton::name::ManagerName::default());
-    let one = sexton::Concurrency::new(1).unwrap();
-    let tick = handle.trigger(&manager, &name("t"), one).await.unwrap();
+    let tick = handle.trigger(&manager, &name("t")).await.unwrap();
     pass(Duration::from_secs(60)).await;
     assert!(diary.entries().is_empty());
     faulty.all(Fault::None);

@@ -181,6 +181,21 @@ fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
         Event::ClockOffset { offset, .. } => {
             ("clock offset", json!({"offset_ms": offset.as_millis_f64()}))
         }
+        Event::NeverDue {
+            task,
+            schedule,
+            after,
+        } => (
+            "never due",
+            json!({"task": task.as_str(), "schedule": schedule, "after": after.to_string()}),
+        ),
+        Event::ScheduleFailed { task, after, error } => (
+            "schedule failed",
+            json!({"task": task.as_str(), "after": after.to_string(), "error": error}),
+        ),
+        Event::Stopped { part, error } => {
+            ("scheduler stopped", json!({"part": part, "error": error}))
+        }
         Event::DefinitionDiffers {
             task,
             by,

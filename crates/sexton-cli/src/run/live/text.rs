@@ -252,6 +252,29 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             ODD,
             format!("the store's clock is {offset:#} from this machine's"),
         ),
+        Event::NeverDue { task, schedule, .. } => (
+            ODD,
+            format!(
+                "{}: never due any more: {}",
+                visible(task.as_str()),
+                visible(schedule)
+            ),
+        ),
+        Event::ScheduleFailed { task, error, .. } => (
+            BAD,
+            format!(
+                "{}: its schedule failed and has ended: {}",
+                visible(task.as_str()),
+                visible(error)
+            ),
+        ),
+        Event::Stopped { part, error } => (
+            BAD,
+            format!(
+                "the scheduler stops, since its {part} panicked: {}",
+                visible(error)
+            ),
+        ),
         Event::DefinitionDiffers {
             task,
             by,

@@ -1,0 +1,97 @@
+//! A schedule that has no tick left is told, and one that had one is dealt with by its policy.
+
+use std::time::Duration;
+
+use sexton::lock::{ExecutionState, Reason};
+use sexton::policy::Missed;
+use sexton::{Event, ReadyTask, Scheduler, Task};
+
+use crate::fleet::{Diary, SUCCEEDED, begin, drain, lines, pass_seconds, replica, seconds, store};
+
+const AT: &str = "2024-01-30T10:21:00Z";
+
+fn once(missed: Missed, diary: &Diary, clock: &sexton::clock::TokioClock) -> ReadyTask {
+    let task = Task::new("t").once(AT.parse().unwrap()).missed(missed);
+    task.run(diary.noting(clock))
+}
+
+/// The schedules that a starting scheduler says are never due.
+async fn told(scheduler: &Scheduler) -> Vec<String> {
+    let mut events = scheduler.events();
+    pass_seconds(1.0).await;
+    let told = drain(&mut events)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::NeverDue { task, schedule, .. } => Some(format!("{task}: {schedule}")),
+            _ => None,
+        });
+    told.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_has_ended_is_told_at_the_start_and_when_it_is_added() {
+    let (clock, diary) = (begin(), Diary::default());
+    let store = store(&clock);
+    pass_seconds(61.0).await;
+    let all = Missed::All {
+        window: seconds(3_600),
+    };
+    let ended = Task::new("ended").every(seconds(1)).unwrap();
+    let ended = ended.ending(AT.parse().unwrap());
+    let alive = Task::new("alive").every(seconds(1)).unwrap();
+    let scheduler = replica(&clock, store.clone())
+        .task(once(all, &diary, &clock))
+        .task(ended.concurrency(3).run(async || {}))
+        .task(alive.run(async || {}));
+    let scheduler = scheduler.start().await.unwrap();
+    let never = [
+        "t: once at 2024-01-30T10:21:00.000Z",
+        "ended: every second, before 2024-01-30T10:21:00.000Z",
+    ];
+    assert_eq!(told(&scheduler).await, never);
+    let mut events = scheduler.events();
+    let late = Task::new("late").once(AT.parse().unwrap());
+    scheduler.handle().add(late.run(async || {})).await.unwrap();
+    pass_seconds(1.0).await;
+    let events = drain(&mut events);
+    let is_told =
+        |event: &Event| matches!(event, Event::NeverDue { task, .. } if task.as_str() == "late");
+    assert!(events.iter().any(is_told), "{events:?}");
+    pass_seconds(120.0).await;
+    // It counts from when it was first defined, which was after its time.
+    assert!(diary.entries().is_empty());
+    assert_eq!(lines(&store, "t").await, []);
+    scheduler.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_once_counts_from_when_it_was_first_defined() {
+    let window = seconds(3_600);
+    let missed = (60, ExecutionState::Missed, Some(Reason::TooLate));
+    for (policy, line) in [
+        (Missed::Skip, missed),
+        (Missed::Latest { window }, (60, SUCCEEDED, None)),
+        (Missed::All { window }, (60, SUCCEEDED, None)),
+    ] {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let start = || {
+            replica(&clock, store.clone())
+                .task(once(policy, &diary, &clock))
+                .start()
+        };
+        let defining = start().await.unwrap();
+        assert_eq!(told(&defining).await, [""; 0], "{policy:?}");
+        defining.shutdown(Duration::ZERO).await;
+        pass_seconds(300.0).await;
+        let late = start().await.unwrap();
+        assert_eq!(told(&late).await, [""; 0], "{policy:?}");
+        late.shutdown(seconds(1)).await;
+        assert_eq!(lines(&store, "t").await, [line], "{policy:?}");
+        // From here on it has nothing to do, and says so.
+        let after = start().await.unwrap();
+        assert_eq!(told(&after).await.len(), 1, "{policy:?}");
+        after.shutdown(Duration::ZERO).await;
+        assert_eq!(lines(&store, "t").await, [line], "{policy:?}");
+    }
+}
