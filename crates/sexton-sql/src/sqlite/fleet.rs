@@ -77,18 +77,19 @@ impl Errand for Heartbeat<'_> {
             .bind(millis(gone_before))
             .execute(&mut *transaction)
             .await?;
+        // What cannot be read takes no presence away.
+        transaction.commit().await?;
         let rows = sqlx::query(TO_CANCEL)
             .bind(namespace.to_owned())
             .bind(instance.to_owned())
-            .fetch_all(&mut *transaction)
+            .fetch_all(&mut *connection)
             .await?;
         let cancel = rows.iter().map(read_execution).collect::<Result<_, _>>()?;
         let revision: Option<i64> = sqlx::query_scalar(REVISION)
             .bind(namespace.to_owned())
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *connection)
             .await?;
-        let sweep = needs_sweep(&mut transaction, &manager.inner.namespace, now).await?;
-        transaction.commit().await?;
+        let sweep = needs_sweep(connection, &manager.inner.namespace, now).await?;
         let value = Signals {
             cancel,
             sweep,

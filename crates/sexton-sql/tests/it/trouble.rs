@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sexton_core::lock::{ClaimLead, LockError, LockManager};
+use sexton_core::lock::{ClaimLead, InstanceReport, LockError, LockManager};
+use sexton_core::name::Incarnation;
 use sexton_sql::OpenError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -108,4 +109,35 @@ async fn a_database_busy_beyond_patience_is_an_outage_not_a_denial() {
     holder.close().await.unwrap();
     manager.claim(ClaimLead::default(), &batch).await.unwrap();
     manager.close().await.unwrap();
+}
+
+/// What a report brings back may be unreadable: the instance is there all the same.
+#[tokio::test]
+async fn an_instance_is_present_although_what_it_should_hear_cannot_be_read() {
+    let place = Place::new();
+    let manager = place.open().await;
+    let claims = [claim("t", 0, "one")];
+    let granted = manager.claim(ClaimLead::default(), &claims).await.unwrap();
+    assert!(granted.value[0].is_ok());
+    let execution = &claims[0].execution;
+    manager.request_cancel(execution).await.unwrap();
+    let mut connection = raw(&place).await;
+    sqlx::query("UPDATE sexton_executions SET task = ''")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let report = InstanceReport {
+        instance: claims[0].instance.clone(),
+        incarnation: Incarnation::random(),
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        version: "1".to_owned(),
+        clock_offset: None,
+        running: 1,
+        presence: Duration::from_secs(60),
+    };
+    let error = manager.heartbeat(&report).await.unwrap_err();
+    assert!(matches!(error, LockError::Unreadable { .. }), "{error:?}");
+    let there = manager.instances().await.unwrap();
+    assert_eq!(there.value.len(), 1);
+    assert!(there.value[0].is_present_at(there.now));
 }
