@@ -16,6 +16,7 @@
 mod error;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod instance_row;
+mod lent;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 mod patience;

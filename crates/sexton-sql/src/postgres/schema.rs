@@ -7,7 +7,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_scalar, raw_sql};
 
-use super::dialect::as_setting;
+use super::dialect::{as_setting, silence_ms};
 use crate::error::OpenError;
 use crate::server::Migrations;
 use crate::server::dialect::Prepared;
@@ -61,9 +61,10 @@ pub(super) async fn prepare(
         .await?;
     query(
         "SELECT set_config('lock_timeout', $1, true), \
-         set_config('idle_in_transaction_session_timeout', $1, true)",
+         set_config('idle_in_transaction_session_timeout', $2, true)",
     )
     .bind(as_setting(limit))
+    .bind(silence_ms())
     .execute(&mut *transaction)
     .await?;
     query("SELECT pg_advisory_xact_lock($1)")

@@ -126,10 +126,11 @@ impl Sql {
                 "SELECT instance, started_at_ms, version, clock_offset_ns, running, \
                 presence_ms, seen_at_ms FROM {instances} WHERE namespace = $1 ORDER BY instance",
             ),
-            // For the few transactions of more than one statement: $1 how long to wait for a row,
-            // and how long a client that went silent may keep what it has, in ms.
+            // For the few transactions of more than one statement: $1 how long to wait for a row, $2
+            // how long a client that went silent, or takes no answers, may keep what it has, in ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \
-                set_config('idle_in_transaction_session_timeout', $1, true)"),
+                set_config('tcp_user_timeout', $2, true), \
+                set_config('idle_in_transaction_session_timeout', $2, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
             // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the
             // instance, $7 known since, $8 canonical texts, $9 since when they have those

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_write};
+use super::call::{Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::sweep::needs_sweep;
 use crate::record_row::{Unreadable, concurrency_index, instance_id, millis, task_name, tick};
@@ -122,11 +122,13 @@ impl Errand for Leave<'_> {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
+        let mut transaction = begin_write(connection).await?;
         sqlx::query("DELETE FROM sexton_instances WHERE namespace = $1 AND instance = $2")
             .bind(manager.inner.namespace.as_str().to_owned())
             .bind(self.0.as_str().to_owned())
-            .execute(connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         let now = manager.clock_now();
         Ok(Answer { now, value: () })
     }
@@ -142,13 +144,15 @@ impl Errand for Instances {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
+        let mut snapshot = begin_read(connection).await?;
         let rows = sqlx::query(
             "SELECT instance, started_at_ms, version, clock_offset_ns, running, presence_ms, \
              seen_at_ms FROM sexton_instances WHERE namespace = $1 ORDER BY instance",
         )
         .bind(manager.inner.namespace.as_str().to_owned())
-        .fetch_all(connection)
+        .fetch_all(&mut *snapshot)
         .await?;
+        snapshot.commit().await?;
         let value = rows.iter().map(read_instance).collect::<Result<_, _>>()?;
         let now = manager.clock_now();
         Ok(Answer { now, value })

@@ -71,8 +71,7 @@ impl LockManager for SqliteLockManager {
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Answer<Vec<Renewed>>, LockError> {
         check_batch_size(batch.len())?;
-        let rule = each(batch, LockState::renew);
-        self.decide("renew", Wanted::by_renewals(batch), rule).await
+        self.renew_beside_handlers(batch).await
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Answer<Vec<Settled>>, LockError> {

@@ -62,6 +62,7 @@ mod manager;
 mod options;
 mod prune;
 mod record_json;
+mod renew;
 mod schema;
 mod store_back;
 mod sweep;
@@ -86,6 +87,7 @@ use crate::error::OpenError;
 use crate::patience::Patience;
 
 use lane::Source;
+use renew::Handlers;
 
 /// Keeps task locks in a SQLite database. Clones share its connections.
 ///
@@ -103,6 +105,7 @@ struct Inner {
     namespace: Namespace,
     clock: Arc<dyn Clock>,
     wait_max: Duration,
+    handlers: Handlers,
 }
 
 impl SqliteLockManager {
@@ -180,7 +183,9 @@ impl SqliteLockManager {
             let mut patience = Patience::new(limit);
             loop {
                 match source.prepare(&location).await {
-                    Err(trouble) if trouble.is_busy() && patience.wait().await => {}
+                    Err(trouble)
+                        if (trouble.is_busy() || trouble.is_in_doubt())
+                            && patience.wait().await => {}
                     done => return done,
                 }
             }
@@ -193,6 +198,7 @@ impl SqliteLockManager {
             namespace: options.namespace,
             clock: options.clock,
             wait_max: limit,
+            handlers: Handlers::default(),
         };
         Ok(SqliteLockManager {
             inner: Arc::new(inner),
