@@ -127,7 +127,8 @@ impl<DB: TransactionalDatabase> Tx<DB> {
     }
 
     /// Begins it: on PostgreSQL and MySQL at READ COMMITTED; on SQLite with the write lock, for which it waits, and which keeps all others from
-    /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between.
+    /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between: on PostgreSQL and MySQL the
+    /// server ends a transaction in which nothing is said for longer than the task's lease, or for a second if that is longer.
     ///
     /// # Errors
     /// [`BeginError`]: no connection, or a database that stays locked, within the lock manager's limit for a call.

@@ -7,6 +7,8 @@
 //!   (<https://www.sqlite.org/wal.html>), and their clock is the machine's.
 //! - The file, its `-wal` and its `-shm` belong together. Whoever deletes, replaces or copies one of them
 //!   while processes run takes the watermarks with it.
+//! - A connection on which anything went wrong is closed, an application's too: SQLite ends transactions by itself, where the disk is full for one. An outage is over as soon as
+//!   its cause is.
 //! - Waiting for other writers is bounded (5 s unless told otherwise) and fair enough: short waits of random length.
 //!
 //! # What the tables hold

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
@@ -16,6 +16,7 @@ use sexton_sql::{OpenTx, Tx};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::fixtures::{claim, grant, instance};
 

@@ -3,5 +3,6 @@
 mod clock;
 mod conformance;
 mod equivalence;
+mod lent;
 mod opening;
 mod transactions;
