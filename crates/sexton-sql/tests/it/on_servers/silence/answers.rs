@@ -29,7 +29,7 @@ async fn a_client_that_takes_no_answers_keeps_nobody_waiting<S: TestServer>() {
         other.define(&instance("two"), part).await.unwrap();
     }
     let proxy = Proxy::to(server.port()).await;
-    let options = Options::<S>::new().wait_max(PATIENCE * 5);
+    let options = Options::<S>::new().wait_max(PATIENCE * 3);
     let cut_off = options.connect(&server.url_at(proxy.port)).await.unwrap();
     let changed = all("b");
     // Past a new connection's greetings, until it is at the rows, which it locks in the order of their names.

@@ -29,8 +29,8 @@ use crate::proxy::{Cut, Proxy};
 const WAIT_MAX: Duration = Duration::from_secs(8);
 /// How many are tried at once.
 const AT_ONCE: usize = 24;
-/// How long the instance that is cut off tries.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the instance that is cut off tries: long enough for it to be opened on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// Long enough for all of it.
 const LEASE: Duration = Duration::from_secs(600);
 /// Where a manager's connections come from.
