@@ -15,6 +15,7 @@
 
 mod error;
 mod instance_row;
+mod lent;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 mod patience;

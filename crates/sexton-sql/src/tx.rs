@@ -3,14 +3,13 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use sexton_core::lock::{
-    Committed, LockError, OpenTransaction, Settlement, TransactionSlot, Transactions,
+    Committed, LockError, OpenTransaction, Renewal, Settlement, TransactionSlot, Transactions,
 };
-use sqlx::{Database, Transaction};
+use sqlx::Database;
 use thiserror::Error;
 
 /// A database that handlers can take part in the transactions of: [`sqlx::Postgres`], [`sqlx::MySql`] and [`sqlx::Sqlite`], by their features.
@@ -21,18 +20,32 @@ pub trait TransactionalDatabase: Database + sealed::Sealed {
     /// What it is called.
     const DATABASE: &'static str;
 
+    /// A connection with a transaction open on it, which its end undoes.
     #[doc(hidden)]
-    fn begin(
-        manager: &Self::Manager,
-    ) -> BoxFuture<'_, Result<Transaction<'static, Self>, LockError>>;
+    type Open: DerefMut<Target = Self::Connection> + Send + Sync + 'static;
+
+    /// For the run that holds a lock, if that is known.
+    #[doc(hidden)]
+    fn begin<'m>(
+        manager: &'m Self::Manager,
+        run: Option<&'m Renewal>,
+    ) -> BoxFuture<'m, Result<Self::Open, LockError>>;
 
     #[doc(hidden)]
     fn settle_and_commit<'m>(
         manager: &'m Self::Manager,
-        transaction: Transaction<'static, Self>,
+        open: Self::Open,
         settlement: &'m Settlement,
     ) -> BoxFuture<'m, Committed>;
+
+    /// An error only if the store was in the way: a transaction that is over already is undone.
+    #[doc(hidden)]
+    fn roll_back(manager: &Self::Manager, open: Self::Open)
+    -> BoxFuture<'_, Result<(), LockError>>;
 }
+
+pub(crate) const ENDED_EARLY: &str = "the handler's transaction ended before its handler did, by a statement that rolled it back (a deadlock, a full disk, \
+    OR ROLLBACK), a COMMIT or a statement like CREATE TABLE: let the handler return when a statement fails, and leave the commit to the scheduler";
 
 pub(crate) mod sealed {
     /// Keeps the list to ourselves.
@@ -114,7 +127,8 @@ impl<DB: TransactionalDatabase> Tx<DB> {
     }
 
     /// Begins it: on PostgreSQL and MySQL at READ COMMITTED; on SQLite with the write lock, for which it waits, and which keeps all others from
-    /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between.
+    /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between: on PostgreSQL and MySQL the
+    /// server ends a transaction in which nothing is said for longer than the task's lease, or for a second if that is longer.
     ///
     /// # Errors
     /// [`BeginError`]: no connection, or a database that stays locked, within the lock manager's limit for a call.
@@ -136,7 +150,8 @@ impl<DB: TransactionalDatabase> Tx<DB> {
         }
         let manager = manager.clone();
         let reservation = Reservation(Some(self.slot.clone()));
-        let transaction = DB::begin(&manager).await.inspect_err(|error| {
+        let begun = DB::begin(&manager, self.slot.run()).await;
+        let transaction = begun.inspect_err(|error| {
             if error.is_transient() {
                 self.slot.unavailable();
             }
@@ -180,7 +195,7 @@ pub struct OpenTx<DB: TransactionalDatabase> {
 
 struct Open<DB: TransactionalDatabase> {
     manager: DB::Manager,
-    transaction: Transaction<'static, DB>,
+    transaction: DB::Open,
 }
 
 impl<DB: TransactionalDatabase> Deref for OpenTx<DB> {
@@ -224,11 +239,6 @@ impl<DB: TransactionalDatabase> OpenTransaction for Open<DB> {
     }
 
     async fn roll_back(self: Box<Self>) -> Result<(), LockError> {
-        let rolled_back = self.transaction.rollback().await;
-        rolled_back.map_err(|source| LockError::Unavailable {
-            store: self.manager.database().to_owned(),
-            action: "roll back",
-            source: Arc::new(source),
-        })
+        DB::roll_back(&self.manager, self.transaction).await
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sexton_core::lock::{Committed, Handed, Outcome, Settlement, TransactionSlot};
+use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, TransactionSlot};
 use sexton_core::policy::Delivery;
 
 use crate::contained::contained_in;
@@ -18,7 +18,11 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
     if !matches!(delivery, Delivery::Transactional { .. }) {
         return None;
     }
-    runs.link.manager.transactions().map(TransactionSlot::new)
+    let slot = TransactionSlot::new(runs.link.manager.transactions()?);
+    Some(slot.of_run(Renewal {
+        lock: granted.lock.clone(),
+        lease: granted.task.policies.lease,
+    }))
 }
 
 /// Ends what the handler began: commits it with the outcome if it has succeeded, and undoes it if

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{LockError, Settlement};
+use super::{LockError, Renewal, Settlement};
 
 /// Begins transactions in the database that keeps the locks, as a lock manager offers it by
 /// [`LockManager::transactions`](super::LockManager::transactions). What a transaction is, only the
@@ -53,6 +53,7 @@ pub enum Committed {
 #[derive(Clone)]
 pub struct TransactionSlot {
     transactions: Arc<dyn Transactions>,
+    run: Option<Renewal>,
     state: Arc<Mutex<SlotState>>,
 }
 
@@ -83,8 +84,25 @@ impl TransactionSlot {
     pub fn new(transactions: Arc<dyn Transactions>) -> TransactionSlot {
         TransactionSlot {
             transactions,
+            run: None,
             state: Arc::new(Mutex::new(SlotState::Unused)),
         }
+    }
+
+    /// The same place, of the run that holds this lock under this lease: how long its transaction may
+    /// be silent, and whose lease waits for that transaction where one keeps all others from writing.
+    #[must_use]
+    pub fn of_run(self, run: Renewal) -> TransactionSlot {
+        TransactionSlot {
+            run: Some(run),
+            ..self
+        }
+    }
+
+    /// Whose it is, if that was said.
+    #[must_use]
+    pub fn run(&self) -> Option<&Renewal> {
+        self.run.as_ref()
     }
 
     /// What begins transactions here.

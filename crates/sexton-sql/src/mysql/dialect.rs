@@ -13,7 +13,7 @@ use sexton_core::lock::{
 use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
-use sqlx::{Connection, MySql, MySqlPool, Row, Transaction, query};
+use sqlx::{MySql, Row, query, raw_sql};
 
 use super::MySqlLockManager as Manager;
 use super::load::{load, load_candidates};
@@ -21,6 +21,7 @@ use super::sql::Sql;
 use super::store_back::store_back;
 use super::{fleet, history, schema, tasks, url};
 use crate::error::OpenError;
+use crate::lent::Lent;
 use crate::record_row::tick;
 use crate::said::Said;
 use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported};
@@ -52,22 +53,63 @@ const TASK_OF_LIST: &str =
 const INDEX_OF_LIST: &str = "concurrency_index INT PATH '$.concurrency_index'";
 const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
+// How long the server waits for a client within a transaction, in seconds: MariaDB has a setting for that, which
+// MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for a client at all, and is told so for
+// the length of a transaction, in what MariaDB takes for a comment. The 3 is `SILENCE_MAX`.
+
 /// Each statement sees what is committed by then, and locks no gaps between rows.
-pub(super) const BEGIN: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
-/// With a mark, to be found at the end. Where autocommit is off whoever used the connection before
-/// may have left a transaction, which would refuse the first of these.
-const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-    START TRANSACTION; SAVEPOINT sexton_run";
-/// For rows and for tables, the time zone of `TIMESTAMP`s, and how transactions end: what a server
-/// may have been told for all its sessions. Variables of the session's keep what was there before,
-/// for [`DEPART`].
+pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+const BEGIN_SNAPSHOT: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+    START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+const COMMIT: &str =
+    "COMMIT; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
+const ROLLBACK: &str =
+    "ROLLBACK; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
+/// For rows and for tables, for a client in a transaction and for one that takes no answers; the time
+/// zone of `TIMESTAMP`s, and how transactions end: what a server may have been told for all its
+/// sessions. Variables of the session's keep what was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
+    @sexton_for_answers = @@SESSION.net_write_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_autocommit = @@SESSION.autocommit, @sexton_completion = @@SESSION.completion_type, \
-    SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ?";
+    SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', \
+    SESSION time_zone = '+00:00', SESSION net_write_timeout = 3, \
+    SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ? \
+    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 3 */";
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
-    SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion";
+    SESSION net_write_timeout = @sexton_for_answers, \
+    SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion \
+    /*M! , SESSION idle_transaction_timeout = @sexton_idle */";
+
+/// What a handler's transaction needs to know, and what there was before.
+const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, @sexton_patience = ?, \
+    @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, @sexton_wait = @@SESSION.wait_timeout, \
+    @sexton_for_answers = @@SESSION.net_write_timeout \
+    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout */";
+/// With a mark, to be found at the end. Where autocommit is off, what used the connection before may
+/// have left a transaction, which would refuse the first of these.
+const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_begun = 1 \
+    /*M! , SESSION idle_transaction_timeout = @sexton_silence */ \
+    /*!80000 , SESSION wait_timeout = @sexton_silence */; \
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; SAVEPOINT sexton_run";
+const SETTLE_FOR_HANDLER: &str = "RELEASE SAVEPOINT sexton_run; \
+    SET SESSION innodb_lock_wait_timeout = @sexton_patience, SESSION net_write_timeout = 3 \
+    /*M! , SESSION idle_transaction_timeout = 3 */ /*!80000 , SESSION wait_timeout = 3 */";
+const DEPART_FROM_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
+    SESSION net_write_timeout = @sexton_for_answers \
+    /*M! , SESSION idle_transaction_timeout = @sexton_idle */ \
+    /*!80000 , SESSION wait_timeout = @sexton_wait */";
+
+/// Whole seconds are all that the server knows.
+fn seconds(limit: Duration) -> i64 {
+    let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .clamp(1, 1_000_000)
+}
 
 impl Dialect for MySql {
     type Sql = Sql;
@@ -104,13 +146,10 @@ impl Dialect for MySql {
         }
     }
 
-    /// Whole seconds are all that the server knows.
     async fn arrive(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
-        let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-        let seconds = seconds.clamp(1, 1_000_000);
         query(ARRIVE)
-            .bind(seconds)
-            .bind(seconds)
+            .bind(seconds(limit))
+            .bind(seconds(limit))
             .execute(connection)
             .await?;
         Ok(())
@@ -118,7 +157,7 @@ impl Dialect for MySql {
 
     /// The server does not say: whatever it was in, it is in none now.
     async fn is_in_no_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let rollback = sqlx::raw_sql("ROLLBACK AND NO CHAIN NO RELEASE");
+        let rollback = raw_sql("ROLLBACK AND NO CHAIN NO RELEASE");
         rollback.execute(connection).await?;
         Ok(true)
     }
@@ -143,36 +182,54 @@ impl Dialect for MySql {
         text.into()
     }
 
-    async fn begin<'c>(
-        _: &Manager,
-        connection: &'c mut MySqlConnection,
-    ) -> Result<Transaction<'c, MySql>, Trouble> {
-        Ok(connection.begin_with(BEGIN).await?)
+    async fn begin(_: &Manager, connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        begin(connection).await
     }
 
-    async fn begin_snapshot(
-        connection: &mut MySqlConnection,
-    ) -> Result<Transaction<'_, MySql>, Trouble> {
-        let begin = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-            START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-        Ok(connection.begin_with(begin).await?)
+    async fn begin_snapshot(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        raw_sql(BEGIN_SNAPSHOT).execute(connection).await?;
+        Ok(())
+    }
+
+    async fn commit(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        commit(connection).await
+    }
+
+    async fn roll_back(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        raw_sql(ROLLBACK).execute(connection).await?;
+        Ok(())
     }
 
     async fn begin_for_handler(
-        pool: &MySqlPool,
-    ) -> Result<Transaction<'static, MySql>, sqlx::Error> {
-        pool.begin_with(BEGIN_FOR_HANDLER).await
+        connection: &mut Lent<MySql>,
+        silence: Duration,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        query(ARRIVE_WITH_HANDLER)
+            .bind(seconds(silence))
+            .bind(seconds(limit))
+            .execute(&mut **connection)
+            .await?;
+        connection.begin(BEGIN_FOR_HANDLER).await
     }
 
     /// A deadlock ends the whole transaction, and what follows it would commit by itself; so do DDL
     /// and `COMMIT`. The savepoint is gone then.
-    async fn is_as_begun(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let released = sqlx::raw_sql("RELEASE SAVEPOINT sexton_run");
+    async fn is_as_begun(
+        connection: &mut MySqlConnection,
+        _: Duration,
+    ) -> Result<bool, sqlx::Error> {
+        let released = raw_sql(SETTLE_FOR_HANDLER);
         match released.execute(connection).await {
             Ok(_) => Ok(true),
             Err(sqlx::Error::Database(reported)) if is_no_such_savepoint(&*reported) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn depart_from_handler(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        raw_sql(DEPART_FROM_HANDLER).execute(connection).await?;
+        Ok(())
     }
 
     async fn clock_now(
@@ -326,6 +383,17 @@ impl Dialect for MySql {
     ) -> Result<usize, Trouble> {
         history::prune(manager, connection, prune, limit).await
     }
+}
+
+/// Each statement sees what is committed by then. The driver does not count it.
+pub(super) async fn begin(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+    raw_sql(BEGIN).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn commit(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+    raw_sql(COMMIT).execute(connection).await?;
+    Ok(())
 }
 
 fn is_no_such_savepoint(reported: &dyn sqlx::error::DatabaseError) -> bool {

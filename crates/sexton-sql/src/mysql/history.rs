@@ -4,11 +4,10 @@ use futures::TryStreamExt;
 use sexton_core::lock::{ExecutionRecord, HistoryQuery};
 use sexton_core::name::TaskName;
 use sexton_core::tick::Tick;
-use sqlx::Connection;
 use sqlx::mysql::MySqlConnection;
 
 use super::MySqlLockManager as Manager;
-use super::dialect::BEGIN;
+use super::dialect::{begin, commit};
 use super::load::read_record;
 use super::sql::Bound;
 use crate::record_row::millis;
@@ -83,8 +82,8 @@ pub(super) async fn prune(
         Bound::Number(bound),
         Bound::Number(limit),
     ]);
-    let mut transaction = connection.begin_with(BEGIN).await?;
-    let deleted = delete.execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    begin(connection).await?;
+    let deleted = delete.execute(&mut *connection).await?;
+    commit(connection).await?;
     Ok(usize::try_from(deleted.rows_affected()).unwrap_or(usize::MAX))
 }

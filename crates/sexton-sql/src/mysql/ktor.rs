@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Connection, MySql, Row as _, Transaction, query, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, MySql, Row as _, query, query_scalar, raw_sql};
 
-use super::dialect::BEGIN;
+use super::dialect::{begin, commit};
 use super::lists;
 use super::sql::{Bound, Statement};
 use crate::error::OpenError;
@@ -149,8 +149,8 @@ impl KtorDialect for MySql {
         _: Duration,
         rows: &[Row<'_>],
     ) -> Result<Vec<Held>, Trouble> {
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let there = hold(&mut transaction, sql, rows).await?;
+        begin(connection).await?;
+        let there = hold(connection, sql, rows).await?;
         let lower = there.iter().filter_map(|held| {
             let row = rows.get(held.place)?;
             let tick_us = i128::from(row.tick.as_millis()) * 1_000;
@@ -159,8 +159,8 @@ impl KtorDialect for MySql {
                 .is_none_or(|before_us| i128::from(before_us) < tick_us);
             is_lower.then_some((row, row.tick.as_millis()))
         });
-        set(&mut transaction, sql, lower.collect(), rows.is_empty()).await?;
-        transaction.commit().await?;
+        set(connection, sql, lower.collect(), rows.is_empty()).await?;
+        commit(connection).await?;
         Ok(there)
     }
 
@@ -183,8 +183,8 @@ impl KtorDialect for MySql {
         rows: &[Row<'_>],
         by_ms: i64,
     ) -> Result<Vec<usize>, Trouble> {
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let there = hold(&mut transaction, sql, rows).await?;
+        begin(connection).await?;
+        let there = hold(connection, sql, rows).await?;
         let still = |held: &&Held| {
             let row = rows.get(held.place);
             row.is_some_and(|row| row.tick.as_millis().checked_mul(1_000) == held.before_us)
@@ -192,21 +192,21 @@ impl KtorDialect for MySql {
         let still: Vec<usize> = there.iter().filter(still).map(|held| held.place).collect();
         let lowered = still.iter().filter_map(|place| rows.get(*place));
         let lowered = lowered.map(|row| (row, row.tick.as_millis() - by_ms));
-        set(&mut transaction, sql, lowered.collect(), false).await?;
-        transaction.commit().await?;
+        set(connection, sql, lowered.collect(), false).await?;
+        commit(connection).await?;
         Ok(still)
     }
 }
 
 /// Locks the rows that are there.
 async fn hold(
-    transaction: &mut Transaction<'_, MySql>,
+    connection: &mut MySqlConnection,
     sql: &KtorSql,
     rows: &[Row<'_>],
 ) -> Result<Vec<Held>, Trouble> {
     let list = lists::of_rows(rows.iter().map(|row| (row, row.tick.as_millis())));
     let hold = sql.hold.query(&[Bound::Text(&list)]);
-    let there = hold.fetch_all(&mut **transaction).await?;
+    let there = hold.fetch_all(&mut *connection).await?;
     let read = |row: &MySqlRow| {
         let is_read_only: i64 = row.try_get_unchecked(3)?;
         if is_read_only != 0 {
@@ -220,7 +220,7 @@ async fn hold(
 
 /// Writes what shall stand in rows that are locked. If it is nothing, only when it is about whether this user may.
 async fn set(
-    transaction: &mut Transaction<'_, MySql>,
+    connection: &mut MySqlConnection,
     sql: &KtorSql,
     rows: Vec<(&Row<'_>, i64)>,
     is_trial: bool,
@@ -230,7 +230,7 @@ async fn set(
     }
     let list = lists::of_rows(rows);
     let set = sql.set.query(&[Bound::Text(&list)]);
-    set.execute(&mut **transaction).await?;
+    set.execute(&mut *connection).await?;
     Ok(())
 }
 

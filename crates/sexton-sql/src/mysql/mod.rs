@@ -10,9 +10,9 @@
 //! - Waiting is bounded (5 s unless told otherwise), on the server as well: by `innodb_lock_wait_timeout` and
 //!   `lock_wait_timeout`, in whole seconds. On a connection of an application's pool they are set for the call, and put back; so is
 //!   its time zone, to UTC.
-//!
-//! A client that is stopped in the middle of the writing transaction, for a millisecond or two, keeps the rows of its batch until the server ends its
-//! session: on MariaDB `idle_write_transaction_timeout` says when; other batches with the same tasks are outages until then.
+//! - A client that is stopped or cut off in the middle of a transaction keeps others from its rows for 3 s at most: the server ends the transaction then, by MariaDB's
+//!   `idle_transaction_timeout` or MySQL's `wait_timeout`, or by `net_write_timeout` if the client takes no answers. A handler's transaction may be silent for as long as its
+//!   task's lease is.
 //!
 //! Every server of the fleet must be one: in a cluster that takes writes in several places (Galera, group replication with several
 //! primaries) conflicts come up at the commit. They are tried again, but it has not been tested.

@@ -2,10 +2,11 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sexton_core::lock::{Committed, LockError, Settlement};
-use sqlx::{MySql, Transaction};
+use sexton_core::lock::{Committed, LockError, Renewal, Settlement};
+use sqlx::MySql;
 
 use super::MySqlLockManager;
+use crate::lent::Lent;
 use crate::tx::{TransactionalDatabase, sealed};
 
 impl sealed::Sealed for MySql {}
@@ -15,17 +16,27 @@ impl TransactionalDatabase for MySql {
 
     const DATABASE: &'static str = "MySQL";
 
-    fn begin(
-        manager: &MySqlLockManager,
-    ) -> BoxFuture<'_, Result<Transaction<'static, MySql>, LockError>> {
-        manager.begin_for_handler().boxed()
+    type Open = Lent<MySql>;
+
+    fn begin<'m>(
+        manager: &'m MySqlLockManager,
+        run: Option<&'m Renewal>,
+    ) -> BoxFuture<'m, Result<Lent<MySql>, LockError>> {
+        manager.begin_for_handler(run).boxed()
     }
 
     fn settle_and_commit<'m>(
         manager: &'m MySqlLockManager,
-        transaction: Transaction<'static, MySql>,
+        open: Lent<MySql>,
         settlement: &'m Settlement,
     ) -> BoxFuture<'m, Committed> {
-        manager.settle_and_commit(transaction, settlement).boxed()
+        manager.settle_and_commit(open, settlement).boxed()
+    }
+
+    fn roll_back(
+        manager: &MySqlLockManager,
+        open: Lent<MySql>,
+    ) -> BoxFuture<'_, Result<(), LockError>> {
+        manager.roll_back(open).boxed()
     }
 }

@@ -13,7 +13,8 @@ use sexton_core::lock::{
 use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection, PgPool, Postgres, Row, Transaction};
+use sqlx::{Database, Postgres, Row, SqlSafeStr, query};
+use sqlx_core::transaction::TransactionManager;
 
 use super::PostgresLockManager as Manager;
 use super::load::{load, load_candidates, text};
@@ -21,9 +22,12 @@ use super::sql::Sql;
 use super::store_back::store_back;
 use super::{changes, fleet, history, schema, tasks, url};
 use crate::error::OpenError;
+use crate::lent::Lent;
 use crate::record_row::tick;
 use crate::said::Said;
-use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported};
+use crate::server::dialect::{
+    CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, SILENCE_MAX,
+};
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
 use crate::server::names::{Dictionary, Names};
@@ -124,36 +128,62 @@ impl Dialect for Postgres {
 
     /// Neither a row that somebody holds nor this client falling silent may make others wait for
     /// longer than the limit of a call.
-    async fn begin<'c>(
-        manager: &Manager,
-        connection: &'c mut PgConnection,
-    ) -> Result<Transaction<'c, Postgres>, Trouble> {
-        let mut transaction = connection.begin_with(BEGIN).await?;
+    async fn begin(manager: &Manager, connection: &mut PgConnection) -> Result<(), Trouble> {
+        Count::begin(connection, Some(BEGIN.into_sql_str())).await?;
         let patience = manager.sql().patience.query();
         patience
             .bind(patience_ms(manager))
-            .execute(&mut *transaction)
+            .bind(silence_ms())
+            .execute(connection)
             .await?;
-        Ok(transaction)
+        Ok(())
     }
 
-    async fn begin_snapshot(
-        connection: &mut PgConnection,
-    ) -> Result<Transaction<'_, Postgres>, Trouble> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        Ok(connection.begin_with(begin).await?)
+    async fn begin_snapshot(connection: &mut PgConnection) -> Result<(), Trouble> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+            SET LOCAL idle_in_transaction_session_timeout = '3s'";
+        Ok(Count::begin(connection, Some(begin.into_sql_str())).await?)
+    }
+
+    async fn commit(connection: &mut PgConnection) -> Result<(), Trouble> {
+        Ok(Count::commit(connection).await?)
+    }
+
+    async fn roll_back(connection: &mut PgConnection) -> Result<(), Trouble> {
+        Ok(Count::rollback(connection).await?)
     }
 
     async fn begin_for_handler(
-        pool: &PgPool,
-    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        pool.begin_with(BEGIN).await
+        connection: &mut Lent<Postgres>,
+        silence: Duration,
+        _: Duration,
+    ) -> Result<(), sqlx::Error> {
+        connection.begin(BEGIN_FOR_HANDLER).await?;
+        let limit = query("SELECT set_config('idle_in_transaction_session_timeout', $1, true)");
+        limit
+            .bind(as_setting(silence))
+            .execute(&mut **connection)
+            .await?;
+        Ok(())
     }
 
-    /// A transaction that a statement failed in refuses all others; one that was ended by hand
-    /// knows no savepoint.
-    async fn is_as_begun(_: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        Ok(true)
+    /// A transaction that was ended by hand takes its settings with it. One in which a statement has failed refuses to answer.
+    async fn is_as_begun(
+        connection: &mut PgConnection,
+        limit: Duration,
+    ) -> Result<bool, sqlx::Error> {
+        let ask = query(
+            "SELECT coalesce(current_setting('sexton.run', true), '') = 'begun', \
+                set_config('lock_timeout', $1, true), set_config('tcp_user_timeout', $2, true), \
+                set_config('idle_in_transaction_session_timeout', $2, true)",
+        );
+        let ask = ask.bind(as_setting(limit)).bind(silence_ms());
+        ask.fetch_one(connection).await?.try_get(0)
+    }
+
+    /// What was set went with the transaction.
+    async fn depart_from_handler(_: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
     }
 
     async fn clock_now(
@@ -308,7 +338,18 @@ impl Dialect for Postgres {
     }
 }
 
+/// The driver's count of a connection's transactions.
+type Count = <Postgres as Database>::TransactionManager;
+
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// With a mark, to be found at the end.
+const BEGIN_FOR_HANDLER: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL sexton.run = 'begun'";
+
+/// How long the server waits for a client within a transaction of ours, in ms.
+pub(super) fn silence_ms() -> String {
+    as_setting(SILENCE_MAX)
+}
 
 /// The limit of a call as a setting of the server's, in ms.
 pub(super) fn patience_ms(manager: &Manager) -> String {

@@ -17,7 +17,7 @@ pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
         // Serialization failure, deadlock, a lock not to be had in time.
         "40001" | "40P01" | "55P03" => Kind::Busy,
         // A statement prepared before somebody changed the tables, or lost by a pooler; a session that was ended.
-        "0A000" | "26000" | "57P01" | "57P02" | "57P05" => Kind::Broken,
+        "0A000" | "26000" | "25P03" | "57P01" | "57P02" | "57P05" => Kind::Broken,
         "25006" => Kind::ReadOnly,
         // On a session that another client has prepared the same statement on.
         "42P05" => Kind::Permanent(NO_PREPARED_STATEMENTS),
@@ -30,7 +30,7 @@ pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
         _ => match code.get(..2).unwrap_or_default() {
             "08" => Kind::Broken,
             "28" => Kind::NotLetIn,
-            // Idle for too long; resources; a cancelled statement, a shutdown; the system.
+            // Resources; a cancelled statement, a shutdown; the system.
             "25" | "53" | "57" | "58" => Kind::Transient,
             "42" | "3F" | "22" | "23" => NOT_MADE_BY_US,
             "XX" => Kind::Permanent("the server reports an internal error or damaged data"),

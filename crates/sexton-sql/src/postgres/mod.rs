@@ -7,6 +7,7 @@
 //! - What a call has answered is as durable as a commit of that server: with `synchronous_commit = off` or with asynchronous replicas only, a
 //!   crash or a failover may take back grants that were answered, and they may be granted again.
 //! - A server that only reads (a standby, a failover in progress) is an outage, never a "denied".
+//! - The few transactions of several statements (definitions, pauses) end when their client is silent for 3 s, a handler's when it is silent for longer than its task's lease.
 //! - Waiting is bounded (5 s unless told otherwise). On the server rows are waited for no longer either, by `lock_timeout` of the one statement or
 //!   transaction; a table that somebody has locked whole (`VACUUM FULL`, `ALTER TABLE`) is waited for by sessions whose clients have given up. Against those
 //!   set `lock_timeout`, and from PostgreSQL 14 on `client_connection_check_interval`, for the role: `ALTER ROLE sexton SET lock_timeout = '5s'`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_as, query_scalar, raw_sql};
 
-use super::dialect::as_setting;
+use super::dialect::{as_setting, silence_ms};
 use crate::error::OpenError;
 use crate::server::Migrations;
 use crate::server::dialect::Prepared;
@@ -107,9 +107,10 @@ async fn migrate(
         .await?;
     query(
         "SELECT set_config('lock_timeout', $1, true), \
-         set_config('idle_in_transaction_session_timeout', $1, true)",
+         set_config('idle_in_transaction_session_timeout', $2, true)",
     )
     .bind(as_setting(limit))
+    .bind(silence_ms())
     .execute(&mut *transaction)
     .await?;
     query("SELECT pg_advisory_xact_lock($1)")

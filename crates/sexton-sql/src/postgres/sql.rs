@@ -133,10 +133,11 @@ impl Sql {
                 WHERE namespace = $1 AND instance = $2 AND incarnation = $3"),
             instances: instances("$2::text IS NULL"),
             instance: instances("instance = $2"),
-            // For the few transactions of more than one statement: $1 how long to wait for a row,
-            // and how long a client that went silent may keep what it has, in ms.
+            // For the few transactions of more than one statement: $1 how long to wait for a row, $2
+            // how long a client that went silent, or takes no answers, may keep what it has, in ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \
-                set_config('idle_in_transaction_session_timeout', $1, true)"),
+                set_config('tcp_user_timeout', $2, true), \
+                set_config('idle_in_transaction_session_timeout', $2, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
             // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the
             // instance, $7 known since, $8 canonical texts, $9 since when they have those

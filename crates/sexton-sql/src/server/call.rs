@@ -46,7 +46,10 @@ impl<DB: Dialect> ServerLockManager<DB> {
                 let run = errand.run(self, lane.connection());
                 let done = match timeout_at(deadline, run).await {
                     Ok(done) => done,
-                    Err(_) => Err(Outage::Stalled { limit }.into()),
+                    Err(_) => {
+                        self.inner.source.distrust();
+                        Err(Outage::Stalled { limit }.into())
+                    }
                 };
                 match done {
                     Ok(found) => {
@@ -54,6 +57,14 @@ impl<DB: Dialect> ServerLockManager<DB> {
                         return Ok(found);
                     }
                     Err(trouble) if trouble.is_busy() => {
+                        // Nobody waits for what this try has locked.
+                        if !trouble.is_overtaken() {
+                            let undoing = DB::roll_back(lane.connection());
+                            if !matches!(timeout_at(deadline, undoing).await, Ok(Ok(()))) {
+                                lane.discard();
+                                return Err(trouble);
+                            }
+                        }
                         if !patience.wait().await {
                             lane.keep().await;
                             return Err(trouble);

@@ -213,13 +213,13 @@ async fn write<DB: Dialect>(
         return Ok(Written::Where(kept));
     }
     pairs.extend(tasks_as_a_whole(wanted));
-    let mut transaction = DB::begin(manager, connection).await?;
-    let kept = DB::store_back(manager, &mut transaction, loaded, &pairs, changes).await?;
+    DB::begin(manager, connection).await?;
+    let kept = DB::store_back(manager, connection, loaded, &pairs, changes).await?;
     if kept.len() < pairs.len() {
-        transaction.rollback().await?;
+        DB::roll_back(connection).await?;
         return Ok(Written::Nothing);
     }
-    transaction.commit().await?;
+    DB::commit(connection).await?;
     Ok(Written::All)
 }
 
@@ -234,8 +234,8 @@ pub(super) async fn write_each<DB: Dialect>(
     if DB::STORES_BACK_AT_ONCE || connection.is_in_transaction() {
         return DB::store_back(manager, connection, loaded, pairs, changes).await;
     }
-    let mut transaction = DB::begin(manager, connection).await?;
-    let kept = DB::store_back(manager, &mut transaction, loaded, pairs, changes).await?;
-    transaction.commit().await?;
+    DB::begin(manager, connection).await?;
+    let kept = DB::store_back(manager, connection, loaded, pairs, changes).await?;
+    DB::commit(connection).await?;
     Ok(kept)
 }

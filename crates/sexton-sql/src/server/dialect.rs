@@ -13,7 +13,7 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{Incarnation, InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
-use sqlx::{Connection, Database, Pool, Transaction};
+use sqlx::{Connection, Database};
 
 use super::error::Trouble;
 use super::ktor::dialect::KtorDialect;
@@ -21,9 +21,14 @@ use super::loaded::{Loaded, Pair};
 use super::names::{Dictionary, Names};
 use super::{Migrations, ServerLockManager};
 use crate::error::OpenError;
+use crate::lent::Lent;
 use crate::said::Said;
 use crate::wanted::Wanted;
 use sexton_core::lock::stored::{Defining, Definitions};
+
+/// How long a client may be silent within a transaction of ours, and how long it may take no answers: its row locks keep others of the fleet
+/// waiting. Far more than lies between two statements, less than others wait at most.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// How to connect to a database.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -126,26 +131,46 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     /// A text as the database can hold it.
     fn text(text: &str) -> std::borrow::Cow<'_, str>;
 
-    /// Begins a transaction in which each statement sees what is committed by then.
-    fn begin<'c>(
+    /// Begins a transaction in which each statement sees what is committed by then. The server ends it when its client is silent for
+    /// [`SILENCE_MAX`]. Whoever does not end it closes the connection.
+    fn begin(
         manager: &ServerLockManager<Self>,
-        connection: &'c mut Self::Connection,
-    ) -> impl Future<Output = Result<Transaction<'c, Self>, Trouble>> + Send;
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
     /// Begins a transaction that sees one moment, and changes nothing.
     fn begin_snapshot(
         connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<Transaction<'_, Self>, Trouble>> + Send;
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// As [`Dialect::begin`], for a handler.
+    /// Ends what one of these two began.
+    fn commit(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// Undoes what one of the two began, if it did.
+    fn roll_back(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+
+    /// As [`Dialect::begin`], for a handler, which may be silent for longer.
     fn begin_for_handler(
-        pool: &Pool<Self>,
-    ) -> impl Future<Output = Result<Transaction<'static, Self>, sqlx::Error>> + Send;
+        connection: &mut Lent<Self>,
+        silence: Duration,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Whether a handler's transaction is still the one that was begun, with all that was written in it. To be asked once, at its end.
+    /// Whether a handler's transaction is still the one that was begun, with all that was written in it. To be asked once, at its end: now it
+    /// is ours, and the server waits no longer for it than for any other.
     fn is_as_begun(
         connection: &mut Self::Connection,
+        limit: Duration,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Makes a connection as it was before a handler's transaction, which is over.
+    fn depart_from_handler(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// The database's clock, in whole milliseconds.
     fn clock_now(

@@ -147,10 +147,15 @@ impl Trouble {
     pub(super) fn is_busy(&self) -> bool {
         match self {
             Trouble::Driver(error) => kind(error) == Kind::Busy,
-            Trouble::Outage(outage) => *outage == Outage::Overtaken,
+            Trouble::Outage(_) => self.is_overtaken(),
             Trouble::Open(error) => error.is_transient(),
             Trouble::Unreadable(_) => false,
         }
+    }
+
+    /// Whether others were only faster: nothing of the call's is open then.
+    pub(super) fn is_overtaken(&self) -> bool {
+        matches!(self, Trouble::Outage(Outage::Overtaken))
     }
 
     /// Whether the connection broke under the call, so that another may do.

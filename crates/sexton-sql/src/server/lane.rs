@@ -2,24 +2,27 @@
 //!
 //! A connection goes back to the others, or to the pool, only after a call that ended well;
 //! whatever else happened to it, an abandoned call among it, it is closed, and whatever it had
-//! begun is rolled back by the server. A pool would not do that by itself: it pings a connection
-//! that is dropped, and hands it out again with the transaction that it may be in.
+//! begun is rolled back by the server.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use sqlx::pool::{PoolConnection, PoolOptions};
+use futures::future::join_all;
+use sqlx::pool::PoolOptions;
 use sqlx::{ConnectOptions, Connection, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::dialect::{Dialect, Options};
 use super::error::{Outage, Trouble};
+use crate::lent::Lent;
 
 /// A connection that nobody used for so long is not trusted: what lies between may have dropped it
 /// without a word.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a connection that was kept may take to say that it is alive.
+const GREETING_MAX: Duration = Duration::from_secs(1);
 /// How long a connection's end may take to be said to the server.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
@@ -47,17 +50,6 @@ pub(super) enum Lane<'s, DB: Dialect> {
         _permit: SemaphorePermit<'s>,
     },
     Pool(Lent<DB>),
-}
-
-/// A pool's connection, closed unless it is given back.
-pub(super) struct Lent<DB: Dialect>(Option<PoolConnection<DB>>);
-
-impl<DB: Dialect> Drop for Lent<DB> {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.0 {
-            connection.close_on_drop();
-        }
-    }
 }
 
 impl<DB: Dialect> fmt::Debug for Source<DB> {
@@ -121,12 +113,6 @@ impl<DB: Dialect> Source<DB> {
         }
     }
 
-    /// Whether each connection for handlers' transactions is in use.
-    pub(super) fn has_no_room_for_handlers(&self) -> bool {
-        let pool = self.handlers_pool();
-        pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections()
-    }
-
     pub(super) fn connections_max(&self) -> u32 {
         match self {
             Source::Own(own) => own.connections_max,
@@ -140,12 +126,13 @@ impl<DB: Dialect> Source<DB> {
         deadline: Instant,
         limit: Duration,
     ) -> Result<Lane<'_, DB>, Trouble> {
-        let connections = self.connections_max();
-        let full = Outage::Full { limit, connections };
         match self {
             Source::Own(own) => {
                 let permit = match timeout_at(deadline, own.permits.acquire()).await {
-                    Err(_) => return Err(full.into()),
+                    Err(_) => {
+                        let connections = own.connections_max;
+                        return Err(Outage::Full { limit, connections }.into());
+                    }
                     Ok(Err(_)) => return Err(Outage::Closed.into()),
                     Ok(Ok(permit)) => permit,
                 };
@@ -163,16 +150,8 @@ impl<DB: Dialect> Source<DB> {
                 })
             }
             Source::Pool(pool) => loop {
-                let connection = match timeout_at(deadline, pool.acquire()).await {
-                    Ok(Ok(connection)) => connection,
-                    Ok(Err(sqlx::Error::PoolClosed)) => return Err(Outage::Closed.into()),
-                    Ok(Err(sqlx::Error::PoolTimedOut)) => return Err(full.into()),
-                    Ok(Err(error)) => return Err(error.into()),
-                    Err(_) if pool.size() >= connections => return Err(full.into()),
-                    Err(_) => return Err(Outage::Stalled { limit }.into()),
-                };
-                let mut lent = Lent(Some(connection));
-                match timeout_at(deadline, lent.arrive(limit)).await {
+                let mut lent = lend(pool, deadline, limit).await?;
+                match timeout_at(deadline, arrive(&mut lent, limit)).await {
                     Ok(Ok(Arrived::Fit)) => return Ok(Lane::Pool(lent)),
                     // What is done on it might never be committed: another one.
                     Ok(Ok(Arrived::InTransaction)) => {}
@@ -180,6 +159,30 @@ impl<DB: Dialect> Source<DB> {
                     Err(_) => return Err(Outage::Stalled { limit }.into()),
                 }
             },
+        }
+    }
+
+    /// A connection for a handler, by `deadline`, which ends a wait of `limit`.
+    pub(super) async fn handlers_lane(
+        &self,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Lent<DB>, Trouble> {
+        let pool = self.handlers_pool();
+        loop {
+            let mut lent = lend(pool, deadline, limit).await?;
+            let is_ours = matches!(self, Source::Own(_));
+            if is_ours || DB::is_in_no_transaction(&mut lent).await? {
+                return Ok(lent);
+            }
+        }
+    }
+
+    /// Nothing came back on a connection: those of ours that were not in use meanwhile may be as dead.
+    pub(super) fn distrust(&self) {
+        if let Source::Own(own) = self {
+            let mut idle = own.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.clear();
         }
     }
 
@@ -219,25 +222,64 @@ enum Arrived {
     InTransaction,
 }
 
-impl<DB: Dialect> Lent<DB> {
-    #[allow(clippy::expect_used, reason = "it is there until it is given back")]
-    fn connection(&mut self) -> &mut DB::Connection {
-        self.0.as_mut().expect("taken by `give_back` alone")
-    }
-
-    async fn arrive(&mut self, limit: Duration) -> Result<Arrived, sqlx::Error> {
-        if !DB::is_in_no_transaction(self.connection()).await? {
-            return Ok(Arrived::InTransaction);
+/// A connection of a pool that answers.
+async fn lend<DB: Dialect>(
+    pool: &Pool<DB>,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Lent<DB>, Trouble> {
+    let connections = pool.options().get_max_connections();
+    loop {
+        // One that was kept is only asked whether it is alive.
+        let until = match pool.num_idle() {
+            0 => deadline,
+            _ => deadline.min(Instant::now() + GREETING_MAX),
+        };
+        match timeout_at(until, pool.acquire()).await {
+            Ok(Ok(connection)) => return Ok(Lent::new(connection)),
+            Ok(Err(sqlx::Error::PoolClosed)) => return Err(Outage::Closed.into()),
+            Ok(Err(sqlx::Error::PoolTimedOut)) => {
+                return Err(Outage::Full { limit, connections }.into());
+            }
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) if until < deadline => weed(pool).await,
+            Err(_) if pool.size() >= connections => {
+                return Err(Outage::Full { limit, connections }.into());
+            }
+            Err(_) => return Err(Outage::Stalled { limit }.into()),
         }
-        DB::arrive(self.connection(), limit).await?;
-        Ok(Arrived::Fit)
     }
+}
 
-    async fn give_back(mut self) {
-        let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(self.connection()));
-        if matches!(departing.await, Ok(Ok(()))) {
-            drop(self.0.take());
-        }
+/// One connection did not answer: the network that took it may have taken all that were kept with it. The pool asks each, at once, and those that
+/// do not answer either are closed.
+async fn weed<DB: Dialect>(pool: &Pool<DB>) {
+    let asking = (0..pool.num_idle()).map(|_| tokio::time::timeout(GREETING_MAX, pool.acquire()));
+    // Held until each is asked, or one would be asked again and again.
+    drop(join_all(asking).await);
+}
+
+async fn arrive<DB: Dialect>(lent: &mut Lent<DB>, limit: Duration) -> Result<Arrived, sqlx::Error> {
+    if !DB::is_in_no_transaction(lent).await? {
+        return Ok(Arrived::InTransaction);
+    }
+    DB::arrive(lent, limit).await?;
+    Ok(Arrived::Fit)
+}
+
+/// Back to its pool as it was before, or closed.
+async fn give_back<DB: Dialect>(mut lent: Lent<DB>) {
+    let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(&mut lent));
+    if matches!(departing.await, Ok(Ok(()))) {
+        lent.give_back();
+    }
+}
+
+/// The same after a handler's transaction.
+pub(super) async fn give_back_from_handler<DB: Dialect>(mut lent: Lent<DB>) {
+    let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart_from_handler(&mut lent));
+    if matches!(departing.await, Ok(Ok(()))) {
+        lent.give_back();
     }
 }
 
@@ -245,7 +287,7 @@ impl<DB: Dialect> Lane<'_, DB> {
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
         match self {
             Lane::Own { connection, .. } => connection,
-            Lane::Pool(lent) => lent.connection(),
+            Lane::Pool(lent) => lent,
         }
     }
 
@@ -260,7 +302,7 @@ impl<DB: Dialect> Lane<'_, DB> {
                     idle.push((Instant::now(), connection));
                 }
             }
-            Lane::Pool(lent) => lent.give_back().await,
+            Lane::Pool(lent) => give_back(lent).await,
         }
     }
 

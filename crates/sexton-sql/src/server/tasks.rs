@@ -48,20 +48,20 @@ impl<DB: Dialect> Errand<DB> for Define<'_> {
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
         let names: BTreeSet<&TaskName> = self.batch.iter().map(|new| &new.task).collect();
-        let mut transaction = DB::begin(manager, connection).await?;
-        let mut known = DB::lock_tasks(manager, &mut transaction, &names).await?;
-        let now = DB::clock_now(manager, &mut transaction).await?;
+        DB::begin(manager, connection).await?;
+        let mut known = DB::lock_tasks(manager, connection, &names).await?;
+        let now = DB::clock_now(manager, connection).await?;
         let value = define(&mut known, self.instance, &self.batch, now);
         let last: BTreeMap<&TaskName, &Defining> = known.iter().collect();
         let last: Vec<&Defining> = last.into_values().collect();
-        DB::store_definitions(manager, &mut transaction, &last, self.instance).await?;
+        DB::store_definitions(manager, connection, &last, self.instance).await?;
         let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
         let changed = value.iter().filter(differed).count();
         if changed > 0 {
             let by = i64::try_from(changed).unwrap_or(i64::MAX);
-            DB::raise_revision(manager, &mut transaction, by).await?;
+            DB::raise_revision(manager, connection, by).await?;
         }
-        transaction.commit().await?;
+        DB::commit(connection).await?;
         Ok(Answer { now, value })
     }
 }
@@ -79,11 +79,11 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
         manager: &ServerLockManager<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
-        let mut transaction = DB::begin(manager, connection).await?;
-        let now = DB::clock_now(manager, &mut transaction).await?;
+        DB::begin(manager, connection).await?;
+        let now = DB::clock_now(manager, connection).await?;
         let pause = match self.change {
             PauseChange::Pause { note, by } => {
-                DB::lock_tasks(manager, &mut transaction, &self.tasks).await?;
+                DB::lock_tasks(manager, connection, &self.tasks).await?;
                 Some(Pause {
                     note: DB::text(note).into_owned(),
                     by: DB::text(by).into_owned(),
@@ -92,14 +92,14 @@ impl<DB: Dialect> Errand<DB> for ChangePause<'_> {
             }
             PauseChange::Resume => None,
         };
-        DB::set_pause(manager, &mut transaction, &self.tasks, pause.as_ref()).await?;
-        transaction.commit().await?;
+        DB::set_pause(manager, connection, &self.tasks, pause.as_ref()).await?;
+        DB::commit(connection).await?;
         // Only after the commit: a call that has not seen the pause has read registers that exist
         // by now, and finds that their versions rose.
-        let mut transaction = DB::begin(manager, connection).await?;
-        DB::raise_versions(manager, &mut transaction, &self.tasks).await?;
-        DB::raise_revision(manager, &mut transaction, 1).await?;
-        transaction.commit().await?;
+        DB::begin(manager, connection).await?;
+        DB::raise_versions(manager, connection, &self.tasks).await?;
+        DB::raise_revision(manager, connection, 1).await?;
+        DB::commit(connection).await?;
         Ok(Answer { now, value: () })
     }
 }
@@ -117,24 +117,23 @@ impl<DB: Dialect> Errand<DB> for Tasks<'_> {
         manager: &ServerLockManager<DB>,
         connection: &mut DB::Connection,
     ) -> Result<Self::Found, Trouble> {
-        let mut snapshot = DB::begin_snapshot(connection).await?;
+        DB::begin_snapshot(connection).await?;
         let names: Vec<TaskName> = match self.0 {
             TaskQuery::Named(names) => names.clone(),
             TaskQuery::Page { after, limit } => {
                 let limit = i64::try_from((*limit).min(PAGE_MAX)).unwrap_or(0);
-                DB::task_names(manager, &mut snapshot, after.as_ref(), limit).await?
+                DB::task_names(manager, connection, after.as_ref(), limit).await?
             }
         };
         let distinct: BTreeSet<&TaskName> = names.iter().collect();
-        let said = DB::task_states(manager, &mut snapshot, &distinct).await?;
+        let said = DB::task_states(manager, connection, &distinct).await?;
         let said: HashMap<TaskName, Said> = said.into_iter().collect();
         let mut registers: HashMap<TaskName, Vec<(ConcurrencyIndex, Register)>> = HashMap::new();
-        for (task, index, register) in DB::task_registers(manager, &mut snapshot, &distinct).await?
-        {
+        for (task, index, register) in DB::task_registers(manager, connection, &distinct).await? {
             registers.entry(task).or_default().push((index, register));
         }
-        let now = DB::clock_now(manager, &mut snapshot).await?;
-        snapshot.commit().await?;
+        let now = DB::clock_now(manager, connection).await?;
+        DB::commit(connection).await?;
         let state = |task: &TaskName| {
             let Said {
                 definition,

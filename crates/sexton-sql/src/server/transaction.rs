@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sexton_core::lock::rules::LockState;
-use sexton_core::lock::{Committed, LockError, Settled, Settlement, Transactions};
-use sqlx::Transaction;
+use sexton_core::lock::{Committed, LockError, Renewal, Settled, Settlement, Transactions};
+use sexton_core::policy::Lease;
 use tokio::time::{Instant, timeout_at};
 
 use super::ServerLockManager;
@@ -13,10 +14,14 @@ use super::call::Errand;
 use super::decide::{Decision, Kind};
 use super::dialect::Dialect;
 use super::error::{Outage, Trouble};
+use super::lane::give_back_from_handler;
+use crate::lent::Lent;
+use crate::tx::ENDED_EARLY;
 use crate::wanted::Wanted;
 
-const ENDED_EARLY: &str = "the handler's transaction ended before its handler did, by a deadlock, a COMMIT or a statement like CREATE TABLE: \
-    let the handler return when a statement fails, and leave the commit to the scheduler";
+/// The least that a handler may be silent for between two statements, however short its lease: MySQL counts in seconds.
+const HANDLER_SILENCE_MIN: Duration = Duration::from_secs(1);
+
 const NOT_TAKEN: &str = "the database does not take what the handler wrote";
 
 impl<DB: Dialect> Transactions for ServerLockManager<DB> {
@@ -39,25 +44,37 @@ impl<DB: Dialect> ServerLockManager<DB> {
         trouble.into_lock_error(&self.inner.location, action)
     }
 
-    /// Begins one.
-    pub(crate) async fn begin_for_handler(&self) -> Result<Transaction<'static, DB>, LockError> {
+    /// Begins one, for the run that holds a lock, if that is known.
+    pub(crate) async fn begin_for_handler(
+        &self,
+        run: Option<&Renewal>,
+    ) -> Result<Lent<DB>, LockError> {
         let limit = self.inner.wait_max;
-        let pool = self.inner.source.handlers_pool();
-        // The driver must see a begin's end, or the connection goes back to the pool within a
-        // transaction of which the pool does not know. Nobody waits for this task when the handler
-        // is dropped: it ends with the server's answer, and drops the transaction then.
-        let begun_on = pool.clone();
-        let beginning = tokio::spawn(async move { DB::begin_for_handler(&begun_on).await });
-        let begun = match tokio::time::timeout(limit, beginning).await {
-            Ok(Ok(begun)) => begun.map_err(Trouble::from),
-            Ok(Err(panicked)) => Err(sqlx::Error::Io(std::io::Error::other(panicked)).into()),
-            Err(_) if self.inner.source.has_no_room_for_handlers() => {
-                let connections = pool.options().get_max_connections();
-                Err(Outage::Full { limit, connections }.into())
-            }
-            Err(_) => Err(Outage::Stalled { limit }.into()),
+        let deadline = Instant::now() + limit;
+        let lease = run.map_or_else(Lease::default, |run| run.lease);
+        let silence = lease.duration().max(HANDLER_SILENCE_MIN);
+        let beginning = async {
+            let mut lent = self.inner.source.handlers_lane(deadline, limit).await?;
+            DB::begin_for_handler(&mut lent, silence, limit).await?;
+            Ok(lent)
         };
+        let begun = timeout_at(deadline, beginning).await;
+        let begun = begun.unwrap_or_else(|_| Err(Outage::Stalled { limit }.into()));
         begun.map_err(|trouble| self.in_transaction(trouble, "begin a transaction"))
+    }
+
+    /// Undoes one.
+    pub(crate) async fn roll_back(&self, mut lent: Lent<DB>) -> Result<(), LockError> {
+        let limit = self.inner.wait_max;
+        let undone = tokio::time::timeout(limit, lent.roll_back()).await;
+        let undone = undone.map_err(|_| Trouble::from(Outage::Stalled { limit }));
+        match undone.and_then(|undone| Ok(undone?)) {
+            Ok(()) => {
+                give_back_from_handler(lent).await;
+                Ok(())
+            }
+            Err(trouble) => Err(self.in_transaction(trouble, "roll back")),
+        }
     }
 
     /// The settling takes the row of the (task, index) and keeps it until the commit: a call
@@ -65,13 +82,13 @@ impl<DB: Dialect> ServerLockManager<DB> {
     /// then finds what was committed.
     pub(crate) async fn settle_and_commit(
         &self,
-        mut transaction: Transaction<'static, DB>,
+        mut lent: Lent<DB>,
         settlement: &Settlement,
     ) -> Committed {
         let limit = self.inner.wait_max;
         let deadline = Instant::now() + limit;
         let stalled = || Trouble::from(Outage::Stalled { limit });
-        let settling = timeout_at(deadline, self.settle_within(&mut transaction, settlement));
+        let settling = timeout_at(deadline, self.settle_within(&mut lent, settlement));
         let settled = settling.await.unwrap_or_else(|_| Err(stalled()));
         let instead = match settled {
             Ok(Some(Settled::Recorded { .. })) => None,
@@ -84,11 +101,14 @@ impl<DB: Dialect> ServerLockManager<DB> {
         };
         if let Some(instead) = instead {
             // Nothing was committed, whether this gets through or the connection ends without it.
-            let _ = tokio::time::timeout(limit, transaction.rollback()).await;
+            let _ = self.roll_back(lent).await;
             return instead;
         }
-        match tokio::time::timeout(limit, transaction.commit()).await {
-            Ok(Ok(())) => Committed::Recorded,
+        match tokio::time::timeout(limit, lent.commit()).await {
+            Ok(Ok(())) => {
+                give_back_from_handler(lent).await;
+                Committed::Recorded
+            }
             Ok(Err(error)) => {
                 // The server has said no, unless it was only ended by something.
                 let has_refused = matches!(error, sqlx::Error::Database(_));
@@ -126,7 +146,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
         connection: &mut DB::Connection,
         settlement: &Settlement,
     ) -> Result<Option<Settled>, Trouble> {
-        if !DB::is_as_begun(connection).await? {
+        if !DB::is_as_begun(connection, self.inner.wait_max).await? {
             return Ok(None);
         }
         let batch = std::slice::from_ref(settlement);

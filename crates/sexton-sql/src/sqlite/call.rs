@@ -48,7 +48,18 @@ pub(super) async fn within<T>(
 pub(super) async fn begin_write(
     connection: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>, Trouble> {
-    Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+    let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+    begun.map_err(Trouble::of_begin)
+}
+
+/// A transaction that sees one moment, and keeps nobody from writing. Not to be dropped by who has succeeded: a connection that is
+/// not known to be out of it is closed.
+pub(super) async fn begin_read(
+    connection: &mut SqliteConnection,
+) -> Result<Transaction<'_, Sqlite>, Trouble> {
+    // Said, or the driver would make a savepoint in a transaction that was left open.
+    let begun = connection.begin_with("BEGIN").await;
+    begun.map_err(Trouble::of_begin)
 }
 
 /// The same instant in whole milliseconds, rounded down.
@@ -83,6 +94,7 @@ impl SqliteLockManager {
         let location = &self.inner.location;
         let work = async {
             let mut patience = Patience::new(self.inner.wait_max);
+            let mut doubts_left = self.inner.source.connections_max();
             loop {
                 let lane = match access {
                     Access::Read => self.inner.source.reader(location).await,
@@ -92,15 +104,30 @@ impl SqliteLockManager {
                     Err(trouble) => trouble,
                     Ok(mut lane) => loop {
                         let trouble = match errand.run(self, lane.connection()?).await {
-                            Ok(found) => return Ok(found),
+                            Ok(found) => {
+                                lane.keep();
+                                return Ok(found);
+                            }
                             Err(trouble) => trouble,
                         };
-                        lane.judge(&trouble);
-                        if !trouble.is_busy() || !patience.wait().await {
+                        if trouble.is_busy() {
+                            if !patience.wait().await {
+                                lane.keep_undone().await;
+                                return Err(trouble);
+                            }
+                            continue;
+                        }
+                        lane.discard().await;
+                        if !trouble.is_in_doubt() || doubts_left == 0 {
                             return Err(trouble);
                         }
+                        doubts_left -= 1;
+                        break trouble;
                     },
                 };
+                if trouble.is_in_doubt() {
+                    continue;
+                }
                 if !trouble.is_busy() || !patience.wait().await {
                     return Err(trouble);
                 }

@@ -11,11 +11,10 @@
 use jiff::Timestamp;
 use sexton_core::lock::rules::{Changes, LockState};
 use sexton_core::lock::{Answer, LockError};
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_write};
+use super::call::{Access, Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::load::{Keys, load};
 use super::store_back::store_back;
@@ -65,18 +64,19 @@ where
                 let changes = state.take_changes();
                 if changes != Changes::default() {
                     store_back(&mut transaction, namespace, &state, &changes).await?;
-                    transaction.commit().await?;
                 }
+                transaction.commit().await?;
                 return Ok(Answer { now, value });
             }
             Err(trouble) if trouble.is_busy() => trouble,
             Err(trouble) => return Err(trouble),
         };
-        let mut snapshot = connection.begin().await?;
+        let mut snapshot = begin_read(connection).await?;
         let mut state = load(&mut snapshot, namespace, &self.keys).await?;
         let now = manager.clock_now();
         let value = (self.decide)(&mut state, now);
         if state.take_changes() == Changes::default() {
+            snapshot.commit().await?;
             return Ok(Answer { now, value });
         }
         Err(busy)

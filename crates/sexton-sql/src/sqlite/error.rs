@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
+use sqlx::error::DatabaseError;
 use thiserror::Error;
 
 use crate::error::OpenError;
@@ -13,6 +14,8 @@ use crate::record_row::Unreadable;
 #[derive(Debug)]
 pub(super) enum Trouble {
     Driver(sqlx::Error),
+    /// The connection is in a transaction that was left on it, or the driver takes it to be in one.
+    InDoubt(sqlx::Error),
     Unreadable(Unreadable),
     Open(OpenError),
     Stalled(Stalled),
@@ -57,10 +60,22 @@ pub(super) enum Kind {
     NotADatabase,
 }
 
+pub(super) const SQLITE_ERROR: i32 = 1;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 
-/// Judges by SQLite's primary result code, the low byte of the extended one.
+/// The low byte of the extended result code.
+fn primary_code(reported: &dyn DatabaseError) -> i32 {
+    let extended: Option<i32> = reported.code().and_then(|code| code.parse().ok());
+    extended.unwrap_or_default() & 0xff
+}
+
+/// Whether it is this primary result code.
+pub(super) fn has_code(reported: &dyn DatabaseError, code: i32) -> bool {
+    primary_code(reported) == code
+}
+
+/// Judges by SQLite's primary result code.
 pub(super) fn kind(error: &sqlx::Error) -> Kind {
     let sqlx::Error::Database(database) = error else {
         return match error {
@@ -71,8 +86,7 @@ pub(super) fn kind(error: &sqlx::Error) -> Kind {
             _ => Kind::Transient("the driver lost its connection"),
         };
     };
-    let extended: Option<i32> = database.code().and_then(|code| code.parse().ok());
-    match extended.unwrap_or_default() & 0xff {
+    match primary_code(&**database) {
         SQLITE_BUSY | SQLITE_LOCKED => Kind::Busy,
         4 | 9 => Kind::Transient("the statement was interrupted"),
         7 => Kind::Transient("out of memory"),
@@ -96,13 +110,26 @@ impl Trouble {
         match self {
             Trouble::Driver(error) => kind(error) == Kind::Busy,
             Trouble::Open(error) => error.is_transient(),
-            Trouble::Unreadable(_) | Trouble::Stalled(_) => false,
+            Trouble::InDoubt(_) | Trouble::Unreadable(_) | Trouble::Stalled(_) => false,
         }
     }
 
-    /// Whether the connection should not be used again: something other than a lock was in the way.
-    pub(super) fn breaks_connection(&self) -> bool {
-        matches!(self, Trouble::Driver(error) if kind(error) != Kind::Busy)
+    /// Whether another connection may do.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self, Trouble::InDoubt(_))
+    }
+
+    /// What became of a BEGIN, which SQLite refuses for one reason alone besides a lock.
+    pub(super) fn of_begin(error: sqlx::Error) -> Trouble {
+        let is_within_another = match &error {
+            sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed => true,
+            sqlx::Error::Database(reported) => has_code(&**reported, SQLITE_ERROR),
+            _ => false,
+        };
+        match is_within_another {
+            true => Trouble::InDoubt(error),
+            false => Trouble::Driver(error),
+        }
     }
 
     /// As the error of opening the store.
@@ -112,7 +139,7 @@ impl Trouble {
             Trouble::Open(error) => error,
             Trouble::Unreadable(Unreadable(found)) => OpenError::Unreadable { store, found },
             Trouble::Stalled(Stalled { limit }) => OpenError::Busy { store, limit },
-            Trouble::Driver(error) => {
+            Trouble::Driver(error) | Trouble::InDoubt(error) => {
                 let advice = match kind(&error) {
                     Kind::Busy => return OpenError::Busy { store, limit },
                     Kind::Transient(advice) | Kind::Permanent(advice) => advice,
@@ -135,6 +162,14 @@ impl Trouble {
         let store = store.to_owned();
         let error = match self {
             Trouble::Driver(error) => error,
+            Trouble::InDoubt(error) => {
+                let source = Arc::new(error);
+                return LockError::Unavailable {
+                    store,
+                    action,
+                    source,
+                };
+            }
             Trouble::Unreadable(Unreadable(found)) => {
                 return LockError::Unreadable { store, found };
             }

@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_write};
+use super::call::{Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::sweep::needs_sweep;
 use crate::instance_row::{GONE_KEPT_MS, InstanceRow, offset_column, presence_column};
@@ -158,12 +158,14 @@ impl Errand for Leave<'_> {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
+        let mut transaction = begin_write(connection).await?;
         sqlx::query(LEAVE)
             .bind(manager.inner.namespace.as_str().to_owned())
             .bind(self.0.as_str().to_owned())
             .bind(self.1.to_string())
-            .execute(connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         let now = manager.clock_now();
         Ok(Answer { now, value: () })
     }
@@ -179,14 +181,16 @@ impl Errand for Instances {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
+        let mut snapshot = begin_read(connection).await?;
         let rows = sqlx::query(concat!(
             "SELECT ",
             instance_columns!(),
             " FROM sexton_instances WHERE namespace = $1 ORDER BY instance"
         ))
         .bind(manager.inner.namespace.as_str().to_owned())
-        .fetch_all(connection)
+        .fetch_all(&mut *snapshot)
         .await?;
+        snapshot.commit().await?;
         let value = rows.iter().map(read_instance).collect::<Result<_, _>>()?;
         let now = manager.clock_now();
         Ok(Answer { now, value })

@@ -6,7 +6,7 @@ use sexton_core::tick::Tick;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::Errand;
+use super::call::{Errand, begin_read};
 use super::error::Trouble;
 use super::load::{json, read_record, record_columns};
 
@@ -83,10 +83,13 @@ impl Errand for History<'_> {
             .bind(limit)
             .bind(task.as_ref().map(|task| task.to_string()));
         let mut records = Vec::new();
-        let mut rows = query.fetch(connection);
+        let mut snapshot = begin_read(connection).await?;
+        let mut rows = query.fetch(&mut *snapshot);
         while let Some(row) = rows.try_next().await? {
             records.push(read_record(&row, 0)?);
         }
+        drop(rows);
+        snapshot.commit().await?;
         let now = manager.clock_now();
         Ok(Answer {
             now,

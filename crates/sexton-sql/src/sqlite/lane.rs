@@ -1,20 +1,25 @@
 //! Connections: one that writes, one that reads, or an application's pool.
 //!
-//! A connection of ours stays in its lane when a call is dropped halfway: the driver rolls the transaction back before whatever is sent
-//! next. One that failed for another reason than a lock is closed, and opened anew by the next call.
+//! SQLite ends a transaction by itself where the disk is full or a statement says `OR ROLLBACK`, and the driver does not notice: it counts on the
+//! transaction and refuses to begin another one. So a connection stays, or goes back to its pool, only after a call that ended well, or that found
+//! another one in its way. Whatever else happened to it, an abandoned call among it, it is closed; the next call opens one. In memory that would
+//! be the data's end: there the connection is taken out of whatever it is in.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use std::sync::OnceLock;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Sqlite, SqlitePool};
+use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::error::{Kind, Trouble, kind};
 use super::schema;
 use super::url::{Missing, Target};
 use crate::error::OpenError;
+use crate::lent::Lent;
 
 /// How many pages the write-ahead log may grow to before they are moved into the database: 16 MiB.
 const WAL_PAGES_MAX: &str = "4000";
@@ -36,14 +41,24 @@ pub(super) enum Source {
     },
     /// One connection, whose end would be the data's end.
     Memory(Slot),
-    Pool(SqlitePool),
+    Pool(Application),
+}
+
+/// An application's pool.
+#[derive(Debug)]
+pub(super) struct Application {
+    pool: SqlitePool,
+    is_in_memory: OnceLock<bool>,
 }
 
 /// A connection for one call.
 pub(super) enum Lane<'s> {
-    Slot(MutexGuard<'s, Option<SqliteConnection>>),
+    File {
+        slot: MutexGuard<'s, Option<SqliteConnection>>,
+        connection: SqliteConnection,
+    },
     Memory(MutexGuard<'s, Option<SqliteConnection>>),
-    Pool(PoolConnection<Sqlite>),
+    Pool(Lent<Sqlite>),
 }
 
 impl Source {
@@ -59,12 +74,27 @@ impl Source {
         }
     }
 
+    pub(super) fn pool(pool: SqlitePool) -> Source {
+        Source::Pool(Application {
+            pool,
+            is_in_memory: OnceLock::new(),
+        })
+    }
+
+    /// How many connections may have been left in a transaction by somebody.
+    pub(super) fn connections_max(&self) -> u32 {
+        match self {
+            Source::File { .. } | Source::Memory(_) => 1,
+            Source::Pool(application) => application.pool.options().get_max_connections(),
+        }
+    }
+
     pub(super) fn location(&self) -> String {
         match self {
             Source::File { path, .. } => Target::File(path.clone()).location(),
             Source::Memory(_) => Target::Memory.location(),
-            Source::Pool(pool) => {
-                let options = pool.connect_options();
+            Source::Pool(application) => {
+                let options = application.pool.connect_options();
                 format!("sqlite:{} (pool)", options.get_filename().display())
             }
         }
@@ -94,9 +124,11 @@ impl Source {
                 }
                 Ok(())
             }
-            Source::Pool(pool) => {
-                let mut connection = pool.acquire().await?;
-                schema::prepare(&mut connection, schema::Place::Shared, location).await
+            Source::Pool(application) => {
+                let mut lent = application.lend().await?;
+                schema::prepare(&mut lent, schema::Place::Shared, location).await?;
+                lent.give_back();
+                Ok(())
             }
         }
     }
@@ -105,7 +137,7 @@ impl Source {
         match self {
             Source::File { path, writer, .. } => file_lane(path, writer, location).await,
             Source::Memory(slot) => Ok(Lane::Memory(slot.lock().await)),
-            Source::Pool(pool) => Ok(Lane::Pool(pool.acquire().await?)),
+            Source::Pool(application) => Ok(Lane::Pool(application.lend().await?)),
         }
     }
 
@@ -132,31 +164,116 @@ impl Source {
     }
 }
 
+impl Application {
+    pub(super) async fn lend(&self) -> Result<Lent<Sqlite>, Trouble> {
+        let connection = self.pool.acquire().await?;
+        if let Some(is_in_memory) = self.is_in_memory.get() {
+            return Ok(match is_in_memory {
+                true => Lent::all_there_is(connection),
+                false => Lent::new(connection),
+            });
+        }
+        // Until it is known it is taken for the dearer of the two.
+        let mut lent = Lent::all_there_is(connection);
+        let file = sqlx::query_scalar("SELECT file FROM pragma_database_list WHERE name = 'main'");
+        let file: Option<String> = file.fetch_one(&mut *lent).await?;
+        let is_in_memory = file.is_none_or(|file| file.is_empty());
+        let _ = self.is_in_memory.set(is_in_memory);
+        if !is_in_memory {
+            lent.is_one_of_many();
+        }
+        Ok(lent)
+    }
+}
+
 /// A later connection never makes a file: one that vanished has taken all watermarks with it.
 async fn file_lane<'s>(path: &Path, slot: &'s Slot, location: &str) -> Result<Lane<'s>, Trouble> {
     let mut slot = slot.lock().await;
-    if slot.is_none() {
-        *slot = Some(open_file(path, Missing::Refuse, location).await?);
-    }
-    Ok(Lane::Slot(slot))
+    let connection = match slot.take() {
+        Some(connection) => connection,
+        None => open_file(path, Missing::Refuse, location).await?,
+    };
+    Ok(Lane::File { slot, connection })
 }
 
 impl Lane<'_> {
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Trouble> {
         match self {
-            Lane::Slot(slot) | Lane::Memory(slot) => slot
+            Lane::File { connection, .. } => Ok(connection),
+            Lane::Memory(slot) => slot
                 .as_mut()
                 .ok_or(Trouble::Driver(sqlx::Error::PoolClosed)),
-            Lane::Pool(connection) => Ok(connection),
+            Lane::Pool(lent) => Ok(lent),
         }
     }
 
-    /// Closes the connection if the trouble was with it.
-    pub(super) fn judge(&mut self, trouble: &Trouble) {
-        if let Lane::Slot(slot) = self
-            && trouble.breaks_connection()
-        {
-            **slot = None;
+    /// Keeps it for the next call.
+    pub(super) fn keep(self) {
+        match self {
+            Lane::File {
+                mut slot,
+                connection,
+            } => {
+                if !connection.is_in_transaction() {
+                    *slot = Some(connection);
+                }
+            }
+            Lane::Memory(_) => {}
+            Lane::Pool(lent) => lent.give_back(),
+        }
+    }
+
+    /// Keeps it after a call that found others in its way, as soon as what the call had begun is undone.
+    pub(super) async fn keep_undone(mut self) {
+        let undone = match self.connection() {
+            Ok(connection) => connection.ping().await.is_ok(),
+            Err(_) => false,
+        };
+        match undone {
+            true => self.keep(),
+            false => self.discard().await,
+        }
+    }
+
+    /// Closes it, where that is not the data's end.
+    pub(super) async fn discard(self) {
+        match self {
+            Lane::File { .. } => {}
+            Lane::Memory(mut slot) => {
+                if let Some(connection) = slot.as_mut() {
+                    mend(connection).await;
+                }
+            }
+            Lane::Pool(lent) => discard(lent).await,
+        }
+    }
+}
+
+/// Closes it, where that is not the data's end.
+pub(super) async fn discard(mut lent: Lent<Sqlite>) {
+    if lent.is_all_there_is() {
+        mend(&mut lent).await;
+        lent.give_back();
+    }
+}
+
+/// Takes a connection out of whatever transaction it is in, and the driver's count of them back to none. If that fails, whoever has it next
+/// finds it as it is.
+async fn mend(connection: &mut SqliteConnection) {
+    type Count = <Sqlite as Database>::TransactionManager;
+    // Fails where there is none, as it should be.
+    let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+    let depth = Count::get_transaction_depth(connection);
+    if depth == 0 {
+        return;
+    }
+    // The count goes back with a rollback that succeeds: of a transaction as deep as it says.
+    let mut levels = "BEGIN".to_owned();
+    (1..depth).for_each(|level| levels.push_str(&format!("; SAVEPOINT _sqlx_savepoint_{level}")));
+    let begun = sqlx::raw_sql(AssertSqlSafe(levels)).execute(&mut *connection);
+    if begun.await.is_ok() {
+        for _ in 0..depth {
+            let _ = Count::rollback(connection).await;
         }
     }
 }

@@ -70,11 +70,7 @@ impl LockManager for SqliteLockManager {
 
     async fn renew(&self, batch: &[Renewal]) -> Result<Answers<Renewed>, LockError> {
         check_batch_size(batch.len())?;
-        let rule = each(batch, LockState::renew);
-        Ok(self
-            .decide("renew", Wanted::by_renewals(batch), rule)
-            .await?
-            .each())
+        Ok(self.renew_beside_handlers(batch).await?.each())
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {

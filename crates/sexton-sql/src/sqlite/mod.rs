@@ -7,6 +7,8 @@
 //!   (<https://www.sqlite.org/wal.html>), and their clock is the machine's.
 //! - The file, its `-wal` and its `-shm` belong together. Whoever deletes, replaces or copies one of them
 //!   while processes run takes the watermarks with it.
+//! - A connection on which anything went wrong is closed, an application's too: SQLite ends transactions by itself, where the disk is full for one. An outage is over as soon as
+//!   its cause is.
 //! - Waiting for other writers is bounded (5 s unless told otherwise) and fair enough: short waits of random length.
 //!
 //! # What the tables hold
@@ -62,6 +64,7 @@ mod manager;
 mod options;
 mod prune;
 mod record_json;
+mod renew;
 mod schema;
 mod store_back;
 mod sweep;
@@ -86,6 +89,7 @@ use crate::error::OpenError;
 use crate::patience::Patience;
 
 use lane::Source;
+use renew::Handlers;
 
 /// Keeps task locks in a SQLite database. Clones share its connections.
 ///
@@ -103,6 +107,7 @@ struct Inner {
     namespace: Namespace,
     clock: Arc<dyn Clock>,
     wait_max: Duration,
+    handlers: Handlers,
 }
 
 impl SqliteLockManager {
@@ -180,7 +185,9 @@ impl SqliteLockManager {
             let mut patience = Patience::new(limit);
             loop {
                 match source.prepare(&location).await {
-                    Err(trouble) if trouble.is_busy() && patience.wait().await => {}
+                    Err(trouble)
+                        if (trouble.is_busy() || trouble.is_in_doubt())
+                            && patience.wait().await => {}
                     done => return done,
                 }
             }
@@ -193,6 +200,7 @@ impl SqliteLockManager {
             namespace: options.namespace,
             clock: options.clock,
             wait_max: limit,
+            handlers: Handlers::default(),
         };
         Ok(SqliteLockManager {
             inner: Arc::new(inner),

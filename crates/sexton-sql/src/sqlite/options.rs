@@ -116,6 +116,6 @@ impl SqliteOptions {
     /// # Errors
     /// See [`SqliteLockManager::with_pool`].
     pub async fn with_pool(self, pool: SqlitePool) -> Result<SqliteLockManager, OpenError> {
-        SqliteLockManager::start(self, Source::Pool(pool)).await
+        SqliteLockManager::start(self, Source::pool(pool)).await
     }
 }

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand};
+use super::call::{Access, Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::load::json;
 use crate::record_row::millis;
@@ -67,12 +67,14 @@ impl Errand for Finding {
             Find::Old(kept_from) => (OLD, millis(kept_from)),
             Find::TooMany(kept) => (TOO_MANY, i64::from(kept)),
         };
+        let mut snapshot = begin_read(connection).await?;
         let rows = sqlx::query(sql)
             .bind(manager.inner.namespace.as_str().to_owned())
             .bind(bound)
             .bind(i64::try_from(self.limit).unwrap_or(i64::MAX))
-            .fetch_all(connection)
+            .fetch_all(&mut *snapshot)
             .await?;
+        snapshot.commit().await?;
         let key =
             |row: &sqlx::sqlite::SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
         rows.iter().map(key).collect()
@@ -89,11 +91,13 @@ impl Errand for Deletion<'_> {
         manager: &SqliteLockManager,
         connection: &mut SqliteConnection,
     ) -> Result<usize, Trouble> {
+        let mut transaction = begin_write(connection).await?;
         let deleted = sqlx::query(DELETE)
             .bind(manager.inner.namespace.as_str().to_owned())
             .bind(json(&self.0))
-            .execute(connection)
+            .execute(&mut *transaction)
             .await?;
+        transaction.commit().await?;
         Ok(usize::try_from(deleted.rows_affected()).unwrap_or(usize::MAX))
     }
 }

@@ -5,8 +5,9 @@
 //! by. Nothing is written to a database before it is known to be ours or empty.
 
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Row};
 
+use super::call::begin_write;
 use super::error::Trouble;
 use crate::error::OpenError;
 
@@ -45,7 +46,7 @@ pub(super) async fn prepare(
     if found.version(location)? == VERSION {
         return Ok(());
     }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin_write(connection).await?;
     let found = look(&mut transaction).await?;
     if place == Place::OwnFile {
         found.check_ours(location)?;

@@ -14,11 +14,11 @@ use sexton_core::lock::{
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::policy::Overlap;
 use sexton_core::tick::ConcurrencyIndex;
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_write};
+use super::call::{Access, Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::fleet::present;
 use super::load::{json, read_pause, read_record, record_columns};
@@ -257,7 +257,7 @@ impl Errand for Sweeping<'_> {
     ) -> Result<Self::Found, Trouble> {
         let namespace = &manager.inner.namespace;
         let mut transaction = match self.access {
-            Access::Read => connection.begin().await?,
+            Access::Read => begin_read(connection).await?,
             Access::Write => begin_write(connection).await?,
         };
         let now = manager.clock_now();
@@ -265,9 +265,7 @@ impl Errand for Sweeping<'_> {
         let value = self
             .walk(&mut transaction, namespace, &present, now)
             .await?;
-        if self.access == Access::Write {
-            transaction.commit().await?;
-        }
+        transaction.commit().await?;
         Ok(Answer { now, value })
     }
 }

@@ -8,11 +8,11 @@ use sexton_core::lock::{
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
+use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection, Row};
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_write};
+use super::call::{Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::load::{json, read_pause, read_register};
 use crate::record_row::{concurrency, concurrency_index, instance_id, instant, millis, task_name};
@@ -213,7 +213,7 @@ impl Errand for Tasks<'_> {
         connection: &mut SqliteConnection,
     ) -> Result<Self::Found, Trouble> {
         let namespace = manager.inner.namespace.as_str();
-        let mut snapshot = connection.begin().await?;
+        let mut snapshot = begin_read(connection).await?;
         let names: Vec<TaskName> = match self.0 {
             TaskQuery::Named(names) => names.clone(),
             TaskQuery::Page { after, limit } => {
@@ -250,6 +250,7 @@ impl Errand for Tasks<'_> {
             let task = task_name(row.try_get(0)?)?;
             registers.entry(task).or_default().push((index, register));
         }
+        snapshot.commit().await?;
         let state = |task: &TaskName| {
             let Said {
                 definition,

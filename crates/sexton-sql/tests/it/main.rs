@@ -12,6 +12,8 @@ mod conformance;
 #[cfg(feature = "sqlite")]
 mod contention;
 #[cfg(feature = "sqlite")]
+mod doubt;
+#[cfg(feature = "sqlite")]
 mod equivalence;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod fixtures;

@@ -10,8 +10,17 @@ pub(crate) async fn record_of(
     manager: impl LockManager + Clone,
     task: ReadyTask,
 ) -> ExecutionRecord {
+    record_seen_by(&manager.clone(), manager, task).await
+}
+
+/// The same, seen by another manager than the one that runs it.
+pub(crate) async fn record_seen_by(
+    observer: &impl LockManager,
+    manager: impl LockManager,
+    task: ReadyTask,
+) -> ExecutionRecord {
     let scheduler = Scheduler::builder()
-        .manager(manager.clone())
+        .manager(manager)
         // Every ten minutes there would be the record of another task: that of the pruning.
         .retention(None)
         .cancel_grace(Duration::from_millis(100))
@@ -20,7 +29,7 @@ pub(crate) async fn record_of(
     let scheduler = scheduler.start().await.unwrap();
     let over = async {
         loop {
-            let history = manager.history(&HistoryQuery::default()).await.unwrap();
+            let history = observer.history(&HistoryQuery::default()).await.unwrap();
             let mut records = history.value.into_iter();
             match records.find(|record| record.state.is_over()) {
                 Some(record) => return record,

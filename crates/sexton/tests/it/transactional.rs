@@ -20,7 +20,7 @@ use sqlx::{Sqlite, SqlitePool};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::ended::record_of;
+use crate::ended::{record_of, record_seen_by};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,13 +32,17 @@ struct Database {
 
 impl Database {
     async fn open() -> Database {
+        Database::with(10).await
+    }
+
+    async fn with(connections: u32) -> Database {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join("app.db"))
             .create_if_missing(true)
             .busy_timeout(Duration::from_millis(50));
-        let pool = SqlitePoolOptions::new().connect_with(options);
-        let pool = pool.await.unwrap();
+        let pool = SqlitePoolOptions::new().max_connections(connections);
+        let pool = pool.connect_with(options).await.unwrap();
         let table = "CREATE TABLE entries (what TEXT NOT NULL)";
         sqlx::query(table).execute(&pool).await.unwrap();
         let options = SqliteOptions::new().wait_max(Duration::from_millis(500));
@@ -376,5 +380,70 @@ async fn what_cannot_be_transactional_is_told_when_the_scheduler_is_built() {
         let found = problem(sqlite, soon().run(takes_another)).await;
         let told = "the handler takes Tx<PostgreSQL>, but the task's locks are kept in SQLite";
         assert_eq!(found.to_string(), told);
+    }
+}
+
+/// What SQLite does by itself, or the handler by a statement of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_after_its_transaction_was_rolled_back_has_failed_as_it_says() {
+    for statement in [
+        "INSERT OR ROLLBACK INTO once VALUES (1)",
+        "INSERT INTO forbidden VALUES (1)",
+        "ROLLBACK",
+        "COMMIT",
+    ] {
+        let database = Database::open().await;
+        let tables = "CREATE TABLE once (id INTEGER PRIMARY KEY); INSERT INTO once VALUES (1); \
+            CREATE TABLE forbidden (id INTEGER); CREATE TRIGGER forbids BEFORE INSERT ON forbidden \
+            BEGIN SELECT RAISE(ROLLBACK, 'no'); END";
+        sqlx::raw_sql(tables).execute(&database.pool).await.unwrap();
+        let tries = Arc::new(AtomicU32::new(0));
+        let of_handler = Arc::clone(&tries);
+        let handler = move |tx: Tx<Sqlite>| {
+            of_handler.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let mut tx = enter(tx).await?;
+                sqlx::raw_sql(statement).execute(&mut *tx).await?;
+                Err::<(), Error>("as it says".into())
+            }
+        };
+        let lease = Duration::from_millis(500);
+        let (outcome, error) = database.outcome_of(soon().lease(lease).run(handler)).await;
+        assert_eq!(outcome, Outcome::Failed, "{statement}: {error:?}");
+        assert_eq!(tries.load(Ordering::Relaxed), 1, "{statement}");
+        // Each connection of the application's can still begin one.
+        for _ in 0..12 {
+            let begun = database.pool.begin_with("BEGIN IMMEDIATE").await;
+            begun.unwrap().rollback().await.unwrap();
+        }
+    }
+}
+
+/// While it has the write lock nobody can be granted anything, its own renewals wait, and those of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_takes_longer_than_its_lease_commits() {
+    for connections in [1, 4] {
+        let database = Database::with(connections).await;
+        let handler = async |run: Run, tx: Tx<Sqlite>| {
+            let tx = enter(tx).await?;
+            let work = tokio::time::sleep(Duration::from_millis(2_500));
+            tokio::select! {
+                () = run.cancellation().cancelled() => return Err("cancelled".into()),
+                () = work => {}
+            }
+            drop(tx);
+            Ok::<(), Error>(())
+        };
+        let task = soon().lease(Duration::from_millis(600)).run(handler);
+        // By a pool of its own: the one connection may be the handler's.
+        let options = database.pool.connect_options().as_ref().clone();
+        let pool = SqlitePoolOptions::new().connect_with(options);
+        let observer = SqliteLockManager::with_pool(pool.await.unwrap()).await;
+        let manager = database.manager.clone();
+        let record = record_seen_by(&observer.unwrap(), manager, task).await;
+        let ended = ExecutionState::Ended(Outcome::Succeeded);
+        assert_eq!(record.state, ended, "{:?}", record.error);
+        assert_eq!(record.attempt.map(sexton::Attempt::get), Some(1));
+        assert_eq!(database.entries().await, 1);
     }
 }

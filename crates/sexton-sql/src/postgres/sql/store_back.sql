@@ -1,13 +1,13 @@
 -- What the rules changed, written where nobody has changed anything since it was read; answers where that was.
 -- $1 the namespace; registers in order: $2 tasks, $3 indices, $4 versions as read (0: none), $5 watermarks, $6 fences;
--- $7 how long to wait for a row that somebody holds, in ms; $8 to $30 the records' columns, or only to $25
+-- $7 how long to wait for a row that somebody holds, and for a client to take the answer, in ms; $8 to $30 the records' columns, or only to $25
 -- where there is nothing in the others.
 -- One upsert, and so one order of locks, for rows that are there and rows that are not: no two batches deadlock.
 -- (SELECT $2) and not $2: see load.sql. A record is written only by whoever holds its register's row.
 WITH kept AS (
     INSERT INTO {registers} AS r (namespace, task, concurrency_index, version, watermark_ms, fence)
     SELECT $1, w.task, w.concurrency_index, w.version + 1, w.watermark_ms, w.fence
-    FROM (SELECT set_config('lock_timeout', $7, true)) AS patience
+    FROM (SELECT set_config('lock_timeout', $7, true), set_config('tcp_user_timeout', $7, true)) AS patience
     CROSS JOIN unnest((SELECT $2::text[]), (SELECT $3::integer[]), (SELECT $4::bigint[]), (SELECT $5::bigint[]), (SELECT $6::bigint[])) WITH ORDINALITY
         AS w (task, concurrency_index, version, watermark_ms, fence, place)
     ORDER BY w.place

@@ -3,6 +3,7 @@
 mod clock;
 mod conformance;
 mod equivalence;
+mod lent;
 mod opening;
 mod passwords;
 mod settings;

@@ -2,7 +2,7 @@
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::pool::PoolOptions;
-use sqlx::{MySql, MySqlPool};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 
 use super::TestServer;
 use crate::servers::mariadb::Server;
@@ -12,6 +12,7 @@ impl TestServer for Server {
     type DB = MySql;
 
     const FEW_CONNECTIONS: &'static [&'static str] = &["max-connections=10"];
+    const MANY_CONNECTIONS: &'static [&'static str] = &["max-connections=400"];
     const SESSION: &'static str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
     const OPEN_TRANSACTIONS: &'static str = "SELECT CAST(@@in_transaction AS SIGNED)";
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLES sexton_executions WRITE";
@@ -55,6 +56,16 @@ impl TestServer for Server {
 
     async fn execute(connection: &mut MySqlConnection, sql: &'static str) {
         sqlx::raw_sql(sql).execute(connection).await.unwrap();
+    }
+
+    async fn attempt(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
+        let attempt = sqlx::raw_sql(AssertSqlSafe(sql));
+        attempt.execute(connection).await.map(drop)
+    }
+
+    async fn number_of(connection: &mut MySqlConnection, sql: String) -> i64 {
+        let number = sqlx::query_scalar(AssertSqlSafe(sql));
+        number.fetch_one(connection).await.unwrap()
     }
 
     async fn number(connection: &mut MySqlConnection, sql: &'static str) -> i64 {

@@ -9,6 +9,7 @@ mod making;
 mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod silence;
 mod sweeps;
 mod tls;
 mod transactions;
@@ -32,6 +33,8 @@ pub(crate) trait TestServer: Sized + Send {
 
     /// How many connections it has for its clients when told to have few, and how it is told.
     const FEW_CONNECTIONS: &'static [&'static str];
+    /// How it is told to have many.
+    const MANY_CONNECTIONS: &'static [&'static str];
     /// Which session this is.
     const SESSION: &'static str;
     /// Counts sessions that are left in a transaction: it must be asked on each connection of a
@@ -63,6 +66,11 @@ pub(crate) trait TestServer: Sized + Send {
     fn url_at(&self, port: u16) -> String;
     async fn raw(&self) -> <Self::DB as Database>::Connection;
     async fn execute(connection: &mut <Self::DB as Database>::Connection, sql: &'static str);
+    async fn attempt(
+        connection: &mut <Self::DB as Database>::Connection,
+        sql: String,
+    ) -> Result<(), sqlx::Error>;
+    async fn number_of(connection: &mut <Self::DB as Database>::Connection, sql: String) -> i64;
     async fn number(connection: &mut <Self::DB as Database>::Connection, sql: &'static str) -> i64;
     async fn pool(&self, connections: u32) -> Pool<Self::DB>;
 

@@ -2,7 +2,7 @@
 
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnection;
-use sqlx::{PgPool, Postgres};
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
 use super::TestServer;
 use crate::servers::postgres::Server;
@@ -16,6 +16,7 @@ impl TestServer for Server {
         "superuser_reserved_connections=0",
         "max_wal_senders=0",
     ];
+    const MANY_CONNECTIONS: &'static [&'static str] = &["max_connections=400"];
     const SESSION: &'static str = "SELECT pg_backend_pid()::bigint";
     const OPEN_TRANSACTIONS: &'static str =
         "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'";
@@ -67,6 +68,16 @@ impl TestServer for Server {
 
     async fn execute(connection: &mut PgConnection, sql: &'static str) {
         sqlx::raw_sql(sql).execute(connection).await.unwrap();
+    }
+
+    async fn attempt(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+        let attempt = sqlx::raw_sql(AssertSqlSafe(sql));
+        attempt.execute(connection).await.map(drop)
+    }
+
+    async fn number_of(connection: &mut PgConnection, sql: String) -> i64 {
+        let number = sqlx::query_scalar(AssertSqlSafe(sql));
+        number.fetch_one(connection).await.unwrap()
     }
 
     async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {

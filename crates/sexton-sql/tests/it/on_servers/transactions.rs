@@ -23,6 +23,7 @@ on_each_server!(
     whoever_has_lost_the_lock_has_written_nothing,
     a_claim_waits_for_the_commit_and_then_finds_the_execution_settled,
     whichever_answer_is_lost_both_are_there_or_neither,
+    a_transaction_that_its_handler_ends_settles_nothing,
     a_run_has_one_transaction,
     as_many_are_open_at_once_as_the_manager_says,
 );
@@ -246,6 +247,43 @@ async fn whichever_answer_is_lost_both_are_there_or_neither<S: TestServer>() {
     // A look, a write, and the commit, at the least.
     assert!(rolled_back >= 2, "{rolled_back} were rolled back");
     assert_eq!(unknown, 1, "the answer to a commit is one");
+}
+
+/// By a statement of its own, after which it writes on.
+async fn a_transaction_that_its_handler_ends_settles_nothing<S: TestServer>() {
+    let Some(server) = started::<S>().await else {
+        return;
+    };
+    let pool = server.pool(1).await;
+    let manager = Options::<S>::new().with_pool(pool.clone()).await.unwrap();
+    for (tick, end) in (0..).zip(["COMMIT", "ROLLBACK", "ROLLBACK; START TRANSACTION"]) {
+        let claim = transactional(tick, "one");
+        let verdict = claimed(&manager, &claim).await;
+        let lock = held(&claim, grant(&verdict));
+        let ended = async || {
+            let slot = TransactionSlot::new(Arc::new(manager.clone()));
+            let begin = Tx::<S::DB>::of(slot.clone()).unwrap().begin();
+            let mut tx = begin.await.unwrap();
+            S::execute(&mut tx, end).await;
+            S::execute(&mut tx, WRITE).await;
+            drop(tx);
+            let Handed::Transaction(transaction) = slot.close() else {
+                panic!("no transaction was handed over");
+            };
+            transaction
+        };
+        let committed = ended().await.settle_and_commit(&succeeded(&lock)).await;
+        let Committed::RolledBack(error) = committed else {
+            panic!("{end}: {committed:?}");
+        };
+        assert!(!error.is_transient(), "{end}: {error:?}");
+        let running = ExecutionState::Running;
+        assert_eq!(state(&manager, &claim.execution).await, running, "{end}");
+        // Where its handler has failed there is nothing else to tell.
+        ended().await.roll_back().await.unwrap();
+        let mut next = pool.acquire().await.unwrap();
+        assert_eq!(S::number(&mut next, S::OPEN_TRANSACTIONS).await, 0, "{end}");
+    }
 }
 
 async fn a_run_has_one_transaction<S: TestServer>() {

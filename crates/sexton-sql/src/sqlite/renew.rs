@@ -1,0 +1,170 @@
+//! Renewals while a handler has the file to itself.
+//!
+//! A handler's transaction has SQLite's one write lock from its beginning to its end. A renewal of the lease of that very run cannot be written
+//! until it is over, and need not be: whoever would be granted the execution meanwhile would have to write that, too. So it is answered by what is
+//! read, which cannot change before the transaction's end, and the transaction settles the execution itself. Where it is rolled back
+//! instead, its handler has ended.
+//!
+//! Leases of other runs are not so lucky: at the transaction's end they may be over, and somebody else the first to write. They are answered as they
+//! stand in the file, neither longer nor shorter.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sexton_core::lock::rules::LockState;
+use sexton_core::lock::{Answer, HeldLock, LockError, Renewal, Renewed};
+use sqlx::sqlite::SqliteConnection;
+
+use super::SqliteLockManager;
+use super::call::{Access, Errand, begin_read, begin_write};
+use super::error::{Stalled, Trouble};
+use super::load::{Keys, load};
+use super::store_back::store_back;
+use crate::patience::Patience;
+use crate::wanted::Wanted;
+
+/// The locks of the runs whose transactions are open here.
+#[derive(Debug, Default)]
+pub(super) struct Handlers(Arc<Mutex<Vec<HeldLock>>>);
+
+/// Notes one for as long as it lives.
+pub(super) struct Noted {
+    handlers: Arc<Mutex<Vec<HeldLock>>>,
+    lock: HeldLock,
+}
+
+impl Handlers {
+    pub(super) fn note(&self, lock: &HeldLock) -> Noted {
+        let handlers = Arc::clone(&self.0);
+        let mut noted = handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.push(lock.clone());
+        drop(noted);
+        let lock = lock.clone();
+        Noted { handlers, lock }
+    }
+
+    fn have(&self, lock: &HeldLock) -> bool {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.contains(lock)
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        let mut noted = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = noted.iter().position(|lock| *lock == self.lock) {
+            noted.swap_remove(place);
+        }
+    }
+}
+
+struct Renewing<'b> {
+    keys: Keys,
+    batch: &'b [Renewal],
+    /// How long to try to write before what is read is answered.
+    limit: Duration,
+}
+
+impl SqliteLockManager {
+    /// Renews leases, of handlers with a transaction among them.
+    pub(super) async fn renew_beside_handlers(
+        &self,
+        batch: &[Renewal],
+    ) -> Result<Answer<Vec<Renewed>>, LockError> {
+        let of_handlers = batch
+            .iter()
+            .filter(|one| self.inner.handlers.have(&one.lock));
+        let Some(shortest) = of_handlers.map(|one| one.lease.duration()).min() else {
+            let rule = |state: &mut LockState, now| renew_all(state, batch, now);
+            return self.decide("renew", Wanted::by_renewals(batch), rule).await;
+        };
+        // In time for a lease of which two thirds are left.
+        let limit = (shortest / 6).min(self.inner.wait_max / 2);
+        let keys = Keys::new(Wanted::by_renewals(batch));
+        let renewing = Renewing { keys, batch, limit };
+        let renewed = self.call("renew", Access::Write, &renewing);
+        match tokio::time::timeout(limit * 2, renewed).await {
+            Ok(answer) => answer,
+            // Its handlers have all the connections that the pool has: those leases are as good as unread.
+            Err(_) if batch.iter().all(|one| self.inner.handlers.have(&one.lock)) => {
+                let now = self.clock_now();
+                let renewed = |one: &Renewal| Renewed::Extended {
+                    lease_until: now.saturating_add(one.lease.duration()).ok(),
+                    cancel_requested: false,
+                };
+                let value = batch.iter().map(renewed).collect();
+                Ok(Answer { now, value })
+            }
+            Err(_) => {
+                let limit = limit * 2;
+                let stalled = Trouble::Stalled(Stalled { limit });
+                Err(stalled.into_lock_error(&self.inner.location, "renew"))
+            }
+        }
+    }
+}
+
+fn renew_all(state: &mut LockState, batch: &[Renewal], now: Timestamp) -> Vec<Renewed> {
+    batch.iter().map(|one| state.renew(one, now)).collect()
+}
+
+impl Errand for Renewing<'_> {
+    type Found = Answer<Vec<Renewed>>;
+
+    async fn run(
+        &self,
+        manager: &SqliteLockManager,
+        connection: &mut SqliteConnection,
+    ) -> Result<Self::Found, Trouble> {
+        let namespace = &manager.inner.namespace;
+        let handlers = &manager.inner.handlers;
+        let is_of_handlers = |one: &Renewal| handlers.have(&one.lock);
+        let mut patience = Patience::new(self.limit);
+        loop {
+            match begin_write(&mut *connection).await {
+                Ok(mut transaction) => {
+                    let mut state = load(&mut transaction, namespace, &self.keys).await?;
+                    let now = manager.clock_now();
+                    let value = renew_all(&mut state, self.batch, now);
+                    let changes = state.take_changes();
+                    store_back(&mut transaction, namespace, &state, &changes).await?;
+                    transaction.commit().await?;
+                    return Ok(Answer { now, value });
+                }
+                Err(trouble) if trouble.is_busy() => {
+                    let has_others = !self.batch.iter().all(is_of_handlers);
+                    if has_others && patience.wait().await {
+                        continue;
+                    }
+                    // Where the handler has ended meanwhile, the write lock is somebody else's.
+                    if !self.batch.iter().any(is_of_handlers) {
+                        return Err(trouble);
+                    }
+                }
+                Err(trouble) => return Err(trouble),
+            }
+            break;
+        }
+        let mut snapshot = begin_read(connection).await?;
+        let mut state = load(&mut snapshot, namespace, &self.keys).await?;
+        let now = manager.clock_now();
+        snapshot.commit().await?;
+        let answer = |one: &Renewal| {
+            let stands = state
+                .record(&one.lock.execution)
+                .and_then(|record| record.lease_until);
+            match state.renew(one, now) {
+                Renewed::Extended {
+                    cancel_requested, ..
+                } if !is_of_handlers(one) => Renewed::Extended {
+                    lease_until: stands,
+                    cancel_requested,
+                },
+                renewed => renewed,
+            }
+        };
+        let value = self.batch.iter().map(answer).collect();
+        Ok(Answer { now, value })
+    }
+}
