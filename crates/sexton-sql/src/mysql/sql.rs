@@ -122,7 +122,7 @@ const LEASE_OVER: &str = "e.lease_until_ms <= {clock_ms} AND e.phase IN (1, 3) \
 /// The columns of a list of records that plain ones are not given. Some hold long texts: a list
 /// without them is read in memory.
 const OTHER_COLUMNS: &str = ", \
-    origin VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.origin' DEFAULT 'scheduled' ON EMPTY, \
+    origin VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.origin', \
     deadline_ms BIGINT PATH '$.deadline_ms', \
     error MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.error', \
     output MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$.output', \
@@ -185,7 +185,7 @@ impl Sql {
             store_registers: new(include_str!("sql/store_registers.sql")),
             kept: new(include_str!("sql/kept.sql")),
             store_records: records(
-                "w.origin, w.deadline_ms, w.error, w.output, w.former_holders",
+                "COALESCE(w.origin, 'scheduled'), w.deadline_ms, w.error, w.output, w.former_holders",
                 OTHER_COLUMNS,
             ),
             store_records_plain: records("'scheduled', NULL, NULL, NULL, NULL", ""),
