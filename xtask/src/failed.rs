@@ -39,6 +39,24 @@ pub(crate) enum Failed {
         path: PathBuf,
         program: &'static str,
     },
+    #[error("{name} could not be had in {}: {why}", folder.display())]
+    NoServer {
+        name: &'static str,
+        folder: PathBuf,
+        why: Box<Failed>,
+    },
+    #[error("a server's root is made as root: debootstrap and chroot ask for it")]
+    NotRoot,
+    #[error(
+        "a process may have no user and mount namespaces of its own here (`unshare --user --mount`), in which such a server starts"
+    )]
+    NoNamespaces,
+    #[error("apt uses no mirror of a Debian here: name one by --mirror")]
+    NoMirror,
+    #[error("nowhere to keep servers: set {variable} to a folder, or HOME")]
+    NowhereToKeep { variable: &'static str },
+    #[error("the suites on newer servers are chosen by nextest: cargo install cargo-nextest")]
+    NoNextest,
     #[error("{count} things are not tidy:\n{list}")]
     Untidy { count: usize, list: String },
     #[error("{first}; and {second}")]

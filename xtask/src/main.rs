@@ -1,4 +1,4 @@
-//! The chores of Sexton's workspace: `cargo xtask test`, `ci`, `tidy`, `bench`.
+//! The chores of Sexton's workspace: `cargo xtask test`, `ci`, `tidy`, `bench`, `servers`.
 
 #![allow(
     clippy::print_stdout,
@@ -11,6 +11,7 @@ mod ci;
 mod failed;
 mod no_services;
 mod process;
+mod servers;
 mod step;
 mod test;
 mod tidy;
@@ -40,6 +41,8 @@ enum Chore {
     Tidy,
     /// Run the benchmarks: our figures beside the limits' or the peers'
     Bench(bench::Arguments),
+    /// Make a folder with a server newer than this Debian's, for `test --with`
+    Servers(servers::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
             Chore::Ci(arguments) => ci::ci(&arguments),
             Chore::Tidy => tidy::tidy(),
             Chore::Bench(arguments) => bench::bench(&arguments),
+            Chore::Servers(arguments) => servers::servers(&arguments),
         });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,6 +88,28 @@ mod tests {
         assert_eq!(without(&["--without", "redis,nextest"]).unwrap(), both);
         let apart = ["--without=redis", "--without", "nextest"];
         assert_eq!(without(&apart).unwrap(), both);
+    }
+
+    #[test]
+    fn newer_servers_are_named_one_by_one_or_together() {
+        let words = ["cargo xtask", "test", "--with", "mysql,valkey"];
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        let Chore::Test(arguments) = arguments.chore else {
+            panic!("{:?}", arguments.chore)
+        };
+        assert_eq!(arguments.with, ["mysql", "valkey"]);
+        let both = [
+            "cargo xtask",
+            "test",
+            "--with",
+            "mysql",
+            "--without",
+            "redis",
+        ];
+        assert!(Arguments::try_parse_from(both).is_err());
+        let told = Arguments::try_parse_from(["cargo xtask", "test", "--with", "oracle"]);
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("no newer server is called"), "{told}");
     }
 
     #[test]

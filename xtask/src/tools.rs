@@ -178,7 +178,8 @@ fn postgres_folders() -> impl Iterator<Item = PathBuf> {
         .map(|version| version.path().join("bin"))
 }
 
-fn install(packages: &[&str]) -> Result<(), Failed> {
+/// Installs packages, without the services that they would start.
+pub(crate) fn install(packages: &[&str]) -> Result<(), Failed> {
     let _no_services = NoServices::begin()?;
     let apt = || {
         let mut command = Command::new("apt-get");

@@ -10,6 +10,9 @@
 #[path = "../tests/it/faulty.rs"]
 #[allow(dead_code, clippy::panic, reason = "shared with the tests")]
 mod faulty;
+#[path = "../tests/it/parted.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod parted;
 
 #[cfg(feature = "redis")]
 #[path = "../../sexton-redis/tests/it/server.rs"]

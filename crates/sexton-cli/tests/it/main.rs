@@ -13,6 +13,13 @@ mod check;
 mod command;
 mod crontab;
 mod crontabs;
+#[path = "../../../sexton-mongo/tests/it/documentdb"]
+#[allow(dead_code, reason = "shared with the tests of the MongoDB manager")]
+mod documentdb {
+    pub(crate) mod commands;
+    pub(crate) mod front;
+    pub(crate) mod server;
+}
 mod explain;
 mod fleet;
 mod good_files;

@@ -34,7 +34,11 @@ fn claim(execution: &Execution) -> Claim {
 
 fn ask(manager: &MemoryLockManager, claims: &[Claim]) -> Vec<Verdict> {
     let lead = ClaimLead::default();
-    block_on(manager.claim(lead, claims)).unwrap().value
+    block_on(manager.claim(lead, claims))
+        .unwrap()
+        .whole()
+        .unwrap()
+        .value
 }
 
 fn lock(claim: &Claim, verdict: &Verdict) -> HeldLock {

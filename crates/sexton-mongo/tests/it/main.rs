@@ -1,6 +1,6 @@
 //! What the MongoDB lock manager does on a real server: the one that `MONGODB_URL` names, a replica set or a server alone, in databases of the
-//! tests' own (`sexton_test_…`), which they drop. Without it nothing here is run, and says so; what can be tested without a
-//! server stands beside the code.
+//! tests' own (`sexton_test_…`), which they drop; or, where `SEXTON_DOCUMENTDB` names its programs, on a DocumentDB of each test's own. Without
+//! either nothing here is run, and says so; what can be tested without a server stands beside the code.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,4 +10,15 @@
 
 mod conformance;
 mod contention;
+#[allow(dead_code, reason = "shared with the tests of fleets")]
+mod documentdb {
+    pub(crate) mod commands;
+    pub(crate) mod front;
+    pub(crate) mod server;
+}
 mod server;
+#[path = "../../../sexton-sql/tests/it/servers"]
+#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
+mod servers {
+    pub(crate) mod process;
+}

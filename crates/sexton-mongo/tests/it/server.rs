@@ -1,8 +1,10 @@
-//! The server that the environment names.
+//! The server that the environment names, or whose programs it names.
 
 use sexton_core::name::{ClaimId, Namespace};
 use sexton_mongo::mongodb::Client;
 use sexton_mongo::{MongoLockManager, MongoOptions};
+
+use crate::documentdb::server::Server;
 
 const VARIABLE: &str = "MONGODB_URL";
 
@@ -10,17 +12,24 @@ const VARIABLE: &str = "MONGODB_URL";
 pub(crate) struct Database {
     url: String,
     name: String,
+    _own: Option<Server>,
 }
 
 impl Database {
     /// `None`, and says so, without a server.
     pub(crate) fn new() -> Option<Database> {
-        let Ok(url) = std::env::var(VARIABLE) else {
+        let name = format!("sexton_test_{}", ClaimId::random());
+        if let Ok(url) = std::env::var(VARIABLE) {
+            let _own = None;
+            return Some(Database { url, name, _own });
+        }
+        let Some(server) = Server::start() else {
             eprintln!("not run: {VARIABLE} names no MongoDB server");
             return None;
         };
-        let name = format!("sexton_test_{}", ClaimId::random());
-        Some(Database { url, name })
+        let url = server.url();
+        let _own = Some(server);
+        Some(Database { url, name, _own })
     }
 
     pub(crate) async fn open(&self, namespace: &Namespace) -> MongoLockManager {

@@ -1,11 +1,13 @@
 //! Fleets of real programs as users deploy them: restarted one by one, away for a while, behind
-//! with one of their tasks.
+//! with one of their tasks, with one of them that stands still or is cut off.
 //!
 //! `SEXTON_ROLLING_ROUNDS=10` asks for the long form: that many rounds of restarts, and longer
 //! absences. Lateness is printed, and fails no test: the machine may be busy.
 
 mod away;
 mod backlog;
+mod frozen;
+mod line;
 mod restarts;
 
 use std::any::Any;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
 
+use crate::documentdb;
 use crate::program::{Ended, Program, sexton};
 use crate::redis_server;
 use crate::servers::process::Disk;
@@ -55,7 +58,29 @@ impl Store {
 
     fn mariadb() -> Option<Store> {
         let server = mariadb::Server::start_with(Disk::Synced, &[])?;
-        Some(Store::new("MariaDB", server.url(), server))
+        let name = match mariadb::Maker::here() {
+            mariadb::Maker::MariaDb => "MariaDB",
+            mariadb::Maker::MySql { .. } => "MySQL",
+        };
+        Some(Store::new(name, server.url(), server))
+    }
+
+    fn documentdb() -> Option<Store> {
+        let Some(server) = documentdb::server::Server::start_synced() else {
+            eprintln!("not run: SEXTON_DOCUMENTDB names no programs");
+            return None;
+        };
+        let url = format!("{}sexton", server.url());
+        Some(Store::new("DocumentDB", url, server))
+    }
+
+    /// What stands before its server's port in its URL, the port, and what stands after it.
+    fn around_port(&self) -> (&str, u16, &str) {
+        let host = "127.0.0.1:";
+        let (before, rest) = self.url.split_at(self.url.find(host).unwrap() + host.len());
+        let end = rest.find(|letter: char| !letter.is_ascii_digit());
+        let (port, after) = rest.split_at(end.unwrap_or(rest.len()));
+        (before, port.parse().unwrap(), after)
     }
 
     fn new(name: &'static str, url: String, server: impl Any) -> Store {
@@ -88,6 +113,11 @@ macro_rules! on_each_store {
         #[test]
         fn on_mariadb() {
             super::Store::mariadb().iter().for_each($scenario);
+        }
+
+        #[test]
+        fn on_documentdb() {
+            super::Store::documentdb().iter().for_each($scenario);
         }
     };
 }

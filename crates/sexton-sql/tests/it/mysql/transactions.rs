@@ -80,7 +80,8 @@ async fn deadlock(server: &Server, tx: &mut sqlx::MySqlConnection) {
     let mut other = server.raw().await;
     for statement in [
         "START TRANSACTION",
-        "INSERT INTO rows_of SELECT seq, 0 FROM seq_10_to_500",
+        "INSERT INTO rows_of WITH RECURSIVE many AS (SELECT 10 AS id UNION ALL SELECT id + 1 FROM many WHERE id < 500) \
+         SELECT id, 0 FROM many",
         "UPDATE rows_of SET said = 2 WHERE id = 2",
     ] {
         let statement = sqlx::raw_sql(statement).execute(&mut other);

@@ -1,6 +1,6 @@
-//! MariaDB, as those tests see it.
+//! MariaDB or MySQL, as those tests see it.
 
-use sqlx::mysql::MySqlConnection;
+use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 
@@ -8,17 +8,18 @@ use super::TestServer;
 use crate::servers::mariadb::Server;
 use crate::servers::process::Disk;
 
+const TRANSACTION_IN_PROGRESS: u16 = 1568;
+
 impl TestServer for Server {
     type DB = MySql;
 
     const FEW_CONNECTIONS: &'static [&'static str] = &["max-connections=10"];
     const MANY_CONNECTIONS: &'static [&'static str] = &["max-connections=400"];
     const SESSION: &'static str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
-    const OPEN_TRANSACTIONS: &'static str = "SELECT CAST(@@in_transaction AS SIGNED)";
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLES sexton_executions WRITE";
     const SERIALIZABLE: &'static str = "transaction-isolation=SERIALIZABLE";
-    const WAITING: &'static str = "SELECT CAST(variable_value AS SIGNED) \
-        FROM information_schema.global_status WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'";
+    const WAITING: &'static str = "SELECT CAST(count AS SIGNED) \
+        FROM information_schema.innodb_metrics WHERE name = 'lock_row_lock_current_waits'";
     const ONLY_READ: &'static [&'static str] = &["SET GLOBAL read_only = 1"];
     const MAY_NOT_CREATE: &'static str = "CREATE USER visitor@'%' IDENTIFIED BY 'correct horse'; \
         GRANT SELECT ON bells.* TO visitor@'%'";
@@ -75,5 +76,19 @@ impl TestServer for Server {
     async fn pool(&self, connections: u32) -> MySqlPool {
         let pool = PoolOptions::new().max_connections(connections);
         pool.connect(&self.url()).await.unwrap()
+    }
+
+    async fn is_in_transaction(connection: &mut MySqlConnection) -> bool {
+        // What a transaction is like can be said before it only.
+        let saying = sqlx::raw_sql("SET TRANSACTION READ WRITE");
+        match saying.execute(connection).await {
+            Ok(_) => false,
+            Err(error) => {
+                let refused = error.into_database_error().unwrap();
+                let refused = refused.downcast_ref::<MySqlDatabaseError>();
+                assert_eq!(refused.number(), TRANSACTION_IN_PROGRESS);
+                true
+            }
+        }
     }
 }

@@ -37,9 +37,6 @@ pub(crate) trait TestServer: Sized + Send {
     const MANY_CONNECTIONS: &'static [&'static str];
     /// Which session this is.
     const SESSION: &'static str;
-    /// Counts sessions that are left in a transaction: it must be asked on each connection of a
-    /// pool.
-    const OPEN_TRANSACTIONS: &'static str;
     /// Holds a whole table.
     const LOCK_EXECUTIONS: &'static str;
     /// Transactions that do not say otherwise are serializable.
@@ -73,6 +70,8 @@ pub(crate) trait TestServer: Sized + Send {
     async fn number_of(connection: &mut <Self::DB as Database>::Connection, sql: String) -> i64;
     async fn number(connection: &mut <Self::DB as Database>::Connection, sql: &'static str) -> i64;
     async fn pool(&self, connections: u32) -> Pool<Self::DB>;
+    /// Whether this session was left in a transaction.
+    async fn is_in_transaction(connection: &mut <Self::DB as Database>::Connection) -> bool;
 
     fn url(&self) -> String {
         self.url_at(self.port())

@@ -8,6 +8,8 @@ use super::TestServer;
 use crate::servers::postgres::Server;
 use crate::servers::process::Disk;
 
+const NO_TRANSACTION: &str = "25P01";
+
 impl TestServer for Server {
     type DB = Postgres;
 
@@ -18,8 +20,6 @@ impl TestServer for Server {
     ];
     const MANY_CONNECTIONS: &'static [&'static str] = &["max_connections=400"];
     const SESSION: &'static str = "SELECT pg_backend_pid()::bigint";
-    const OPEN_TRANSACTIONS: &'static str =
-        "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'";
     const LOCK_EXECUTIONS: &'static str = "LOCK TABLE sexton_executions IN ACCESS EXCLUSIVE MODE";
     const SERIALIZABLE: &'static str = "default_transaction_isolation=serializable";
     const WAITING: &'static str =
@@ -87,5 +87,16 @@ impl TestServer for Server {
     async fn pool(&self, connections: u32) -> PgPool {
         let pool = PoolOptions::new().max_connections(connections);
         pool.connect(&self.url()).await.unwrap()
+    }
+
+    async fn is_in_transaction(connection: &mut PgConnection) -> bool {
+        // Only in a transaction is there something to come back to.
+        match sqlx::raw_sql("SAVEPOINT here").execute(connection).await {
+            Ok(_) => true,
+            Err(error) => {
+                let refused = error.into_database_error().unwrap();
+                refused.code().unwrap() != NO_TRANSACTION
+            }
+        }
     }
 }

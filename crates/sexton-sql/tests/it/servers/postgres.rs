@@ -148,7 +148,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
 
 /// The folder that `initdb` left.
 fn template() -> PathBuf {
-    process::template(TEMPLATE, |folder| {
+    process::template(TEMPLATE, &program("postgres"), |folder| {
         let password = folder.join("password");
         File::create(&password)
             .unwrap()

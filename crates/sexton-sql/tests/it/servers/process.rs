@@ -137,11 +137,13 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-/// A folder of data as new servers begin with, made once for all tests and copied for each.
-pub(crate) fn template(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+/// A folder of data as new servers begin with, made once for all tests with a server of this version, and copied for each: another version
+/// does not start on it.
+pub(crate) fn template(name: &str, server: &Path, make: impl FnOnce(&Path)) -> PathBuf {
+    let name = format!("{name}-{}", version(server));
     let build = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(build).unwrap();
-    let template = build.join(name);
+    let template = build.join(&name);
     let lock = File::create(build.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if template.exists() {
@@ -155,6 +157,20 @@ pub(crate) fn template(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     copy(&folder.path().join("data"), &part);
     std::fs::rename(&part, &template).unwrap();
     template
+}
+
+/// What a server says of its version, as a part of a file's name.
+fn version(server: &Path) -> String {
+    let output = Command::new(server).arg("--version").output().unwrap();
+    assert!(output.status.success(), "{}: {output:?}", server.display());
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = said.split_whitespace().find(|word| {
+        let first = word.chars().next();
+        first.is_some_and(|first| first.is_ascii_digit())
+    });
+    let number = number.unwrap_or_else(|| panic!("no version: {said:?}"));
+    let allowed = |letter: &char| letter.is_ascii_alphanumeric() || ".-".contains(*letter);
+    number.chars().filter(allowed).collect()
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {
