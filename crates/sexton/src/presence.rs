@@ -88,7 +88,7 @@ async fn lose_id(link: &Link, shared: &Shared, holder: &InstanceRecord) {
     let (manager, since) = (link.name.clone(), holder.since);
     shared.events.emit(Event::IdTaken { manager, since });
     shared.stopping.cancel();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Takes all changes that are told until the next heartbeat, which looks at all of them. They are not

@@ -8,13 +8,15 @@
 //! Leases of other runs are not so lucky: at the transaction's end they may be over, and somebody else the first to write. They are answered as they
 //! stand in the file, neither longer nor shorter.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{Answer, HeldLock, LockError, Renewal, Renewed};
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::Notify;
 
 use super::SqliteLockManager;
 use super::call::{Access, Errand, begin_read, begin_write};
@@ -26,35 +28,59 @@ use crate::wanted::Wanted;
 
 /// The locks of the runs whose transactions are open here.
 #[derive(Debug, Default)]
-pub(super) struct Handlers(Arc<Mutex<Vec<HeldLock>>>);
+pub(super) struct Handlers(Arc<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    locks: Mutex<Vec<HeldLock>>,
+    noted: Notify,
+}
+
+impl Open {
+    fn locks(&self) -> MutexGuard<'_, Vec<HeldLock>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Notes one for as long as it lives.
 pub(super) struct Noted {
-    handlers: Arc<Mutex<Vec<HeldLock>>>,
+    handlers: Arc<Open>,
     lock: HeldLock,
 }
 
 impl Handlers {
     pub(super) fn note(&self, lock: &HeldLock) -> Noted {
         let handlers = Arc::clone(&self.0);
-        let mut noted = handlers.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.push(lock.clone());
-        drop(noted);
+        handlers.locks().push(lock.clone());
+        handlers.noted.notify_waiters();
         let lock = lock.clone();
         Noted { handlers, lock }
     }
 
     fn have(&self, lock: &HeldLock) -> bool {
-        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.contains(lock)
+        self.0.locks().contains(lock)
+    }
+
+    /// Completes when one of these is among them.
+    async fn have_any(&self, batch: &[Renewal]) {
+        loop {
+            let noted = self.0.noted.notified();
+            let mut noted = std::pin::pin!(noted);
+            // From here on one is not overlooked, even before it is awaited.
+            noted.as_mut().enable();
+            if batch.iter().any(|one| self.have(&one.lock)) {
+                return;
+            }
+            noted.await;
+        }
     }
 }
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        let mut noted = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = noted.iter().position(|lock| *lock == self.lock) {
-            noted.swap_remove(place);
+        let mut locks = self.handlers.locks();
+        if let Some(place) = locks.iter().position(|lock| *lock == self.lock) {
+            locks.swap_remove(place);
         }
     }
 }
@@ -72,15 +98,18 @@ impl SqliteLockManager {
         &self,
         batch: &[Renewal],
     ) -> Result<Answer<Vec<Renewed>>, LockError> {
-        let of_handlers = batch
-            .iter()
-            .filter(|one| self.inner.handlers.have(&one.lock));
-        let Some(shortest) = of_handlers.map(|one| one.lease.duration()).min() else {
-            let rule = |state: &mut LockState, now| renew_all(state, batch, now);
-            return self.decide("renew", Wanted::by_renewals(batch), rule).await;
-        };
-        // In time for a lease of which two thirds are left.
-        let limit = (shortest / 6).min(self.inner.wait_max / 2);
+        let rule = |state: &mut LockState, now| renew_all(state, batch, now);
+        let renewed = Box::pin(self.decide("renew", Wanted::by_renewals(batch), rule));
+        let begun = std::pin::pin!(self.inner.handlers.have_any(batch));
+        // A renewal that waits when its run's transaction begins would wait for its end.
+        match select(begun, renewed).await {
+            Either::Right((answer, _)) => return answer,
+            Either::Left(((), waiting)) => drop(waiting),
+        }
+        let leases = batch.iter().map(|one| one.lease.duration());
+        let shortest = leases.min().unwrap_or_default();
+        // In time for a lease of which two thirds are left, and within the limit of a call.
+        let limit = (shortest / 6).min(self.inner.wait_max / 4);
         let keys = Keys::new(Wanted::by_renewals(batch));
         let renewing = Renewing { keys, batch, limit };
         let renewed = self.call("renew", Access::Write, &renewing);

@@ -145,7 +145,14 @@ impl Driver {
                 claim_id: claim.claim_id,
                 fence: grant.fence,
             };
-            self.runs.disown(lock);
+            // What may be repeated is not over: given back too late, it is missed, or repeated if
+            // this was not its first attempt.
+            if claim.delivery.recovers() {
+                let deadline = deadline(self.link.now_us());
+                self.to_release.push(Release { lock, deadline });
+            } else {
+                self.runs.disown(lock);
+            }
             return;
         }
         self.shared.events.emit(Event::Granted {

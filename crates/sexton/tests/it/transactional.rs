@@ -426,7 +426,7 @@ async fn a_transaction_that_takes_longer_than_its_lease_commits() {
         let database = Database::with(connections).await;
         let handler = async |run: Run, tx: Tx<Sqlite>| {
             let tx = enter(tx).await?;
-            let work = tokio::time::sleep(Duration::from_millis(2_500));
+            let work = tokio::time::sleep(Duration::from_millis(4_500));
             tokio::select! {
                 () = run.cancellation().cancelled() => return Err("cancelled".into()),
                 () = work => {}
@@ -434,7 +434,7 @@ async fn a_transaction_that_takes_longer_than_its_lease_commits() {
             drop(tx);
             Ok::<(), Error>(())
         };
-        let task = soon().lease(Duration::from_millis(600)).run(handler);
+        let task = soon().lease(Duration::from_millis(1_500)).run(handler);
         // By a pool of its own: the one connection may be the handler's.
         let options = database.pool.connect_options().as_ref().clone();
         let pool = SqlitePoolOptions::new().connect_with(options);

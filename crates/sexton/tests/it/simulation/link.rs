@@ -193,7 +193,7 @@ impl SimLink {
 /// A half of the tasks, by their names.
 fn is_in_half(task: &TaskName, half: bool) -> bool {
     let sum: u32 = task.as_str().bytes().map(u32::from).sum();
-    (sum % 2 == 0) == half
+    sum.is_multiple_of(2) == half
 }
 
 fn chance(share: f64) -> bool {
