@@ -55,7 +55,8 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
 // How long the server waits for a client within a transaction, in seconds: MariaDB has a setting for that, which
 // MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for a client at all, and is told so for
-// the length of a transaction, in what MariaDB takes for a comment. The 3 is `SILENCE_MAX`.
+// the length of a transaction, in what MariaDB takes for a comment. The 3 is how long a client may be silent, as on
+// PostgreSQL.
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
 pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \

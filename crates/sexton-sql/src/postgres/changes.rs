@@ -14,7 +14,7 @@ use super::PostgresLockManager as Manager;
 use crate::server::error::Trouble;
 
 /// After so long without a word the connection is tried: what lies between may have dropped it silently.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const QUIET_MAX: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -83,7 +83,7 @@ impl Ear {
             return Ok(());
         };
         loop {
-            match timeout(SILENCE_MAX, listener.try_recv()).await {
+            match timeout(QUIET_MAX, listener.try_recv()).await {
                 Ok(heard) => match heard? {
                     Some(told) if told.payload() == self.namespace => return Ok(()),
                     Some(_) => {}

@@ -25,9 +25,7 @@ use crate::error::OpenError;
 use crate::lent::Lent;
 use crate::record_row::tick;
 use crate::said::Said;
-use crate::server::dialect::{
-    CandidatesPage, Dialect, Kept, Prepared, Prune, Reported, SILENCE_MAX,
-};
+use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported};
 use crate::server::error::Trouble;
 use crate::server::loaded::{Loaded, Pair};
 use crate::server::names::{Dictionary, Names};
@@ -54,6 +52,11 @@ const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::t
     NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::text, \
     NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, \
     NULL::text, NULL::bigint, NULL::text";
+
+/// How long a client may be silent within a transaction of ours, and how long it may take no
+/// answers: its row locks keep others of the fleet waiting. Far more than lies between two
+/// statements, less than others wait at most.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 impl Dialect for Postgres {
     type Sql = Sql;

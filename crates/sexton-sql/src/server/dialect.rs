@@ -26,10 +26,6 @@ use crate::said::Said;
 use crate::wanted::Wanted;
 use sexton_core::lock::stored::{Defining, Definitions};
 
-/// How long a client may be silent within a transaction of ours, and how long it may take no answers: its row locks keep others of the fleet
-/// waiting. Far more than lies between two statements, less than others wait at most.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(3);
-
 /// How to connect to a database.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
@@ -132,7 +128,7 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     fn text(text: &str) -> std::borrow::Cow<'_, str>;
 
     /// Begins a transaction in which each statement sees what is committed by then. The server ends it when its client is silent for
-    /// [`SILENCE_MAX`]. Whoever does not end it closes the connection.
+    /// 3 s. Whoever does not end it closes the connection.
     fn begin(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
