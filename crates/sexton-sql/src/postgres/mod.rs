@@ -57,7 +57,7 @@
 //! };
 //! let claim = Claim::new(execution, Concurrency::ONE, InstanceId::random());
 //! let answer = manager.claim(ClaimLead::default(), &[claim]).await?;
-//! assert!(matches!(answer.value[..], [Verdict::Granted(_)]));
+//! assert!(matches!(answer.value[..], [Ok(Verdict::Granted(_))]));
 //! # Ok(())
 //! # }
 //! ```
