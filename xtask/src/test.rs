@@ -7,7 +7,8 @@ use crate::servers::{self, NEWER, Newer};
 use crate::step::{cargo, run, succeeds};
 use crate::tools::{self, WITHOUT_VARIABLE};
 
-/// Names a MongoDB server. This machine's Debian has none: where it is not set, what needs one is named as not run.
+/// Names a MongoDB server. This machine's Debian has none: where it is not set, what needs one is
+/// named as not run.
 const MONGODB: &str = "MONGODB_URL";
 /// Names the programs of a server that speaks its protocol.
 const DOCUMENTDB: &str = "SEXTON_DOCUMENTDB";
@@ -25,8 +26,8 @@ pub(crate) struct Arguments {
     pub(crate) with: Vec<String>,
 }
 
-/// Runs all tests: the examples of the documentation, then, whatever came of those, the rest. The rest comes last
-/// because its summary is the one to be seen.
+/// Runs all tests: the examples of the documentation, then, whatever came of those, the rest. The
+/// rest comes last because its summary is the one to be seen.
 pub(crate) fn test(arguments: &Arguments) -> Result<(), Failed> {
     if !arguments.with.is_empty() {
         return test_on_newer(&arguments.with);
@@ -69,8 +70,8 @@ pub(crate) fn test(arguments: &Arguments) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Runs the suites that start a server, on newer ones, each in a run of its own: all of them, whatever came of one. None
-/// is started here.
+/// Runs the suites that start a server, on newer ones, each in a run of its own: all of them,
+/// whatever came of one. None is started here.
 fn test_on_newer(names: &[String]) -> Result<(), Failed> {
     if !succeeds(&mut cargo("nextest --version")) {
         return Err(Failed::NoNextest);

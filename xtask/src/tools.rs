@@ -1,7 +1,7 @@
 //! Servers and tools that tests need: found, or installed, or declared to be absent.
 //!
-//! Tests start servers of their own, from these programs, on free ports in temporary folders. Nothing here starts
-//! one, and a service that a package would start by itself is kept from it.
+//! Tests start servers of their own, from these programs, on free ports in temporary folders.
+//! Nothing here starts one, and a service that a package would start by itself is kept from it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -83,8 +83,8 @@ pub(crate) fn known(name: &str) -> Result<String, String> {
     }
 }
 
-/// Sees to it that every tool is there that was not declared to be absent. Answers those to do without: the declared
-/// ones, and those for which there is something instead.
+/// Sees to it that every tool is there that was not declared to be absent. Answers those to do
+/// without: the declared ones, and those for which there is something instead.
 pub(crate) fn provide(without: &[String]) -> Result<Vec<String>, Failed> {
     provide_from(TOOLS, without, install)
 }
@@ -140,7 +140,8 @@ fn provide_from(
 }
 
 impl Tool {
-    /// Whether every program is there; a variable that names no file is a mistake that installing does not mend.
+    /// Whether every program is there; a variable that names no file is a mistake that installing
+    /// does not mend.
     fn is_there(&self) -> Result<bool, Failed> {
         let mut searched = self.programs;
         if let Some(variable) = self.variable

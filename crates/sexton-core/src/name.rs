@@ -140,7 +140,8 @@ macro_rules! name_type {
 }
 
 name_type!(
-    /// The name of a task, unique in its namespace: 1..=200 bytes, no control characters. Cheap to clone.
+    /// The name of a task, unique in its namespace: 1..=200 bytes, no control characters. Cheap to
+    /// clone.
     ///
     /// ```
     /// use sexton_core::name::TaskName;
@@ -152,8 +153,8 @@ name_type!(
     TaskName, "task name", 200
 );
 name_type!(
-    /// Keeps the tasks of one service apart from another's in the same store: 1..=100 bytes, no control
-    /// characters. Cheap to clone.
+    /// Keeps the tasks of one service apart from another's in the same store: 1..=100 bytes, no
+    /// control characters. Cheap to clone.
     Namespace, "namespace", 100
 );
 name_type!(
@@ -189,8 +190,8 @@ impl InstanceId {
         InstanceId(Arc::from(Uuid::now_v7().to_string()))
     }
 
-    /// An id that begins with `prefix` (a host name, say, cut to 60 bytes) for people to read and ends in
-    /// something no other run has.
+    /// An id that begins with `prefix` (a host name, say, cut to 60 bytes) for people to read and
+    /// ends in something no other run has.
     ///
     /// # Errors
     /// [`NameError`] if the prefix has characters that an id cannot have.
@@ -243,8 +244,8 @@ impl std::str::FromStr for ClaimId {
     }
 }
 
-/// Tells the runs of schedulers that have one id apart: random, and new with every start. A scheduler
-/// that is started again under its id after a crash has another.
+/// Tells the runs of schedulers that have one id apart: random, and new with every start. A
+/// scheduler that is started again under its id after a crash has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(Uuid);
 

@@ -1,4 +1,5 @@
-//! How a call runs: within its limit, tried again while others are in the way or the store is out of order.
+//! How a call runs: within its limit, tried again while others are in the way or the store is out
+//! of order.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use crate::store::{StoreError, kind_of_code};
 use crate::trouble::{Outage, Trouble};
 use crate::value::Fields;
 
-/// What is to be done in the store. Done again when others were in the way or the store broke off, perhaps after it took effect: it
-/// must be something that may be repeated.
+/// What is to be done in the store. Done again when others were in the way or the store broke off,
+/// perhaps after it took effect: it must be something that may be repeated.
 pub(crate) trait Errand: Send {
     /// What it brings back.
     type Found: Send;

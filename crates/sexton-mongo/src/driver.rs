@@ -1,7 +1,8 @@
 //! All that is known of the driver.
 //!
-//! What the driver does runs in tasks of its own: calls have limits and are dropped, but a future of the driver's that is dropped half-way
-//! may leave the driver in disorder, and costs a connection (<https://jira.mongodb.org/browse/RUST-937>).
+//! What the driver does runs in tasks of its own: calls have limits and are dropped, but a future
+//! of the driver's that is dropped half-way may leave the driver in disorder, and costs a
+//! connection (<https://jira.mongodb.org/browse/RUST-937>).
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -23,8 +24,9 @@ use crate::store::{Kind, Store, StoreError, kind_of_code};
 use crate::tls::{self, LastProblem};
 use crate::trouble::{Outage, Trouble};
 
-/// How many times the limit of a call a command goes on for, whoever still waits for it: once to find a server, once to connect, once to be
-/// run. What goes on for longer hangs on a connection that is dead.
+/// How many times the limit of a call a command goes on for, whoever still waits for it: once to
+/// find a server, once to connect, once to be run. What goes on for longer hangs on a connection
+/// that is dead.
 const LIMITS_MAX: u32 = 3;
 /// Which part of a call's limit the driver may look for a server, and connect to one: it knows the
 /// cause where there is none, which who is told by the limit alone does not. A call that it has not
@@ -79,8 +81,9 @@ fn hosts(host_info: &HostInfo) -> String {
     }
 }
 
-/// What the driver finds wrong with a URL, unless its text repeats a word of the URL behind the scheme: that may be a password, or a piece of
-/// one in which something special was not written as `%40` or the like.
+/// What the driver finds wrong with a URL, unless its text repeats a word of the URL behind the
+/// scheme: that may be a password, or a piece of one in which something special was not written as
+/// `%40` or the like.
 fn problem(error: &Error, url: &str) -> String {
     let secret = url.split_once("://").map_or(url, |(_, rest)| rest);
     let secret: HashSet<&str> = words(secret).collect();
@@ -151,7 +154,8 @@ impl Driver {
     }
 }
 
-/// Does it in a task of its own, which goes on to its end when nobody waits for it any more, but not for ever.
+/// Does it in a task of its own, which goes on to its end when nobody waits for it any more, but
+/// not for ever.
 async fn to_its_end<T: Send + 'static, E: Into<StoreError> + Send + 'static>(
     limit: Duration,
     doing: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -255,7 +259,8 @@ fn kind(error: &Error) -> Kind {
     match &*error.kind {
         ErrorKind::Command(error) => kind_of_code(error.code),
         ErrorKind::Authentication { .. } => match code_beneath(error) {
-            // Not said; BadValue, UserNotFound, ProtocolError, MechanismUnavailable; Atlas says 8000 for a wrong password.
+            // Not said; BadValue, UserNotFound, ProtocolError, MechanismUnavailable; Atlas says
+            // 8000 for a wrong password.
             None | Some(2 | 11 | 17 | 334 | 8000) => Kind::NotLetIn,
             // A server that shuts down, or has no primary to ask, lets nobody in either.
             Some(code) => kind_of_code(code),

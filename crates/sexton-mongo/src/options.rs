@@ -21,7 +21,8 @@ pub enum Indexes {
     /// The manager does, when it is opened.
     #[default]
     Create,
-    /// Somebody has: the manager's user may lack the privilege. Without them everything works, and is slow.
+    /// Somebody has: the manager's user may lack the privilege. Without them everything works, and
+    /// is slow.
     Expect,
 }
 
@@ -59,7 +60,8 @@ impl MongoOptions {
     /// The default of [`MongoOptions::wait_max`].
     pub const WAIT_MAX: Duration = Duration::from_secs(5);
 
-    /// The namespace `default`, collections called `sexton_…`, indexes made if they are missing, at most 5 s for a call.
+    /// The namespace `default`, collections called `sexton_…`, indexes made if they are missing, at
+    /// most 5 s for a call.
     #[must_use]
     pub fn new() -> MongoOptions {
         MongoOptions {
@@ -77,7 +79,8 @@ impl MongoOptions {
         self
     }
 
-    /// What the collections' names begin with: at most 40 of `a-z`, `0-9` and `_`. `sexton_` by default.
+    /// What the collections' names begin with: at most 40 of `a-z`, `0-9` and `_`. `sexton_` by
+    /// default.
     #[must_use]
     pub fn collection_prefix(mut self, prefix: &str) -> MongoOptions {
         prefix.clone_into(&mut self.prefix);
@@ -85,9 +88,9 @@ impl MongoOptions {
     }
 
     /// How long a call may take in all, waiting for a primary included, before it is
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more. A command that it has begun is
-    /// not broken off: it may take effect later, within three times this limit. More than
-    /// eight days count as eight days.
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or
+    /// more. A command that it has begun is not broken off: it may take effect later, within three
+    /// times this limit. More than eight days count as eight days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> MongoOptions {
         self.wait_max = limit.min(LIMIT_MAX);

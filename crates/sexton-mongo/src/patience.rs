@@ -1,7 +1,7 @@
 //! How long, and how often, a call is tried again.
 //!
-//! Who was overtaken looks again soon, after a wait of random length, so that replicas fall out of step. Who found no primary waits
-//! longer: an election takes seconds.
+//! Who was overtaken looks again soon, after a wait of random length, so that replicas fall out of
+//! step. Who found no primary waits longer: an election takes seconds.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -33,7 +33,8 @@ impl Patience {
         }
     }
 
-    /// Waits until others are likely to be through. `false`, at once, if that would be after the limit.
+    /// Waits until others are likely to be through. `false`, at once, if that would be after the
+    /// limit.
     pub(crate) async fn wait_for_others(&mut self) -> bool {
         let wait = self.wait_max.mul_f64(random_fraction());
         self.wait_max = (self.wait_max * 2).min(WAIT_MAX);
@@ -55,7 +56,8 @@ impl Patience {
     }
 }
 
-/// A number in 0..1. The standard library's hash keys are random enough to keep replicas out of step.
+/// A number in 0..1. The standard library's hash keys are random enough to keep replicas out of
+/// step.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 32;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)

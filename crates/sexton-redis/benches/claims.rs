@@ -1,5 +1,5 @@
-//! Claims per second through the library, beside what `redis-benchmark` reaches with `SET NX PX` in pipelines of 128 on
-//! the same server: `cargo bench -p sexton-redis --bench claims`.
+//! Claims per second through the library, beside what `redis-benchmark` reaches with `SET NX PX` in
+//! pipelines of 128 on the same server: `cargo bench -p sexton-redis --bench claims`.
 
 #![allow(
     clippy::print_stdout,
@@ -31,7 +31,8 @@ const CLAIMANTS: [usize; 3] = [1, 4, 16];
 /// The budget of DESIGN.md at batches of 100.
 const BUDGET: f64 = 0.8;
 
-/// Calls before those that were claimed are settled. A tick is usually claimed when the one before is over.
+/// Calls before those that were claimed are settled. A tick is usually claimed when the one before
+/// is over.
 const CALLS: usize = 32;
 
 struct Claimant {

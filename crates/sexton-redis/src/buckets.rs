@@ -12,7 +12,8 @@ const KEYS: [&str; 16] = [
 ];
 const META: usize = KEYS.len() - 1;
 
-/// The keys of a namespace, bucket by bucket. All keys of a bucket share a slot of a cluster; a task stays in its bucket.
+/// The keys of a namespace, bucket by bucket. All keys of a bucket share a slot of a cluster; a
+/// task stays in its bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Buckets(Arc<[[String; KEYS.len()]]>);
 

@@ -56,8 +56,8 @@ pub(crate) struct Connection {
     pub(crate) location: Arc<str>,
     pub(crate) buckets: Buckets,
     parts: Arc<Parts>,
-    /// What the server does with keys that have an expiry when its memory is full, if it throws them
-    /// away.
+    /// What the server does with keys that have an expiry when its memory is full, if it throws
+    /// them away.
     pub(crate) evicts: Option<String>,
     confirmation: Confirmation,
     clock: Option<Arc<dyn Clock>>,
@@ -165,7 +165,8 @@ impl Connection {
         let command = self.command("EVALSHA", &script.digest, bucket, arguments);
         let answered = match self.send(command, bucket, confirmation).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                // A new server, or one that was flushed. With the script itself it knows it from then on.
+                // A new server, or one that was flushed. With the script itself it knows it from
+                // then on.
                 let command = self.command("EVAL", &script.code, bucket, arguments);
                 self.send(command, bucket, confirmation).await
             }

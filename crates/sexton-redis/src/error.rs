@@ -188,7 +188,8 @@ pub(crate) fn unavailable(
     }
 }
 
-/// What goes on being refused until somebody changes something there is told so; everything else is an outage.
+/// What goes on being refused until somebody changes something there is told so; everything else is
+/// an outage.
 pub(crate) fn lock_error(store: &str, action: &'static str, error: RedisError) -> LockError {
     let Some(advice) = advice(&error) else {
         return unavailable(store, action, error);

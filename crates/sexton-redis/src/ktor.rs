@@ -1,4 +1,5 @@
-//! Locks as a Kotlin server framework keeps them in Redis, so that replicas of both kinds share ticks during a migration.
+//! Locks as a Kotlin server framework keeps them in Redis, so that replicas of both kinds share
+//! ticks during a migration.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,17 +15,21 @@ use crate::manager::RedisLockManager;
 
 const DELIMITER: &str = "-***-";
 
-/// Claims ticks by the very keys, values and command of the Kotlin system: `SET NAME-***-INDEX-***-TICK TICK NX PX EXPIRATION`.
+/// Claims ticks by the very keys, values and command of the Kotlin system: `SET
+/// NAME-***-INDEX-***-TICK TICK NX PX EXPIRATION`.
 ///
-/// It is for a migration, while replicas of both kinds run. It knows nothing but who was first: no leases, recovery or overlap
-/// policies, no history, no pause. A task that asks for them is refused when a scheduler is built.
+/// It is for a migration, while replicas of both kinds run. It knows nothing but who was first: no
+/// leases, recovery or overlap policies, no history, no pause. A task that asks for them is refused
+/// when a scheduler is built.
 ///
 /// What that costs, compared with [`RedisLockManager`]:
-/// - Names are kept apart only as far as there: `-***-` within a name becomes `_`. Namespaces do not exist.
+/// - Names are kept apart only as far as there: `-***-` within a name becomes `_`. Namespaces do
+///   not exist.
 /// - All fences are 0. They do not rise, so they do not fence.
 /// - A claim whose answer was lost cannot be recognised when it is sent again: its tick is lost.
-/// - A lock is gone when its expiration is over. Ticks older than that are therefore not claimed here, since nobody knows whether they were
-///   run; a Kotlin replica that late would run them again.
+/// - A lock is gone when its expiration is over. Ticks older than that are therefore not claimed
+///   here, since nobody knows whether they were run; a Kotlin replica that late would run them
+///   again.
 pub type KtorLockManager = TickLockManager<KtorLocks>;
 
 /// The keys of the Kotlin system. See [`KtorLockManager`].
@@ -69,8 +74,9 @@ impl fmt::Debug for KtorLocks {
 }
 
 impl RedisLockManager {
-    /// The same server, used as the Kotlin system uses it. `lock_expiration` is how long a lock is kept behind its tick, by this
-    /// replica: 1 s to 24 h. Let it be more than any replica is ever late.
+    /// The same server, used as the Kotlin system uses it. `lock_expiration` is how long a lock is
+    /// kept behind its tick, by this replica: 1 s to 24 h. Let it be more than any replica is ever
+    /// late.
     ///
     /// # Errors
     /// [`KtorError`] for an expiration out of that range, a cluster, or a `maxmemory-policy` other than `noeviction`.
@@ -113,7 +119,8 @@ fn key(execution: &Execution) -> String {
 }
 
 impl KtorLocks {
-    /// For how long from `now` the lock of a tick is to be there; `None`: it might be gone already, had it been there.
+    /// For how long from `now` the lock of a tick is to be there; `None`: it might be gone already,
+    /// had it been there.
     fn expires_after(&self, execution: &Execution, now: Timestamp) -> Option<Duration> {
         let expiration = SignedDuration::try_from(self.expiration).ok()?;
         let until = execution.tick.timestamp().checked_add(expiration).ok()?;

@@ -125,7 +125,8 @@ impl Link {
         matches!(self, Link::Cluster(_))
     }
 
-    /// Sends it in one go, in a cluster to the master that has `key`; an answer for each command, errors among them.
+    /// Sends it in one go, in a cluster to the master that has `key`; an answer for each command,
+    /// errors among them.
     pub(crate) async fn send(
         &self,
         pipeline: &Pipeline,

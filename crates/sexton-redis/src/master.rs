@@ -1,4 +1,5 @@
-//! The connection to one server, or to the master that Sentinels name: made anew whenever it is lost.
+//! The connection to one server, or to the master that Sentinels name: made anew whenever it is
+//! lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -53,7 +54,8 @@ impl Master {
             .await
     }
 
-    /// The connection, and which attempt made it. Who waited for an attempt of somebody else's takes what came of it.
+    /// The connection, and which attempt made it. Who waited for an attempt of somebody else's
+    /// takes what came of it.
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), RedisError> {
         let before = self.attempts.load(Ordering::Acquire);
         let mut current = self.current.lock().await;

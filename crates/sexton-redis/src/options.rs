@@ -63,18 +63,20 @@ impl RedisOptions {
         self
     }
 
-    /// Into how many buckets the tasks of the namespace are divided, 1..=1024, brought into that range. All keys of a bucket
-    /// share a slot of a cluster, and a batch is one call for each bucket that it reaches into.
+    /// Into how many buckets the tasks of the namespace are divided, 1..=1024, brought into that
+    /// range. All keys of a bucket share a slot of a cluster, and a batch is one call for each
+    /// bucket that it reaches into.
     ///
-    /// Whoever connects to a namespace first decides, by this or by default: 16 in a cluster, 1 anywhere else. Others find that out;
-    /// who asks for another number is refused.
+    /// Whoever connects to a namespace first decides, by this or by default: 16 in a cluster, 1
+    /// anywhere else. Others find that out; who asks for another number is refused.
     pub fn buckets(mut self, count: u16) -> RedisOptions {
         let (least, most) = (*Buckets::ALLOWED.start(), *Buckets::ALLOWED.end());
         self.buckets = Some(count.clamp(least, most));
         self
     }
 
-    /// How long connecting may take, with the login. More than 24 days count as 24 days, as for every limit here.
+    /// How long connecting may take, with the login. More than 24 days count as 24 days, as for
+    /// every limit here.
     pub fn connect_timeout(mut self, limit: Duration) -> RedisOptions {
         self.connect_timeout = limit.min(LIMIT_MAX);
         self
@@ -86,17 +88,18 @@ impl RedisOptions {
         self
     }
 
-    /// A claim counts as answered once so many replicas have it (`WAIT`), and as an outage if they do not within the limit (whole
-    /// milliseconds, 1 ms at least): it is then claimed again by its id. A failover to one of those replicas loses no grant;
-    /// to another it may.
+    /// A claim counts as answered once so many replicas have it (`WAIT`), and as an outage if they
+    /// do not within the limit (whole milliseconds, 1 ms at least): it is then claimed again by its
+    /// id. A failover to one of those replicas loses no grant; to another it may.
     pub fn wait_for_replicas(mut self, replicas: u32, limit: Duration) -> RedisOptions {
         let limit = limit.min(LIMIT_MAX);
         self.confirmation = Confirmation::Replicas { replicas, limit };
         self
     }
 
-    /// A claim counts as answered once the server has written it to its append-only file on disk, and so many replicas to theirs
-    /// (`WAITAOF`, Redis 7.2 and later), as [`RedisOptions::wait_for_replicas`] otherwise.
+    /// A claim counts as answered once the server has written it to its append-only file on disk,
+    /// and so many replicas to theirs (`WAITAOF`, Redis 7.2 and later), as
+    /// [`RedisOptions::wait_for_replicas`] otherwise.
     pub fn wait_for_append_only_files(mut self, replicas: u32, limit: Duration) -> RedisOptions {
         let limit = limit.min(LIMIT_MAX);
         self.confirmation = Confirmation::AppendOnlyFiles { replicas, limit };
@@ -118,11 +121,13 @@ impl RedisOptions {
     /// | `redis+sentinel://[user:password@]host[:port],…/MASTER[/database]` | the master that Sentinels name, whichever server that is at the time; the login is for the servers, `?sentinel_username=` and `sentinel_password=` for the Sentinels |
     /// | `redis+cluster://[user:password@]host[:port],…` | a cluster, found from any of its nodes |
     ///
-    /// With `rediss` in place of `redis` all of it goes through TLS, by the certificates of the machine or by those in the PEM files
-    /// of `?ca_file=`, and with a login by certificate by `cert_file=` and `key_file=`. What a URL's parts hold is percent-encoded.
-    /// `?wait_for_replicas=N`, or `wait_for_append_only_files=N`, and `wait_ms=` (1,000 if left out) say
-    /// what [`wait_for_replicas`](RedisOptions::wait_for_replicas) does, and go before it.
-    /// An application that has more than one of rustls's crypto providers and has chosen none is given that of `ring`.
+    /// With `rediss` in place of `redis` all of it goes through TLS, by the certificates of the
+    /// machine or by those in the PEM files of `?ca_file=`, and with a login by certificate by
+    /// `cert_file=` and `key_file=`. What a URL's parts hold is percent-encoded.
+    /// `?wait_for_replicas=N`, or `wait_for_append_only_files=N`, and `wait_ms=` (1,000 if left
+    /// out) say what [`wait_for_replicas`](RedisOptions::wait_for_replicas) does, and go before it.
+    /// An application that has more than one of rustls's crypto providers and has chosen none is
+    /// given that of `ring`.
     ///
     /// # Errors
     /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away, a namespace
@@ -141,7 +146,8 @@ impl RedisOptions {
     /// # }
     /// ```
     pub async fn connect(self, url: &str) -> Result<RedisLockManager, ConnectError> {
-        // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too deep to compile.
+        // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too
+        // deep to compile.
         let connection = Box::pin(Connection::open(url, self.clone())).await?;
         Ok(RedisLockManager::new(connection, self.namespace))
     }

@@ -1,7 +1,8 @@
 //! Answers of several buckets at once, each standing by itself.
 //!
 //! In a cluster one master may be away while the others answer. What these granted has a time to
-//! begin, so nobody waits for long for a bucket that straggles, and less for one that did so before.
+//! begin, so nobody waits for long for a bucket that straggles, and less for one that did so
+//! before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

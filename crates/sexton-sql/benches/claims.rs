@@ -1,5 +1,6 @@
-//! Claims per second in an SQLite file, beside the least that a batch could be: one upsert for all of it, by the same
-//! driver with the same settings, in the same run. `cargo bench -p sexton-sql --bench claims`.
+//! Claims per second in an SQLite file, beside the least that a batch could be: one upsert for all
+//! of it, by the same driver with the same settings, in the same run. `cargo bench -p sexton-sql
+//! --bench claims`.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 

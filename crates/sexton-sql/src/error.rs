@@ -103,7 +103,8 @@ pub enum OpenError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// No schema for the tables was named: on PostgreSQL, none of the connection's search path exists; on MySQL, the URL has no database.
+    /// No schema for the tables was named: on PostgreSQL, none of the connection's search path
+    /// exists; on MySQL, the URL has no database.
     #[error(
         "{store} has no schema for the tables: name one, or set the search_path of its user (MySQL: the URL's database)"
     )]

@@ -1,8 +1,9 @@
 //! A pool's connection, for as long as a call or a handler's transaction takes.
 //!
-//! A pool takes back whatever is dropped, and hands it to the next: a connection in the middle of a statement, in a transaction that
-//! the driver knows nothing of, or out of one that the driver still counts on. So a connection goes back only by
-//! [`Lent::give_back`]; whatever else becomes of it, an abandoned call among it, it is closed, and what it had begun is undone.
+//! A pool takes back whatever is dropped, and hands it to the next: a connection in the middle of a
+//! statement, in a transaction that the driver knows nothing of, or out of one that the driver
+//! still counts on. So a connection goes back only by [`Lent::give_back`]; whatever else becomes of
+//! it, an abandoned call among it, it is closed, and what it had begun is undone.
 
 use std::ops::{Deref, DerefMut};
 
@@ -88,7 +89,8 @@ impl<DB: Database> Drop for Lent<DB> {
         if let Some(connection) = self.connection.take()
             && !self.is_all_there_is
         {
-            // Its place in the pool is free at once: a goodbye to a server that does not answer would take it for seconds.
+            // Its place in the pool is free at once: a goodbye to a server that does not answer
+            // would take it for seconds.
             drop(connection.detach());
         }
     }

@@ -1,8 +1,9 @@
 //! Lock managers that keep Sexton's task locks in a SQL database.
 //!
-//! Each works the same way: a batch loads what it touches into [`sexton_core::lock::rules::LockState`], lets the rules
-//! decide, and writes back what changed, all of it as if at one moment. So the rules stand in
-//! one place and no dialect has a copy of them.
+//! Each works the same way: a batch loads what it touches into
+//! [`sexton_core::lock::rules::LockState`], lets the rules decide, and writes back what changed,
+//! all of it as if at one moment. So the rules stand in one place and no dialect has a copy of
+//! them.
 //!
 //! | feature | module | store |
 //! |---|---|---|
@@ -10,8 +11,9 @@
 //! | `postgres` | [`postgres`] | a PostgreSQL database |
 //! | `mysql` | [`mysql`] | a MySQL or MariaDB database |
 //!
-//! What every dialect shares stands beside the dialects' folders: what a batch touches, the words and rows it is written as, how definitions
-//! are compared, and how long a busy database is asked again.
+//! What every dialect shares stands beside the dialects' folders: what a batch touches, the words
+//! and rows it is written as, how definitions are compared, and how long a busy database is asked
+//! again.
 
 mod error;
 mod instance_row;

@@ -1,7 +1,8 @@
 //! How long, and how often, a busy database is asked again.
 //!
-//! A database that lets in one writer at a time is unfair to those who wait: whoever just left is the first to be back. Waits
-//! of random length even that out. They stay short, because a transaction here takes a millisecond or two, not seconds.
+//! A database that lets in one writer at a time is unfair to those who wait: whoever just left is
+//! the first to be back. Waits of random length even that out. They stay short, because a
+//! transaction here takes a millisecond or two, not seconds.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -44,7 +45,8 @@ impl Patience {
     }
 }
 
-/// A number in 0..1. The standard library's hash keys are random enough to keep replicas out of step.
+/// A number in 0..1. The standard library's hash keys are random enough to keep replicas out of
+/// step.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 32;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)

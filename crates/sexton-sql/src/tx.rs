@@ -12,7 +12,8 @@ use sexton_core::lock::{
 use sqlx::Database;
 use thiserror::Error;
 
-/// A database that handlers can take part in the transactions of: [`sqlx::Postgres`], [`sqlx::MySql`] and [`sqlx::Sqlite`], by their features.
+/// A database that handlers can take part in the transactions of: [`sqlx::Postgres`],
+/// [`sqlx::MySql`] and [`sqlx::Sqlite`], by their features.
 pub trait TransactionalDatabase: Database + sealed::Sealed {
     /// Its lock manager.
     type Manager: Transactions + Clone;
@@ -52,13 +53,16 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// A transaction that a handler of a task with transactional delivery may begin, in the database that keeps the task's locks. What it
-/// writes there and the outcome of its execution commit together, or neither does.
+/// A transaction that a handler of a task with transactional delivery may begin, in the database
+/// that keeps the task's locks. What it writes there and the outcome of its execution commit
+/// together, or neither does.
 ///
-/// The handler takes it as an argument, begins it when it has something to write, and returns. It does not commit: when the handler
-/// has succeeded, the scheduler settles the execution in the transaction and commits both. When it fails, panics, times
-/// out, is cancelled or has lost its lock, nothing of what it wrote is there. If the database is in its way (no transaction to be had, a
-/// connection that breaks, a commit refused for the moment), the execution is granted again when its lease is over, while attempts are left.
+/// The handler takes it as an argument, begins it when it has something to write, and returns. It
+/// does not commit: when the handler has succeeded, the scheduler settles the execution in the
+/// transaction and commits both. When it fails, panics, times out, is cancelled or has lost its
+/// lock, nothing of what it wrote is there. If the database is in its way (no transaction to be
+/// had, a connection that breaks, a commit refused for the moment), the execution is granted again
+/// when its lease is over, while attempts are left.
 ///
 /// ```
 /// use sexton_sql::Tx;
@@ -126,9 +130,11 @@ impl<DB: TransactionalDatabase> Tx<DB> {
         })
     }
 
-    /// Begins it: on PostgreSQL and MySQL at READ COMMITTED; on SQLite with the write lock, for which it waits, and which keeps all others from
-    /// writing until the handler has returned, the locks of other tasks included. Fetch and compute before, not in between: on PostgreSQL and MySQL the
-    /// server ends a transaction in which nothing is said for longer than the task's lease, or for a second if that is longer.
+    /// Begins it: on PostgreSQL and MySQL at READ COMMITTED; on SQLite with the write lock, for
+    /// which it waits, and which keeps all others from writing until the handler has returned, the
+    /// locks of other tasks included. Fetch and compute before, not in between: on PostgreSQL and
+    /// MySQL the server ends a transaction in which nothing is said for longer than the task's
+    /// lease, or for a second if that is longer.
     ///
     /// # Errors
     /// [`BeginError`]: no connection, or a database that stays locked, within the lock manager's limit for a call.
@@ -184,10 +190,12 @@ impl Drop for Reservation {
     }
 }
 
-/// The open transaction of a run: a connection to write by, `&mut *tx` where the driver wants an executor.
+/// The open transaction of a run: a connection to write by, `&mut *tx` where the driver wants an
+/// executor.
 ///
-/// Let it go before the handler returns, as a variable of the handler's does by itself: a run that ends while something else still
-/// holds it fails. Do not commit or roll back by a statement; `(&mut *tx).begin()` makes a savepoint.
+/// Let it go before the handler returns, as a variable of the handler's does by itself: a run that
+/// ends while something else still holds it fails. Do not commit or roll back by a statement;
+/// `(&mut *tx).begin()` makes a savepoint.
 pub struct OpenTx<DB: TransactionalDatabase> {
     slot: Option<TransactionSlot>,
     open: Option<Open<DB>>,

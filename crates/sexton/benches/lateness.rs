@@ -1,4 +1,5 @@
-//! How late runs start, at 1,000 executions a second on one instance: `cargo bench -p sexton --bench lateness`.
+//! How late runs start, at 1,000 executions a second on one instance: `cargo bench -p sexton
+//! --bench lateness`.
 
 #![allow(
     clippy::print_stdout,

@@ -1,4 +1,5 @@
-//! What a million registered tasks cost while nothing is due: `cargo bench -p sexton --bench registered`.
+//! What a million registered tasks cost while nothing is due: `cargo bench -p sexton --bench
+//! registered`.
 
 #![allow(
     clippy::print_stdout,

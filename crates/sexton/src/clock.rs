@@ -23,10 +23,12 @@ pub(crate) async fn sleep_until(clock: &dyn Clock, deadline: Duration) {
     }
 }
 
-/// A clock that follows tokio's time, which a test may pause: with `#[tokio::test(start_paused = true)]` whole days of
-/// ticks run in milliseconds, in the same order every time. Clones share the date.
+/// A clock that follows tokio's time, which a test may pause: with `#[tokio::test(start_paused =
+/// true)]` whole days of ticks run in milliseconds, in the same order every time. Clones share the
+/// date.
 ///
-/// Each replica of a test may have one of its own, [skewed](TokioClock::skewed_by) against the others.
+/// Each replica of a test may have one of its own, [skewed](TokioClock::skewed_by) against the
+/// others.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {

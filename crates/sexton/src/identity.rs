@@ -1,8 +1,8 @@
 //! An instance's id: what the instance says of itself, and how it takes its id at the start.
 //!
 //! An id that is given by the user may be that of another instance, which would be passed over by
-//! distinct placement, or that of this one before it crashed. What tells them apart is whether it is
-//! seen again.
+//! distinct placement, or that of this one before it crashed. What tells them apart is whether it
+//! is seen again.
 
 use std::time::Duration;
 

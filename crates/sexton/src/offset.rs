@@ -1,8 +1,8 @@
 //! How far the store's clock is from ours.
 //!
 //! Every answer of a store carries its clock. The answer was given somewhere between sending and
-//! receiving, so the shortest round trips tell the most. The offset is kept against our *monotonic* time:
-//! somebody who sets this machine's clock does not disturb it.
+//! receiving, so the shortest round trips tell the most. The offset is kept against our *monotonic*
+//! time: somebody who sets this machine's clock does not disturb it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -89,12 +89,14 @@ impl StoreClock {
         }
     }
 
-    /// The store's clock, in microseconds since the Unix epoch, when our monotonic time is `monotonic`.
+    /// The store's clock, in microseconds since the Unix epoch, when our monotonic time is
+    /// `monotonic`.
     pub(crate) fn now_us(&self, monotonic: Duration) -> i64 {
         micros(monotonic) + self.offset_us
     }
 
-    /// Our monotonic time when the store's clock shows `store_us`; zero if that was before we began.
+    /// Our monotonic time when the store's clock shows `store_us`; zero if that was before we
+    /// began.
     pub(crate) fn monotonic_at(&self, store_us: i64) -> Duration {
         Duration::from_micros(u64::try_from(store_us.saturating_sub(self.offset_us)).unwrap_or(0))
     }

@@ -91,8 +91,8 @@ async fn lose_id(link: &Link, shared: &Shared, holder: &InstanceRecord) {
     std::future::pending::<()>().await;
 }
 
-/// Takes all changes that are told until the next heartbeat, which looks at all of them. They are not
-/// left where they are: the store keeps what a listener has not taken.
+/// Takes all changes that are told until the next heartbeat, which looks at all of them. They are
+/// not left where they are: the store keeps what a listener has not taken.
 async fn drain(
     changes: &mut Option<BoxStream<'static, ()>>,
     until: impl Future<Output = ()> + Send,

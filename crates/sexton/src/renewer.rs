@@ -40,8 +40,8 @@ pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
 
 type Answers = Result<Vec<Result<Renewed, LockError>>, LockError>;
 
-/// A lease ends when the store says so, not when the store has answered: so that a call which takes long does not keep a
-/// run going whose lock is lost, the call is watched beside the leases.
+/// A lease ends when the store says so, not when the store has answered: so that a call which takes
+/// long does not keep a run going whose lock is lost, the call is watched beside the leases.
 struct Renewer {
     runs: Arc<Runs>,
     link: Arc<Link>,
@@ -80,7 +80,8 @@ impl Renewer {
             let wake = self.wake(&leases);
             let link = Arc::clone(&self.link);
             tokio::select! {
-                // In a fixed order, so that a simulation can be repeated; an answer comes before the end of a lease.
+                // In a fixed order, so that a simulation can be repeated; an answer comes before
+                // the end of a lease.
                 biased;
                 answers = answer(&mut self.call) => self.take_answers(answers),
                 () = self.turns.next() => self.turned(),

@@ -50,8 +50,8 @@ async fn settle_fresh(
     }
 }
 
-/// Tells again what the store did not take: it cannot have been told twice. When nothing more comes,
-/// what is refused is tried once more.
+/// Tells again what the store did not take: it cannot have been told twice. When nothing more
+/// comes, what is refused is tried once more.
 async fn settle_again(teller: Teller, mut set_aside: mpsc::UnboundedReceiver<Aside>) {
     let mut all: VecDeque<Aside> = VecDeque::new();
     let mut is_open = true;

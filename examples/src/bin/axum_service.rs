@@ -1,4 +1,5 @@
-//! A web service with a scheduled task. Start it twice: the two share the ticks through one SQLite file.
+//! A web service with a scheduled task. Start it twice: the two share the ticks through one SQLite
+//! file.
 //!
 //! ```console
 //! $ cargo run -p sexton-examples --bin axum_service -- 127.0.0.1:3001 &

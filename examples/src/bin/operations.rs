@@ -1,4 +1,5 @@
-//! While it runs: tasks added, replaced and removed; paused and resumed; triggered; a run cancelled; the history read.
+//! While it runs: tasks added, replaced and removed; paused and resumed; triggered; a run
+//! cancelled; the history read.
 //!
 //! ```console
 //! $ cargo run -p sexton-examples --bin operations

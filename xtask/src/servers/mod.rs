@@ -1,5 +1,6 @@
-//! `cargo xtask servers`: servers newer than this Debian's, for the tests to run on. Their roots come from Debian's own packages and the mirror that
-//! apt uses; where they are kept, nothing is started, mounted or installed besides.
+//! `cargo xtask servers`: servers newer than this Debian's, for the tests to run on. Their roots
+//! come from Debian's own packages and the mirror that apt uses; where they are kept, nothing is
+//! started, mounted or installed besides.
 
 mod known;
 mod root;

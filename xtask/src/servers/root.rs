@@ -1,8 +1,9 @@
 //! A folder with a server of another Debian: its root, and wrappers that start its programs.
 //!
-//! A wrapper needs no privileges and leaves no mount: in a user and mount namespace of its own it puts the root's `/usr` in the place of the
-//! machine's, and then becomes the program, with the same process id, as the same user, in the same folder, and with all other files of the
-//! machine. What installs the root runs in namespaces that end with it, and so do its mounts and processes.
+//! A wrapper needs no privileges and leaves no mount: in a user and mount namespace of its own it
+//! puts the root's `/usr` in the place of the machine's, and then becomes the program, with the
+//! same process id, as the same user, in the same folder, and with all other files of the machine.
+//! What installs the root runs in namespaces that end with it, and so do its mounts and processes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -115,7 +116,8 @@ fn install(newer: &Newer, root: &Path, mirror: &str) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Runs a command in namespaces of its own: when it ends, its mounts are gone and its processes too.
+/// Runs a command in namespaces of its own: when it ends, its mounts are gone and its processes
+/// too.
 fn alone() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child"]);

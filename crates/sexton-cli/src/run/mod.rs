@@ -34,7 +34,8 @@ pub(crate) enum RunError {
     Output(#[source] io::Error),
 }
 
-/// Runs a file's tasks until SIGTERM or SIGINT, and lets them end. `again` reads the file once more.
+/// Runs a file's tasks until SIGTERM or SIGINT, and lets them end. `again` reads the file once
+/// more.
 pub(crate) async fn run(
     file: TaskFile,
     arguments: &RunArguments,
@@ -111,8 +112,8 @@ async fn shut_down(
     Ok(report.unwrap_or_default())
 }
 
-/// A second signal this soon after the first is taken for the same: `timeout` and some supervisors signal the process, and
-/// then its group.
+/// A second signal this soon after the first is taken for the same: `timeout` and some supervisors
+/// signal the process, and then its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
 /// SIGTERM and SIGINT.

@@ -10,12 +10,13 @@ use super::Capability;
 /// Why a lock manager could not do what it was asked.
 ///
 /// After [`LockError::Unavailable`] nobody knows whether the call took effect. Every call of a
-/// [`LockManager`](super::LockManager) may be repeated as it was, with the same ids, and will then answer as if it had
-/// been sent once.
+/// [`LockManager`](super::LockManager) may be repeated as it was, with the same ids, and will then
+/// answer as if it had been sent once.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// The store could not be reached, did not answer in time, was busy, or broke off. Try again later.
+    /// The store could not be reached, did not answer in time, was busy, or broke off. Try again
+    /// later.
     #[error("{store} is unavailable while trying to {action}")]
     Unavailable {
         /// Which store, without secrets.
@@ -26,8 +27,8 @@ pub enum LockError {
         #[source]
         source: Arc<dyn StdError + Send + Sync>,
     },
-    /// The store refuses, and will go on refusing until somebody changes something there: permissions, a schema from
-    /// a newer version, a file that is not Sexton's.
+    /// The store refuses, and will go on refusing until somebody changes something there:
+    /// permissions, a schema from a newer version, a file that is not Sexton's.
     #[error("{store} refuses to {action}: {advice}")]
     Refused {
         /// Which store, without secrets.

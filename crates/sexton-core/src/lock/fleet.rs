@@ -198,8 +198,8 @@ impl InstanceRecord {
         ago < self.report.presence / 2
     }
 
-    /// Whether what the instance was granted at `granted_at` was granted to this incarnation, and it
-    /// is present at `now`.
+    /// Whether what the instance was granted at `granted_at` was granted to this incarnation, and
+    /// it is present at `now`.
     #[must_use]
     pub fn is_present_with(&self, granted_at: Timestamp, now: Timestamp) -> bool {
         self.since <= granted_at && self.is_present_at(now)

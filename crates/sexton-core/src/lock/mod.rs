@@ -35,8 +35,8 @@
 //! earlier execution has as long from the end of that one as its deadline was behind its tick, a
 //! minute at most.
 //!
-//! What waits for a later attempt than the first may have begun already, so it is neither skipped nor
-//! missed: it has no deadline, and no newer tick supersedes it.
+//! What waits for a later attempt than the first may have begun already, so it is neither skipped
+//! nor missed: it has no deadline, and no newer tick supersedes it.
 //!
 //! A claim of what was found in the store *needs a record* ([`Claim::needs_record`]): what was
 //! triggered leaves the watermark where it is, so once its record is pruned nothing else tells that
@@ -163,9 +163,9 @@ impl fmt::Display for Capability {
 ///   [`LockError::BatchTooLarge`]. An empty one succeeds.
 /// - **The store's clock.** All decisions are made by one clock that all replicas share, and the
 ///   answer carries its reading.
-/// - **In order.** Answers are in the order of the batch, one for each entry. If a part of the store
-///   is in trouble, its entries are answered with its error: what other parts decided is never
-///   thrown away. A call fails as a whole where nothing of it was decided, or nobody knows.
+/// - **In order.** Answers are in the order of the batch, one for each entry. If a part of the
+///   store is in trouble, its entries are answered with its error: what other parts decided is
+///   never thrown away. A call fails as a whole where nothing of it was decided, or nobody knows.
 /// - **Repeatable.** Every call may be sent again with the same ids after an
 ///   [`LockError::Unavailable`], and then answers as if it had been sent once.
 /// - **Nothing beforehand.** No row or key has to exist before the first claim.

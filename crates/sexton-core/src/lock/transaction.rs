@@ -89,8 +89,9 @@ impl TransactionSlot {
         }
     }
 
-    /// The same place, of the run that holds this lock under this lease: how long its transaction may
-    /// be silent, and whose lease waits for that transaction where one keeps all others from writing.
+    /// The same place, of the run that holds this lock under this lease: how long its transaction
+    /// may be silent, and whose lease waits for that transaction where one keeps all others from
+    /// writing.
     #[must_use]
     pub fn of_run(self, run: Renewal) -> TransactionSlot {
         TransactionSlot {

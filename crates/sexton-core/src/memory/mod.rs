@@ -77,8 +77,8 @@ impl Default for MemoryLockManager {
 }
 
 impl MemoryLockManager {
-    /// The most records of executions that are over, unless you say otherwise: half a kilobyte each,
-    /// without what handlers say.
+    /// The most records of executions that are over, unless you say otherwise: half a kilobyte
+    /// each, without what handlers say.
     pub const RECORDS_MAX: usize = 50_000;
     /// The least that [`MemoryLockManager::records_max`] can be.
     pub const RECORDS_MAX_MIN: usize = 1_000;

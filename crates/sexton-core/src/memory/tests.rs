@@ -18,7 +18,7 @@ fn instance() -> InstanceId {
     InstanceId::new("a").unwrap()
 }
 
-/// The tick so many hundredths of a second before now.
+/// The tick `before` hundredths of a second before now.
 fn tick(before: usize) -> Execution {
     let millis = i64::try_from(before).unwrap() * 10;
     Execution {

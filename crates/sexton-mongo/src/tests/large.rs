@@ -20,7 +20,8 @@ fn server() -> Arc<Server> {
     Server::with_clock(Arc::new(clock))
 }
 
-/// Claims so many ticks of one (task, index), and says how each is to end: with all the output that it may have.
+/// Claims so many ticks of one (task, index), and says how each is to end: with all the output that
+/// it may have.
 async fn to_settle(manager: &MongoLockManager, ticks: std::ops::Range<i64>) -> Vec<Settlement> {
     let batch: Vec<Claim> = ticks.map(|tick| claim("t", tick, "one")).collect();
     let answer = manager

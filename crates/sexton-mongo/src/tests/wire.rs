@@ -167,7 +167,8 @@ async fn a_call_that_is_dropped_costs_no_connection() {
 
 #[tokio::test]
 async fn a_server_that_shuts_down_while_it_lets_somebody_in_is_an_outage() {
-    // ShutdownInProgress, InterruptedAtShutdown; AuthenticationFailed, the same in Atlas's words, MechanismUnavailable; nothing of use.
+    // ShutdownInProgress, InterruptedAtShutdown; AuthenticationFailed, the same in Atlas's words,
+    // MechanismUnavailable; nothing of use.
     for (let_in, kind) in [
         (doc! { "ok": 0, "code": 91, "errmsg": "bye" }, Kind::Outage),
         (

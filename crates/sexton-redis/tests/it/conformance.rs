@@ -1,4 +1,5 @@
-//! The manager put to the suite, on a server whose clock is held still by the test but for its own cases.
+//! The manager put to the suite, on a server whose clock is held still by the test but for its own
+//! cases.
 
 use std::sync::Arc;
 use std::time::Duration;

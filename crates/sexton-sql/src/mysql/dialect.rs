@@ -53,10 +53,10 @@ const TASK_OF_LIST: &str =
 const INDEX_OF_LIST: &str = "concurrency_index INT PATH '$.concurrency_index'";
 const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 
-// How long the server waits for a client within a transaction, in seconds: MariaDB has a setting for that, which
-// MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for a client at all, and is told so for
-// the length of a transaction, in what MariaDB takes for a comment. The 3 is how long a client may be silent, as on
-// PostgreSQL.
+// How long the server waits for a client within a transaction, in seconds: MariaDB has a setting
+// for that, which MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for
+// a client at all, and is told so for the length of a transaction, in what MariaDB takes for a
+// comment. The 3 is how long a client may be silent, as on PostgreSQL.
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
 pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \
@@ -68,9 +68,9 @@ const COMMIT: &str =
     "COMMIT; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
 const ROLLBACK: &str =
     "ROLLBACK; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
-/// For rows and for tables, for a client in a transaction and for one that takes no answers; the time
-/// zone of `TIMESTAMP`s, and how transactions end: what a server may have been told for all its
-/// sessions. Variables of the session's keep what was there before, for [`DEPART`].
+/// For rows and for tables, for a client in a transaction and for one that takes no answers; the
+/// time zone of `TIMESTAMP`s, and how transactions end: what a server may have been told for all
+/// its sessions. Variables of the session's keep what was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
     @sexton_for_answers = @@SESSION.net_write_timeout, @sexton_wait = @@SESSION.wait_timeout, \
@@ -90,8 +90,8 @@ const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, @sexton_patience = ?
     @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_for_answers = @@SESSION.net_write_timeout \
     /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout */";
-/// With a mark, to be found at the end. Where autocommit is off, what used the connection before may
-/// have left a transaction, which would refuse the first of these.
+/// With a mark, to be found at the end. Where autocommit is off, what used the connection before
+/// may have left a transaction, which would refuse the first of these.
 const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_begun = 1 \
     /*M! , SESSION idle_transaction_timeout = @sexton_silence */ \
     /*!80000 , SESSION wait_timeout = @sexton_silence */; \

@@ -1,4 +1,5 @@
-//! Pages of the history, found by key: each begins where the one before ended, however far back that is. And its end: pruning.
+//! Pages of the history, found by key: each begins where the one before ended, however far back
+//! that is. And its end: pruning.
 
 use futures::TryStreamExt;
 use sexton_core::lock::{ExecutionRecord, HistoryQuery};
@@ -37,7 +38,8 @@ pub(super) async fn page(
     let words: Vec<_> = states.iter().map(|state| state.as_str()).collect();
     let words = (!states.is_empty()).then(|| words.join(","));
     let since = since.map_or(i64::MIN, Tick::as_millis);
-    // Nothing behind the last page's tick can be newer than it: said as a bound, the index ends there.
+    // Nothing behind the last page's tick can be newer than it: said as a bound, the index ends
+    // there.
     let until = until.map_or(i64::MAX, Tick::as_millis);
     let until = after
         .as_ref()

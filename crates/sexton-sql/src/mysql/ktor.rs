@@ -1,4 +1,5 @@
-//! The Kotlin system's table in MySQL and MariaDB. Its `TIMESTAMP` goes by the session's time zone, which is UTC in all of ours.
+//! The Kotlin system's table in MySQL and MariaDB. Its `TIMESTAMP` goes by the session's time zone,
+//! which is UTC in all of ours.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,7 +16,8 @@ use crate::server::error::{Outage, Trouble};
 use crate::server::ktor::dialect::{Column, Found, Held, KtorDialect, Row, held};
 use crate::server::names::Names;
 
-/// From one second after its first instant, which is that of the epoch and a second, to the last in 31 bits.
+/// From one second after its first instant, which is that of the epoch and a second, to the last in
+/// 31 bits.
 const TIMESTAMPS_MS: RangeInclusive<i64> = 2_000..=2_147_483_647_999;
 /// From the year 1000 to the last tick.
 const DATETIMES_MS: RangeInclusive<i64> = -30_610_224_000_000..=253_402_207_200_999;
@@ -68,7 +70,8 @@ impl KtorDialect for MySql {
     fn statements(found: &Found) -> KtorSql {
         let name = found.columns.iter().find(|column| column.name == "_name");
         let collation = name.and_then(|name| name.charset.as_ref().zip(name.collation.as_ref()));
-        // The column's own, so that its index serves, and names are the same where the column says so.
+        // The column's own, so that its index serves, and names are the same where the column says
+        // so.
         let task = match collation {
             Some((charset, collation)) => {
                 format!("CONVERT(w.task USING {charset}) COLLATE {collation}")
@@ -142,7 +145,8 @@ impl KtorDialect for MySql {
         }))
     }
 
-    /// Read and written in one transaction: how many rows a statement says that it has changed depends on how the client asked.
+    /// Read and written in one transaction: how many rows a statement says that it has changed
+    /// depends on how the client asked.
     async fn raise(
         connection: &mut MySqlConnection,
         sql: &KtorSql,
@@ -218,7 +222,8 @@ async fn hold(
     there.iter().map(read).collect()
 }
 
-/// Writes what shall stand in rows that are locked. If it is nothing, only when it is about whether this user may.
+/// Writes what shall stand in rows that are locked. If it is nothing, only when it is about whether
+/// this user may.
 async fn set(
     connection: &mut MySqlConnection,
     sql: &KtorSql,

@@ -14,8 +14,9 @@
 //!   `idle_transaction_timeout` or MySQL's `wait_timeout`, or by `net_write_timeout` if the client takes no answers. A handler's transaction may be silent for as long as its
 //!   task's lease is.
 //!
-//! Every server of the fleet must be one: in a cluster that takes writes in several places (Galera, group replication with several
-//! primaries) conflicts come up at the commit. They are tried again, but it has not been tested.
+//! Every server of the fleet must be one: in a cluster that takes writes in several places (Galera,
+//! group replication with several primaries) conflicts come up at the commit. They are tried again,
+//! but it has not been tested.
 //!
 //! # Tables
 //! | table | holds |
@@ -27,8 +28,8 @@
 //! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
 //! | `sexton_versions` | the version of the tables |
 //!
-//! They stand in the URL's database. Another one, and another beginning than `sexton_`, can be had by [`MySqlOptions`]. Whoever deletes from
-//! `sexton_registers` takes the watermarks with it.
+//! They stand in the URL's database. Another one, and another beginning than `sexton_`, can be had
+//! by [`MySqlOptions`]. Whoever deletes from `sexton_registers` takes the watermarks with it.
 //!
 //! # URLs
 //! `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, or `mariadb://`. Behind a `?` may follow `ssl-mode=REQUIRED` or
@@ -88,7 +89,8 @@ pub type MySqlLockManager = ServerLockManager<MySql>;
 /// How a [`MySqlLockManager`] is opened.
 pub type MySqlOptions = ServerOptions<MySql>;
 
-/// Shares task locks with replicas of a Kotlin system, in its own table. See [`crate::KtorLockManager`].
+/// Shares task locks with replicas of a Kotlin system, in its own table. See
+/// [`crate::KtorLockManager`].
 pub type KtorLockManager = crate::server::KtorLockManager<MySql>;
 
 /// Where a URL leads to, for people to read: without user and password. Connects to nothing.

@@ -1,8 +1,9 @@
 //! The tables, and how they come to be.
 //!
-//! The version stands in the table `sexton_versions`. Many replicas may start at once: whoever finds the tables missing or old takes a
-//! named lock, looks again, and does what is left to do. Whoever finds them as they should be asks for no privilege but to
-//! read that one table. MySQL commits after each table that is made: a migration that breaks off is taken up by the next one.
+//! The version stands in the table `sexton_versions`. Many replicas may start at once: whoever
+//! finds the tables missing or old takes a named lock, looks again, and does what is left to do.
+//! Whoever finds them as they should be asks for no privilege but to read that one table. MySQL
+//! commits after each table that is made: a migration that breaks off is taken up by the next one.
 
 use std::time::Duration;
 
@@ -181,7 +182,8 @@ async fn version(
     }
 }
 
-/// `8.0.36-0ubuntu1`, `10.11.6-MariaDB-…`, and `5.5.5-10.6.1-MariaDB` as some say for old clients' sake.
+/// `8.0.36-0ubuntu1`, `10.11.6-MariaDB-…`, and `5.5.5-10.6.1-MariaDB` as some say for old clients'
+/// sake.
 fn is_new_enough(server: &str) -> bool {
     let is_mariadb = server.contains("MariaDB");
     let version = match server.strip_prefix("5.5.5-") {

@@ -1,7 +1,7 @@
 //! LISTEN and NOTIFY: clients tell each other that there is something to look at.
 //!
-//! Nothing rests on it. Whoever does not hear of a change, because its connection was away or a pooler stands between, finds it with the
-//! next heartbeat.
+//! Nothing rests on it. Whoever does not hear of a change, because its connection was away or a
+//! pooler stands between, finds it with the next heartbeat.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::PostgresLockManager as Manager;
 use crate::server::error::Trouble;
 
-/// After so long without a word the connection is tried: what lies between may have dropped it silently.
+/// After so long without a word the connection is tried: what lies between may have dropped it
+/// silently.
 const QUIET_MAX: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -28,7 +29,8 @@ pub(super) async fn tell(manager: &Manager, connection: &mut PgConnection) -> Re
     Ok(())
 }
 
-/// An item for each change that is heard of, and one whenever the connection is new: something may have been said before.
+/// An item for each change that is heard of, and one whenever the connection is new: something may
+/// have been said before.
 pub(super) fn changes(manager: &Manager) -> BoxStream<'static, ()> {
     let limit = manager.wait_max();
     // A listener takes its connection from a pool, and for good: one of its own.

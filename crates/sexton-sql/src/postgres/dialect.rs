@@ -170,7 +170,8 @@ impl Dialect for Postgres {
         Ok(())
     }
 
-    /// A transaction that was ended by hand takes its settings with it. One in which a statement has failed refuses to answer.
+    /// A transaction that was ended by hand takes its settings with it. One in which a statement
+    /// has failed refuses to answer.
     async fn is_as_begun(
         connection: &mut PgConnection,
         limit: Duration,

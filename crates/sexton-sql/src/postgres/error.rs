@@ -1,4 +1,5 @@
-//! What a PostgreSQL server reports, judged by its code. See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+//! What a PostgreSQL server reports, judged by its code. See
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -16,7 +17,8 @@ pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
     match code {
         // Serialization failure, deadlock, a lock not to be had in time.
         "40001" | "40P01" | "55P03" => Kind::Busy,
-        // A statement prepared before somebody changed the tables, or lost by a pooler; a session that was ended.
+        // A statement prepared before somebody changed the tables, or lost by a pooler; a session
+        // that was ended.
         "0A000" | "26000" | "25P03" | "57P01" | "57P02" | "57P05" => Kind::Broken,
         "25006" => Kind::ReadOnly,
         // On a session that another client has prepared the same statement on.

@@ -12,12 +12,14 @@
 //!   transaction; a table that somebody has locked whole (`VACUUM FULL`, `ALTER TABLE`) is waited for by sessions whose clients have given up. Against those
 //!   set `lock_timeout`, and from PostgreSQL 14 on `client_connection_check_interval`, for the role: `ALTER ROLE sexton SET lock_timeout = '5s'`.
 //!
-//! Connections need nothing of a session's: a pooler that hands out connections by transaction will do, if it knows prepared
-//! statements (PgBouncer from 1.21 on, with `max_prepared_statements`); a schema is then named by
-//! [`PostgresOptions::schema`](crate::ServerOptions::schema), not by the URL's `options`.
+//! Connections need nothing of a session's: a pooler that hands out connections by transaction will
+//! do, if it knows prepared statements (PgBouncer from 1.21 on, with `max_prepared_statements`); a
+//! schema is then named by [`PostgresOptions::schema`](crate::ServerOptions::schema), not by the
+//! URL's `options`.
 //!
-//! What others do (a trigger, a cancel, a pause, a handover) is told by `NOTIFY` on a channel of these tables' own, for which each scheduler listens
-//! by one more connection. Nothing rests on it: what was not heard, behind a pooler for one, is found by the next heartbeat.
+//! What others do (a trigger, a cancel, a pause, a handover) is told by `NOTIFY` on a channel of
+//! these tables' own, for which each scheduler listens by one more connection. Nothing rests on it:
+//! what was not heard, behind a pooler for one, is found by the next heartbeat.
 //! [`listen(false)`](crate::ServerOptions::listen) spares the connection.
 //!
 //! # Tables
@@ -30,8 +32,8 @@
 //! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
 //! | `sexton_versions` | the version of the tables |
 //!
-//! Another schema and another beginning than `sexton_` can be had by [`PostgresOptions`]. Whoever deletes from `sexton_registers` takes the
-//! watermarks with it.
+//! Another schema and another beginning than `sexton_` can be had by [`PostgresOptions`]. Whoever
+//! deletes from `sexton_registers` takes the watermarks with it.
 //!
 //! # URLs
 //! `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Behind a `?` may follow what the driver knows, `sslmode=require` or
@@ -89,7 +91,8 @@ pub type PostgresLockManager = ServerLockManager<Postgres>;
 /// How a [`PostgresLockManager`] is opened.
 pub type PostgresOptions = ServerOptions<Postgres>;
 
-/// Shares task locks with replicas of a Kotlin system, in its own table. See [`crate::KtorLockManager`].
+/// Shares task locks with replicas of a Kotlin system, in its own table. See
+/// [`crate::KtorLockManager`].
 pub type KtorLockManager = crate::server::KtorLockManager<Postgres>;
 
 /// Where a URL leads to, for people to read: without user and password. Connects to nothing.

@@ -1,8 +1,9 @@
 //! The tables, and how they come to be.
 //!
-//! The version stands in the table `sexton_versions`. Many replicas may start at once: whoever finds the tables missing or old takes an advisory
-//! lock for one transaction, looks again, and does what is left to do. Whoever finds them as they should be asks for no privilege but to
-//! read that one table.
+//! The version stands in the table `sexton_versions`. Many replicas may start at once: whoever
+//! finds the tables missing or old takes an advisory lock for one transaction, looks again, and
+//! does what is left to do. Whoever finds them as they should be asks for no privilege but to read
+//! that one table.
 
 use std::time::Duration;
 
@@ -147,7 +148,8 @@ async fn version(
     location: &str,
 ) -> Result<i64, Trouble> {
     let table = names.table("versions");
-    // By the catalogue's rows and not by `to_regclass`, which may remember from before the lock that there was none.
+    // By the catalogue's rows and not by `to_regclass`, which may remember from before the lock
+    // that there was none.
     let is_there: bool = query_scalar(
         "SELECT EXISTS (SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
          WHERE n.nspname = $1 AND c.relname = $2)",

@@ -133,8 +133,9 @@ impl Sql {
                 WHERE namespace = $1 AND instance = $2 AND incarnation = $3"),
             instances: instances("$2::text IS NULL"),
             instance: instances("instance = $2"),
-            // For the few transactions of more than one statement: $1 how long to wait for a row, $2
-            // how long a client that went silent, or takes no answers, may keep what it has, in ms.
+            // For the few transactions of more than one statement: $1 how long to wait for a row,
+            // $2 how long a client that went silent, or takes no answers, may keep what it has, in
+            // ms.
             patience: new("SELECT set_config('lock_timeout', $1, true), \
                 set_config('tcp_user_timeout', $2, true), \
                 set_config('idle_in_transaction_session_timeout', $2, true)"),

@@ -1,4 +1,5 @@
-//! How a call runs: within its limit, tried again while others are in the way, on another connection when one broke.
+//! How a call runs: within its limit, tried again while others are in the way, on another
+//! connection when one broke.
 
 use jiff::Timestamp;
 use sexton_core::lock::LockError;
@@ -9,8 +10,8 @@ use super::dialect::Dialect;
 use super::error::{Outage, Trouble};
 use crate::patience::Patience;
 
-/// What is to be done with a connection. Done again when others were in the way or the connection broke, perhaps after it took
-/// effect: it must be something that may be repeated.
+/// What is to be done with a connection. Done again when others were in the way or the connection
+/// broke, perhaps after it took effect: it must be something that may be repeated.
 pub(super) trait Errand<DB: Dialect>: Send {
     /// What it brings back.
     type Found: Send;

@@ -7,9 +7,11 @@
 //! had happened at the moment of the write; and whoever finds another version reads again, which is also what the loser of a race does, and
 //! learns that it has lost. There is no moment at which a client that is stopped, slow or far away makes another one wait.
 //!
-//! Somebody fails only because somebody else has succeeded, so the fleet always gets on. Within a batch each (task, index) stands for
-//! itself: those that were overtaken are decided again, the others are done. Only under [`Placement::Distinct`] the indices of a task
-//! depend on each other: such a batch is written whole or not at all, and the version of each task's first index stands for the task.
+//! Somebody fails only because somebody else has succeeded, so the fleet always gets on. Within a
+//! batch each (task, index) stands for itself: those that were overtaken are decided again, the
+//! others are done. Only under [`Placement::Distinct`] the indices of a task depend on each other:
+//! such a batch is written whole or not at all, and the version of each task's first index stands
+//! for the task.
 //!
 //! # Why a loser need not write
 //! If the rules change nothing, the answer is that of a transaction that ran at the moment of the snapshot, which lies between the
@@ -151,8 +153,9 @@ where
     }
 }
 
-/// Whether there were no rows yet of registers whose pause decides. Now there are: a pause raises the versions that it finds, and a claim
-/// that finds none raised would be granted after the pause was answered.
+/// Whether there were no rows yet of registers whose pause decides. Now there are: a pause raises
+/// the versions that it finds, and a claim that finds none raised would be granted after the pause
+/// was answered.
 async fn make_touchable<DB: Dialect>(
     manager: &ServerLockManager<DB>,
     connection: &mut DB::Connection,
@@ -223,7 +226,8 @@ async fn write<DB: Dialect>(
     Ok(Written::All)
 }
 
-/// Writes what has not changed meanwhile, each (task, index) for itself. Within a handler's transaction, if that is open.
+/// Writes what has not changed meanwhile, each (task, index) for itself. Within a handler's
+/// transaction, if that is open.
 pub(super) async fn write_each<DB: Dialect>(
     manager: &ServerLockManager<DB>,
     connection: &mut DB::Connection,

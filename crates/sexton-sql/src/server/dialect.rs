@@ -98,14 +98,16 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     /// Where options lead to, without user or password.
     fn location(options: &Options<Self>) -> String;
 
-    /// Makes a new connection fit for calls that may take so long, or one that was lent to us for a call.
+    /// Makes a new connection fit for calls that may take so long, or one that was lent to us for a
+    /// call.
     fn arrive(
         connection: &mut Self::Connection,
         limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Whether a connection that was lent to us is in no transaction that somebody has left open: an application that drops the future of
-    /// a `begin` leaves one on its pool's connection, of which the driver does not know.
+    /// Whether a connection that was lent to us is in no transaction that somebody has left open:
+    /// an application that drops the future of a `begin` leaves one on its pool's connection, of
+    /// which the driver does not know.
     fn is_in_no_transaction(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
@@ -127,8 +129,8 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     /// A text as the database can hold it.
     fn text(text: &str) -> std::borrow::Cow<'_, str>;
 
-    /// Begins a transaction in which each statement sees what is committed by then. The server ends it when its client is silent for
-    /// 3 s. Whoever does not end it closes the connection.
+    /// Begins a transaction in which each statement sees what is committed by then. The server ends
+    /// it when its client is silent for 3 s. Whoever does not end it closes the connection.
     fn begin(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
@@ -156,8 +158,9 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Whether a handler's transaction is still the one that was begun, with all that was written in it. To be asked once, at its end: now it
-    /// is ours, and the server waits no longer for it than for any other.
+    /// Whether a handler's transaction is still the one that was begun, with all that was written
+    /// in it. To be asked once, at its end: now it is ours, and the server waits no longer for it
+    /// than for any other.
     fn is_as_begun(
         connection: &mut Self::Connection,
         limit: Duration,
@@ -191,8 +194,9 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         pairs: &BTreeSet<Pair>,
     ) -> impl Future<Output = Result<Loaded, Trouble>> + Send;
 
-    /// Writes back registers and records where nobody has changed anything of the (task, index) since it was loaded. Answers where that
-    /// was. What is among `pairs` without a change is only kept from changing.
+    /// Writes back registers and records where nobody has changed anything of the (task, index)
+    /// since it was loaded. Answers where that was. What is among `pairs` without a change is only
+    /// kept from changing.
     fn store_back(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
@@ -201,14 +205,16 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         changes: &Changes,
     ) -> impl Future<Output = Result<Kept, Trouble>> + Send;
 
-    /// Loads a page of candidates with all that decides them. It may bring too much, never too little.
+    /// Loads a page of candidates with all that decides them. It may bring too much, never too
+    /// little.
     fn load_candidates(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
         page: CandidatesPage<'_>,
     ) -> impl Future<Output = Result<Loaded, Trouble>> + Send;
 
-    /// Notes that an instance is there, unless another incarnation has its id; forgets those that are long gone.
+    /// Notes that an instance is there, unless another incarnation has its id; forgets those that
+    /// are long gone.
     fn report(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
@@ -229,7 +235,8 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Vec<InstanceRecord>, Trouble>> + Send;
 
-    /// Makes the rows of tasks that are missing, locks all in their order, and answers the definitions that are there.
+    /// Makes the rows of tasks that are missing, locks all in their order, and answers the
+    /// definitions that are there.
     fn lock_tasks(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,
@@ -259,7 +266,8 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
         pause: Option<&Pause>,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Raises the versions of tasks' registers, so that whoever has read them and not written yet reads again.
+    /// Raises the versions of tasks' registers, so that whoever has read them and not written yet
+    /// reads again.
     fn raise_versions(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,

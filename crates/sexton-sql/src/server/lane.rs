@@ -178,7 +178,8 @@ impl<DB: Dialect> Source<DB> {
         }
     }
 
-    /// Nothing came back on a connection: those of ours that were not in use meanwhile may be as dead.
+    /// Nothing came back on a connection: those of ours that were not in use meanwhile may be as
+    /// dead.
     pub(super) fn distrust(&self) {
         if let Source::Own(own) = self {
             let mut idle = own.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -251,8 +252,8 @@ async fn lend<DB: Dialect>(
     }
 }
 
-/// One connection did not answer: the network that took it may have taken all that were kept with it. The pool asks each, at once, and those that
-/// do not answer either are closed.
+/// One connection did not answer: the network that took it may have taken all that were kept with
+/// it. The pool asks each, at once, and those that do not answer either are closed.
 async fn weed<DB: Dialect>(pool: &Pool<DB>) {
     let asking = (0..pool.num_idle()).map(|_| tokio::time::timeout(GREETING_MAX, pool.acquire()));
     // Held until each is asked, or one would be asked again and again.

@@ -1,7 +1,9 @@
-//! Task locks in a database that runs as a server of its own: what [PostgreSQL](crate::postgres) and [MySQL](crate::mysql) have in common.
+//! Task locks in a database that runs as a server of its own: what [PostgreSQL](crate::postgres)
+//! and [MySQL](crate::mysql) have in common.
 //!
-//! A batch is read, decided by the rules, and written where nothing has changed in between: see `decide.rs`. What differs between
-//! databases is how they say it, which is all that a `Dialect` knows.
+//! A batch is read, decided by the rules, and written where nothing has changed in between: see
+//! `decide.rs`. What differs between databases is how they say it, which is all that a `Dialect`
+//! knows.
 
 mod call;
 mod decide;
@@ -43,10 +45,12 @@ pub trait ServerDatabase: Dialect {}
 
 impl<DB: Dialect> ServerDatabase for DB {}
 
-/// Keeps task locks in the database of a server: [`PostgresLockManager`](crate::postgres::PostgresLockManager) and
+/// Keeps task locks in the database of a server:
+/// [`PostgresLockManager`](crate::postgres::PostgresLockManager) and
 /// [`MySqlLockManager`](crate::mysql::MySqlLockManager) are it. Clones share its connections.
 ///
-/// Every call is cancel-safe: dropping its future rolls back what was not committed, or loses the answer of what was.
+/// Every call is cancel-safe: dropping its future rolls back what was not committed, or loses the
+/// answer of what was.
 #[derive(Debug)]
 pub struct ServerLockManager<DB: Dialect> {
     inner: Arc<Inner<DB>>,
@@ -71,8 +75,10 @@ struct Inner<DB: Dialect> {
 }
 
 impl<DB: Dialect> ServerLockManager<DB> {
-    /// Connects to what a URL names, with the default [`ServerOptions`]: `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`, what is special
-    /// in a part of it written as `%2F`. The [PostgreSQL](crate::postgres) and [MySQL](crate::mysql) pages say what may follow behind a `?`.
+    /// Connects to what a URL names, with the default [`ServerOptions`]:
+    /// `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`, what is special in a part of it written as
+    /// `%2F`. The [PostgreSQL](crate::postgres) and [MySQL](crate::mysql) pages say what may follow
+    /// behind a `?`.
     ///
     /// Tables that are missing are made. Safe when many replicas start at once.
     ///
@@ -83,9 +89,11 @@ impl<DB: Dialect> ServerLockManager<DB> {
         ServerOptions::new().connect(url).await
     }
 
-    /// Keeps the locks in an application's own database, by connections of its own pool, each taken for one call.
+    /// Keeps the locks in an application's own database, by connections of its own pool, each taken
+    /// for one call.
     ///
-    /// A pool that is full makes calls wait, up to [`ServerOptions::wait_max`], and then fail as unavailable: leave room for a few.
+    /// A pool that is full makes calls wait, up to [`ServerOptions::wait_max`], and then fail as
+    /// unavailable: leave room for a few.
     ///
     /// # Errors
     /// [`OpenError`], as for [`ServerLockManager::connect`].
@@ -103,9 +111,9 @@ impl<DB: Dialect> ServerLockManager<DB> {
         ServerOptions::new().with_pool(pool).await
     }
 
-    /// Closes the connections that are not in use; those in use follow when their calls end. Later calls are
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A pool that was handed over stays open. Without this
-    /// they are dropped with the last clone.
+    /// Closes the connections that are not in use; those in use follow when their calls end. Later
+    /// calls are [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A pool that
+    /// was handed over stays open. Without this they are dropped with the last clone.
     pub async fn close(&self) {
         self.inner.source.close().await;
     }

@@ -16,10 +16,12 @@ use crate::patience::LIMIT_MAX;
 /// Who makes and changes the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Migrations {
-    /// The manager does, when it is opened, if anything is missing. Its user needs the privilege to create tables then.
+    /// The manager does, when it is opened, if anything is missing. Its user needs the privilege to
+    /// create tables then.
     #[default]
     Apply,
-    /// Somebody else does, by [`ServerOptions::migration_sql`]. Tables that are missing or old are an error.
+    /// Somebody else does, by [`ServerOptions::migration_sql`]. Tables that are missing or old are
+    /// an error.
     Refuse,
 }
 
@@ -80,9 +82,10 @@ impl<DB: Dialect> ServerOptions<DB> {
     /// The default of [`ServerOptions::transactions_max`].
     pub const TRANSACTIONS_MAX: u32 = 16;
 
-    /// The namespace `default`, tables called `sexton_…` where the connection looks first (in PostgreSQL the first schema of
-    /// its `search_path`, in MySQL its database), made if they are missing, at most 5 s for a call, at most four
-    /// connections, and 16 for handlers' transactions.
+    /// The namespace `default`, tables called `sexton_…` where the connection looks first (in
+    /// PostgreSQL the first schema of its `search_path`, in MySQL its database), made if they are
+    /// missing, at most 5 s for a call, at most four connections, and 16 for handlers'
+    /// transactions.
     #[must_use]
     pub fn new() -> ServerOptions<DB> {
         ServerOptions {
@@ -105,7 +108,8 @@ impl<DB: Dialect> ServerOptions<DB> {
         self
     }
 
-    /// The schema of the tables, which MySQL calls a database: 1 to 63 bytes. One that is missing is made along with the tables.
+    /// The schema of the tables, which MySQL calls a database: 1 to 63 bytes. One that is missing
+    /// is made along with the tables.
     #[must_use]
     pub fn schema(mut self, schema: &str) -> ServerOptions<DB> {
         self.schema = Some(schema.to_owned());
@@ -126,34 +130,38 @@ impl<DB: Dialect> ServerOptions<DB> {
         self
     }
 
-    /// How long a call may take in all, waiting for a connection and for rows that somebody holds included, before it is
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or more; more than 24 days count
-    /// as 24 days.
+    /// How long a call may take in all, waiting for a connection and for rows that somebody holds
+    /// included, before it is
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or
+    /// more; more than 24 days count as 24 days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> ServerOptions<DB> {
         self.wait_max = limit.min(LIMIT_MAX);
         self
     }
 
-    /// The most connections of the manager's own, 1 or more. They are opened as they are needed, and one is needed for each
-    /// call that runs at the same time. Of no effect on a pool that is handed over.
+    /// The most connections of the manager's own, 1 or more. They are opened as they are needed,
+    /// and one is needed for each call that runs at the same time. Of no effect on a pool that is
+    /// handed over.
     #[must_use]
     pub fn connections_max(mut self, connections: u32) -> ServerOptions<DB> {
         self.connections_max = connections.max(1);
         self
     }
 
-    /// How many handlers' transactions may be open at once, 1 or more, each on a connection of the manager's own besides
-    /// [`connections_max`](ServerOptions::connections_max). A handler that finds all in use waits for one, up to
-    /// [`wait_max`](ServerOptions::wait_max). Of no effect on a pool that is handed over, which handlers share.
+    /// How many handlers' transactions may be open at once, 1 or more, each on a connection of the
+    /// manager's own besides [`connections_max`](ServerOptions::connections_max). A handler that
+    /// finds all in use waits for one, up to [`wait_max`](ServerOptions::wait_max). Of no effect on
+    /// a pool that is handed over, which handlers share.
     #[must_use]
     pub fn transactions_max(mut self, transactions: u32) -> ServerOptions<DB> {
         self.transactions_max = transactions.max(1);
         self
     }
 
-    /// Whether schedulers hear at once of what others did (a trigger, a cancel, a pause, a handover), by one more connection each that listens
-    /// for it. Only PostgreSQL can tell (`LISTEN`), and does unless told otherwise; elsewhere, and behind a pooler that hands out
+    /// Whether schedulers hear at once of what others did (a trigger, a cancel, a pause, a
+    /// handover), by one more connection each that listens for it. Only PostgreSQL can tell
+    /// (`LISTEN`), and does unless told otherwise; elsewhere, and behind a pooler that hands out
     /// connections by transaction, the next heartbeat finds it.
     #[must_use]
     pub fn listen(mut self, listen: bool) -> ServerOptions<DB> {
@@ -182,8 +190,9 @@ impl<DB: Dialect> ServerOptions<DB> {
         ServerLockManager::start(self, Source::Pool(pool)).await
     }
 
-    /// The script that brings the tables from `version` to the newest one, 0 for a database without them: for those who apply migrations
-    /// themselves and open the manager with [`Migrations::Refuse`]. Without [`ServerOptions::schema`] the tables come to stand where
+    /// The script that brings the tables from `version` to the newest one, 0 for a database without
+    /// them: for those who apply migrations themselves and open the manager with
+    /// [`Migrations::Refuse`]. Without [`ServerOptions::schema`] the tables come to stand where
     /// whoever runs it looks first.
     ///
     /// ```

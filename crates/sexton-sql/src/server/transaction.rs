@@ -19,7 +19,8 @@ use crate::lent::Lent;
 use crate::tx::ENDED_EARLY;
 use crate::wanted::Wanted;
 
-/// The least that a handler may be silent for between two statements, however short its lease: MySQL counts in seconds.
+/// The least that a handler may be silent for between two statements, however short its lease:
+/// MySQL counts in seconds.
 const HANDLER_SILENCE_MIN: Duration = Duration::from_secs(1);
 
 const NOT_TAKEN: &str = "the database does not take what the handler wrote";

@@ -12,8 +12,8 @@ use super::error::{Stalled, Trouble};
 use crate::patience::Patience;
 use sexton_core::tick::Tick;
 
-/// What is to be done with a connection. Done again from the start when the database was busy, so it must leave nothing
-/// behind when it fails: one transaction at most.
+/// What is to be done with a connection. Done again from the start when the database was busy, so
+/// it must leave nothing behind when it fails: one transaction at most.
 pub(super) trait Errand: Sync {
     /// What it brings back.
     type Found: Send;
@@ -52,8 +52,8 @@ pub(super) async fn begin_write(
     begun.map_err(Trouble::of_begin)
 }
 
-/// A transaction that sees one moment, and keeps nobody from writing. Not to be dropped by who has succeeded: a connection that is
-/// not known to be out of it is closed.
+/// A transaction that sees one moment, and keeps nobody from writing. Not to be dropped by who has
+/// succeeded: a connection that is not known to be out of it is closed.
 pub(super) async fn begin_read(
     connection: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>, Trouble> {
@@ -83,8 +83,8 @@ impl SqliteLockManager {
         done.map_err(|trouble| trouble.into_lock_error(&self.inner.location, action))
     }
 
-    /// Does an errand. The connection is held between tries, so that calls of one process queue up in order
-    /// and only one of them competes with other processes.
+    /// Does an errand. The connection is held between tries, so that calls of one process queue up
+    /// in order and only one of them competes with other processes.
     pub(super) async fn call<E: Errand>(
         &self,
         action: &'static str,

@@ -1,4 +1,5 @@
-//! Pages of the history, found by key: each begins where the one before ended, however far back that is.
+//! Pages of the history, found by key: each begins where the one before ended, however far back
+//! that is.
 
 use futures::TryStreamExt;
 use sexton_core::lock::{Answer, ExecutionRecord, HistoryQuery};
@@ -13,8 +14,8 @@ use super::load::{json, read_record, record_columns};
 /// The most records of a page.
 const PAGE_MAX: usize = 1_000;
 
-/// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before (null: none), $8 the
-/// page's size, $9 the task.
+/// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before
+/// (null: none), $8 the page's size, $9 the task.
 macro_rules! history_sql {
     ($index:literal, $and:literal) => {
         concat!(
@@ -66,7 +67,8 @@ impl Errand for History<'_> {
         };
         let words: Vec<_> = states.iter().map(|state| state.as_str()).collect();
         let since = since.map_or(i64::MIN, Tick::as_millis);
-        // Nothing behind the last page's tick can be newer than it: said as a bound, the index ends there.
+        // Nothing behind the last page's tick can be newer than it: said as a bound, the index ends
+        // there.
         let until = until.map_or(i64::MAX, Tick::as_millis);
         let until = after
             .as_ref()

@@ -1,9 +1,11 @@
 //! Connections: one that writes, one that reads, or an application's pool.
 //!
-//! SQLite ends a transaction by itself where the disk is full or a statement says `OR ROLLBACK`, and the driver does not notice: it counts on the
-//! transaction and refuses to begin another one. So a connection stays, or goes back to its pool, only after a call that ended well, or that found
-//! another one in its way. Whatever else happened to it, an abandoned call among it, it is closed; the next call opens one. In memory that would
-//! be the data's end: there the connection is taken out of whatever it is in.
+//! SQLite ends a transaction by itself where the disk is full or a statement says `OR ROLLBACK`,
+//! and the driver does not notice: it counts on the transaction and refuses to begin another one.
+//! So a connection stays, or goes back to its pool, only after a call that ended well, or that
+//! found another one in its way. Whatever else happened to it, an abandoned call among it, it is
+//! closed; the next call opens one. In memory that would be the data's end: there the connection is
+//! taken out of whatever it is in.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -223,7 +225,8 @@ impl Lane<'_> {
         }
     }
 
-    /// Keeps it after a call that found others in its way, as soon as what the call had begun is undone.
+    /// Keeps it after a call that found others in its way, as soon as what the call had begun is
+    /// undone.
     pub(super) async fn keep_undone(mut self) {
         let undone = match self.connection() {
             Ok(connection) => connection.ping().await.is_ok(),
@@ -257,8 +260,8 @@ pub(super) async fn discard(mut lent: Lent<Sqlite>) {
     }
 }
 
-/// Takes a connection out of whatever transaction it is in, and the driver's count of them back to none. If that fails, whoever has it next
-/// finds it as it is.
+/// Takes a connection out of whatever transaction it is in, and the driver's count of them back to
+/// none. If that fails, whoever has it next finds it as it is.
 async fn mend(connection: &mut SqliteConnection) {
     type Count = <Sqlite as Database>::TransactionManager;
     // Fails where there is none, as it should be.
@@ -310,7 +313,8 @@ async fn open_file(
     })
 }
 
-/// Says more of a failure than the driver's code does: one code stands for every file that cannot be opened.
+/// Says more of a failure than the driver's code does: one code stands for every file that cannot
+/// be opened.
 fn cannot_open(error: sqlx::Error, path: &Path, missing: Missing, location: &str) -> Trouble {
     let store = location.to_owned();
     let path_buf = path.to_owned();

@@ -21,8 +21,8 @@
 //! | `sexton_namespaces` | namespace, with a revision that rises when its definitions or pauses change | namespaces |
 //! | `sexton_schema` | migration applied | versions |
 //!
-//! The history is nearly all of the file. How much is kept is the scheduler's retention; a file that was pruned does not shrink, its free pages are
-//! used again.
+//! The history is nearly all of the file. How much is kept is the scheduler's retention; a file
+//! that was pruned does not shrink, its free pages are used again.
 //!
 //! # When not to use it
 //! - The replicas run on more than one machine, or the file would lie on a network file system.
@@ -93,8 +93,8 @@ use renew::Handlers;
 
 /// Keeps task locks in a SQLite database. Clones share its connections.
 ///
-/// Every call is cancel-safe: dropping its future rolls its transaction back, or loses the answer of one that was
-/// already committed.
+/// Every call is cancel-safe: dropping its future rolls its transaction back, or loses the answer
+/// of one that was already committed.
 #[derive(Debug, Clone)]
 pub struct SqliteLockManager {
     inner: Arc<Inner>,
@@ -111,10 +111,11 @@ struct Inner {
 }
 
 impl SqliteLockManager {
-    /// Opens the file at `path`, with the default [`SqliteOptions`]. If it is not there it is made, with the permissions
-    /// that the process's umask leaves; its directory must exist.
+    /// Opens the file at `path`, with the default [`SqliteOptions`]. If it is not there it is made,
+    /// with the permissions that the process's umask leaves; its directory must exist.
     ///
-    /// The file must be Sexton's own, or one that an application shares by [`SqliteLockManager::with_pool`].
+    /// The file must be Sexton's own, or one that an application shares by
+    /// [`SqliteLockManager::with_pool`].
     ///
     /// # Errors
     /// [`OpenError`]: nothing has been changed in a file that is refused.
@@ -122,9 +123,10 @@ impl SqliteLockManager {
         SqliteOptions::new().open(path).await
     }
 
-    /// Opens what a URL names, with the default [`SqliteOptions`]: `sqlite:sexton.db`, `sqlite:///var/lib/app/sexton.db`, or
-    /// `sqlite::memory:`, which is gone with the manager. The path is taken as it is written, up to a `?`: `mode=rw` there
-    /// refuses a file that does not exist, `mode=rwc` makes it.
+    /// Opens what a URL names, with the default [`SqliteOptions`]: `sqlite:sexton.db`,
+    /// `sqlite:///var/lib/app/sexton.db`, or `sqlite::memory:`, which is gone with the manager. The
+    /// path is taken as it is written, up to a `?`: `mode=rw` there refuses a file that does not
+    /// exist, `mode=rwc` makes it.
     ///
     /// # Errors
     /// [`OpenError`], as for [`SqliteLockManager::open`], and for a URL that is none.
@@ -144,11 +146,13 @@ impl SqliteLockManager {
         SqliteOptions::new().connect(url).await
     }
 
-    /// Keeps the locks in an application's own database, in tables whose names begin with `sexton_`.
+    /// Keeps the locks in an application's own database, in tables whose names begin with
+    /// `sexton_`.
     ///
-    /// Connections are taken from the pool for one call each, as it hands them out: its journal mode, its `synchronous` setting
-    /// and its busy timeout hold. Below `synchronous=FULL` a power failure may take back grants that were answered. With a
-    /// pool on `:memory:` let it have one connection at most, for each would have a database of its own.
+    /// Connections are taken from the pool for one call each, as it hands them out: its journal
+    /// mode, its `synchronous` setting and its busy timeout hold. Below `synchronous=FULL` a power
+    /// failure may take back grants that were answered. With a pool on `:memory:` let it have one
+    /// connection at most, for each would have a database of its own.
     ///
     /// # Errors
     /// [`OpenError`], as for [`SqliteLockManager::open`], but other tables are no reason to refuse.
@@ -168,8 +172,9 @@ impl SqliteLockManager {
         SqliteOptions::new().with_pool(pool).await
     }
 
-    /// Closes the connections, after the calls that are under way. A later call opens a file again; what was in memory is gone.
-    /// A pool that was handed over stays open. Without this they close in the background when the last clone is dropped.
+    /// Closes the connections, after the calls that are under way. A later call opens a file again;
+    /// what was in memory is gone. A pool that was handed over stays open. Without this they close
+    /// in the background when the last clone is dropped.
     ///
     /// # Errors
     /// [`LockError`] if a connection could not be closed cleanly. What was answered is safe even so.

@@ -51,7 +51,8 @@ impl SqliteOptions {
     /// The default of [`SqliteOptions::wait_max`].
     pub const WAIT_MAX: Duration = Duration::from_secs(5);
 
-    /// The namespace `default`, at most 5 s for a call, the machine's clock, a missing file is made.
+    /// The namespace `default`, at most 5 s for a call, the machine's clock, a missing file is
+    /// made.
     #[must_use]
     pub fn new() -> SqliteOptions {
         SqliteOptions {
@@ -70,15 +71,17 @@ impl SqliteOptions {
     }
 
     /// How long a call may take in all, waiting for other writers included, before it is
-    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Zero means: one try at once
-    /// that hardly anything passes; give it 100 ms or more. More than 24 days count as 24 days.
+    /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Zero means: one try
+    /// at once that hardly anything passes; give it 100 ms or more. More than 24 days count as 24
+    /// days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> SqliteOptions {
         self.wait_max = limit.min(LIMIT_MAX);
         self
     }
 
-    /// The clock that decides. All who share a file must share its clock: that of the machine, the default.
+    /// The clock that decides. All who share a file must share its clock: that of the machine, the
+    /// default.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> SqliteOptions {
         self.clock = clock;

@@ -1,7 +1,7 @@
 //! Dropping old history, a little at a time.
 //!
-//! What goes is looked up without the write lock: a record that is over stays over, and new ones only make old ones older. The lock is
-//! held for one short deletion after the other.
+//! What goes is looked up without the write lock: a record that is over stays over, and new ones
+//! only make old ones older. The lock is held for one short deletion after the other.
 
 use jiff::Timestamp;
 use sexton_core::lock::{Answer, LockError, Retention};

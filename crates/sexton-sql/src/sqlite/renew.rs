@@ -1,12 +1,14 @@
 //! Renewals while a handler has the file to itself.
 //!
-//! A handler's transaction has SQLite's one write lock from its beginning to its end. A renewal of the lease of that very run cannot be written
-//! until it is over, and need not be: whoever would be granted the execution meanwhile would have to write that, too. So it is answered by what is
-//! read, which cannot change before the transaction's end, and the transaction settles the execution itself. Where it is rolled back
-//! instead, its handler has ended.
+//! A handler's transaction has SQLite's one write lock from its beginning to its end. A renewal of
+//! the lease of that very run cannot be written until it is over, and need not be: whoever would be
+//! granted the execution meanwhile would have to write that, too. So it is answered by what is
+//! read, which cannot change before the transaction's end, and the transaction settles the
+//! execution itself. Where it is rolled back instead, its handler has ended.
 //!
-//! Leases of other runs are not so lucky: at the transaction's end they may be over, and somebody else the first to write. They are answered as they
-//! stand in the file, neither longer nor shorter.
+//! Leases of other runs are not so lucky: at the transaction's end they may be over, and somebody
+//! else the first to write. They are answered as they stand in the file, neither longer nor
+//! shorter.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -115,7 +117,8 @@ impl SqliteLockManager {
         let renewed = self.call("renew", Access::Write, &renewing);
         match tokio::time::timeout(limit * 2, renewed).await {
             Ok(answer) => answer,
-            // Its handlers have all the connections that the pool has: those leases are as good as unread.
+            // Its handlers have all the connections that the pool has: those leases are as good as
+            // unread.
             Err(_) if batch.iter().all(|one| self.inner.handlers.have(&one.lock)) => {
                 let now = self.clock_now();
                 let renewed = |one: &Renewal| Renewed::Extended {

@@ -1,8 +1,9 @@
 //! The tables, and how they come to be.
 //!
-//! The version stands in the table `sexton_schema`, not in `PRAGMA user_version`, so that the tables may live in an application's
-//! database beside its own. A file of Sexton's own is marked by `PRAGMA application_id` as well, for `file(1)` and for us to know it
-//! by. Nothing is written to a database before it is known to be ours or empty.
+//! The version stands in the table `sexton_schema`, not in `PRAGMA user_version`, so that the
+//! tables may live in an application's database beside its own. A file of Sexton's own is marked by
+//! `PRAGMA application_id` as well, for `file(1)` and for us to know it by. Nothing is written to a
+//! database before it is known to be ours or empty.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
@@ -32,7 +33,8 @@ pub(super) enum Place {
     Shared,
 }
 
-/// Brings the schema to [`VERSION`]. Safe when many processes do so at once: the first one does it, the others find it done.
+/// Brings the schema to [`VERSION`]. Safe when many processes do so at once: the first one does it,
+/// the others find it done.
 pub(super) async fn prepare(
     connection: &mut SqliteConnection,
     place: Place,
@@ -78,8 +80,9 @@ fn steps(from: i64) -> impl Iterator<Item = String> {
     })
 }
 
-/// The script that brings the tables in a SQLite database from `version` to the newest one, 0 for a database without them: for those who keep
-/// the migrations of an application's database themselves. Opening a [`SqliteLockManager`](super::SqliteLockManager) does the same.
+/// The script that brings the tables in a SQLite database from `version` to the newest one, 0 for a
+/// database without them: for those who keep the migrations of an application's database
+/// themselves. Opening a [`SqliteLockManager`](super::SqliteLockManager) does the same.
 ///
 /// ```
 /// use sexton_sql::sqlite::migration_sql;
@@ -130,7 +133,8 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, Trouble> {
 }
 
 impl Found {
-    /// A file is ours if it says so, has our tables (an application made it, and shares it), or is empty.
+    /// A file is ours if it says so, has our tables (an application made it, and shares it), or is
+    /// empty.
     fn check_ours(&self, location: &str) -> Result<(), OpenError> {
         let is_empty = self.application_id == 0 && self.foreign_table.is_none();
         if self.application_id == APPLICATION_ID || self.version.is_some() || is_empty {

@@ -100,7 +100,8 @@ impl Begun {
         Ok(())
     }
 
-    /// SQLite has ended it where the disk was full, or by `OR ROLLBACK`; the handler by a statement of its own. With it the savepoint went.
+    /// SQLite has ended it where the disk was full, or by `OR ROLLBACK`; the handler by a statement
+    /// of its own. With it the savepoint went.
     async fn is_as_begun(&mut self) -> Result<bool, Trouble> {
         let released = sqlx::raw_sql("RELEASE sexton_run");
         match released.execute(&mut *self.lent).await {

@@ -1,4 +1,5 @@
-//! Connections that SQLite has taken out of their transaction by itself, and disks that were full for a while.
+//! Connections that SQLite has taken out of their transaction by itself, and disks that were full
+//! for a while.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! What stands between a client and its server, and can cut them off: when the server's next answer comes, or when the client has asked
-//! for so much.
+//! What stands between a client and its server, and can cut them off: when the server's next answer
+//! comes, or when the client has asked for so much.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,9 +16,11 @@ pub(crate) enum Cut {
     End,
     /// The same, in disorder.
     Reset,
-    /// Nothing comes through, in either direction, and nobody is told. Connections of that time stay dead; later ones may do.
+    /// Nothing comes through, in either direction, and nobody is told. Connections of that time
+    /// stay dead; later ones may do.
     Silence,
-    /// Nothing comes through until it is mended, and then all of it: as of a client that is stopped, and goes on.
+    /// Nothing comes through until it is mended, and then all of it: as of a client that is
+    /// stopped, and goes on.
     Freeze,
 }
 
@@ -26,7 +28,8 @@ pub(crate) enum Cut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Open,
-    /// The server hears what is sent; after so many answers the next one is swallowed, and the connection ends.
+    /// The server hears what is sent; after so many answers the next one is swallowed, and the
+    /// connection ends.
     CutAfter(u32),
     /// The server hears so many requests more, and no answer to the last.
     CutAfterRequests(u32, Cut),
@@ -82,7 +85,8 @@ impl Proxy {
         }
     }
 
-    /// The next answer, on whichever connection, is lost along with its connection. One only: the line is open again then.
+    /// The next answer, on whichever connection, is lost along with its connection. One only: the
+    /// line is open again then.
     pub(crate) fn cut_at_the_next_answer(&self) {
         self.cut_after(0);
     }

@@ -63,7 +63,8 @@ async fn a_writer_that_dies_before_its_commit_leaves_nothing() {
     manager.close().await.unwrap();
 }
 
-/// The last parameter of the statement that loads a batch was once left unbound, and no pause was ever seen.
+/// The last parameter of the statement that loads a batch was once left unbound, and no pause was
+/// ever seen.
 #[tokio::test]
 async fn a_pause_holds_for_whoever_opens_the_file_later() {
     let place = Place::new();

@@ -195,8 +195,8 @@ pub enum Event {
         /// The store's clock minus ours.
         offset: SignedDuration,
     },
-    /// The instance's id was another one's when it started, perhaps its own before a crash. The start
-    /// waits to see whether that one lives.
+    /// The instance's id was another one's when it started, perhaps its own before a crash. The
+    /// start waits to see whether that one lives.
     IdAwaited {
         /// Where.
         manager: ManagerName,
@@ -205,16 +205,17 @@ pub enum Event {
         /// How long it waits.
         at_most: Duration,
     },
-    /// Another instance has taken this one's id: this one stood still, or could not reach the store,
-    /// for longer than an id is kept. It starts nothing more, as in a shutdown; what runs goes on.
+    /// Another instance has taken this one's id: this one stood still, or could not reach the
+    /// store, for longer than an id is kept. It starts nothing more, as in a shutdown; what runs
+    /// goes on.
     IdTaken {
         /// Where.
         manager: ManagerName,
         /// Since when the other was seen, by the store's clock.
         since: Timestamp,
     },
-    /// A task's schedule has no tick left when the task is added: the task never runs by it, in this
-    /// scheduler. Its time had passed before the task was first defined, or it has run.
+    /// A task's schedule has no tick left when the task is added: the task never runs by it, in
+    /// this scheduler. Its time had passed before the task was first defined, or it has run.
     NeverDue {
         /// The task.
         task: TaskName,

@@ -129,9 +129,9 @@ impl SchedulerBuilder {
     }
 
     /// The instance's id; by default a random one. No other instance may have it while this one
-    /// lives: one that does is refused at its start. After a crash an instance may start again under
-    /// its id; it waits until its own last heartbeat is as old as one and a half of them and 2.5 s
-    /// (10 s by default), unless that was so already. After a shutdown it need not wait.
+    /// lives: one that does is refused at its start. After a crash an instance may start again
+    /// under its id; it waits until its own last heartbeat is as old as one and a half of them and
+    /// 2.5 s (10 s by default), unless that was so already. After a shutdown it need not wait.
     #[must_use]
     pub fn instance(mut self, instance: InstanceId) -> SchedulerBuilder {
         self.instance = Some(instance);
@@ -154,8 +154,8 @@ impl SchedulerBuilder {
         self
     }
 
-    /// How long a store may take to answer before it counts as unreachable; 5 s by default, at least
-    /// 10 ms. [`Duration::MAX`]: it is waited for without a limit.
+    /// How long a store may take to answer before it counts as unreachable; 5 s by default, at
+    /// least 10 ms. [`Duration::MAX`]: it is waited for without a limit.
     #[must_use]
     pub fn call_limit(mut self, limit: Duration) -> SchedulerBuilder {
         self.call_limit = limit.clamp(Duration::from_millis(10), FOR_EVER);

@@ -186,8 +186,8 @@ impl SchedulerHandle {
         Ok(())
     }
 
-    /// Runs a task once over the fleet, now, besides its schedule, with as many executions as any of
-    /// its ticks has. Answers the tick the run has: the store's now.
+    /// Runs a task once over the fleet, now, besides its schedule, with as many executions as any
+    /// of its ticks has. Answers the tick the run has: the store's now.
     ///
     /// What no instance starts within an hour is recorded as missed; see
     /// [`SchedulerHandle::trigger_within`] for another time.

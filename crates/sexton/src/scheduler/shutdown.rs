@@ -45,8 +45,8 @@ impl Scheduler {
         }
     }
 
-    /// Completes when the scheduler has [stopped](crate::Event::Stopped) by itself, since a part of it
-    /// panicked; never, if that does not happen.
+    /// Completes when the scheduler has [stopped](crate::Event::Stopped) by itself, since a part of
+    /// it panicked; never, if that does not happen.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let watch = Arc::clone(&self.shared.watch);
         async move { watch.failed().await }
@@ -60,8 +60,8 @@ impl Scheduler {
     /// the task's next tick would come due within it as well: other instances would be late for it.
     /// What is due less often goes to them.
     ///
-    /// With a grace of [`Duration::MAX`] it waits until everything has ended by itself. Dropping the
-    /// future stops everything at once.
+    /// With a grace of [`Duration::MAX`] it waits until everything has ended by itself. Dropping
+    /// the future stops everything at once.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         let grace = grace.min(FOR_EVER);
         if let Some(home) = self.homes.first()

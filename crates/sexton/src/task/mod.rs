@@ -77,8 +77,8 @@ pub(crate) struct Policies {
 }
 
 impl Task {
-    /// A task of this name, which must be unique in its namespace: 1..=200 bytes, no control characters. It is
-    /// checked when the scheduler is built.
+    /// A task of this name, which must be unique in its namespace: 1..=200 bytes, no control
+    /// characters. It is checked when the scheduler is built.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Task {
         Task {
@@ -88,7 +88,8 @@ impl Task {
         }
     }
 
-    /// Due by a cron expression of five, six (seconds first) or seven (with year) fields; see [`Cron`].
+    /// Due by a cron expression of five, six (seconds first) or seven (with year) fields; see
+    /// [`Cron`].
     ///
     /// # Errors
     /// [`TaskError`] if it cannot be read or is never due.
@@ -209,23 +210,26 @@ impl<S> Task<S> {
         self
     }
 
-    /// Granted again when its holder is lost or the database was in its way, at most `attempts_max` times in all (0 counts as 1).
+    /// Granted again when its holder is lost or the database was in its way, at most `attempts_max`
+    /// times in all (0 counts as 1).
     #[must_use]
     pub fn at_least_once(self, attempts_max: u32) -> Task<S> {
         let attempts_max = std::num::NonZeroU32::MIN.saturating_add(attempts_max.saturating_sub(1));
         self.delivery(Delivery::AtLeastOnce { attempts_max })
     }
 
-    /// Granted again when its holder is lost, at most `attempts_max` times in all (0 counts as 1), until the handler's
-    /// transaction commits: what it wrote there and the outcome are there together, once. The handler takes a `Tx`, and the lock manager keeps
-    /// its locks in the same database: PostgreSQL, MySQL, MariaDB, or SQLite with an application's own pool.
+    /// Granted again when its holder is lost, at most `attempts_max` times in all (0 counts as 1),
+    /// until the handler's transaction commits: what it wrote there and the outcome are there
+    /// together, once. The handler takes a `Tx`, and the lock manager keeps its locks in the same
+    /// database: PostgreSQL, MySQL, MariaDB, or SQLite with an application's own pool.
     #[must_use]
     pub fn transactional(self, attempts_max: u32) -> Task<S> {
         let attempts_max = std::num::NonZeroU32::MIN.saturating_add(attempts_max.saturating_sub(1));
         self.delivery(Delivery::Transactional { attempts_max })
     }
 
-    /// How long a grant stays valid unless renewed, 100 ms to 24 h; 30 s unless said. It is renewed every third of it.
+    /// How long a grant stays valid unless renewed, 100 ms to 24 h; 30 s unless said. It is renewed
+    /// every third of it.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Task<S> {
         self.settings.lease = Some(lease);
@@ -290,15 +294,16 @@ impl<S> Task<S> {
         self
     }
 
-    /// Delays each tick's start by up to so much, by a hash of namespace, task and tick that is the same on every
-    /// replica.
+    /// Delays each tick's start by up to so much, by a hash of namespace, task and tick that is the
+    /// same on every replica.
     #[must_use]
     pub fn jitter(mut self, longest: Duration) -> Task<S> {
         self.settings.jitter = Some(longest);
         self
     }
 
-    /// Of tasks due together when not all can run at once, those with the higher priority run first; 0 unless said.
+    /// Of tasks due together when not all can run at once, those with the higher priority run
+    /// first; 0 unless said.
     #[must_use]
     pub fn priority(mut self, priority: i8) -> Task<S> {
         self.settings.policies.priority = priority;

@@ -419,7 +419,8 @@ async fn a_run_that_fails_after_its_transaction_was_rolled_back_has_failed_as_it
     }
 }
 
-/// While it has the write lock nobody can be granted anything, its own renewals wait, and those of others.
+/// While it has the write lock nobody can be granted anything, its own renewals wait, and those of
+/// others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_takes_longer_than_its_lease_commits() {
     for connections in [1, 4] {

@@ -1,8 +1,11 @@
-//! A fleet of which one stands still, or loses its network, again and again: the others hardly notice.
+//! A fleet of which one stands still, or loses its network, again and again: the others hardly
+//! notice.
 //!
-//! `SEXTON_FREEZES=25` asks for the long form: so many freezes of up to a minute, on each store that has a server. The short form is one of a few
-//! seconds, on Redis. `SEXTON_FREEZE_SEED` draws the same ones again. The table begins with a time in which all go on, which shows what the machine
-//! itself does to them; where that is a matter of seconds, `SEXTON_FREEZE_PERIOD_MS=1000` asks for less than the long form's period of 100 ms.
+//! `SEXTON_FREEZES=25` asks for the long form: that many freezes of up to a minute, on each store
+//! that has a server. The short form is one of a few seconds, on Redis. `SEXTON_FREEZE_SEED` draws
+//! the same ones again. The table begins with a time in which all go on, which shows what the
+//! machine itself does to them; where that is a matter of seconds, `SEXTON_FREEZE_PERIOD_MS=1000`
+//! asks for less than the long form's period of 100 ms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -121,7 +124,8 @@ impl Replica {
         (from_ms, until_ms)
     }
 
-    /// Returns when it was told of a tick after this instant whether it is to run it: it need not win any.
+    /// Returns when it was told of a tick after this instant whether it is to run it: it need not
+    /// win any.
     fn takes_part(&mut self, after_ms: i64) {
         self.program.wait_line("granted or denied", |line| {
             let event: Value = serde_json::from_str(line).unwrap();
@@ -219,7 +223,8 @@ struct Seen {
     due: usize,
     /// How many began nowhere.
     unrun: usize,
-    /// From when a tick was due, the longest until one of the others began it or a later one of its task.
+    /// From when a tick was due, the longest until one of the others began it or a later one of its
+    /// task.
     latest_ms: i64,
 }
 

@@ -1,4 +1,5 @@
-//! What stands between a program and its server, and can lose the network: nothing comes through any more, and nobody is told.
+//! What stands between a program and its server, and can lose the network: nothing comes through
+//! any more, and nobody is told.
 
 use std::net::TcpListener as Listener;
 

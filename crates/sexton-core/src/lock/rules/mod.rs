@@ -418,6 +418,6 @@ fn blank_record(
     }
 }
 
-/// Whether an instance counts as present in the incarnation that was granted something at this time,
-/// asked by a sweep for executions without a lease.
+/// Whether an instance counts as present in the incarnation that was granted something at this
+/// time, asked by a sweep for executions without a lease.
 pub type IsPresent<'a> = &'a dyn Fn(&InstanceId, Timestamp) -> bool;

@@ -1,4 +1,5 @@
-//! Counts the records that are looked at, for tests of what a call costs. Elsewhere it does nothing.
+//! Counts the records that are looked at, for tests of what a call costs. Elsewhere it does
+//! nothing.
 
 #[cfg(test)]
 thread_local! {

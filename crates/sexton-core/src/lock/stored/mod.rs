@@ -1,4 +1,5 @@
-//! What stores have in common besides [the rules](super::rules): how policies are written down, and what a definition and a report find. For implementers.
+//! What stores have in common besides [the rules](super::rules): how policies are written down, and
+//! what a definition and a report find. For implementers.
 
 mod define;
 mod report;

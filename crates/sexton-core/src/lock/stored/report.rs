@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use crate::lock::{InstanceRecord, InstanceReport};
 
-/// How much earlier than a report that found the clock set back an incarnation was there at the most.
+/// How much earlier than a report that found the clock set back an incarnation was there at the
+/// most.
 const EARLIER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What becomes of an instance's report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reported {
-    /// This is to be kept in the place of what was there.
+    /// Replaces what was there.
     Recorded(InstanceRecord),
     /// Another incarnation has the id. Nothing changes.
     Held(InstanceRecord),
@@ -25,7 +26,8 @@ pub fn report(before: Option<InstanceRecord>, report: &InstanceReport, now: Time
     let since = match before {
         Some(before) if before.report.incarnation == report.incarnation => {
             if now < before.seen_at {
-                // The clock was set back: what was granted after that and before this report is ours.
+                // The clock was set back: what was granted after that and before this report is
+                // ours.
                 let earlier = now.saturating_sub(report.presence.min(EARLIER_MAX));
                 before.since.min(earlier.unwrap_or(Timestamp::MIN))
             } else {

@@ -16,7 +16,8 @@ const INTERNAL_ERROR: i32 = 1;
 const CURSOR_NOT_FOUND: i32 = 43;
 const COMMAND_NOT_FOUND: i32 = 59;
 const WRITE_CONFLICT: i32 = 112;
-/// The states of PostgreSQL's in which others were faster: not serializable, a deadlock, a lock that is not to be had.
+/// The states of PostgreSQL's in which others were faster: not serializable, a deadlock, a lock
+/// that is not to be had.
 const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 
 /// Where readers stand that have not read to the end, by the number of the cursor.

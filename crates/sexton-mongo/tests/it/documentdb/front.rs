@@ -1,5 +1,6 @@
-//! MongoDB's wire protocol in front of a PostgreSQL with DocumentDB, as far as the tests need it: messages become calls of `documentdb_api`, a
-//! connection of a client is a session of PostgreSQL's. Without passwords and TLS; one server, as a router of MongoDB's would show it.
+//! MongoDB's wire protocol in front of a PostgreSQL with DocumentDB, as far as the tests need it:
+//! messages become calls of `documentdb_api`, a connection of a client is a session of
+//! PostgreSQL's. Without passwords and TLS; one server, as a router of MongoDB's would show it.
 
 use std::net::TcpListener as Listener;
 use std::thread::JoinHandle;

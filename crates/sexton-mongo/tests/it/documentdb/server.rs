@@ -1,5 +1,5 @@
-//! A server of a test's own that speaks MongoDB's protocol: a PostgreSQL with DocumentDB, from the folder of programs that `SEXTON_DOCUMENTDB` names,
-//! and a front of ours before it.
+//! A server of a test's own that speaks MongoDB's protocol: a PostgreSQL with DocumentDB, from the
+//! folder of programs that `SEXTON_DOCUMENTDB` names, and a front of ours before it.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that is quick, and safe from everything but a crash of the machine; `None` if the variable names no programs.
+    /// One that is quick, and safe from everything but a crash of the machine; `None` if the
+    /// variable names no programs.
     pub(crate) fn start() -> Option<Server> {
         Server::start_with(&["fsync=off", "full_page_writes=off"])
     }
@@ -127,7 +128,7 @@ fn template(programs: &Path) -> PathBuf {
         std::fs::write(file, made + SETTINGS).unwrap();
         let port = free_port();
         let running = start(programs, &data, port, &["fsync=off"]);
-        // In a runtime of its own: who asks for it may be in one.
+        // In a separate runtime: the caller may be in one.
         let made = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -15,8 +15,8 @@ on_each_server!(
     a_server_without_tls_is_told,
 );
 
-/// A CA's certificate, and a certificate and key for `localhost` that it has signed, valid until the
-/// end of a year.
+/// A CA's certificate, and a certificate and key for `localhost` that it has signed, valid until
+/// the end of a year.
 fn certificates(year: i32) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();

@@ -1,4 +1,5 @@
-//! Databases that cannot be used, users with few privileges, tables of other names: each as it is told.
+//! Databases that cannot be used, users with few privileges, tables of other names: each as it is
+//! told.
 
 use std::time::Duration;
 

@@ -38,7 +38,8 @@ async fn a_claim_that_a_pause_overtakes_is_not_granted_even_of_an_index_that_is_
     );
 }
 
-/// The pause has looked for registers when the first claim makes one, and is answered before that claim writes.
+/// The pause has looked for registers when the first claim makes one, and is answered before that
+/// claim writes.
 #[tokio::test]
 async fn a_claim_that_comes_in_the_middle_of_a_pause_is_not_granted_after_it() {
     let Some(server) = Server::start() else {

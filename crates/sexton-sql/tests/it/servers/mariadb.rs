@@ -1,5 +1,5 @@
-//! A MariaDB server of a test's own, or a MySQL server where `SEXTON_MYSQL_SERVER` names its `mysqld`. Its folder takes a while to make, so it is
-//! kept and copied for each server.
+//! A MariaDB server of a test's own, or a MySQL server where `SEXTON_MYSQL_SERVER` names its
+//! `mysqld`. Its folder takes a while to make, so it is kept and copied for each server.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,8 @@ const MYSQL_TEMPLATE: &str = "mysql-template-1";
 const MYSQL_VARIABLE: &str = "SEXTON_MYSQL_SERVER";
 const END_BY: &str = "KILL";
 
-/// Whose server it is: they differ in a few arguments, in how a folder is made, and in what a password travels by.
+/// Whose server it is: they differ in a few arguments, in how a folder is made, and in what a
+/// password travels by.
 #[derive(Debug, Clone)]
 pub(crate) enum Maker {
     MariaDb,
@@ -196,7 +197,8 @@ fn program(name: &str) -> PathBuf {
     process::program(name, "mariadb", "mariadb-server")
 }
 
-/// The folder of a server that has a database and two users: one who may use it (and make another one), and one who may do everything.
+/// The folder of a server that has a database and two users: one who may use it (and make another
+/// one), and one who may do everything.
 fn template(maker: &Maker) -> PathBuf {
     let name = match maker {
         Maker::MariaDb => TEMPLATE,

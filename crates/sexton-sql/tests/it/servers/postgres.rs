@@ -1,4 +1,5 @@
-//! A PostgreSQL server of a test's own. `initdb` takes a second, so its result is kept and copied for each server.
+//! A PostgreSQL server of a test's own. `initdb` takes a second, so its result is kept and copied
+//! for each server.
 
 use std::fs::File;
 use std::io::Write;
@@ -121,7 +122,8 @@ impl Server {
         let rules = self.folder.path().join("data").join("pg_hba.conf");
         std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").unwrap();
         self.run("SELECT pg_reload_conf()").await;
-        // The postmaster reads them a moment later; whoever is let in with a wrong password came before that.
+        // The postmaster reads them a moment later; whoever is let in with a wrong password came
+        // before that.
         let wrong: PgConnectOptions = self.url().replace("correct", "wrong").parse().unwrap();
         while wrong.connect().await.is_ok() {
             tokio::task::yield_now().await;

@@ -1,4 +1,5 @@
-//! Servers of a test's own, from the programs of this machine: on a free port, in a temporary folder, gone with the test.
+//! Servers of a test's own, from the programs of this machine: on a free port, in a temporary
+//! folder, gone with the test.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -137,8 +138,8 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-/// A folder of data as new servers begin with, made once for all tests with a server of this version, and copied for each: another version
-/// does not start on it.
+/// A folder of data as new servers begin with, made once for all tests with a server of this
+/// version, and copied for each: another version does not start on it.
 pub(crate) fn template(name: &str, server: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     let name = format!("{name}-{}", version(server));
     let build = Path::new(env!("CARGO_TARGET_TMPDIR"));

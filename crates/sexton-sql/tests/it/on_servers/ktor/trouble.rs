@@ -81,7 +81,8 @@ async fn a_tick_whose_answer_is_lost_is_run_at_most_once<S: KotlinSide>() {
     };
     let mut kotlin = server.raw().await;
     let mut has_lost = false;
-    // How many reads an answer takes is the network's affair: the write's own answer is among them sooner or later.
+    // How many reads an answer takes is the network's affair: the write's own answer is among them
+    // sooner or later.
     for (tick, answers) in (1..=800).zip((0..12).cycle()) {
         proxy.cut_after(answers);
         let is_granted = one(&manager, &at(tick)).await.unwrap();

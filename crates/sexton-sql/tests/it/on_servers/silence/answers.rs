@@ -32,7 +32,8 @@ async fn a_client_that_takes_no_answers_keeps_nobody_waiting<S: TestServer>() {
     let options = Options::<S>::new().wait_max(PATIENCE * 3);
     let cut_off = options.connect(&server.url_at(proxy.port)).await.unwrap();
     let changed = all("b");
-    // Past a new connection's greetings, until it is at the rows, which it locks in the order of their names.
+    // Past a new connection's greetings, until it is at the rows, which it locks in the order of
+    // their names.
     for requests in 1..=12 {
         proxy.cut_after_requests(requests, Cut::Silence);
         let (by, batch) = (instance("one"), changed.as_slice());

@@ -176,7 +176,8 @@ async fn requests_of<S: TestServer>(server: &S, from: From, call: Call) -> u32 {
     pair.proxy.requests() - before
 }
 
-/// Cuts one call off after so many requests. Answers how long another instance took for its work meanwhile.
+/// Cuts one call off after so many requests. Answers how long another instance took for its work
+/// meanwhile.
 async fn cut_off<S: TestServer>(
     server: &S,
     from: From,

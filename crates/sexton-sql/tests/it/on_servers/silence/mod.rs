@@ -1,8 +1,8 @@
-//! An instance that loses its network, or stands still, at any moment of any call: nobody else waits for it for long, and it is back itself as
-//! soon as its network is.
+//! An instance that loses its network, or stands still, at any moment of any call: nobody else
+//! waits for it for long, and it is back itself as soon as its network is.
 //!
-//! The plain run goes through every request of every call with a network that swallows everything. `SEXTON_CUTS=all` adds connections that end and
-//! clients that are stopped.
+//! The plain run goes through every request of every call with a network that swallows everything.
+//! `SEXTON_CUTS=all` adds connections that end and clients that are stopped.
 mod answers;
 mod calls;
 mod runs;
@@ -24,8 +24,8 @@ use super::{Manager, Options, TestServer};
 use crate::fixtures::{claim, execution, grant, instance, task};
 use crate::proxy::{Cut, Proxy};
 
-/// How long anybody waits for somebody else, on a machine that is busy with other tests as well. A call takes 5 s at most, unless told
-/// otherwise, and the server waits 3 s for a client.
+/// How long anybody waits for somebody else, on a machine that is busy with other tests as well. A
+/// call takes 5 s at most, unless told otherwise, and the server waits 3 s for a client.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 /// How many are tried at once.
 const AT_ONCE: usize = 24;

@@ -26,7 +26,8 @@ on_each_server!(
 
 const EFFECTS: &str = "CREATE TABLE effects (id INTEGER PRIMARY KEY, who VARCHAR(10) NOT NULL)";
 
-/// A run of its own, whose transaction writes one row. Answers whether that is committed, as far as it knows.
+/// A run of its own, whose transaction writes one row. Answers whether that is committed, as far as
+/// it knows.
 async fn run<S: TestServer>(
     manager: &Manager<S>,
     lock: &HeldLock,
@@ -91,7 +92,8 @@ async fn run_cut_off<S: TestServer>(
     let is_over = async {
         pair.proxy.has_cut().await;
         let began = Instant::now();
-        // The lease ends, and then another instance has its turn: unless the first one had committed.
+        // The lease ends, and then another instance has its turn: unless the first one had
+        // committed.
         let theirs = transactional(lease, "two");
         let mut by_other = None;
         let longest = lease.duration() + WAIT_MAX;
