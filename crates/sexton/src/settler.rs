@@ -19,7 +19,7 @@ const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// So many refused one after the other, and none taken, stand for the rest of their batch.
+/// This many refused in a row, with none taken, stand for the rest of their batch.
 const REFUSED_IN_A_ROW: usize = 4;
 
 /// Runs until every sender is gone and everything is told that the store takes. While one batch is

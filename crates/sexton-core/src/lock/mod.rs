@@ -165,7 +165,9 @@ impl fmt::Display for Capability {
 ///   answer carries its reading.
 /// - **In order.** Answers are in the order of the batch, one for each entry. If a part of the
 ///   store is in trouble, its entries are answered with its error: what other parts decided is
-///   never thrown away. A call fails as a whole where nothing of it was decided, or nobody knows.
+///   never thrown away. Entries of one (task, index) are in one part: none is decided behind one
+///   that was answered with an error. A call fails as a whole where nothing of it was decided, or
+///   nobody knows.
 /// - **Repeatable.** Every call may be sent again with the same ids after an
 ///   [`LockError::Unavailable`], and then answers as if it had been sent once.
 /// - **Nothing beforehand.** No row or key has to exist before the first claim.
@@ -242,8 +244,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Finds what may be claimed although no schedule brings it up: executions that wait, and those
     /// whose holder's lease is over with attempts left. Closes as lost those that no attempt is
     /// left for, and those without a lease whose instance is not present any more, or only in
-    /// another incarnation; closes as missed
-    /// those that waited until their deadline had passed, unless their task is paused.
+    /// another incarnation; closes as missed those that waited until their deadline had passed,
+    /// unless their task is paused.
     ///
     /// What is queued behind an earlier execution is found once the earlier one has ended or its
     /// lease is over.
@@ -257,8 +259,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// atomically. An instance reports before it claims anything.
     async fn heartbeat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError>;
 
-    /// Tells the store that this incarnation of the instance is gone for good. If the id is another
-    /// one's by now, nothing changes.
+    /// Tells the store that this incarnation of the instance has left. If another incarnation has the
+    /// id by now, nothing changes.
     async fn leave(
         &self,
         instance: &InstanceId,
