@@ -2,7 +2,7 @@
 //! comes, or when the client has asked for so much.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -140,10 +140,14 @@ async fn carry(
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = upstream.into_split();
+    // An answer may come in several pieces, as MariaDB's do under load. Only the first piece after
+    // a request counts. A server that speaks first, as MariaDB does, answers the connection.
+    let is_awaited = AtomicBool::new(true);
     let asked = async {
         let mut bytes = [0; 64 * 1024];
         while let Ok(count) = from_client.read(&mut bytes).await {
             thawed(line).await;
+            is_awaited.store(true, Ordering::Relaxed);
             // Either end may go whenever it likes.
             if count == 0 || to_server.write_all(&bytes[..count]).await.is_err() {
                 return false;
@@ -160,17 +164,8 @@ async fn carry(
     let answered = async {
         let mut bytes = [0; 8 * 1024];
         while let Ok(count) = from_server.read(&mut bytes).await {
-            let is_cut = line.send_if_modified(|line| match line {
-                Line::CutAfter(0) => {
-                    *line = Line::Open;
-                    true
-                }
-                Line::CutAfter(left) => {
-                    *left -= 1;
-                    false
-                }
-                _ => false,
-            });
+            let is_first = count > 0 && is_awaited.swap(false, Ordering::Relaxed);
+            let is_cut = is_first && answered(line);
             thawed(line).await;
             if count == 0 || is_cut || to_client.write_all(&bytes[..count]).await.is_err() {
                 return;
@@ -209,6 +204,21 @@ fn asked(line: &watch::Sender<Line>) -> Option<Cut> {
         _ => false,
     });
     cut
+}
+
+/// Counts an answer, and says whether it is the one that is lost.
+fn answered(line: &watch::Sender<Line>) -> bool {
+    line.send_if_modified(|line| match line {
+        Line::CutAfter(0) => {
+            *line = Line::Open;
+            true
+        }
+        Line::CutAfter(left) => {
+            *left -= 1;
+            false
+        }
+        _ => false,
+    })
 }
 
 async fn thawed(line: &watch::Sender<Line>) {
