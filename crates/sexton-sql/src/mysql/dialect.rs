@@ -56,12 +56,17 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 // How long the server waits for a client within a transaction, in seconds: MariaDB has a setting
 // for that, which MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for
 // a client at all, and is told so for the length of a transaction, in what MariaDB takes for a
-// comment. The 3 is how long a client may be silent, as on PostgreSQL.
+// comment. The 2 is how long a client may be silent.
+//
+// A client that is gone leaves what it had asked for: a transaction that is idle, and others that
+// wait for its rows. Each of those would have the rows next, and be idle for as long again, one
+// after the other. So a wait for rows is shorter than the silence: those that wait for nobody have
+// given up before the first is ended, and a client that lives asks again.
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
-pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \
+pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 2 */; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
-const BEGIN_SNAPSHOT: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 3 */; \
+const BEGIN_SNAPSHOT: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 2 */; \
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 const COMMIT: &str =
@@ -76,9 +81,9 @@ const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout,
     @sexton_for_answers = @@SESSION.net_write_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_autocommit = @@SESSION.autocommit, @sexton_completion = @@SESSION.completion_type, \
     SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', \
-    SESSION time_zone = '+00:00', SESSION net_write_timeout = 3, \
+    SESSION time_zone = '+00:00', SESSION net_write_timeout = 2, \
     SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ? \
-    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 3 */";
+    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 2 */";
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
     SESSION net_write_timeout = @sexton_for_answers, \
@@ -97,12 +102,15 @@ const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_b
     /*!80000 , SESSION wait_timeout = @sexton_silence */; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; SAVEPOINT sexton_run";
 const SETTLE_FOR_HANDLER: &str = "RELEASE SAVEPOINT sexton_run; \
-    SET SESSION innodb_lock_wait_timeout = @sexton_patience, SESSION net_write_timeout = 3 \
-    /*M! , SESSION idle_transaction_timeout = 3 */ /*!80000 , SESSION wait_timeout = 3 */";
+    SET SESSION innodb_lock_wait_timeout = @sexton_patience, SESSION net_write_timeout = 2 \
+    /*M! , SESSION idle_transaction_timeout = 2 */ /*!80000 , SESSION wait_timeout = 2 */";
 const DEPART_FROM_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION net_write_timeout = @sexton_for_answers \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */ \
     /*!80000 , SESSION wait_timeout = @sexton_wait */";
+
+/// How long a statement waits for rows that others have locked, before its call asks again.
+const ROWS_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Whole seconds are all that the server knows.
 fn seconds(limit: Duration) -> i64 {
@@ -149,7 +157,7 @@ impl Dialect for MySql {
 
     async fn arrive(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
         query(ARRIVE)
-            .bind(seconds(limit))
+            .bind(seconds(limit.min(ROWS_WAIT_MAX)))
             .bind(seconds(limit))
             .execute(connection)
             .await?;

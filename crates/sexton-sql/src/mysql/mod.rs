@@ -10,7 +10,7 @@
 //! - Waiting is bounded (5 s unless told otherwise), on the server as well: by `innodb_lock_wait_timeout` and
 //!   `lock_wait_timeout`, in whole seconds. On a connection of an application's pool they are set for the call, and put back; so is
 //!   its time zone, to UTC.
-//! - A client that is stopped or cut off in the middle of a transaction keeps others from its rows for 3 s at most: the server ends the transaction then, by MariaDB's
+//! - A client that is stopped or cut off in the middle of a transaction keeps others from its rows for 2 to 4 s: the server ends the transaction then, by MariaDB's
 //!   `idle_transaction_timeout` or MySQL's `wait_timeout`, or by `net_write_timeout` if the client takes no answers. A handler's transaction may be silent for as long as its
 //!   task's lease is.
 //!

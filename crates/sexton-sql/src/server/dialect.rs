@@ -130,7 +130,8 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     fn text(text: &str) -> std::borrow::Cow<'_, str>;
 
     /// Begins a transaction in which each statement sees what is committed by then. The server ends
-    /// it when its client is silent for 3 s. Whoever does not end it closes the connection.
+    /// it when its client is silent, for 3 s on PostgreSQL and 2 s on MySQL. A caller that does not
+    /// end it closes the connection.
     fn begin(
         manager: &ServerLockManager<Self>,
         connection: &mut Self::Connection,

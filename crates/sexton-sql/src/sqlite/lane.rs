@@ -338,8 +338,8 @@ fn cannot_open(error: sqlx::Error, path: &Path, missing: Missing, location: &str
                 .into();
             }
             None => (
-                "the operating system does not open the file or its log: check the directory, \
-                 and how many files this process has open",
+                "the operating system does not open the file or its log: check that this user may \
+                 write the file and its directory, and how many files this process has open",
                 error,
             ),
         },
