@@ -53,8 +53,6 @@ pub(crate) enum Failed {
     NoNamespaces,
     #[error("apt uses no mirror of a Debian here: name one by --mirror")]
     NoMirror,
-    #[error("nowhere to keep servers: set {variable} to a folder, or HOME")]
-    NowhereToKeep { variable: &'static str },
     #[error("the suites on newer servers are chosen by nextest: cargo install cargo-nextest")]
     NoNextest,
     #[error("{count} things are not tidy:\n{list}")]

@@ -16,8 +16,8 @@ use crate::tools;
 
 /// Names the folder that keeps one folder for each newer server.
 const KEPT_VARIABLE: &str = "SEXTON_SERVERS";
-/// Where they are kept otherwise, in the user's folder of caches.
-const KEPT: &str = "sexton/servers";
+/// Where they are kept otherwise.
+const KEPT: &str = "/var/cache/sexton/servers";
 
 /// What to make, and where.
 #[derive(Debug, clap::Args)]
@@ -45,14 +45,14 @@ pub(crate) fn servers(arguments: &Arguments) -> Result<(), Failed> {
     };
     let folder = match &arguments.folder {
         Some(folder) => folder.clone(),
-        None => kept()?.join(newer.name),
+        None => kept().join(newer.name),
     };
     provide(newer, &folder, arguments.mirror.as_deref()).map(drop)
 }
 
 /// The folder of a server's wrappers, made where tests look for it if it is not there.
 pub(crate) fn provide_kept(newer: &Newer) -> Result<PathBuf, Failed> {
-    provide(newer, &kept()?.join(newer.name), None)
+    provide(newer, &kept().join(newer.name), None)
 }
 
 fn provide(newer: &Newer, folder: &Path, mirror: Option<&str>) -> Result<PathBuf, Failed> {
@@ -93,17 +93,10 @@ fn make(newer: &Newer, folder: &Path, mirror: Option<&str>) -> Result<(), Failed
     root::make(newer, folder, &mirror)
 }
 
-fn kept() -> Result<PathBuf, Failed> {
-    let of_user = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let caches = || {
-        let home = || Some(of_user("HOME")?.join(".cache"));
-        of_user("XDG_CACHE_HOME").or_else(home)
-    };
-    of_user(KEPT_VARIABLE)
-        .or_else(|| Some(caches()?.join(KEPT)))
-        .ok_or(Failed::NowhereToKeep {
-            variable: KEPT_VARIABLE,
-        })
+/// Where servers are kept. The tests start them as other users, who cannot look into the home of the
+/// one who made them.
+fn kept() -> PathBuf {
+    std::env::var_os(KEPT_VARIABLE).map_or_else(|| PathBuf::from(KEPT), PathBuf::from)
 }
 
 #[cfg(test)]
