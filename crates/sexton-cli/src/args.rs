@@ -12,6 +12,9 @@ use crate::crontab;
 /// How long what runs may take to end when the program is asked to stop, unless told otherwise.
 const GRACE_DEFAULT: &str = "30s";
 
+/// How long a store that is away is waited for at the start, unless the flag says how long.
+const STORE_WAIT_DEFAULT: &str = "5m";
+
 /// A cron that survives a machine: each tick of a task is run once, however many copies of this
 /// program share its store.
 #[derive(Debug, Parser)]
@@ -19,7 +22,8 @@ const GRACE_DEFAULT: &str = "30s";
     name = "sexton",
     version,
     max_term_width = 100,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = crate::exit::TABLE
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -99,20 +103,33 @@ pub struct MigrateArguments {
     /// Print what leads on from this version of the tables [default: 0, no tables]
     #[arg(long, value_name = "VERSION", requires = "print", value_parser = clap::value_parser!(i64).range(0..))]
     pub from: Option<i64>,
-    /// The store [default: the task file's, or sqlite:sexton.db]
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    #[command(flatten)]
+    /// The store's URL.
+    pub store: StoreFlags,
     /// The task file whose store it is
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
 
+/// Where the copies agree.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StoreFlags {
+    /// The store: sqlite:PATH, redis://…, postgres://…, mysql://…, mongodb://…, or memory: for one
+    /// process alone; `${NAME}` is filled in from the environment [default: what --store-file,
+    /// SEXTON_STORE or the task file says, or sqlite:sexton.db beside the file]
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// A file that holds the store's URL, for URLs with a password
+    #[arg(long, value_name = "PATH", conflicts_with = "store")]
+    pub store_file: Option<PathBuf>,
+}
+
 /// Which store.
 #[derive(Debug, Args)]
 pub struct StoreArguments {
-    /// The store [default: the task file's, or sqlite:sexton.db]
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    #[command(flatten)]
+    /// The store's URL.
+    pub url: StoreFlags,
     /// The task file whose store and namespace it is
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -141,6 +158,9 @@ pub struct HistoryArguments {
     /// At most so many executions
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub limit: u32,
+    /// Those of Sexton's own tasks too, whose names begin with `sexton:`
+    #[arg(long)]
+    pub all: bool,
     /// Show the errors and the end of the output in full
     #[arg(long)]
     pub output: bool,
@@ -155,6 +175,9 @@ pub struct HistoryArguments {
 /// Which tasks are shown, and how.
 #[derive(Debug, Args)]
 pub struct TasksArguments {
+    /// Sexton's own tasks too, whose names begin with `sexton:`
+    #[arg(long)]
+    pub all: bool,
     /// The IANA time zone of what is shown [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
@@ -269,17 +292,20 @@ pub struct RunArguments {
     #[command(flatten)]
     /// Which file.
     pub file: FileArguments,
-    /// Where the copies agree: sqlite:PATH, redis://…, postgres://…, mysql://…, mongodb://…, or
-    /// memory: for this process alone [default: sqlite:sexton.db beside the file]
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    #[command(flatten)]
+    /// The store's URL.
+    pub store: StoreFlags,
+    /// How long a store that cannot be reached is waited for at the start
+    #[arg(long, value_name = "DURATION", default_value = STORE_WAIT_DEFAULT, value_parser = crate::duration::parse)]
+    pub store_wait: Duration,
     /// A label of this instance, for tasks that are placed by labels; may be given more than once
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<String>,
     /// At most so many runs at once on this instance [default: any number]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub running_max: Option<u32>,
-    /// How long what runs may take to end after SIGTERM or SIGINT
+    /// How long the program may take to end after SIGTERM or SIGINT, all in all; what still runs is
+    /// asked to end 6 s before that, or after half of a grace below 12 s
     #[arg(long, value_name = "DURATION", default_value = GRACE_DEFAULT, value_parser = crate::duration::parse)]
     pub grace: Duration,
     /// How events are written to standard output

@@ -12,6 +12,8 @@ pub mod diagnostic;
 pub mod duration;
 pub mod environment;
 pub mod execute;
+pub mod exit;
+mod output;
 mod run;
 pub mod secret;
 mod similar;

@@ -1,10 +1,13 @@
 //! Text from outside, made harmless for a terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use sexton_core::name::is_format_character;
 
 /// `text` with nothing in it that could move a cursor, change a colour or reorder what is read: a tab
-/// becomes a space, other control characters and the Unicode controls of writing direction become
-/// their escapes (`\u{1b}`).
+/// becomes a space, other control characters and format characters, such as those of writing
+/// direction, become their escapes (`\u{1b}`).
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(needs_escape) {
@@ -30,12 +33,31 @@ pub fn brief(text: &str, chars_max: usize) -> Cow<'_, str> {
     }
 }
 
+/// A JSON value as text, on one line, with the characters that [`visible`] escapes as `\u` escapes,
+/// which mean the same to every reader of JSON.
+#[must_use]
+pub fn visible_json(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if !text.chars().any(needs_escape) {
+        return text;
+    }
+    // Outside of strings JSON has none of these characters.
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if needs_escape(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Control characters and format characters: what changes how a text is read, and is not seen.
 fn needs_escape(character: char) -> bool {
-    let turns_direction = matches!(
-        character,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    character.is_control() || turns_direction || matches!(character, '\u{2028}' | '\u{2029}')
+    character.is_control() || is_format_character(character)
 }
 
 #[cfg(test)]
@@ -47,6 +69,21 @@ mod tests {
         assert_eq!(visible("plain é"), "plain é");
         assert_eq!(visible("a\tb\u{1b}[31m\r"), r"a b\u{1b}[31m\u{d}");
         assert_eq!(visible("\u{202e}evil"), r"\u{202e}evil");
+        assert_eq!(visible("a\u{200b}\u{feff}b"), r"a\u{200b}\u{feff}b");
+    }
+
+    #[test]
+    fn json_reads_back_as_it_was_and_shows_no_control_character() {
+        let text = "plain é \u{9b}31m \u{7f} \u{ad} \u{2028} \u{e0001} \u{1f600} \n \" \\";
+        let value = serde_json::json!({ "\u{202e}": [text] });
+        let shown = visible_json(&value);
+        assert!(!shown.chars().any(needs_escape), "{shown}");
+        assert!(
+            shown.contains("é") && shown.contains('\u{1f600}'),
+            "{shown}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(read, value);
     }
 
     #[test]

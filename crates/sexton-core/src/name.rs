@@ -1,7 +1,7 @@
 //! Names and ids: of tasks, namespaces, managers, instances, their incarnations, and claims.
 //!
 //! A name that a store, a log or a terminal could misread never comes into being: length is
-//! bounded and control characters are refused here, once.
+//! bounded, and control characters and format characters are refused here, once.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -41,7 +41,7 @@ pub enum NameError {
         /// The name.
         name: String,
     },
-    /// The name has a control character, or white space at an end.
+    /// The name has a control character, a format character, or white space at an end.
     #[error("{what} has {character:?} at byte {position}, which is not allowed there: {name:?}")]
     BadCharacter {
         /// What kind of name.
@@ -53,6 +53,37 @@ pub enum NameError {
         /// The name.
         name: String,
     },
+}
+
+/// Whether a character changes how a text is read, and is not seen itself, such as those that turn
+/// the direction of writing: the category Cf of Unicode 16, and the separators of lines and
+/// paragraphs.
+#[must_use]
+pub fn is_format_character(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0001}'
+            | '\u{e0020}'..='\u{e007f}'
+    )
 }
 
 fn check(what: &'static str, max: usize, name: &str) -> Result<(), NameError> {
@@ -74,6 +105,7 @@ fn check(what: &'static str, max: usize, name: &str) -> Result<(), NameError> {
         .map_or(0, |(position, _)| position);
     let bad = name.char_indices().find(|(position, character)| {
         character.is_control()
+            || is_format_character(*character)
             || (character.is_whitespace() && (*position == 0 || *position == last))
     });
     match bad {
@@ -98,8 +130,8 @@ macro_rules! name_type {
             pub const BYTES_MAX: usize = $max;
 
             /// # Errors
-            /// [`NameError`] if the name is empty, too long, has a control character, or begins or
-            /// ends with white space.
+            /// [`NameError`] if the name is empty, too long, has a control character or a
+            /// [format character](is_format_character), or begins or ends with white space.
             pub fn new(name: impl AsRef<str>) -> Result<$name, NameError> {
                 let name = name.as_ref();
                 check($what, $max, name)?;

@@ -238,6 +238,9 @@ async fn run_and_retry(
         else {
             return tried;
         };
+        if runs.shared.stopping.is_cancelled() {
+            return tried;
+        }
         let after = retry.delay(retries);
         retries += 1;
         runs.shared.events.emit(Event::Retried {
@@ -246,8 +249,15 @@ async fn run_and_retry(
             error: message,
             after,
         });
-        if let Some(cause) = stopped_within(runs, after, stopped, times_out_at).await {
-            return Tried::Stopped(cause, None);
+        tokio::select! {
+            biased;
+            // An instance that shuts down begins nothing more.
+            () = runs.shared.stopping.cancelled() => return tried,
+            cause = stopped_within(runs, after, stopped, times_out_at) => {
+                if let Some(cause) = cause {
+                    return Tried::Stopped(cause, None);
+                }
+            }
         }
     }
 }

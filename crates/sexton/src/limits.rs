@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sexton_core::lock::LockManager;
+use sexton_core::name::ManagerName;
 use tokio::sync::Notify;
 
 use crate::policy::Delivery;
@@ -223,4 +225,15 @@ fn give_back(counts: &mut HashMap<String, usize>, name: Option<&String>) {
             counts.remove(name);
         }
     }
+}
+
+/// How many transactions of handlers each lock manager that has any can have open at once.
+pub(crate) fn transactions_max(
+    managers: &[(ManagerName, Arc<dyn LockManager>)],
+) -> HashMap<String, usize> {
+    let max = |(name, manager): &(ManagerName, Arc<dyn LockManager>)| {
+        let transactions = manager.transactions()?;
+        Some((name.as_str().to_owned(), transactions.at_once_max()))
+    };
+    managers.iter().filter_map(max).collect()
 }

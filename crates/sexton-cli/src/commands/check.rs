@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{Exit, complain, load};
+use super::{complain, load};
 use crate::args::FileArguments;
 use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::visible::visible;
 
 /// Says whether a file is in order.

@@ -7,10 +7,11 @@ use jiff::{Timestamp, Zoned};
 use serde_json::json;
 use sexton_core::tick::Tick;
 
+use super::complain;
 use super::expression::{Expression, Language};
 use super::ticks::{self, Ticks};
-use super::{Exit, complain};
 use crate::args::ExpressionArguments;
+use crate::exit::Exit;
 
 /// How many changes of a zone's clocks are looked at for the next that skips and the next that repeats times. Most
 /// zones have two a year; a few have four.

@@ -8,37 +8,15 @@ pub mod operate;
 pub mod run;
 mod ticks;
 
-use std::error::Error;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::args::{Arguments, Command, FileArguments, StoreCommand};
 use crate::config;
 use crate::crontab::{self, SystemUsers};
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::tasks::TaskFile;
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Well.
-    Done,
-    /// Something went wrong while it ran.
-    Trouble,
-    /// What it was given cannot be used. That was told on standard error.
-    BadInput,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
-            Exit::Done => 0,
-            Exit::Trouble => 1,
-            Exit::BadInput => 2,
-        })
-    }
-}
 
 /// Does what the command line says.
 pub fn execute(arguments: Arguments) -> Exit {
@@ -84,17 +62,4 @@ fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile
         (Some(path), None) => config::load(path, environment),
         (None, None) => Err(Rejected::whole("no file was named")),
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    causes.fold(error.to_string(), |text, cause| {
-        let cause = cause.to_string();
-        if text.ends_with(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
-    })
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::complain;
 use super::ticks;
-use super::{Exit, complain};
 use crate::args::ExpressionArguments;
+use crate::exit::Exit;
 
 /// Prints the next ticks of an expression, strictly after an instant.
 ///

@@ -1,13 +1,16 @@
 //! `sexton run`.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, chain, complain, load};
+use super::{complain, load};
 use crate::args::RunArguments;
+use crate::diagnostic::chain;
 use crate::environment::Environment;
-use crate::run::{self, RunError};
+use crate::exit::Exit;
+use crate::output::{Output, lost_in_words};
+use crate::run;
 use crate::visible::visible;
 
 /// What goes to standard error of the program's inside, in the words of
@@ -17,8 +20,9 @@ const LOG_VARIABLE: &str = "SEXTON_LOG";
 /// Runs a file's tasks until the program is asked to stop.
 ///
 /// # Errors
-/// Never: what cannot be written is told by the exit.
+/// If the process has no outputs, or can have no threads.
 pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Exit> {
+    let stderr = Output::stderr()?;
     if let Some(filter) = environment.text(LOG_VARIABLE) {
         let filter = match EnvFilter::try_new(filter) {
             Ok(filter) => filter,
@@ -29,9 +33,11 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
                 ));
             }
         };
+        let writer = stderr.clone();
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal() && run::allows_colours(environment))
+            .with_writer(move || writer.clone())
             .init();
     }
     let again = || load(&arguments.file, environment);
@@ -42,19 +48,16 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let report = match runtime.block_on(run::run(file, arguments, again)) {
-        Ok(report) => report,
+    let stdout = Output::stdout(stderr.clone())?;
+    let ran = runtime.block_on(run::run(file, arguments, environment, stdout, again));
+    let exit = match ran {
+        Ok(exit) => exit,
         Err(error) => {
-            let exit = match error {
-                RunError::Store(_) | RunError::Build(_) => Exit::BadInput,
-                _ => Exit::Trouble,
-            };
-            return Ok(complain(
-                &format!("error: {}\n", visible(&chain(&error))),
-                exit,
-            ));
+            let text = format!("error: {}\n", visible(&chain(&error)));
+            stderr.line(text.into_bytes(), lost_in_words);
+            error.exit()
         }
     };
-    let is_clean = report.cut_off.is_empty() && report.all_settled;
-    Ok(if is_clean { Exit::Done } else { Exit::Trouble })
+    stderr.finish(run::FINISH_MAX);
+    Ok(exit)
 }

@@ -18,7 +18,7 @@ const NAME_SHOWN_CHARS_MAX: usize = 64;
 
 /// A string that could not be put together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum InterpolateError {
+pub(crate) enum InterpolateError {
     #[error("the environment variable {name} is not set")]
     Missing { name: String },
     #[error("the environment variable {name} is not UTF-8 text")]
@@ -32,7 +32,7 @@ pub(super) enum InterpolateError {
 }
 
 /// `written` with its variables filled in.
-pub(super) fn interpolate(
+pub(crate) fn interpolate(
     written: &str,
     environment: &Environment,
 ) -> Result<Secret, InterpolateError> {

@@ -25,6 +25,7 @@ mod store;
 mod task;
 mod work;
 
+pub(crate) use interpolate::interpolate;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 

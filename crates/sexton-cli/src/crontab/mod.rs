@@ -128,7 +128,7 @@ pub fn read(
     }
     let tasks = reader.tasks;
     if tasks.is_empty() && report.errors() == 0 {
-        report.push(Problem::error(
+        report.push(Problem::warning(
             0..0,
             "the crontab has no task that can be run",
         ));

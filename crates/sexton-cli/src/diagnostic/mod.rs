@@ -4,11 +4,13 @@
 //! is allowed. A [`Report`] collects them and renders them with the line they are about. Nothing here
 //! ever sees a value from the environment: what is shown is the file as it is written.
 
+mod chain;
 mod problem;
 mod render;
 mod report;
 mod source;
 
+pub(crate) use chain::chain;
 pub use problem::{Problem, Severity};
 pub use report::{Rejected, Report};
 pub use source::{FILE_BYTES_MAX, ReadError, Source};

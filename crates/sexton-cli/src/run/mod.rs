@@ -5,6 +5,7 @@ mod reload;
 mod tasks;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
@@ -14,10 +15,16 @@ use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArguments;
-use crate::diagnostic::Rejected;
+use crate::diagnostic::{Rejected, chain};
+use crate::environment::Environment;
 use crate::execute::{Requests, STOP_GRACE};
-use crate::store;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::store::{self, Store};
+use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
+
+pub(crate) use live::{FINISH_MAX, allows_colours};
 
 /// Why the program could not run.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +37,29 @@ pub(crate) enum RunError {
     Build(#[from] sexton::BuildError),
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
-    #[error("cannot write events to standard output")]
-    Output(#[source] io::Error),
+}
+
+impl RunError {
+    /// Whether the same may go through later: the store is away.
+    fn is_transient(&self) -> bool {
+        match self {
+            RunError::Store(error) => error.is_transient(),
+            RunError::Build(sexton::BuildError::Store { source, .. }) => source.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// How the program ends by it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            RunError::Store(error) => error.exit(),
+            RunError::Build(sexton::BuildError::Store { source, .. }) => {
+                Exit::of_store(source.is_transient())
+            }
+            RunError::Build(_) | RunError::Requests(_) => Exit::BadInput,
+            RunError::Signals(_) => Exit::Trouble,
+        }
+    }
 }
 
 /// Runs a file's tasks until SIGTERM or SIGINT, and lets them end. `again` reads the file once
@@ -39,24 +67,27 @@ pub(crate) enum RunError {
 pub(crate) async fn run(
     file: TaskFile,
     arguments: &RunArguments,
+    environment: &Environment,
+    out: Output,
     again: impl Fn() -> Result<TaskFile, Rejected>,
-) -> Result<ShutdownReport, RunError> {
+) -> Result<Exit, RunError> {
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let requests = Requests::new()?;
-    let url = store::url(arguments.store.as_deref(), Some(&file))?;
-    let manager = store::open(&url, file.store.namespace.clone(), Missing::Create).await?;
-    let location = store::location(&url, &*manager);
-    let scheduler = builder(arguments).shared_manager(ManagerName::default().as_str(), manager);
-    let scheduler = scheduler.tasks(file.tasks.iter().map(|spec| tasks::ready(spec, &requests)));
-    let opening = scheduler.start();
-    let scheduler = tokio::select! {
-        scheduler = opening => scheduler?,
-        () = stops.next() => return Ok(ShutdownReport::default()),
+    let mut log = live::Live::new(arguments.log_format, environment, out);
+    let url = store::url(&arguments.store, Some(&file), environment)?;
+    let start = Start {
+        url: &url,
+        file: &file,
+        arguments,
+        requests: &requests,
     };
-    let mut log = live::Live::new(arguments.log_format, &scheduler);
-    log.began(&scheduler, &location, &file)
-        .map_err(RunError::Output)?;
+    let (store, scheduler) = tokio::select! {
+        started = start.started(&mut log) => started?,
+        () = stops.next() => return Ok(Exit::Done),
+    };
+    log.began(&scheduler, &store.location, &file);
+    let of_start = file.store;
     let mut current = file.tasks;
     loop {
         tokio::select! {
@@ -66,16 +97,78 @@ pub(crate) async fn run(
             _ = reloads.recv() => {
                 let handle = scheduler.handle();
                 let told = match again() {
-                    Ok(file) => reload::apply(&handle, &mut current, file.tasks, &requests).await,
+                    Ok(mut file) => {
+                        let wanted = std::mem::take(&mut file.tasks);
+                        let told = reload::apply(&handle, &mut current, wanted, &requests).await;
+                        told.with_warnings_of(&file, &of_start)
+                    }
                     Err(rejected) => reload::Reloaded::rejected(&rejected),
                 };
-                log.reloaded(&told).map_err(RunError::Output)?;
+                log.reloaded(&told);
             }
-            event = log.next() => log.event(event).map_err(RunError::Output)?,
+            event = log.next() => log.event(event),
         }
     }
-    log.stopping().map_err(RunError::Output)?;
-    shut_down(scheduler, arguments, &mut stops, &mut log).await
+    log.stopping();
+    let report = shut_down(scheduler, arguments, &mut stops, &mut log).await;
+    if report.is_some() {
+        store.close().await;
+    }
+    log.ended(report.as_ref());
+    let is_clean = report.is_some_and(|report| report.cut_off.is_empty() && report.all_settled);
+    Ok(if is_clean { Exit::Done } else { Exit::Trouble })
+}
+
+/// What a scheduler is started with.
+struct Start<'s> {
+    url: &'s StoreUrl,
+    file: &'s TaskFile,
+    arguments: &'s RunArguments,
+    requests: &'s Requests,
+}
+
+/// The pause after the first attempt to reach a store; each further one is twice as long.
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How often it is told that a store is still away.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+impl Start<'_> {
+    /// Opens the store and starts; waits for a store that is away, and says so.
+    async fn started(&self, log: &mut live::Live) -> Result<(Store, Scheduler), RunError> {
+        let began = SystemClock.monotonic();
+        let mut pause = PAUSE_FIRST;
+        let mut told: Option<Duration> = None;
+        loop {
+            let error = match self.attempt(log).await {
+                Err(error) if error.is_transient() => error,
+                done => return done,
+            };
+            let now = SystemClock.monotonic();
+            let left = self.arguments.store_wait.saturating_sub(now - began);
+            if left.is_zero() {
+                return Err(error);
+            }
+            if told.is_none_or(|told| now - told >= TOLD_AGAIN_AFTER) {
+                log.store_awaited(&chain(&error), left);
+                told = Some(now);
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn attempt(&self, log: &mut live::Live) -> Result<(Store, Scheduler), RunError> {
+        let namespace = self.file.store.namespace.clone();
+        let store = store::open(self.url, namespace, Missing::Create).await?;
+        let manager = Arc::clone(&store.manager);
+        let tasks = self.file.tasks.iter();
+        let scheduler = builder(self.arguments)
+            .shared_manager(ManagerName::default().as_str(), manager)
+            .tasks(tasks.map(|spec| tasks::ready(spec, self.requests)));
+        log.follow(scheduler.events());
+        Ok((store, scheduler.start().await?))
+    }
 }
 
 fn builder(arguments: &RunArguments) -> SchedulerBuilder {
@@ -90,26 +183,34 @@ fn builder(arguments: &RunArguments) -> SchedulerBuilder {
         .fold(builder, |builder, label| builder.label(label))
 }
 
-/// Lets what runs end, unless a second signal says otherwise: then it is dropped as in a crash.
+/// What of the grace is kept for runs that are cancelled, and for telling the store.
+const STOPPING_MAX: Duration = Duration::from_secs(6);
+
+/// How long runs may take to end by themselves so that all of it fits into the grace.
+fn drain(grace: Duration) -> Duration {
+    grace - STOPPING_MAX.min(grace / 2)
+}
+
+/// Lets what runs end within the grace, unless a second signal says otherwise: then, and when the
+/// grace is over, what still runs is dropped as in a crash.
 async fn shut_down(
     scheduler: Scheduler,
     arguments: &RunArguments,
     stops: &mut Stops,
     log: &mut live::Live,
-) -> Result<ShutdownReport, RunError> {
-    let mut ending = Box::pin(scheduler.shutdown(arguments.grace));
-    let report = loop {
+) -> Option<ShutdownReport> {
+    let grace = arguments.grace;
+    let mut ending = std::pin::pin!(scheduler.shutdown(drain(grace)));
+    let mut over = std::pin::pin!(tokio::time::sleep(grace));
+    loop {
         tokio::select! {
             biased;
-            report = &mut ending => break Some(report),
-            () = stops.next() => break None,
-            event = log.next() => log.event(event).map_err(RunError::Output)?,
+            report = &mut ending => return Some(report),
+            () = stops.next() => return None,
+            () = &mut over => return None,
+            event = log.next() => log.event(event),
         }
-    };
-    drop(ending);
-    log.drain().map_err(RunError::Output)?;
-    log.ended(report.as_ref()).map_err(RunError::Output)?;
-    Ok(report.unwrap_or_default())
+    }
 }
 
 /// A second signal this soon after the first is taken for the same: `timeout` and some supervisors

@@ -8,7 +8,7 @@ use sexton::name::TaskName;
 use super::tasks::ready;
 use crate::diagnostic::Rejected;
 use crate::execute::Requests;
-use crate::tasks::TaskSpec;
+use crate::tasks::{StoreSpec, TaskFile, TaskSpec};
 
 /// What came of reading the file again.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Reloaded {
     pub(super) added: Vec<String>,
     pub(super) replaced: Vec<String>,
     pub(super) removed: Vec<String>,
+    /// What does not take effect, or not as it may be meant.
+    pub(super) warnings: Vec<String>,
     /// What went wrong. The tasks concerned go on as they were.
     pub(super) errors: Vec<String>,
 }
@@ -26,6 +28,17 @@ impl Reloaded {
             errors: vec![rejected.to_string()],
             ..Reloaded::default()
         }
+    }
+
+    /// The same, with what else is to be said of a file. The store stays that of the start.
+    pub(super) fn with_warnings_of(mut self, file: &TaskFile, of_start: &StoreSpec) -> Reloaded {
+        self.warnings.extend(file.warnings.iter().cloned());
+        if file.store != *of_start {
+            let warning = "warning: [store] has changed, and the store stays that of the start: \
+                start the program again to use the other";
+            self.warnings.push(warning.to_owned());
+        }
+        self
     }
 }
 

@@ -24,10 +24,12 @@ mod explain;
 mod fleet;
 mod good_files;
 mod http;
+mod log_form;
 mod machine_clock;
 mod migrate;
 mod next;
 mod operate;
+mod outputs;
 mod program;
 mod ran;
 mod random_files;
@@ -53,4 +55,6 @@ mod servers {
 }
 mod signals;
 mod standstill;
+mod store_away;
+mod store_named;
 mod usage;

@@ -345,7 +345,7 @@ fn what_cannot_be_is_told() {
         ),
         (
             &["tasks", "--store", "sqlite:gone.db"],
-            2,
+            4,
             "gone.db\" does not exist, and was not to be created\n",
         ),
         (
@@ -370,4 +370,35 @@ fn what_cannot_be_is_told() {
         "{}",
         state.stderr
     );
+}
+
+#[test]
+fn what_operators_see_has_no_hidden_characters_and_no_tasks_of_sexton_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    wait_for_definition(folder, "ring");
+    let note = "\u{202e}\u{9b}31m\u{200b}evil";
+    let paused = say(folder, &["pause", "ring", "--note", note]);
+    assert_eq!(paused.code, Some(0), "{}", paused.stderr);
+    for words in [vec!["tasks"], vec!["tasks", "--json"]] {
+        let said = say(folder, &words);
+        let is_hidden = |c| c != '\n' && (char::is_control(c) || "\u{202e}\u{200b}".contains(c));
+        assert!(!said.stdout.contains(is_hidden), "{:?}", said.stdout);
+        assert!(said.stdout.contains("evil"), "{}", said.stdout);
+        assert!(!said.stdout.contains("sexton:prune"), "{}", said.stdout);
+    }
+    assert_eq!(json(folder, &["tasks"])[2]["paused"]["note"], note);
+    ask_until("the task that prunes is known", || {
+        let all = say(folder, &["tasks", "--all"]);
+        all.stdout.contains("sexton:prune").then_some(())
+    });
+    stop(programs);
+    let shown = |words: &[&str]| {
+        let records = json(folder, words);
+        let records = records.as_array().unwrap().clone();
+        let of = |record: &Value| record["task"].as_str().unwrap().starts_with("sexton:");
+        records.iter().filter(|record| of(record)).count()
+    };
+    assert_eq!(shown(&["history", "--limit", "1000"]), 0);
 }

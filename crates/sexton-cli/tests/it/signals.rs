@@ -1,9 +1,11 @@
 //! SIGTERM and SIGINT drain, a second one does not wait, SIGHUP reads the file again.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sexton_core::clock::{Clock, SystemClock};
 
 use crate::program::{Ended, Program, ask_until, sexton, wait_until_gone};
 
@@ -55,7 +57,8 @@ fn sigterm_and_sigint_let_what_runs_end() {
 #[test]
 fn what_does_not_end_within_the_grace_is_cut_off_and_told() {
     let folder = tempfile::tempdir().unwrap();
-    let program = begin(folder.path(), "100ms");
+    // Half of it is for what is cancelled.
+    let program = begin(folder.path(), "10s");
     let ended = program.stop();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let last = last(&ended);
@@ -67,13 +70,49 @@ fn what_does_not_end_within_the_grace_is_cut_off_and_told() {
 }
 
 #[test]
+fn the_grace_is_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let stubborn = UNTIL_TOLD.replace("shell = '", "shell = 'trap \"\" TERM; ");
+    std::fs::write(folder.path().join("tasks.toml"), stubborn).unwrap();
+    let mut program = Program::run(folder.path(), &["tasks.toml", "--grace", "3s"]);
+    program.began();
+    ask_until("the command begins", || {
+        folder.path().join("begun").exists().then_some(())
+    });
+    let asked = SystemClock.monotonic();
+    let ended = program.stop();
+    let took = SystemClock.monotonic() - asked;
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    // The command alone would have had four seconds after SIGTERM.
+    assert!(took < Duration::from_millis(3_900), "{took:?}");
+    wait_until_command_is_gone(folder.path());
+}
+
+#[test]
+fn nothing_is_tried_again_once_a_shutdown_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = "[store]\nurl = \"memory:\"\n[[task]]\nname = \"t\"\nevery = \"200ms\"\n\
+        retry = { attempts = 3, backoff = \"10m\" }\nshell = 'exit 3'\noverlap = \"skip\"\n";
+    std::fs::write(folder.path().join("tasks.toml"), failing).unwrap();
+    let mut program = Program::run(folder.path(), &["tasks.toml", "--grace", "1h"]);
+    program.wait("retried", |_| true);
+    let ended = program.stop();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let events = ended.events();
+    let end = events.iter().find(|event| event["event"] == "finished");
+    let end = end.unwrap();
+    assert_eq!(end["outcome"], "failed", "{end}");
+    assert_eq!(last(&ended)["cut_off"], json!([]));
+}
+
+#[test]
 fn a_second_signal_does_not_wait_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut program = begin(folder.path(), "1h");
     program.signal(Signal::INT);
     program.wait("stopping", |_| true);
     // One that comes at once is taken for the same, and nobody tells when that is over.
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    std::thread::sleep(Duration::from_millis(400));
     program.signal(Signal::INT);
     let ended = program.ended();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");

@@ -80,23 +80,24 @@ fn a_store_that_cannot_be_used_is_told_before_anything_runs() {
         .file("folder.db/x", "")
         .file("text.db", "This is not a database, and longer than a header of one would be, which has a hundred bytes.\n");
     let errors = [
-        "redis+sentinel://127.0.0.1/",
-        "ftp://user:hunter2@127.0.0.1/",
-        "hunter2",
-        "sqlite:",
-        "postgres://user:hunter2@127.0.0.1:port/app",
-        "mysql://user:hunter2@127.0.0.1:port/app",
-        "postgres://user:hunter2@127.0.0.1:1/app",
-        "mysql://user:hunter2@127.0.0.1:1/app",
-        "sqlite:no-such-folder/sexton.db",
-        "sqlite:folder.db",
-        "sqlite:text.db",
+        (2, "redis+sentinel://127.0.0.1/"),
+        (2, "ftp://user:hunter2@127.0.0.1/"),
+        (2, "hunter2"),
+        (2, "sqlite:"),
+        (2, "postgres://user:hunter2@127.0.0.1:port/app"),
+        (2, "mysql://user:hunter2@127.0.0.1:port/app"),
+        (3, "postgres://user:hunter2@127.0.0.1:1/app"),
+        (3, "mysql://user:hunter2@127.0.0.1:1/app"),
+        (4, "sqlite:no-such-folder/sexton.db"),
+        (4, "sqlite:folder.db"),
+        (4, "sqlite:text.db"),
     ]
-    .map(|url| {
-        let ran = folder.run(&["run", "tasks.toml", "--store", url]);
+    .map(|(code, url)| {
+        let arguments = ["run", "tasks.toml", "--store-wait", "0s", "--store", url];
+        let ran = folder.run(&arguments);
         assert_eq!(
             (ran.code, ran.stdout.as_str()),
-            (Some(2), ""),
+            (Some(code), ""),
             "{url}: {ran}"
         );
         ran.stderr
@@ -152,6 +153,13 @@ fn help() {
     Options:
       -h, --help     Print help
       -V, --version  Print version
+
+    Exit codes:
+      0  done, or stopped as asked
+      1  something failed: a run was cut off, a triggered task did not succeed
+      2  what was given cannot be used: arguments, task file, crontab, URL
+      3  the store cannot be reached; try again
+      4  the store cannot be used: it is read-only, refuses the user, has no or other tables
     "#);
     for command in ["run", "check", "next", "explain"] {
         let ran = sexton(&[command, "--help"]);

@@ -9,17 +9,17 @@ use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
 use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError, TaskName};
 use sexton_core::tick::Tick;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use super::arrival::settle_in;
 use super::{Home, Scheduler, Shared};
 use crate::clock::FOR_EVER;
 use crate::driver::Driver;
 use crate::error::BuildError;
-use crate::event::EventBus;
+use crate::event::{Event, EventBus};
 use crate::extract::Registered;
 use crate::housekeeping::{announce, prune_task};
-use crate::limits::Limits;
+use crate::limits::{Limits, transactions_max};
 use crate::link::Link;
 use crate::policy::{Delivery, Missed, Overlap};
 use crate::presence::{beat_for_ever, watch_clock_for_ever};
@@ -51,6 +51,7 @@ pub struct SchedulerBuilder {
     running_max: Option<usize>,
     group_max: HashMap<String, usize>,
     retention: Option<Retention>,
+    events: EventBus,
 }
 
 impl SchedulerBuilder {
@@ -69,6 +70,7 @@ impl SchedulerBuilder {
             running_max: None,
             group_max: HashMap::new(),
             retention: Some(Retention::default()),
+            events: EventBus::new(),
         }
     }
 
@@ -205,6 +207,13 @@ impl SchedulerBuilder {
         self
     }
 
+    /// What happens from the start on, that which may end it included. Otherwise as
+    /// [`Scheduler::events`].
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
     /// Checks everything, asks each store for its clock, and starts.
     ///
     /// # Errors
@@ -212,7 +221,7 @@ impl SchedulerBuilder {
     /// one's id; then nothing was started.
     pub async fn start(self) -> Result<Scheduler, BuildError> {
         let managers = self.check_managers()?;
-        let events = EventBus::new();
+        let events = self.events;
         let watch = Arc::new(Watch::new(events.clone()));
         let shared = Arc::new(Shared {
             instance: self.instance.unwrap_or_else(InstanceId::random),
@@ -282,15 +291,6 @@ impl SchedulerBuilder {
 
 type Managers = Vec<(ManagerName, Arc<dyn LockManager>)>;
 type TasksByManager = HashMap<ManagerName, Vec<CheckedTask>>;
-
-/// How many transactions of handlers each lock manager that has any can have open at once.
-fn transactions_max(managers: &[(ManagerName, Arc<dyn LockManager>)]) -> HashMap<String, usize> {
-    let max = |(name, manager): &(ManagerName, Arc<dyn LockManager>)| {
-        let transactions = manager.transactions()?;
-        Some((name.as_str().to_owned(), transactions.at_once_max()))
-    };
-    managers.iter().filter_map(max).collect()
-}
 
 /// Checks all tasks and tells of all that is wrong, not only of the first.
 fn check_tasks(

@@ -12,7 +12,7 @@ use sexton::{Operator, Tick};
 
 use super::{Refused, known_task};
 use crate::args::{CancelArguments, PauseArguments, TaskArguments, TriggerArguments};
-use crate::visible::visible;
+use crate::visible::{visible, visible_json};
 
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -24,7 +24,7 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(10);
 fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
     let mut out = io::stdout().lock();
     if as_json {
-        writeln!(out, "{value}")?;
+        writeln!(out, "{}", visible_json(value))?;
     } else {
         writeln!(out, "{}", visible(text))?;
     }

@@ -12,11 +12,11 @@ use sexton::{Fence, Tick};
 
 use super::store::Opened;
 use super::table::{Table, wall, zone};
-use super::{Refused, known_task};
+use super::{Refused, is_own, known_task};
 use crate::args::HistoryArguments;
 use crate::config::instant;
 use crate::duration;
-use crate::visible::brief;
+use crate::visible::{brief, visible, visible_json};
 
 const PAGE_MAX: usize = 1_000;
 /// How much of an error or an output a row of the table shows.
@@ -38,21 +38,86 @@ pub(super) async fn show(arguments: &HistoryArguments, opened: &Opened) -> Resul
         until,
         ..HistoryQuery::default()
     };
-    let records = pages(&opened.operator, query, arguments.limit as usize).await?;
+    let has_own = arguments.all || query.task.is_some();
+    let mut pages = Pages {
+        operator: &opened.operator,
+        query,
+        left: arguments.limit as usize,
+        has_own,
+    };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.store.json {
-        let values: Vec<Value> = records.iter().map(value).collect();
-        writeln!(out, "{}", Value::from(values))?;
+        write_json(&mut pages, &mut out).await?;
     } else {
-        table(&records, &zone).write(&mut out)?;
-        if arguments.output {
-            records
-                .iter()
-                .try_for_each(|record| said_in_full(&mut out, record, &zone))?;
-        }
+        write_table(&mut pages, &mut out, &zone, arguments.output).await?;
     }
     out.flush()?;
     Ok(())
+}
+
+/// As an array, a page in memory at a time.
+async fn write_json(pages: &mut Pages<'_>, out: &mut impl Write) -> Result<(), Refused> {
+    let mut before = "[";
+    while let Some(page) = pages.next().await? {
+        for record in &page {
+            write!(out, "{before}{}", visible_json(&value(record)))?;
+            before = ",";
+        }
+    }
+    let start = if before == "[" { "[" } else { "" };
+    writeln!(out, "{start}]")?;
+    Ok(())
+}
+
+/// Whole, since a column is as wide as its widest cell; of errors and outputs only what a row shows
+/// is kept, unless they are shown in full.
+async fn write_table(
+    pages: &mut Pages<'_>,
+    out: &mut impl Write,
+    zone: &TimeZone,
+    in_full: bool,
+) -> Result<(), Refused> {
+    let mut table = Table::new(&[
+        "TICK", "TASK", "#", "STATE", "TRY", "LATE", "TOOK", "INSTANCE", "SAID",
+    ]);
+    let mut said = Vec::new();
+    while let Some(page) = pages.next().await? {
+        for record in page {
+            table.row(row(&record, zone));
+            if in_full {
+                said.push(record);
+            }
+        }
+    }
+    table.write(out)?;
+    said.iter()
+        .try_for_each(|record| said_in_full(out, record, zone))?;
+    Ok(())
+}
+
+/// The records that are shown, newest first.
+struct Pages<'p> {
+    operator: &'p Operator,
+    query: HistoryQuery,
+    /// How many more.
+    left: usize,
+    /// Whether those of Sexton's own tasks are among them.
+    has_own: bool,
+}
+
+impl Pages<'_> {
+    async fn next(&mut self) -> Result<Option<Vec<ExecutionRecord>>, Refused> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.query.limit = self.left.min(PAGE_MAX);
+        let mut page = self.operator.history(&self.query).await?;
+        let is_last = page.len() < self.query.limit;
+        self.query.after = page.last().map(|record| record.execution.clone());
+        page.retain(|record| self.has_own || !is_own(&record.execution.task));
+        self.left = if is_last { 0 } else { self.left - page.len() };
+        Ok(Some(page))
+    }
 }
 
 /// An instant, or how long ago it was.
@@ -76,62 +141,38 @@ fn moment(flag: &str, text: Option<&str>, zone: &TimeZone) -> Result<Option<Tick
     }
 }
 
-async fn pages(
-    operator: &Operator,
-    mut query: HistoryQuery,
-    limit: usize,
-) -> Result<Vec<ExecutionRecord>, Refused> {
-    let mut records: Vec<ExecutionRecord> = Vec::new();
-    loop {
-        query.limit = (limit - records.len()).min(PAGE_MAX);
-        let page = operator.history(&query).await?;
-        let is_last = page.len() < query.limit;
-        query.after = page.last().map(|record| record.execution.clone());
-        records.extend(page);
-        if is_last || records.len() >= limit {
-            return Ok(records);
+fn row(record: &ExecutionRecord, zone: &TimeZone) -> [String; 9] {
+    let execution = &record.execution;
+    let state = match record.reason {
+        Some(reason) => format!("{} ({reason})", record.state),
+        None => record.state.to_string(),
+    };
+    let state = match record.deadline {
+        Some(deadline) if record.state == ExecutionState::Waiting => {
+            format!("{state} until {}", wall(deadline, zone))
         }
-    }
-}
-
-fn table(records: &[ExecutionRecord], zone: &TimeZone) -> Table {
-    let mut table = Table::new(&[
-        "TICK", "TASK", "#", "STATE", "TRY", "LATE", "TOOK", "INSTANCE", "SAID",
-    ]);
-    for record in records {
-        let execution = &record.execution;
-        let state = match record.reason {
-            Some(reason) => format!("{} ({reason})", record.state),
-            None => record.state.to_string(),
-        };
-        let state = match record.deadline {
-            Some(deadline) if record.state == ExecutionState::Waiting => {
-                format!("{state} until {}", wall(deadline, zone))
-            }
-            _ => state,
-        };
-        let attempt = record
-            .attempt
-            .map_or_else(String::new, |attempt| attempt.to_string());
-        let instance = record.instance.as_ref().map_or("", |instance| {
-            let text = instance.as_str();
-            // The ids' ends differ; their beginnings are the time of their making.
-            let end = text.char_indices().nth_back(INSTANCE_CHARS - 1);
-            end.map_or(text, |(at, _)| text.get(at..).unwrap_or(text))
-        });
-        table.row([
-            wall(execution.tick.timestamp(), zone),
-            execution.task.to_string(),
-            execution.index.to_string(),
-            state,
-            attempt,
-            lateness_ms(record).map_or_else(String::new, span),
-            duration_ms(record).map_or_else(String::new, span),
-            instance.to_owned(),
-            brief(last_line(record), SAID_CHARS_MAX).into_owned(),
-        ]);
-    }
-    table
+        _ => state,
+    };
+    let attempt = record
+        .attempt
+        .map_or_else(String::new, |attempt| attempt.to_string());
+    let instance = record.instance.as_ref().map_or("", |instance| {
+        let text = instance.as_str();
+        // The ids' ends differ; their beginnings are the time of their making.
+        let end = text.char_indices().nth_back(INSTANCE_CHARS - 1);
+        end.map_or(text, |(at, _)| text.get(at..).unwrap_or(text))
+    });
+    [
+        wall(execution.tick.timestamp(), zone),
+        execution.task.to_string(),
+        execution.index.to_string(),
+        state,
+        attempt,
+        lateness_ms(record).map_or_else(String::new, span),
+        duration_ms(record).map_or_else(String::new, span),
+        instance.to_owned(),
+        brief(last_line(record), SAID_CHARS_MAX).into_owned(),
+    ]
 }
 
 fn last_line(record: &ExecutionRecord) -> &str {
@@ -168,10 +209,11 @@ fn said_in_full(out: &mut impl Write, record: &ExecutionRecord, zone: &TimeZone)
         writeln!(
             out,
             "\n{tick} {} #{} {what}:",
-            execution.task, execution.index
+            visible(execution.task.as_str()),
+            execution.index
         )?;
         for line in said.lines() {
-            writeln!(out, "  {}", crate::visible::visible(line))?;
+            writeln!(out, "  {}", visible(line))?;
         }
     }
     Ok(())

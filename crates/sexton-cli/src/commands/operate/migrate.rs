@@ -13,13 +13,13 @@ use crate::args::MigrateArguments;
 use crate::environment::Environment;
 use crate::store;
 use crate::store_url::StoreUrl;
+use crate::visible::visible;
 
 pub(super) async fn migrate(
     arguments: &MigrateArguments,
     environment: &Environment,
 ) -> Result<(), Refused> {
-    let (store, file) = (arguments.store.as_deref(), arguments.file.as_deref());
-    let (url, _) = named(store, file, environment)?;
+    let (url, _) = named(&arguments.store, arguments.file.as_deref(), environment)?;
     let script = script(&url, arguments.from.unwrap_or(0))?;
     let mut out = io::stdout().lock();
     if arguments.print {
@@ -31,12 +31,12 @@ pub(super) async fn migrate(
         )?;
         return Ok(());
     }
-    let manager = store::open(&url, None, Missing::Create).await?;
+    let store = store::open(&url, None, Missing::Create).await?;
     let is = match script {
         Some(_) => "its tables are those of this version",
         None => "it keeps no tables, there is nothing to migrate",
     };
-    writeln!(out, "{}: {is}", store::location(&url, &*manager))?;
+    writeln!(out, "{}: {is}", visible(&store.location))?;
     Ok(())
 }
 

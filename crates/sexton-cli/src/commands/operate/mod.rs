@@ -13,17 +13,21 @@ use sexton::Operator;
 use sexton::name::TaskName;
 use thiserror::Error;
 
-use super::{Exit, chain, complain};
+use super::complain;
 use crate::args::{
     CancelArguments, HistoryArguments, MigrateArguments, PauseArguments, StoreArguments,
     TaskArguments, TasksArguments, TriggerArguments,
 };
-use crate::diagnostic::Rejected;
+use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::similar;
 use crate::store::StoreError;
 use crate::visible::visible;
 use store::Opened;
+
+/// What the names of Sexton's own tasks begin with.
+const OWN_PREFIX: &str = "sexton:";
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, Error)]
@@ -57,10 +61,9 @@ enum Refused {
 impl Refused {
     fn exit(&self) -> Exit {
         match self {
-            Refused::NothingToDo(_)
-            | Refused::NotSucceeded(_)
-            | Refused::Lock(_)
-            | Refused::Write(_) => Exit::Trouble,
+            Refused::NothingToDo(_) | Refused::NotSucceeded(_) | Refused::Write(_) => Exit::Trouble,
+            Refused::Lock(error) => Exit::of_store(error.is_transient()),
+            Refused::Store(error) => error.exit(),
             _ => Exit::BadInput,
         }
     }
@@ -160,6 +163,11 @@ pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Res
 /// If standard output cannot be written.
 pub fn migrate(arguments: &MigrateArguments, environment: &Environment) -> io::Result<Exit> {
     told(async || migrate::migrate(arguments, environment).await)
+}
+
+/// Whether a task is one of Sexton's own, which are shown only where they are asked for.
+fn is_own(task: &TaskName) -> bool {
+    task.as_str().starts_with(OWN_PREFIX)
 }
 
 /// The task of this name, if the store has heard of it; else with what its name was meant to be, perhaps.

@@ -7,7 +7,7 @@ use sexton::name::Namespace;
 use sexton::sqlite::Missing;
 
 use super::Refused;
-use crate::args::StoreArguments;
+use crate::args::{StoreArguments, StoreFlags};
 use crate::config;
 use crate::environment::Environment;
 use crate::store;
@@ -22,7 +22,7 @@ pub(super) struct Opened {
 
 /// Which store is named, and by which file, if one was given.
 pub(super) fn named(
-    store: Option<&str>,
+    store: &StoreFlags,
     file: Option<&Path>,
     environment: &Environment,
 ) -> Result<(StoreUrl, Option<TaskFile>), Refused> {
@@ -30,7 +30,7 @@ pub(super) fn named(
     let file = loaded
         .transpose()
         .map_err(|rejected| Refused::File(Box::new(rejected)))?;
-    let url = store::url(store, file.as_ref())?;
+    let url = store::url(store, file.as_ref(), environment)?;
     if url == StoreUrl::Memory {
         return Err(Refused::Memory);
     }
@@ -42,8 +42,7 @@ pub(super) async fn open(
     arguments: &StoreArguments,
     environment: &Environment,
 ) -> Result<Opened, Refused> {
-    let (store, path) = (arguments.store.as_deref(), arguments.file.as_deref());
-    let (url, file) = named(store, path, environment)?;
+    let (url, file) = named(&arguments.url, arguments.file.as_deref(), environment)?;
     let namespace = match &arguments.namespace {
         Some(name) => Some(
             Namespace::new(name)
@@ -51,8 +50,8 @@ pub(super) async fn open(
         ),
         None => file.as_ref().and_then(|file| file.store.namespace.clone()),
     };
-    let manager = store::open(&url, namespace, Missing::Refuse).await?;
-    let operator = Operator::shared(manager, who(environment));
+    let store = store::open(&url, namespace, Missing::Refuse).await?;
+    let operator = Operator::shared(store.manager, who(environment));
     Ok(Opened { operator, file })
 }
 

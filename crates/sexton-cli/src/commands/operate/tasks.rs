@@ -8,11 +8,12 @@ use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, TaskQuery, Tas
 use sexton::name::TaskName;
 use sexton::{Operator, Tick};
 
-use super::Refused;
 use super::store::Opened;
 use super::table::{Table, wall, zone};
+use super::{Refused, is_own};
 use crate::args::TasksArguments;
 use crate::tasks::TaskFile;
+use crate::visible::visible_json;
 
 const PAGE_MAX: usize = 1_000;
 
@@ -33,7 +34,8 @@ pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<
     let now = Tick::at_or_before(operator.manager().now().await?);
     let next = opened.file.as_ref().map(|file| next_ticks(file, now));
     let mut shown = Vec::new();
-    for task in all(operator).await? {
+    let known = all(operator).await?.into_iter();
+    for task in known.filter(|task| arguments.all || !is_own(&task.task)) {
         let running = running.get(&task.task).copied().unwrap_or(0);
         let next = next.as_ref().and_then(|next| next.get(&task.task).copied());
         let last = last(operator, &task.task).await?;
@@ -47,7 +49,7 @@ pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.store.json {
         let values: Vec<Value> = shown.iter().map(value).collect();
-        writeln!(out, "{}", Value::from(values))?;
+        writeln!(out, "{}", visible_json(&Value::from(values)))?;
     } else {
         let mut table = Table::new(&[
             "TASK",

@@ -8,6 +8,7 @@ use sexton::Event;
 use sexton::lock::Execution;
 
 use super::Line;
+use crate::visible::visible_json;
 
 /// The line, with its end.
 pub(super) fn line(now: Timestamp, line: &Line<'_>) -> String {
@@ -18,7 +19,7 @@ pub(super) fn line(now: Timestamp, line: &Line<'_>) -> String {
     if let Value::Object(fields) = fields {
         object.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    Value::Object(object).to_string() + "\n"
+    visible_json(&Value::Object(object)) + "\n"
 }
 
 fn named(line: &Line<'_>) -> (&'static str, Value) {
@@ -32,10 +33,15 @@ fn named(line: &Line<'_>) -> (&'static str, Value) {
             "began",
             json!({"instance": instance, "store": store, "tasks": tasks, "warnings": warnings}),
         ),
+        Line::StoreAwaited { error, at_most } => (
+            "store awaited",
+            json!({"error": error, "at_most_ms": millis(at_most)}),
+        ),
         Line::Dropped(count) => ("events dropped", json!({"count": count})),
+        Line::NotWritten(lines) => ("not written", json!({"lines": lines})),
         Line::Reloaded(told) => (
             "reloaded",
-            json!({"added": told.added, "replaced": told.replaced, "removed": told.removed, "errors": told.errors}),
+            json!({"added": told.added, "replaced": told.replaced, "removed": told.removed, "warnings": told.warnings, "errors": told.errors}),
         ),
         Line::Stopping => ("stopping", json!({})),
         Line::Ended(None) => ("stopped at once", json!({})),

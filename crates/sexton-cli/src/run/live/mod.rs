@@ -1,10 +1,12 @@
 //! Events as lines on standard output: for people, or a JSON object each.
 
+mod form;
 mod json;
 mod text;
+mod unrun;
 
-use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
 use sexton::{Event, Scheduler, ShutdownReport};
@@ -13,11 +15,23 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::reload::Reloaded;
 use crate::args::LogFormat;
+use crate::environment::Environment;
+use crate::output::Output;
 use crate::tasks::TaskFile;
+pub(crate) use form::allows_colours;
 use text::Text;
+
+/// How long the program waits at its end for what is still to be written.
+pub(crate) const FINISH_MAX: Duration = Duration::from_secs(1);
 
 /// Something to write down.
 pub(super) enum Line<'l> {
+    /// The store cannot be reached yet.
+    StoreAwaited {
+        error: &'l str,
+        /// How much longer it is waited for.
+        at_most: Duration,
+    },
     Began {
         instance: &'l str,
         store: &'l str,
@@ -25,8 +39,10 @@ pub(super) enum Line<'l> {
         warnings: &'l [String],
     },
     Event(&'l Event),
-    /// So many events came faster than they could be written.
+    /// So many events came faster than they could be formatted.
     Dropped(u64),
+    /// So many lines could not be written.
+    NotWritten(u64),
     Reloaded(&'l Reloaded),
     Stopping,
     Ended(Option<&'l ShutdownReport>),
@@ -35,11 +51,12 @@ pub(super) enum Line<'l> {
 /// Follows a scheduler's events.
 pub(super) struct Live {
     format: Format,
-    events: Receiver<Arc<Event>>,
+    events: Option<Receiver<Arc<Event>>>,
+    out: Output,
 }
 
 enum Format {
-    Text(Text),
+    Text(Box<Text>),
     Json,
 }
 
@@ -47,86 +64,132 @@ enum Format {
 pub(super) enum Next {
     Event(Arc<Event>),
     Dropped(u64),
+    /// What was held back to be told in one line has waited long enough.
+    HeldBack,
 }
 
 impl Live {
-    pub(super) fn new(format: LogFormat, scheduler: &Scheduler) -> Live {
+    pub(super) fn new(format: LogFormat, environment: &Environment, out: Output) -> Live {
         let format = match format {
-            LogFormat::Text => Format::Text(Text::for_stdout()),
+            LogFormat::Text => Format::Text(Box::new(Text::for_stdout(environment))),
             LogFormat::Json => Format::Json,
         };
         Live {
             format,
-            events: scheduler.events(),
+            events: None,
+            out,
         }
+    }
+
+    /// Tells these events from now on.
+    pub(super) fn follow(&mut self, events: Receiver<Arc<Event>>) {
+        self.events = Some(events);
     }
 
     /// The next event; cancel safe.
     pub(super) async fn next(&mut self) -> Next {
-        match self.events.recv().await {
-            Ok(event) => Next::Event(event),
-            Err(RecvError::Lagged(count)) => Next::Dropped(count),
-            Err(RecvError::Closed) => std::future::pending().await,
+        let held_until = match &self.format {
+            Format::Text(text) => text.held_until(),
+            Format::Json => None,
+        };
+        let held = async {
+            match held_until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        let received = async {
+            match &mut self.events {
+                Some(events) => match events.recv().await {
+                    Ok(event) => Next::Event(event),
+                    Err(RecvError::Lagged(count)) => Next::Dropped(count),
+                    Err(RecvError::Closed) => std::future::pending().await,
+                },
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = held => Next::HeldBack,
+            next = received => next,
         }
     }
 
-    pub(super) fn began(
-        &mut self,
-        scheduler: &Scheduler,
-        store: &str,
-        file: &TaskFile,
-    ) -> io::Result<()> {
+    pub(super) fn store_awaited(&mut self, error: &str, at_most: Duration) {
+        self.write(&Line::StoreAwaited { error, at_most });
+    }
+
+    pub(super) fn began(&mut self, scheduler: &Scheduler, store: &str, file: &TaskFile) {
         let instance = scheduler.instance().to_string();
         self.write(&Line::Began {
             instance: &instance,
             store,
             tasks: file.tasks.len(),
             warnings: &file.warnings,
-        })
+        });
     }
 
-    pub(super) fn event(&mut self, next: Next) -> io::Result<()> {
+    pub(super) fn event(&mut self, next: Next) {
         match next {
             Next::Event(event) => self.write(&Line::Event(&event)),
             Next::Dropped(count) => self.write(&Line::Dropped(count)),
+            Next::HeldBack => self.release(),
         }
     }
 
-    pub(super) fn reloaded(&mut self, reloaded: &Reloaded) -> io::Result<()> {
-        self.write(&Line::Reloaded(reloaded))
+    pub(super) fn reloaded(&mut self, reloaded: &Reloaded) {
+        self.write(&Line::Reloaded(reloaded));
     }
 
-    pub(super) fn stopping(&mut self) -> io::Result<()> {
-        self.write(&Line::Stopping)
+    pub(super) fn stopping(&mut self) {
+        self.write(&Line::Stopping);
     }
 
-    pub(super) fn ended(&mut self, report: Option<&ShutdownReport>) -> io::Result<()> {
-        self.write(&Line::Ended(report))
+    /// Writes the events that have come, and how it ended.
+    pub(super) fn ended(&mut self, report: Option<&ShutdownReport>) {
+        self.drain();
+        self.release();
+        self.write(&Line::Ended(report));
+        self.out.finish(FINISH_MAX);
     }
 
-    /// Writes the events that have come and were not written yet.
-    pub(super) fn drain(&mut self) -> io::Result<()> {
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => self.write(&Line::Event(&event))?,
-                Err(TryRecvError::Lagged(count)) => self.write(&Line::Dropped(count))?,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+    fn drain(&mut self) {
+        while let Some(events) = &mut self.events {
+            match events.try_recv() {
+                Ok(event) => self.write(&Line::Event(&event)),
+                Err(TryRecvError::Lagged(count)) => self.write(&Line::Dropped(count)),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+    /// Writes what was held back to be told in one line.
+    fn release(&mut self) {
+        if let Format::Text(text) = &mut self.format {
+            let lines = text.released(SystemClock.now());
+            self.hand_over(lines);
+        }
+    }
+
+    fn write(&mut self, line: &Line<'_>) {
         let now = SystemClock.now();
         let text = match &mut self.format {
             Format::Text(text) => text.line(now, line),
             Format::Json => Some(json::line(now, line)),
         };
-        let Some(text) = text else { return Ok(()) };
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            // Tasks are to be run whether or not somebody still reads about it.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
-        }
+        self.hand_over(text);
+    }
+
+    fn hand_over(&mut self, text: Option<String>) {
+        let Some(text) = text else { return };
+        let Live { out, format, .. } = self;
+        out.line(text.into_bytes(), |lines| {
+            let (now, line) = (SystemClock.now(), Line::NotWritten(lines));
+            let text = match format {
+                Format::Text(text) => text.line(now, &line).unwrap_or_default(),
+                Format::Json => json::line(now, &line),
+            };
+            text.into_bytes()
+        });
     }
 }

@@ -2,77 +2,81 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sexton::lock::{Denial, Execution, Outcome};
-use sexton::{Event, ShutdownReport};
+use sexton::{ConcurrencyIndex, Event, ShutdownReport};
+
+use tokio::time::Instant;
 
 use super::super::reload::Reloaded;
 use super::Line;
-use crate::visible::visible;
+use super::form::{Form, Tone};
+use super::unrun::Unrun;
+use crate::environment::Environment;
+use crate::visible::{brief, visible};
 
-/// How much of what a run said is shown, in characters: its last line.
+/// How much of a line that a run said is shown, in characters.
 const SAID_CHARS_MAX: usize = 100;
+/// How many of the last lines of a run that failed are shown.
+const TRACE_LINES_MAX: usize = 5;
 const NAME_CHARS: usize = 24;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default();
-const ODD: Style = AnsiColor::Yellow.on_default();
-const QUIET: Style = Style::new().dimmed();
 
 /// How lines are written.
 pub(super) struct Text {
-    has_colours: bool,
+    form: Form,
     zone: TimeZone,
     /// Starts that are worth telling if they take long: those that were told.
     attempts: HashMap<Execution, u32>,
+    unrun: Unrun,
 }
 
 impl Text {
-    /// With colours on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
-    pub(super) fn for_stdout() -> Text {
-        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let has_colours = std::io::stdout().is_terminal() && !is_plain;
+    pub(super) fn for_stdout(environment: &Environment) -> Text {
         Text {
-            has_colours,
+            form: Form::of_stdout(environment),
             zone: TimeZone::system(),
             attempts: HashMap::new(),
+            unrun: Unrun::default(),
         }
     }
 
-    /// The line with its end; `None` if it is not worth one.
+    /// The line with its end; `None` if it is not worth one, or not yet.
     pub(super) fn line(&mut self, now: Timestamp, line: &Line<'_>) -> Option<String> {
-        let (style, text) = self.styled(line)?;
-        let time = now
-            .to_zoned(self.zone.clone())
-            .strftime("%H:%M:%S%.3f")
-            .to_string();
-        let mut lines = String::new();
-        for (number, part) in text.lines().enumerate() {
-            let time = if number == 0 { &*time } else { "            " };
-            let _ = writeln!(
-                lines,
-                "{} {}",
-                self.paint(QUIET, time),
-                self.paint(style, part)
-            );
+        if let Line::Event(event) = line
+            && self.unrun.holds(event)
+        {
+            return None;
         }
-        Some(lines)
+        let (tone, text) = self.toned(line)?;
+        Some(
+            self.form
+                .lines(&now.to_zoned(self.zone.clone()), tone, &text),
+        )
     }
 
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.has_colours && style != Style::new() {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+    /// Until when something is held back to be told in one line.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.unrun.until()
     }
 
-    fn styled(&mut self, line: &Line<'_>) -> Option<(Style, String)> {
+    /// What was held back, as lines.
+    pub(super) fn released(&mut self, now: Timestamp) -> Option<String> {
+        let now = now.to_zoned(self.zone.clone());
+        let held = self.unrun.take();
+        let lines: String = held
+            .into_iter()
+            .map(|(task, index, what)| {
+                let text = in_columns(task.as_str(), index, &what);
+                self.form.lines(&now, Tone::Odd, &text)
+            })
+            .collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+
+    fn toned(&mut self, line: &Line<'_>) -> Option<(Tone, String)> {
         match line {
             Line::Began {
                 instance,
@@ -85,23 +89,34 @@ impl Text {
                 for warning in *warnings {
                     let _ = write!(text, "\n{}", warning.trim_end());
                 }
-                Some((Style::new().bold(), text))
+                Some((Tone::Strong, text))
             }
-            Line::Dropped(count) => {
-                Some((ODD, format!("{count} events came too fast to be written")))
-            }
-            Line::Reloaded(told) => Some(reloaded(told)),
-            Line::Stopping => Some((
-                Style::new().bold(),
-                "stopping: waiting for what runs".into(),
+            Line::StoreAwaited { error, at_most } => Some((
+                Tone::Bad,
+                format!(
+                    "the store cannot be reached, trying again for up to {}: {}",
+                    span(*at_most),
+                    visible(error)
+                ),
             )),
-            Line::Ended(None) => Some((BAD, "stopped at once".into())),
+            Line::NotWritten(lines) => {
+                let plural = if *lines == 1 { " is" } else { "s are" };
+                let text = format!("{lines} line{plural} missing here: they could not be written");
+                Some((Tone::Bad, text))
+            }
+            Line::Dropped(count) => Some((
+                Tone::Odd,
+                format!("{count} events came too fast to be written"),
+            )),
+            Line::Reloaded(told) => Some(reloaded(told)),
+            Line::Stopping => Some((Tone::Strong, "stopping: waiting for what runs".into())),
+            Line::Ended(None) => Some((Tone::Bad, "stopped at once".into())),
             Line::Ended(Some(report)) => Some(ended(report)),
             Line::Event(event) => self.of_event(event),
         }
     }
 
-    fn of_event(&mut self, event: &Event) -> Option<(Style, String)> {
+    fn of_event(&mut self, event: &Event) -> Option<(Tone, String)> {
         match event {
             Event::Granted {
                 execution, attempt, ..
@@ -129,7 +144,7 @@ impl Text {
                 if is_late {
                     let _ = write!(text, ", {} late", span(*lateness));
                 }
-                Some((QUIET, text))
+                Some((Tone::Quiet, text))
             }
             Event::Finished {
                 execution,
@@ -138,10 +153,10 @@ impl Text {
                 error,
                 output,
             } => {
-                let style = if *outcome == Outcome::Succeeded {
-                    GOOD
+                let tone = if *outcome == Outcome::Succeeded {
+                    Tone::Good
                 } else {
-                    BAD
+                    Tone::Bad
                 };
                 let what = match outcome {
                     Outcome::Succeeded => "ok".to_owned(),
@@ -151,10 +166,22 @@ impl Text {
                 if let Some(error) = error {
                     let _ = write!(text, ": {}", visible(error));
                 }
-                if let Some(said) = output.as_deref().and_then(last_line) {
-                    let _ = write!(text, "  {said}");
+                let said = output.as_deref().unwrap_or_default();
+                let lines_max = if tone == Tone::Good {
+                    1
+                } else {
+                    TRACE_LINES_MAX
+                };
+                match &*last_lines(said, lines_max) {
+                    [] => {}
+                    [line] => {
+                        let _ = write!(text, "  {line}");
+                    }
+                    lines => lines.iter().for_each(|line| {
+                        let _ = write!(text, "\n{line}");
+                    }),
                 }
-                Some((style, text))
+                Some((tone, text))
             }
             Event::Retried {
                 execution,
@@ -163,39 +190,33 @@ impl Text {
                 ..
             } => {
                 let text = format!("failed: {}, again in {}", visible(error), span(*after));
-                Some((ODD, about(execution, &text)))
+                Some((Tone::Odd, about(execution, &text)))
             }
             Event::Denied { execution, denial } => {
                 let why = match denial {
                     Denial::Paused => "skipped: paused",
                     _ => "not now: an earlier run still goes on",
                 };
-                Some((ODD, about(execution, why)))
+                Some((Tone::Odd, about(execution, why)))
             }
-            Event::Unrun { execution, reason } => {
-                let why = format!("not run: {}", reason.as_str().replace('_', " "));
-                Some((
-                    ODD,
-                    format!("{} (due {})", about(execution, &why), execution.tick),
-                ))
-            }
-            Event::Released { execution } => Some((QUIET, about(execution, "given back"))),
-            Event::LeaseLost { execution } => {
-                Some((BAD, about(execution, "lock lost: the run is cancelled")))
-            }
+            Event::Released { execution } => Some((Tone::Quiet, about(execution, "given back"))),
+            Event::LeaseLost { execution } => Some((
+                Tone::Bad,
+                about(execution, "lock lost: the run is cancelled"),
+            )),
             Event::Lost { execution } => {
-                Some((BAD, about(execution, "lost: its instance is gone")))
+                Some((Tone::Bad, about(execution, "lost: its instance is gone")))
             }
             Event::SettlementDropped { execution, why } => {
                 let text = format!("how it ended could not be recorded: {}", visible(why));
-                Some((BAD, about(execution, &text)))
+                Some((Tone::Bad, about(execution, &text)))
             }
             Event::SettlementRefused { execution, error } => {
                 let text = format!(
                     "the store refuses to record how it ended: {}",
                     visible(error)
                 );
-                Some((BAD, about(execution, &text)))
+                Some((Tone::Bad, about(execution, &text)))
             }
             other => of_fleet(other),
         }
@@ -203,57 +224,50 @@ impl Text {
 }
 
 /// What is not about one execution.
-fn of_fleet(event: &Event) -> Option<(Style, String)> {
+fn of_fleet(event: &Event) -> Option<(Tone, String)> {
     Some(match event {
-        Event::TicksPassed {
-            task,
-            index,
-            after,
-            until,
-            ticks,
-            reason,
-        } => (
-            ODD,
-            format!(
-                "{} #{index}: {ticks} more ticks were not run ({reason}), after {after} up to {until}",
-                visible(task.as_str())
-            ),
-        ),
-        Event::StoreLost { error, .. } => (BAD, format!("store lost: {}", visible(error))),
-        Event::StoreRefuses { error, .. } => (BAD, format!("store refuses: {}", visible(error))),
-        Event::StoreBack { after, .. } => (GOOD, format!("store back after {}", span(*after))),
+        Event::StoreLost { error, .. } => (Tone::Bad, format!("store lost: {}", visible(error))),
+        Event::StoreRefuses { error, .. } => {
+            (Tone::Bad, format!("store refuses: {}", visible(error)))
+        }
+        Event::StoreBack { after, .. } => {
+            (Tone::Good, format!("store back after {}", span(*after)))
+        }
         Event::StorePartLost { task, error, .. } => {
             let (task, error) = (visible(task.as_str()), visible(error));
             (
-                BAD,
+                Tone::Bad,
                 format!("part of the store lost, {task} among it: {error}"),
             )
         }
         Event::StorePartBack { after, .. } => {
             let after = span(*after);
-            (GOOD, format!("all parts of the store back after {after}"))
+            (
+                Tone::Good,
+                format!("all parts of the store back after {after}"),
+            )
         }
         Event::ClockLeapt { by, .. } => (
-            ODD,
+            Tone::Odd,
             format!("the store's clock was set by {by:#}, or this process stood still so long"),
         ),
         Event::IdAwaited { at_most, .. } => (
-            ODD,
+            Tone::Odd,
             format!(
                 "another instance had this one's id: waiting up to {} to see whether it lives",
                 span(*at_most)
             ),
         ),
         Event::IdTaken { since, .. } => (
-            BAD,
+            Tone::Bad,
             format!("another instance has this one's id since {since}: nothing more is started"),
         ),
         Event::ClockOffset { offset, .. } => (
-            ODD,
+            Tone::Odd,
             format!("the store's clock is {offset:#} from this machine's"),
         ),
         Event::NeverDue { task, schedule, .. } => (
-            ODD,
+            Tone::Odd,
             format!(
                 "{}: never due any more: {}",
                 visible(task.as_str()),
@@ -261,7 +275,7 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             ),
         ),
         Event::ScheduleFailed { task, error, .. } => (
-            BAD,
+            Tone::Bad,
             format!(
                 "{}: its schedule failed and has ended: {}",
                 visible(task.as_str()),
@@ -269,7 +283,7 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             ),
         ),
         Event::Stopped { part, error } => (
-            BAD,
+            Tone::Bad,
             format!(
                 "the scheduler stops, since its {part} panicked: {}",
                 visible(error)
@@ -281,9 +295,10 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
             theirs,
             ours,
         } => {
-            let task = visible(task.as_str()).into_owned();
+            let [task, theirs, ours] = [task.as_str(), theirs, ours].map(visible);
+            let by = visible(by.as_str());
             (
-                ODD,
+                Tone::Odd,
                 format!(
                     "{task}: instance {by} defines it otherwise\n  there: {theirs}\n  here:  {ours}"
                 ),
@@ -295,12 +310,15 @@ fn of_fleet(event: &Event) -> Option<(Style, String)> {
 
 /// The execution, in a column, and what happened to it.
 fn about(execution: &Execution, what: &str) -> String {
-    let Execution { task, index, .. } = execution;
-    let name = format!("{} #{index}", visible(task.as_str()));
+    in_columns(execution.task.as_str(), execution.index, what)
+}
+
+fn in_columns(task: &str, index: ConcurrencyIndex, what: &str) -> String {
+    let name = format!("{} #{index}", visible(task));
     format!("{name:<NAME_CHARS$} {what}")
 }
 
-fn reloaded(told: &Reloaded) -> (Style, String) {
+fn reloaded(told: &Reloaded) -> (Tone, String) {
     let mut text = "file read again".to_owned();
     let changes = [
         ("added", &told.added),
@@ -316,17 +334,20 @@ fn reloaded(told: &Reloaded) -> (Style, String) {
     if changes.iter().all(|(_, names)| names.is_empty()) && told.errors.is_empty() {
         text.push_str(", nothing changed");
     }
+    for warning in &told.warnings {
+        let _ = write!(text, "\n{}", warning.trim_end());
+    }
     if told.errors.is_empty() {
-        return (Style::new().bold(), text);
+        return (Tone::Strong, text);
     }
     text.push_str(", with errors; the tasks go on as they were:");
     for error in &told.errors {
         let _ = write!(text, "\n{}", error.trim_end());
     }
-    (BAD, text)
+    (Tone::Bad, text)
 }
 
-fn ended(report: &ShutdownReport) -> (Style, String) {
+fn ended(report: &ShutdownReport) -> (Tone, String) {
     let mut text = "stopped".to_owned();
     if !report.cut_off.is_empty() {
         let names: Vec<String> = report
@@ -340,7 +361,7 @@ fn ended(report: &ShutdownReport) -> (Style, String) {
         text.push_str(", the store could not be told how everything ended");
     }
     let is_clean = report.cut_off.is_empty() && report.all_settled;
-    (if is_clean { Style::new().bold() } else { BAD }, text)
+    (if is_clean { Tone::Strong } else { Tone::Bad }, text)
 }
 
 /// A duration, to three figures or so.
@@ -352,15 +373,14 @@ fn span(duration: Duration) -> String {
     }
 }
 
-/// The last line that says anything, made harmless.
-fn last_line(output: &str) -> Option<String> {
-    let line = output
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())?;
-    let line = visible(line);
-    Some(match line.char_indices().nth(SAID_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.into_owned(),
-    })
+/// The last lines that say anything, made harmless.
+fn last_lines(output: &str, lines_max: usize) -> Vec<String> {
+    let lines = output.lines().map(str::trim_end).rev();
+    let mut lines: Vec<String> = lines
+        .filter(|line| !line.is_empty())
+        .take(lines_max)
+        .map(|line| brief(&visible(line), SAID_CHARS_MAX).into_owned())
+        .collect();
+    lines.reverse();
+    lines
 }

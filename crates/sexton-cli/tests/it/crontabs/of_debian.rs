@@ -49,7 +49,7 @@ fn told(file: &TaskFile) -> String {
 }
 
 #[test]
-fn each_is_read_as_it_is_but_the_one_without_a_line() {
+fn each_is_read_as_it_is() {
     let mut all = String::new();
     for place in fixtures() {
         let path = folder().join(&place);
@@ -118,7 +118,7 @@ fn each_is_read_as_it_is_but_the_one_without_a_line() {
       4: 0 5 * * * | www-data | roundcube-core: test -d /run/systemd/system || /usr/share/roundcube/bin/clea… [2ec23b4b]
       7: 5,35 * * * * | www-data | roundcube-core: test -d /run/systemd/system || /usr/share/roundcube/bin/gc.s… [d5086fc8]
     etc/cron.d/rsnapshot
-      error: the crontab has no task that can be run
+      warning: the crontab has no task that can be run
     etc/cron.d/sanoid
       3: */15 * * * * | root | sanoid: [ -f /etc/sanoid/sanoid.conf ] && if [ ! -d /run/systemd/sys… [f2da48a2]
     etc/cron.d/sysstat

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 /// A line to a server, which ends when it is dropped.
-pub(super) struct Line {
+pub(crate) struct Line {
     pub(super) port: u16,
     is_open: watch::Sender<bool>,
     _carrying: Runtime,
@@ -18,7 +18,12 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn to(server: u16) -> Line {
-        let listener = Listener::bind(("127.0.0.1", 0)).unwrap();
+        Line::at(0, server)
+    }
+
+    /// A line that begins at this port.
+    pub(crate) fn at(port: u16, server: u16) -> Line {
+        let listener = Listener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let carrying = tokio::runtime::Builder::new_multi_thread()

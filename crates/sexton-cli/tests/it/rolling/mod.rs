@@ -7,7 +7,7 @@
 mod away;
 mod backlog;
 mod frozen;
-mod line;
+pub(crate) mod line;
 mod restarts;
 
 use std::any::Any;
