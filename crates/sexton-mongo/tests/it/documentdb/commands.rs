@@ -20,6 +20,10 @@ const WRITE_CONFLICT: i32 = 112;
 /// that is not to be had.
 const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 
+/// What MongoDB says of a key that is there already, and what the server says.
+const DUPLICATE_KEY: i32 = 11_000;
+const DUPLICATE_KEY_OF_DOCUMENTDB: i32 = 319_029_277;
+
 /// Where readers stand that have not read to the end, by the number of the cursor.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cursors(Arc<Mutex<HashMap<i64, String>>>);
@@ -107,7 +111,7 @@ async fn dispatch(
             let sql = format!(
                 "SELECT p_result::text FROM documentdb_api.{name}($1, $2::documentdb_core.bson)"
             );
-            call.run(session, &sql).await
+            renumbered(&call.run(session, &sql).await?)
         }
         "createIndexes" => {
             let sql = "SELECT retval::text FROM documentdb_api.create_indexes_background($1, $2::documentdb_core.bson)";
@@ -183,6 +187,22 @@ impl Call<'_> {
         }
         Ok(bytes(&page)?)
     }
+}
+
+/// An answer with MongoDB's number for a duplicate key, by which its clients know that somebody else
+/// was faster.
+fn renumbered(answer: &[u8]) -> Result<Vec<u8>, Refused> {
+    let read = sexton_mongo::mongodb::bson::Document::from_reader(answer);
+    let mut answer = read.map_err(|error| Refused::Broken(error.into()))?;
+    if let Ok(errors) = answer.get_array_mut("writeErrors") {
+        let documents = errors.iter_mut().filter_map(|error| error.as_document_mut());
+        for error in documents {
+            if error.get_i32("code").ok() == Some(DUPLICATE_KEY_OF_DOCUMENTDB) {
+                error.insert("code", DUPLICATE_KEY);
+            }
+        }
+    }
+    as_bytes(&answer)
 }
 
 fn as_bytes(document: &sexton_mongo::mongodb::bson::Document) -> Result<Vec<u8>, Refused> {
