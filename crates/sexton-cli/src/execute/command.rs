@@ -31,6 +31,15 @@ const LINGER_MAX: Duration = Duration::from_millis(500);
 /// How often a group is looked at whose head has ended: nobody tells when the rest has.
 const GROUP_LOOK: Duration = Duration::from_millis(20);
 
+/// Variables that a supervisor means for the program alone, and the one with its store's password.
+const OF_THE_PROGRAM: [&str; 5] = [
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "SEXTON_STORE",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 const READ_BYTES: usize = 8 * 1024;
 
 /// Why a command did not succeed.
@@ -178,6 +187,9 @@ fn command(spec: &CommandSpec, context: &Context) -> Command {
     if spec.inherit == Inherit::Nothing {
         command.env_clear();
     }
+    OF_THE_PROGRAM.iter().for_each(|name| {
+        command.env_remove(name);
+    });
     command.envs(
         spec.variables
             .iter()

@@ -2,6 +2,7 @@
 
 mod live;
 mod reload;
+mod supervisor;
 mod tasks;
 
 use std::io;
@@ -23,6 +24,7 @@ use crate::output::Output;
 use crate::store::{self, Store};
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
+use supervisor::Supervisor;
 
 pub(crate) use live::{FINISH_MAX, allows_colours};
 
@@ -87,6 +89,7 @@ pub(crate) async fn run(
         () = stops.next() => return Ok(Exit::Done),
     };
     log.began(&scheduler, &store.location, &file);
+    let supervisor = Supervisor::told_ready(&scheduler.handle());
     let of_start = file.store;
     let mut current = file.tasks;
     loop {
@@ -95,6 +98,7 @@ pub(crate) async fn run(
             () = stops.next() => break,
             () = scheduler.stopped() => break,
             _ = reloads.recv() => {
+                supervisor.told_reloading();
                 let handle = scheduler.handle();
                 let told = match again() {
                     Ok(mut file) => {
@@ -105,11 +109,13 @@ pub(crate) async fn run(
                     Err(rejected) => reload::Reloaded::rejected(&rejected),
                 };
                 log.reloaded(&told);
+                supervisor.told_reloaded();
             }
             event = log.next() => log.event(event),
         }
     }
     log.stopping();
+    supervisor.told_stopping();
     let report = shut_down(scheduler, arguments, &mut stops, &mut log).await;
     if report.is_some() {
         store.close().await;

@@ -57,4 +57,5 @@ mod signals;
 mod standstill;
 mod store_away;
 mod store_named;
+mod supervised;
 mod usage;

@@ -345,6 +345,29 @@ impl SchedulerHandle {
                 }
             })
     }
+
+    /// Completes when each of the scheduler's drivers has answered, and so still decides what is
+    /// due when: what a watchdog wants to know. A driver that is stuck, as by a schedule that blocks
+    /// its thread, does not answer: give this a time limit. Cancel safe.
+    ///
+    /// # Errors
+    /// [`HandleError::ShuttingDown`] or [`HandleError::Stopped`]: there is no driver any more.
+    ///
+    /// ```no_run
+    /// # async fn fed(handle: sexton::SchedulerHandle) {
+    /// use std::time::Duration;
+    ///
+    /// let answered = tokio::time::timeout(Duration::from_secs(10), handle.ping()).await;
+    /// let is_healthy = matches!(answered, Ok(Ok(())));
+    /// # }
+    /// ```
+    pub async fn ping(&self) -> Result<(), HandleError> {
+        for home in &*self.homes {
+            // No task has an empty name.
+            home.find("").await?;
+        }
+        Ok(())
+    }
 }
 
 impl HomeHandle {

@@ -29,6 +29,7 @@ mod operations;
 mod overlap;
 mod parted;
 mod parts;
+mod pinged;
 mod placement;
 #[cfg(feature = "redis")]
 #[allow(clippy::print_stderr, reason = "a figure to read")]

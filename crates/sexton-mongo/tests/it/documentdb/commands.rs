@@ -195,7 +195,9 @@ fn renumbered(answer: &[u8]) -> Result<Vec<u8>, Refused> {
     let read = sexton_mongo::mongodb::bson::Document::from_reader(answer);
     let mut answer = read.map_err(|error| Refused::Broken(error.into()))?;
     if let Ok(errors) = answer.get_array_mut("writeErrors") {
-        let documents = errors.iter_mut().filter_map(|error| error.as_document_mut());
+        let documents = errors
+            .iter_mut()
+            .filter_map(|error| error.as_document_mut());
         for error in documents {
             if error.get_i32("code").ok() == Some(DUPLICATE_KEY_OF_DOCUMENTDB) {
                 error.insert("code", DUPLICATE_KEY);
