@@ -17,6 +17,7 @@ use mongodb::options::{
     ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria,
 };
 use mongodb::{Client, Database};
+use sexton_core::url::check_login;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::open_error::OpenError;
@@ -53,6 +54,7 @@ impl Target {
     /// [`OpenError::BadUrl`]
     pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
         let bad = |problem: String| OpenError::BadUrl { problem };
+        check_login(url).map_err(|error| bad(error.to_string()))?;
         let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error, url)))?;
         let database = parsed.default_database.clone();
         let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;
@@ -93,7 +95,7 @@ fn problem(error: &Error, url: &str) -> String {
         {
             message.clone()
         }
-        _ => "it cannot be read; what is special in user or password is written as %40".to_owned(),
+        _ => "it cannot be read; percent-encode what is special in user or password: `@` is written %40".to_owned(),
     }
 }
 
@@ -321,7 +323,7 @@ mod tests {
             assert!(!error.contains("hor"), "{error}");
         }
         let error = Target::parse("mongodb://sexton:hor/se@a.example/app").unwrap_err();
-        assert!(error.to_string().contains("URL encoded"), "{error}");
+        assert!(error.to_string().contains("%2F"), "{error}");
         let error = Target::parse("mongodb://a.example/").unwrap_err();
         assert!(error.to_string().contains("names no database"), "{error}");
     }
