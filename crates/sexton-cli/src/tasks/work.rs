@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderName;
 use reqwest::{Method, Url};
 
-use crate::secret::{Secret, without_passwords};
+use crate::secret::{Secret, without_secrets};
 
 /// How long an HTTP request may take when nothing else is said.
 pub const HTTP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ pub struct HttpSpec {
 impl fmt::Debug for HttpSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSpec")
-            .field("url", &without_passwords(&self.url_written))
+            .field("url", &without_secrets(&self.url_written))
             .field("method", &self.method)
             .field("headers", &self.headers)
             .field("body", &self.body)
@@ -213,7 +213,7 @@ impl fmt::Display for Work {
                     f,
                     "{} {}",
                     http.method,
-                    without_passwords(&http.url_written)
+                    without_secrets(&http.url_written)
                 )
             }
         }
