@@ -18,4 +18,5 @@ mod similar;
 mod store;
 pub mod store_url;
 pub mod tasks;
+pub mod tls;
 pub mod visible;

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::secret::Secret;
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
+use crate::tls;
 
 /// Why there is no store.
 #[derive(Debug, Error)]
@@ -80,6 +81,11 @@ pub(crate) async fn open(
         }
         StoreUrl::MongoDb(url) => {
             let options = MongoOptions::new().namespace(namespace);
+            // The other drivers find the machine's authorities by themselves.
+            let options = match tls::machine_file() {
+                Some(path) => options.ca_file(path),
+                None => options,
+            };
             Arc::new(options.connect(url.expose()).await?)
         }
         StoreUrl::MySql(url) => {

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{
-    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria,
+    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, Tls,
 };
 use mongodb::{Client, Database};
 use sexton_core::url::check_login;
@@ -122,6 +123,7 @@ impl Driver {
     /// Nothing is connected to yet, but hosts may be looked up.
     pub(crate) async fn connect(
         target: &Target,
+        ca_file: Option<PathBuf>,
         limit: Duration,
         deadline: Instant,
     ) -> Result<Driver, OpenError> {
@@ -134,6 +136,9 @@ impl Driver {
         let given = options.server_selection_timeout;
         options.server_selection_timeout = within(given, limit / SELECTIONS_IN_A_LIMIT);
         options.connect_timeout = within(options.connect_timeout, limit / CONNECTIONS_IN_A_LIMIT);
+        if let Some(Tls::Enabled(tls)) = &mut options.tls {
+            tls.ca_file_path = tls.ca_file_path.take().or(ca_file);
+        }
         let last_problem = LastProblem::default();
         options.sdam_event_handler = Some(last_problem.handler());
         options.app_name.get_or_insert_with(|| "sexton".to_owned());

@@ -46,7 +46,7 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
         Ok(report) => report,
         Err(error) => {
             let exit = match error {
-                RunError::Store(_) | RunError::Build(_) => Exit::BadInput,
+                RunError::Store(_) | RunError::Build(_) | RunError::Requests(_) => Exit::BadInput,
                 _ => Exit::Trouble,
             };
             return Ok(complain(

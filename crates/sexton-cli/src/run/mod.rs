@@ -43,7 +43,8 @@ pub(crate) async fn run(
 ) -> Result<ShutdownReport, RunError> {
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
-    let requests = Requests::new()?;
+    let requests = Requests::new();
+    requests.prepare(&file.tasks)?;
     let url = store::url(arguments.store.as_deref(), Some(&file))?;
     let manager = store::open(&url, file.store.namespace.clone(), Missing::Create).await?;
     let location = store::location(&url, &*manager);

@@ -1,0 +1,116 @@
+//! The clients: one for all requests that connect alike, built when the first of them needs it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use thiserror::Error;
+
+use crate::tasks::{Connection, Proxy, TaskSpec, Work};
+use crate::tls::{self, Authorities, PemError};
+
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Sends requests, over connections that it keeps. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    clients: Arc<Mutex<HashMap<Connection, Client>>>,
+}
+
+/// Why no request can be sent.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RequestsError {
+    /// Nobody is trusted.
+    #[error(
+        "this machine has no CA certificates, so no https:// URL can be requested: install them (the package \
+         `ca-certificates`), or name a file of them by the environment variable SSL_CERT_FILE or the request's field `ca`"
+    )]
+    NoAuthorities,
+    /// TLS cannot be set up.
+    #[error("HTTP requests cannot be sent: {0}")]
+    Tls(PemError),
+    /// The client cannot be built.
+    #[error("HTTP requests cannot be sent: {0}")]
+    Client(reqwest::Error),
+    /// A task's requests cannot be sent.
+    #[error("task {task:?} in line {line}: {why}")]
+    OfTask {
+        /// Which task.
+        task: String,
+        /// The line that it begins in.
+        line: usize,
+        /// Why.
+        why: Box<RequestsError>,
+    },
+}
+
+impl Requests {
+    /// Nothing is built yet.
+    #[must_use]
+    pub fn new() -> Requests {
+        Requests::default()
+    }
+
+    /// Builds the clients that these tasks need, and forgets the others.
+    ///
+    /// # Errors
+    /// [`RequestsError`] of the first task whose request cannot be sent; nothing is forgotten then.
+    pub fn prepare(&self, tasks: &[TaskSpec]) -> Result<(), RequestsError> {
+        let mut needed = HashSet::new();
+        for task in tasks {
+            let Work::Http(spec) = &task.work else {
+                continue;
+            };
+            self.client(&spec.connection)
+                .map_err(|why| RequestsError::OfTask {
+                    task: task.name.to_string(),
+                    line: task.line,
+                    why: Box::new(why),
+                })?;
+            needed.insert(&spec.connection);
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|connection, _| needed.contains(connection));
+        Ok(())
+    }
+
+    /// The client for requests that connect so.
+    pub(super) fn client(&self, connection: &Connection) -> Result<Client, RequestsError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(connection) {
+            return Ok(client.clone());
+        }
+        let client = build(connection)?;
+        clients.insert(connection.clone(), client.clone());
+        Ok(client)
+    }
+}
+
+fn build(connection: &Connection) -> Result<Client, RequestsError> {
+    let machine = match &connection.authorities {
+        Some(_) => None,
+        None => Authorities::of_machine(),
+    };
+    let authorities = connection.authorities.as_ref().or(machine.as_ref());
+    if authorities.is_none() && connection.is_secured {
+        return Err(RequestsError::NoAuthorities);
+    }
+    let config = tls::client_config(authorities, connection.identity.as_ref());
+    let builder = Client::builder()
+        .tls_backend_preconfigured(config.map_err(RequestsError::Tls)?)
+        .user_agent(concat!("sexton/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_MAX);
+    let builder = match &connection.proxy {
+        Proxy::OfEnvironment => builder,
+        Proxy::Direct => builder.no_proxy(),
+        Proxy::At(url) => {
+            builder.proxy(reqwest::Proxy::all(url.as_str()).map_err(RequestsError::Client)?)
+        }
+    };
+    builder.build().map_err(RequestsError::Client)
+}
