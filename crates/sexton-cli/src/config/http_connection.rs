@@ -98,12 +98,12 @@ fn read_file(field: &Field<'_>, form: &str, folder: &Path) -> Option<(Secret, Ve
 }
 
 fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = File::open(path)?;
-    // A pipe that nobody writes to would never end.
-    if !file.metadata()?.is_file() {
+    // To open a pipe that nobody writes to would never end.
+    if !path.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
     file.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > PEM_BYTES_MAX {
         let problem = format!("it is longer than the {PEM_BYTES_MAX} bytes that are allowed");

@@ -1,6 +1,7 @@
 //! The clients: one for all requests that connect alike, built when the first of them needs it.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::tls::{self, Authorities, PemError};
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Sends requests, over connections that it keeps. Clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Requests {
     clients: Arc<Mutex<HashMap<Connection, Client>>>,
 }
@@ -45,6 +46,13 @@ pub enum RequestsError {
         /// Why.
         why: Box<RequestsError>,
     },
+}
+
+/// Without the clients, which show their proxies.
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Requests")
+    }
 }
 
 impl Requests {

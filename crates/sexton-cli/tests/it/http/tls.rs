@@ -1,5 +1,7 @@
 //! A request's own authority, client certificate and proxy.
 
+use std::process::Command;
+
 use super::certificates::Authority;
 use super::{Requesting, closed_port, request_in};
 use crate::ran::Folder;
@@ -104,6 +106,8 @@ fn files_that_cannot_be_used_are_told_by_check_with_their_line() {
             "bad.pem",
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         );
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
     one.write_client(folder.path());
     std::fs::rename(
         folder.path().join("client.key"),
@@ -119,6 +123,10 @@ fn files_that_cannot_be_used_are_told_by_check_with_their_line() {
         (
             "ca = \"/\"",
             "the file `/` cannot be read: it is not a file",
+        ),
+        (
+            "ca = \"pipe\"",
+            "the file `pipe` cannot be read: it is not a file",
         ),
         (
             "ca = \"none.pem\"",
