@@ -17,7 +17,7 @@ pub(super) struct Tail {
 const BYTES_MAX: usize = Settlement::OUTPUT_BYTES_MAX - 64;
 
 impl Tail {
-    /// Keeps so many bytes fewer than the history does.
+    /// Keeps `left` bytes fewer than the history does.
     pub(super) fn leaving(left: usize) -> Tail {
         Tail {
             left,

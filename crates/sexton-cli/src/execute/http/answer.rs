@@ -8,9 +8,9 @@ use crate::execute::tail::Tail;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
     Nothing,
-    /// Its last so many bytes, as the server says.
+    /// This number of bytes at its end, by the length that the server gave.
     Last(u64),
-    /// All behind the first so many bytes.
+    /// All behind this number of bytes.
     Behind(u64),
 }
 

@@ -1,6 +1,6 @@
 //! The clients: one for all requests that connect alike, built when the first of them needs it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Sends requests, over connections that it keeps. Clones share them.
 #[derive(Clone, Default)]
 pub struct Requests {
-    clients: Arc<Mutex<HashMap<Connection, Client>>>,
+    clients: Arc<Mutex<Clients>>,
+}
+
+#[derive(Default)]
+struct Clients {
+    by_connection: HashMap<Connection, Client>,
+    /// Whom the clients trust that name nobody, once it was read and there is anybody.
+    machine: Option<Authorities>,
 }
 
 /// Why no request can be sent.
@@ -62,47 +69,74 @@ impl Requests {
         Requests::default()
     }
 
-    /// Builds the clients that these tasks need, and forgets the others.
+    /// Builds the clients that these tasks need, and forgets the others. The machine's authorities
+    /// are read again.
     ///
     /// # Errors
     /// [`RequestsError`] of the first task whose request cannot be sent; nothing is forgotten then.
     pub fn prepare(&self, tasks: &[TaskSpec]) -> Result<(), RequestsError> {
-        let mut needed = HashSet::new();
-        for task in tasks {
-            let Work::Http(spec) = &task.work else {
-                continue;
-            };
-            self.client(&spec.connection)
-                .map_err(|why| RequestsError::OfTask {
+        let requests = tasks.iter().filter_map(|task| match &task.work {
+            Work::Http(spec) => Some((task, &spec.connection)),
+            Work::Command(_) => None,
+        });
+        let mut requests = requests.peekable();
+        let mut wanted = Clients::default();
+        if requests.peek().is_some() {
+            wanted.machine = Authorities::of_machine();
+        }
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_unchanged = wanted.machine == clients.machine;
+        for (task, connection) in requests {
+            let stays = is_unchanged || connection.authorities.is_some();
+            let kept = clients.by_connection.get(connection).filter(|_| stays);
+            if let Some(client) = kept {
+                wanted.insert(connection, client.clone());
+            } else if let Err(why) = wanted.client(connection) {
+                return Err(RequestsError::OfTask {
                     task: task.name.to_string(),
                     line: task.line,
                     why: Box::new(why),
-                })?;
-            needed.insert(&spec.connection);
+                });
+            }
         }
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.retain(|connection, _| needed.contains(connection));
+        *clients = wanted;
         Ok(())
     }
 
     /// The client for requests that connect so.
     pub(super) fn client(&self, connection: &Connection) -> Result<Client, RequestsError> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(connection) {
-            return Ok(client.clone());
-        }
-        let client = build(connection)?;
-        clients.insert(connection.clone(), client.clone());
-        Ok(client)
+        clients.client(connection)
     }
 }
 
-fn build(connection: &Connection) -> Result<Client, RequestsError> {
-    let machine = match &connection.authorities {
-        Some(_) => None,
-        None => Authorities::of_machine(),
-    };
-    let authorities = connection.authorities.as_ref().or(machine.as_ref());
+impl Clients {
+    fn client(&mut self, connection: &Connection) -> Result<Client, RequestsError> {
+        if let Some(client) = self.by_connection.get(connection) {
+            return Ok(client.clone());
+        }
+        let authorities = match &connection.authorities {
+            None if self.machine.is_none() => {
+                self.machine = Authorities::of_machine();
+                &self.machine
+            }
+            None => &self.machine,
+            own => own,
+        };
+        let client = build(connection, authorities.as_ref())?;
+        self.insert(connection, client.clone());
+        Ok(client)
+    }
+
+    fn insert(&mut self, connection: &Connection, client: Client) {
+        self.by_connection.insert(connection.clone(), client);
+    }
+}
+
+fn build(
+    connection: &Connection,
+    authorities: Option<&Authorities>,
+) -> Result<Client, RequestsError> {
     if authorities.is_none() && connection.is_secured {
         return Err(RequestsError::NoAuthorities);
     }

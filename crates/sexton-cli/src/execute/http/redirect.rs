@@ -50,7 +50,7 @@ impl fmt::Display for Unfollowed {
     }
 }
 
-/// Decides what follows the answer to a request to `url`, after so many redirects.
+/// Decides what follows the answer to a request to `url`, which `followed` redirects have led to.
 pub(super) fn next(spec: &HttpSpec, url: &Url, response: &Response, followed: u8) -> Next {
     let status = response.status().as_u16();
     let repeats = matches!(status, 307 | 308);

@@ -1,9 +1,16 @@
 //! A request's own authority, client certificate and proxy.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+
+use rustix::process::Signal;
+use serde_json::Value;
 
 use super::certificates::Authority;
 use super::{Requesting, closed_port, request_in};
+use crate::program::LIMIT;
 use crate::ran::Folder;
 use crate::server::{Server, reply};
 
@@ -80,20 +87,78 @@ fn a_redirect_never_leads_out_of_tls() {
 }
 
 #[test]
-fn files_are_read_when_the_file_is_and_a_change_counts_from_the_next_reading() {
+fn authorities_are_read_when_the_file_is_and_a_change_counts_from_the_next_reading() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let server = greeting(&new, None);
-    let folder = tempfile::tempdir().unwrap();
-    let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, old.pem()).unwrap();
-    let http = format!("{{ url = \"{}\", ca = \"ca.pem\" }}", server.url);
-    let mut requesting = request_in(folder, &http, "", &[]);
-    assert_eq!(requesting.end()["outcome"], "failed");
-    std::fs::write(&ca, new.pem()).unwrap();
-    requesting.program.signal(rustix::process::Signal::HUP);
-    requesting.program.wait("reloaded", |_| true);
-    let succeeded = |event: &serde_json::Value| event["outcome"] == "succeeded";
-    requesting.program.wait("finished", succeeded);
+    for field in [", ca = \"ca.pem\"", ""] {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, old.pem()).unwrap();
+        let variables: &[_] = match field {
+            "" => &[("SSL_CERT_FILE", ca.to_str().unwrap())],
+            _ => &[],
+        };
+        let http = format!("{{ url = \"{}\"{field} }}", server.url);
+        let mut requesting = request_in(folder, &http, "", variables);
+        assert_eq!(requesting.end()["outcome"], "failed");
+        std::fs::write(&ca, new.pem()).unwrap();
+        requesting.program.signal(Signal::HUP);
+        requesting.program.wait("reloaded", |_| true);
+        let succeeded = |event: &Value| event["outcome"] == "succeeded";
+        requesting.program.wait("finished", succeeded);
+    }
+}
+
+/// A proxy for tunnels: tells what each client says before its tunnel begins.
+fn tunnels() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, heads) = channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(client.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") {
+                assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+            }
+            let target = head.split(' ').nth(1).unwrap();
+            let server = TcpStream::connect(target).unwrap();
+            (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (to_server, to_client) = (server.try_clone().unwrap(), client);
+            std::thread::spawn(move || std::io::copy(&mut reader, &mut &to_server));
+            std::thread::spawn(move || std::io::copy(&mut &server, &mut &to_client));
+            sender.send(head).unwrap();
+        }
+    });
+    (url, heads)
+}
+
+#[test]
+fn a_proxy_sees_the_host_of_an_https_request_and_nothing_else() {
+    let authority = Authority::new("ours");
+    let server = greeting(&authority, None);
+    let (proxy, heads) = tunnels();
+    let proxy = proxy.replace("http://", "http://bob:pw@");
+    let http = format!(
+        "{{ url = \"{}/path?token=hunter2\", headers = {{ X-Api-Key = \"hunter2\" }}, ca = \"ca.pem\", proxy = \"{proxy}\" }}",
+        server.url
+    );
+    let end = requesting(&http, &authority, &authority).end();
+    assert_eq!(end["output"], "HTTP 200 OK\nhello");
+    let request = server.request();
+    assert_eq!(request.header("x-api-key"), Some("hunter2"));
+    assert_eq!(request.header("proxy-authorization"), None);
+    let head = heads.recv_timeout(LIMIT).unwrap();
+    let host = server.url.strip_prefix("https://").unwrap();
+    assert!(
+        head.starts_with(&format!("CONNECT {host} HTTP/1.1\r\n")),
+        "{head}"
+    );
+    assert!(
+        !head.contains("hunter2") && !head.contains("sexton-task"),
+        "{head}"
+    );
 }
 
 #[test]
