@@ -20,4 +20,5 @@ mod similar;
 mod store;
 pub mod store_url;
 pub mod tasks;
+pub mod tls;
 pub mod visible;

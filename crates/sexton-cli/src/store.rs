@@ -22,6 +22,7 @@ use crate::exit::Exit;
 use crate::secret::Secret;
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
+use crate::tls;
 
 /// Why there is no store.
 #[derive(Debug, Error)]
@@ -169,6 +170,11 @@ pub(crate) async fn open(
         }
         StoreUrl::MongoDb(url) => {
             let options = MongoOptions::new().namespace(namespace);
+            // The other drivers find the machine's authorities by themselves.
+            let options = match tls::machine_file() {
+                Some(path) => options.ca_file(path),
+                None => options,
+            };
             Store::of(options.connect(url.expose()).await?)
         }
         StoreUrl::MySql(url) => {

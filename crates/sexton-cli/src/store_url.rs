@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sexton_core::url::{UnencodedLogin, check_login};
 use thiserror::Error;
 
 use crate::secret::Secret;
@@ -42,6 +43,9 @@ pub enum StoreUrlError {
         /// What stands before the colon, if that is no more than a word.
         scheme: Option<String>,
     },
+    /// A URL whose user or password is not percent-encoded.
+    #[error("the store's URL cannot be read: {0}")]
+    Login(#[from] UnencodedLogin),
     /// A Redis URL that cannot be read.
     #[error("the Redis store's URL cannot be read: {problem}")]
     Redis {
@@ -89,6 +93,9 @@ impl StoreUrl {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err(StoreUrlError::Unknown { scheme: None });
         };
+        if scheme != "sqlite" {
+            check_login(url)?;
+        }
         match scheme {
             "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
             "memory" => Err(StoreUrlError::MemoryHasNoPath),
@@ -220,6 +227,8 @@ mod tests {
             "ftp://u:hunter2@h",
             "hunter2",
             "hunter2@x:y",
+            "redis://u:hunter2/@h",
+            "postgres://u:hunter2#1@h/",
             "sqlite://hunter2",
             "sqlite:",
             "memory:x",

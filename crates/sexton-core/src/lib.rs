@@ -13,3 +13,4 @@ pub mod name;
 pub mod policy;
 pub mod schedule;
 pub mod tick;
+pub mod url;

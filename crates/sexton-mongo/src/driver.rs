@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +15,10 @@ use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{
-    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria,
+    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, Tls,
 };
 use mongodb::{Client, Database};
+use sexton_core::url::check_login;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::open_error::OpenError;
@@ -53,6 +55,7 @@ impl Target {
     /// [`OpenError::BadUrl`]
     pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
         let bad = |problem: String| OpenError::BadUrl { problem };
+        check_login(url).map_err(|error| bad(error.to_string()))?;
         let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error, url)))?;
         let database = parsed.default_database.clone();
         let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;
@@ -93,7 +96,7 @@ fn problem(error: &Error, url: &str) -> String {
         {
             message.clone()
         }
-        _ => "it cannot be read; what is special in user or password is written as %40".to_owned(),
+        _ => "it cannot be read; percent-encode what is special in user or password: `@` is written %40".to_owned(),
     }
 }
 
@@ -120,6 +123,7 @@ impl Driver {
     /// Nothing is connected to yet, but hosts may be looked up.
     pub(crate) async fn connect(
         target: &Target,
+        ca_file: Option<PathBuf>,
         limit: Duration,
         deadline: Instant,
     ) -> Result<Driver, OpenError> {
@@ -132,6 +136,9 @@ impl Driver {
         let given = options.server_selection_timeout;
         options.server_selection_timeout = within(given, limit / SELECTIONS_IN_A_LIMIT);
         options.connect_timeout = within(options.connect_timeout, limit / CONNECTIONS_IN_A_LIMIT);
+        if let Some(Tls::Enabled(tls)) = &mut options.tls {
+            tls.ca_file_path = tls.ca_file_path.take().or(ca_file);
+        }
         let last_problem = LastProblem::default();
         options.sdam_event_handler = Some(last_problem.handler());
         options.app_name.get_or_insert_with(|| "sexton".to_owned());
@@ -321,7 +328,7 @@ mod tests {
             assert!(!error.contains("hor"), "{error}");
         }
         let error = Target::parse("mongodb://sexton:hor/se@a.example/app").unwrap_err();
-        assert!(error.to_string().contains("URL encoded"), "{error}");
+        assert!(error.to_string().contains("%2F"), "{error}");
         let error = Target::parse("mongodb://a.example/").unwrap_err();
         assert!(error.to_string().contains("names no database"), "{error}");
     }

@@ -1,5 +1,6 @@
 //! How a manager is opened, when the defaults do not fit.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub struct MongoOptions {
     prefix: String,
     wait_max: Duration,
     indexes: Indexes,
+    ca_file: Option<PathBuf>,
 }
 
 impl Default for MongoOptions {
@@ -69,6 +71,7 @@ impl MongoOptions {
             prefix: PREFIX.to_owned(),
             wait_max: MongoOptions::WAIT_MAX,
             indexes: Indexes::default(),
+            ca_file: None,
         }
     }
 
@@ -104,14 +107,23 @@ impl MongoOptions {
         self
     }
 
+    /// The authorities to trust where a URL asks for TLS and names none by `tlsCAFile`: a file in
+    /// PEM. The driver's own list by default.
+    #[must_use]
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> MongoOptions {
+        self.ca_file = Some(path.into());
+        self
+    }
+
     /// Connects to what a URL names. See [`MongoLockManager::connect`].
     ///
     /// # Errors
     /// See [`MongoLockManager::connect`].
-    pub async fn connect(self, url: &str) -> Result<MongoLockManager, OpenError> {
+    pub async fn connect(mut self, url: &str) -> Result<MongoLockManager, OpenError> {
         let target = Target::parse(url)?;
         let deadline = Instant::now() + self.wait_max;
-        let driver = Driver::connect(&target, self.wait_max, deadline).await?;
+        let driver = Driver::connect(&target, self.ca_file.take(), self.wait_max, deadline);
+        let driver = driver.await?;
         let location = target.location();
         self.open_until(deadline, Arc::new(driver), location).await
     }

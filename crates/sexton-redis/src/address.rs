@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use sexton_core::url::check_login;
 
 use crate::confirmation::Confirmation;
 use crate::error::ConnectError;
@@ -143,6 +144,7 @@ fn written(node: &ConnectionAddr) -> String {
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Address, ConnectError> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it has no ://"))?;
+        check_login(url).map_err(|error| bad(error.to_string()))?;
         let (security, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
         let is_tls = match security {
             "redis" => false,
@@ -153,7 +155,6 @@ impl Address {
             return Err(bad("there is redis+sentinel and redis+cluster, no other"));
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // A password may hold anything but an @ or / of its own.
         let (login, rest) = match rest.rsplit_once('@') {
             Some((login, rest)) => (format!("{login}@"), rest),
             None => (String::new(), rest),
@@ -295,6 +296,11 @@ mod tests {
             "redis://u:hunter2@h:port",
             "redis://u:hunter2@h/x",
             "redis://u:hunter2@a,b/",
+            "redis://u:hunter2/@h",
+            "redis://u:hunter2#@h",
+            "redis://u:hunter2?@h",
+            "redis://u:hunter2@@h",
+            "redis://u:hunter2%@h",
             "redis://u:hunter2@h?ca_file=x",
             "rediss://u:hunter2@h?cert_file=x",
             "redis://h?password=hunter2",

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 
 use super::{complain, load};
 use crate::args::FileArguments;
+use crate::diagnostic::Rejected;
 use crate::environment::Environment;
+use crate::execute::Requests;
 use crate::exit::Exit;
 use crate::visible::visible;
 
-/// Says whether a file is in order.
+/// Says whether a file is in order, and its requests can be sent from this machine.
 ///
 /// # Errors
 /// If standard output cannot be written.
@@ -17,6 +19,12 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
+    if let Err(error) = Requests::new().prepare(&file.tasks) {
+        return Ok(complain(
+            &Rejected::whole(error).to_string(),
+            Exit::BadInput,
+        ));
+    }
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });

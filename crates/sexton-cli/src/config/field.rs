@@ -9,11 +9,13 @@ use super::fields::{Fields, Scope, kind, quoted};
 use super::interpolate::{InterpolateError, interpolate};
 use crate::diagnostic::Problem;
 use crate::duration;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_secrets};
 use crate::similar;
 
 /// How much of what was found is repeated in a message, in characters.
 const FOUND_CHARS_MAX: usize = 60;
+/// How much of it is looked at for what is secret.
+const FOUND_BYTES_LOOKED_AT: usize = 4 * 1024;
 
 /// One value of the file.
 #[derive(Clone)]
@@ -60,8 +62,11 @@ impl<'f> Field<'f> {
     fn found(&self) -> String {
         let written = self.scope.report.source().slice(self.span.clone());
         let first = written.lines().next().unwrap_or("");
-        let mut found: String = first.chars().take(FOUND_CHARS_MAX).collect();
-        if found.len() < written.len() {
+        // Masked before it is cut: where a password ends is not seen in a piece of a URL.
+        let looked_at = &first[..first.floor_char_boundary(FOUND_BYTES_LOOKED_AT)];
+        let shown = without_secrets(looked_at);
+        let mut found: String = shown.chars().take(FOUND_CHARS_MAX).collect();
+        if found.chars().count() < written.chars().take(FOUND_CHARS_MAX + 1).count() {
             found.push('…');
         }
         found

@@ -1,5 +1,6 @@
-//! An HTTP request: `http = { url, method, headers, body, accept, timeout }`.
+//! An HTTP request: `http = { url, method, headers, body, accept, timeout, … }`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -8,20 +9,26 @@ use toml::de::DeValue;
 
 use super::field::Field;
 use super::fields::{Fields, KEY_CHARS_MAX};
-use crate::secret::Secret;
-use crate::tasks::{Accept, HTTP_TIMEOUT_DEFAULT, HttpSpec, Policies, Statuses};
+use super::http_connection as connection;
+use crate::secret::{Secret, without_secrets};
+use crate::tasks::{
+    ANSWER_BYTES_DEFAULT, Accept, AnswerTooLong, HTTP_TIMEOUT_DEFAULT, HttpSpec, Policies, Statuses,
+};
 use crate::visible::brief;
 
-const FORM: &str = "{ url = \"https://…\", method, headers, body, accept, timeout }";
-const URL_FORM: &str = "an http:// or https:// URL";
+const FORM: &str = "{ url = \"https://…\", method, headers, body, accept, timeout, redirects, answer_bytes_max, \
+    answer_too_long, ca, certificate, key, proxy }";
+pub(super) const URL_FORM: &str = "an http:// or https:// URL";
 const ACCEPT_FORM: &str = "statuses 100..=599: 204, \"2xx\" or \"200-204\", or an array of these";
 const HEADER_FORM: &str = "a table of headers, { Name = \"value\" }, without Content-Length, \
     Transfer-Encoding, Connection and Sexton-…, which are set by Sexton";
 const HEADERS_MAX: usize = 100;
 const HTTP_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const REDIRECTS_MAX: u8 = 20;
+const ANSWER_BYTES_MAX: i64 = 1 << 40;
 
 /// Reads a request, or reports why it cannot be sent.
-pub(super) fn read(field: &Field<'_>, policies: &Policies) -> Option<HttpSpec> {
+pub(super) fn read(field: &Field<'_>, policies: &Policies, folder: &Path) -> Option<HttpSpec> {
     let mut fields = field.table(FORM)?;
     let url = match fields.get("url") {
         Some(url) => read_url(&url),
@@ -45,20 +52,41 @@ pub(super) fn read(field: &Field<'_>, policies: &Policies) -> Option<HttpSpec> {
         Some(timeout) => timeout.duration(Duration::from_millis(1)..=HTTP_TIMEOUT_MAX),
         None => Some(policies.timeout.unwrap_or(HTTP_TIMEOUT_DEFAULT)),
     };
+    let redirects = match fields.get("redirects") {
+        Some(redirects) => redirects.integer(0..=REDIRECTS_MAX.into()),
+        None => Some(0),
+    };
+    let answer_bytes_max = match fields.get("answer_bytes_max") {
+        Some(bytes) => bytes
+            .integer(0..=ANSWER_BYTES_MAX)
+            .and_then(|bytes| u64::try_from(bytes).ok()),
+        None => Some(ANSWER_BYTES_DEFAULT),
+    };
+    let answer_too_long = match fields.get("answer_too_long") {
+        Some(word) => word.word(&[("cut", AnswerTooLong::Cut), ("fail", AnswerTooLong::Fail)]),
+        None => Some(AnswerTooLong::Cut),
+    };
+    let is_https = url.as_ref().is_some_and(|(url, _)| url.scheme() == "https");
+    let connection = connection::read(&mut fields, is_https, folder);
     fields.finish();
-    let (url, url_written) = url?;
+    let (url, url_shown) = url?;
     Some(HttpSpec {
         url,
-        url_written,
+        url_shown,
         method: method?,
         headers: headers?,
         body,
         accept: accept?,
         timeout: timeout?,
+        redirects: u8::try_from(redirects?).ok()?,
+        answer_bytes_max: answer_bytes_max?,
+        answer_too_long: answer_too_long?,
+        connection: connection?,
     })
 }
 
-fn read_url(field: &Field<'_>) -> Option<(Url, String)> {
+/// A URL, and how it is shown.
+pub(super) fn read_url(field: &Field<'_>) -> Option<(Url, String)> {
     let text = field.text(URL_FORM)?;
     let url = match Url::parse(text.expose()) {
         Ok(url) => url,
@@ -71,7 +99,7 @@ fn read_url(field: &Field<'_>) -> Option<(Url, String)> {
         field.reject_text(&text, "this URL cannot be requested", URL_FORM);
         return None;
     }
-    Some((url, text.written().to_owned()))
+    Some((url, without_secrets(text.written()).into_owned()))
 }
 
 fn read_method(field: &Field<'_>) -> Option<Method> {

@@ -17,6 +17,7 @@
 mod field;
 mod fields;
 mod http;
+mod http_connection;
 pub(crate) mod instant;
 mod interpolate;
 mod policies;

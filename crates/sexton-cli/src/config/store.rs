@@ -3,6 +3,7 @@
 use sexton_core::name::Namespace;
 
 use super::fields::Fields;
+use crate::store_url::StoreUrlError;
 use crate::tasks::StoreSpec;
 
 /// Reads `[store]`.
@@ -16,6 +17,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> StoreSpec {
     {
         match crate::store_url::check(url.expose()) {
             Ok(()) => store.url = Some(url),
+            // It quotes a character and nothing else, wherever the URL comes from.
+            Err(error @ StoreUrlError::Login(_)) => {
+                field.reject(error.to_string(), crate::store_url::FORM);
+            }
             Err(error) => field.reject_text(&url, &error.to_string(), crate::store_url::FORM),
         }
     }

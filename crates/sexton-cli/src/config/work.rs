@@ -82,10 +82,10 @@ pub(super) fn read(
                 field.reject(detail, "`cwd` and `env` go with `command` and `shell`");
             }
         }
-        return http::read(http, policies).map(|spec| Work::Http(Box::new(spec)));
+        return http::read(http, policies, folder).map(|spec| Work::Http(Box::new(spec)));
     }
     if let Some(http) = &http {
-        http::read(http, policies);
+        http::read(http, policies, folder);
     }
     let from_command = command.and_then(|field| read_argv(&field));
     let from_shell = shell.and_then(|field| read_shell(&field));

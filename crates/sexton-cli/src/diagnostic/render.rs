@@ -1,15 +1,18 @@
 //! A problem as text, with the line it is about.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::{Problem, Source};
-use crate::secret::without_passwords;
+use crate::secret::without_secrets;
 use crate::visible::visible;
 
 /// The longest piece of a line that is shown, in characters.
 const SHOWN_CHARS_MAX: usize = 100;
 /// How much of a long line is shown before the place of the problem.
 const SHOWN_BEFORE: usize = 30;
+/// How much on both sides of the piece is looked at for what is secret.
+const AROUND_BYTES: usize = 2 * 1024;
 
 /// The problem as text: headline, place, the line with a mark under it, what is allowed, help.
 pub(super) fn render(problem: &Problem, source: &Source) -> String {
@@ -53,7 +56,7 @@ pub(super) fn render(problem: &Problem, source: &Source) -> String {
     let _ = writeln!(
         text,
         "{margin} | {mark}{}",
-        visible(&without_passwords(&found))
+        visible(&without_secrets(&found))
     );
     for (label, note) in [("allowed", &problem.allowed), ("help", &problem.help)] {
         if let Some(note) = note {
@@ -85,6 +88,7 @@ impl Excerpt {
             Some((at, _)) if is_long => at,
             _ => 0,
         };
+        let shown_from = skipped;
         let lead = if skipped > 0 { "…" } else { "" };
         let before = &before[skipped..];
         let room = SHOWN_CHARS_MAX.saturating_sub(before.chars().count());
@@ -92,13 +96,36 @@ impl Excerpt {
             Some((at, _)) => (&behind[..at], "…"),
             None => (behind, ""),
         };
-        let shown = [before, behind].concat();
+        let shown = Shown {
+            text,
+            range: shown_from..shown_from + before.len() + behind.len(),
+        };
         let marked: String = marked.chars().take(room).collect();
 
         Excerpt {
-            line: format!("{lead}{}{tail}", visible(&without_passwords(&shown))),
+            line: format!("{lead}{}{tail}", visible(&shown.without_secrets())),
             indent: lead.chars().count() + visible(before).chars().count(),
             width: visible(&marked).chars().count().max(1),
         }
+    }
+}
+
+/// A piece of a line.
+struct Shown<'l> {
+    text: &'l str,
+    range: Range<usize>,
+}
+
+impl Shown<'_> {
+    /// Looks at what stands around the piece as well: a URL that it shows a part of may have its
+    /// password there, or the end of it.
+    fn without_secrets(&self) -> String {
+        let start = self.range.start.saturating_sub(AROUND_BYTES);
+        let start = self.text.floor_char_boundary(start);
+        let end = self.text.ceil_char_boundary(self.range.end + AROUND_BYTES);
+        let masked = without_secrets(&self.text[start..end]);
+        let before = self.text[start..self.range.start].chars().count();
+        let count = self.text[self.range.clone()].chars().count();
+        masked.chars().skip(before).take(count).collect()
     }
 }

@@ -9,16 +9,27 @@ use sexton::lock::Settlement;
 pub(super) struct Tail {
     bytes: VecDeque<u8>,
     dropped: u64,
+    /// How many bytes fewer, for what else is said.
+    left: usize,
 }
 
 /// What the history keeps, less the line that says that there was more.
 const BYTES_MAX: usize = Settlement::OUTPUT_BYTES_MAX - 64;
 
 impl Tail {
+    /// Keeps `left` bytes fewer than the history does.
+    pub(super) fn leaving(left: usize) -> Tail {
+        Tail {
+            left,
+            ..Tail::default()
+        }
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let skipped = bytes.len().saturating_sub(BYTES_MAX);
+        let bytes_max = BYTES_MAX - self.left;
+        let skipped = bytes.len().saturating_sub(bytes_max);
         self.bytes.extend(&bytes[skipped..]);
-        let over = self.bytes.len().saturating_sub(BYTES_MAX);
+        let over = self.bytes.len().saturating_sub(bytes_max);
         self.bytes.drain(..over);
         self.dropped += (skipped + over) as u64;
     }
@@ -55,7 +66,7 @@ mod tests {
         assert_eq!(
             Tail {
                 bytes: b"x\xff".to_vec().into(),
-                dropped: 0
+                ..Tail::default()
             }
             .into_text()
             .unwrap(),

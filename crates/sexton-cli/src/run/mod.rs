@@ -75,7 +75,8 @@ pub(crate) async fn run(
 ) -> Result<Exit, RunError> {
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
-    let requests = Requests::new()?;
+    let requests = Requests::new();
+    requests.prepare(&file.tasks)?;
     let mut log = live::Live::new(arguments.log_format, environment, out);
     let url = store::url(&arguments.store, Some(&file), environment)?;
     let start = Start {

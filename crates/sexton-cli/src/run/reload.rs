@@ -49,6 +49,9 @@ pub(super) async fn apply(
     wanted: Vec<TaskSpec>,
     requests: &Requests,
 ) -> Reloaded {
+    if let Err(error) = requests.prepare(&wanted) {
+        return Reloaded::rejected(&Rejected::whole(error));
+    }
     let mut told = Reloaded::default();
     let mut old: BTreeMap<TaskName, TaskSpec> = std::mem::take(current)
         .into_iter()

@@ -3,6 +3,7 @@
 //! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what is
 //! left to go wrong is the run itself.
 
+mod http;
 mod policies;
 mod work;
 
@@ -14,14 +15,15 @@ use sexton_core::name::{Namespace, TaskName};
 use sexton_core::schedule::Schedule;
 use sexton_core::tick::Concurrency;
 
+pub use http::{
+    ANSWER_BYTES_DEFAULT, Accept, AnswerTooLong, Connection, HTTP_TIMEOUT_DEFAULT, HttpSpec, Proxy,
+    Statuses,
+};
 pub use policies::{
     BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
     TIMEOUT_MIN,
 };
-pub use work::{
-    Accept, CommandSpec, HTTP_TIMEOUT_DEFAULT, HttpSpec, Inherit, MissingCwd, Program, RunAs,
-    Statuses, Work,
-};
+pub use work::{CommandSpec, Inherit, MissingCwd, Program, RunAs, Work};
 
 use crate::secret::Secret;
 

@@ -1,10 +1,18 @@
 //! A small HTTP server, so that requests are tested over real sockets. It answers one request a connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 use crate::program::LIMIT;
+
+/// What a client is connected by: TCP, or TLS on it.
+pub(crate) trait Connection: Read + Write {}
+
+impl<C: Read + Write> Connection for C {}
 
 /// What the server was asked.
 #[derive(Debug)]
@@ -31,13 +39,39 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers each request with what `answer` writes.
-    pub(crate) fn start(answer: impl Fn(&Request, &mut TcpStream) + Send + 'static) -> Server {
+    pub(crate) fn start(answer: impl Fn(&Request, &mut dyn Connection) + Send + 'static) -> Server {
+        Server::listen("http", None, answer)
+    }
+
+    /// The same through TLS. A client whose handshake fails has asked nothing.
+    pub(crate) fn start_tls(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&Request, &mut dyn Connection) + Send + 'static,
+    ) -> Server {
+        Server::listen("https", Some(config), answer)
+    }
+
+    fn listen(
+        scheme: &str,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Request, &mut dyn Connection) + Send + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (sender, requests) = channel();
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                serve(connection.unwrap(), &answer, &sender);
+                let mut connection = connection.unwrap();
+                match &tls {
+                    None => serve(&mut connection, &answer, &sender),
+                    Some(config) => {
+                        let tls = ServerConnection::new(Arc::clone(config)).unwrap();
+                        let mut stream = StreamOwned::new(tls, connection);
+                        serve(&mut stream, &answer, &sender);
+                        stream.conn.send_close_notify();
+                        let _ = stream.flush();
+                    }
+                }
             }
         });
         Server { url, requests }
@@ -46,23 +80,28 @@ impl Server {
     pub(crate) fn request(&self) -> Request {
         self.requests.recv_timeout(LIMIT).unwrap()
     }
+
+    /// A request that has come already.
+    pub(crate) fn request_so_far(&self) -> Option<Request> {
+        self.requests.try_recv().ok()
+    }
 }
 
 fn serve(
-    mut connection: TcpStream,
-    answer: &impl Fn(&Request, &mut TcpStream),
+    connection: &mut dyn Connection,
+    answer: &impl Fn(&Request, &mut dyn Connection),
     seen: &Sender<Request>,
 ) {
     // Whoever hung up before asking anything has not asked.
-    let Some(request) = read(&mut connection) else {
+    let Some(request) = read(connection) else {
         return;
     };
-    answer(&request, &mut connection);
+    answer(&request, connection);
     // The test may have seen enough.
     let _ = seen.send(request);
 }
 
-fn read(connection: &mut TcpStream) -> Option<Request> {
+fn read(connection: &mut dyn Connection) -> Option<Request> {
     let mut reader = BufReader::new(connection);
     let mut line = || {
         let mut line = String::new();
@@ -93,7 +132,7 @@ fn read(connection: &mut TcpStream) -> Option<Request> {
 }
 
 /// Writes a whole answer. A client that has hung up has seen enough.
-pub(crate) fn reply(connection: &mut TcpStream, status: &str, headers: &str, body: &str) {
+pub(crate) fn reply(connection: &mut dyn Connection, status: &str, headers: &str, body: &str) {
     let length = body.len();
     let _ = write!(
         connection,

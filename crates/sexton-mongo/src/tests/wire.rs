@@ -108,7 +108,7 @@ impl Wire {
         let url = format!("mongodb://{user}{}/app?maxPoolSize=1", self.listen().await);
         let limit = Duration::from_secs(60);
         let target = Target::parse(&url).unwrap();
-        let connecting = Driver::connect(&target, limit, Instant::now() + limit);
+        let connecting = Driver::connect(&target, None, limit, Instant::now() + limit);
         connecting.await.unwrap()
     }
 }

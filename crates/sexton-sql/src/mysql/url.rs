@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use sexton_core::url::check_login;
 use sqlx::mysql::MySqlConnectOptions;
 
 use crate::error::OpenError;
@@ -26,9 +27,11 @@ pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, OpenError> {
     if !url.starts_with("mysql://") && !url.starts_with("mariadb://") {
         return Err(bad("it does not begin with mysql://".to_owned()));
     }
+    check_login(url).map_err(|error| bad(error.to_string()))?;
     let query = url.split_once('?').map_or("", |(_, query)| query);
     if query.contains('@') {
-        let problem = "a ? in the user or the password must be written as %3F";
+        let problem =
+            "it has an @ behind its ?: percent-encode it, as %40, or what comes before it, as %3F";
         return Err(bad(problem.to_owned()));
     }
     let keys = query.split('&').filter(|pair| !pair.is_empty());
@@ -73,7 +76,7 @@ mod tests {
         insta::assert_snapshot!(refused("postgres://u:secret@h/app"), @r#"this is not the URL of a MySQL database: it does not begin with mysql://; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("mysql://u:secret@h:port/app"), @r#"this is not the URL of a MySQL database: invalid port number; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("mysql://u:secret@h/app?ssl-mode=perhaps"), @r#"this is not the URL of a MySQL database: unknown value "perhaps" for `ssl_mode`; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
-        insta::assert_snapshot!(refused("mysql://u:sec?ret@h/app"), @r#"this is not the URL of a MySQL database: a ? in the user or the password must be written as %3F; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("mysql://u:sec?ret@h/app"), @r#"this is not the URL of a MySQL database: the user or the password has a `?`: percent-encode it, as %3F; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("mysql://u:secret@h/app?charset=latin1"), @r#"this is not the URL of a MySQL database: it has the parameter "charset"; known are ssl-mode, sslmode, ssl-ca, sslca, ssl-cert, sslcert, ssl-key, sslkey, socket, statement-cache-capacity; write mysql://USER:PASSWORD@HOST:PORT/DATABASE"#);
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use sexton_core::url::check_login;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::OpenError;
@@ -37,9 +38,11 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(bad("it does not begin with postgres://".to_owned()));
     }
+    check_login(url).map_err(|error| bad(error.to_string()))?;
     let query = url.split_once('?').map_or("", |(_, query)| query);
     if query.contains('@') {
-        let problem = "a ? in the user or the password must be written as %3F";
+        let problem =
+            "it has an @ behind its ?: percent-encode it, as %40, or what comes before it, as %3F";
         return Err(bad(problem.to_owned()));
     }
     if let Some(problem) = unmet(url, query) {
@@ -163,7 +166,7 @@ mod tests {
         insta::assert_snapshot!(refused("mysql://u:secret@h/app"), @r#"this is not the URL of a PostgreSQL database: it does not begin with postgres://; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("postgres://u:secret@h:port/app"), @r#"this is not the URL of a PostgreSQL database: invalid port number; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmode=perhaps"), @r#"this is not the URL of a PostgreSQL database: unknown value "perhaps" for `ssl_mode`; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
-        insta::assert_snapshot!(refused("postgres://u:sec?ret@h/app"), @r#"this is not the URL of a PostgreSQL database: a ? in the user or the password must be written as %3F; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:sec?ret@h/app"), @r#"this is not the URL of a PostgreSQL database: the user or the password has a `?`: percent-encode it, as %3F; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmod=require"), @r#"this is not the URL of a PostgreSQL database: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
     }
 }

@@ -21,6 +21,10 @@ impl Schedule for Stuck {
     }
 }
 
+#[allow(
+    clippy::await_holding_lock,
+    reason = "the driver's thread waits for it, and there are others"
+)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_driver_that_is_stuck_does_not_answer_a_ping() {
     let builder = Scheduler::builder().manager(MemoryLockManager::new());
@@ -42,5 +46,8 @@ async fn a_driver_that_is_stuck_does_not_answer_a_ping() {
     adding.await.unwrap().unwrap();
     scheduler.shutdown(Duration::from_secs(5)).await;
     let ended = handle.ping().await.unwrap_err();
-    assert!(matches!(ended, sexton::HandleError::ShuttingDown), "{ended}");
+    assert!(
+        matches!(ended, sexton::HandleError::ShuttingDown),
+        "{ended}"
+    );
 }

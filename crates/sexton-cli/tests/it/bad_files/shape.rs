@@ -75,7 +75,7 @@ retry = { attempts = 3, delay = "1s" }
        |
     10 | http = { url = "https://bell.example/", retries = 3 }
        |                                         ^^^^^^^
-       = allowed: `accept`, `body`, `headers`, `method`, `timeout`, `url`
+       = allowed: `accept`, `answer_bytes_max`, `answer_too_long`, `body`, `ca`, `certificate`, `headers`, `key`, `method`, `proxy`, `redirects`, `timeout`, `url`
 
     error: unknown field `delay`
       --> tasks.toml:11:25, task "bell", field `retry.delay`
@@ -402,7 +402,7 @@ timeout = "soon"
        |
     18 | http = { method = "FETCH" }
        |        ^^^^^^^^^^^^^^^^^^^^ found { method = "FETCH" }
-       = allowed: { url = "https://…", method, headers, body, accept, timeout }
+       = allowed: { url = "https://…", method, headers, body, accept, timeout, redirects, answer_bytes_max, answer_too_long, ca, certificate, key, proxy }
 
     error: this word is not known here
       --> tasks.toml:18:19, task "bell", field `http.method`

@@ -31,8 +31,8 @@ fn a_postgres_url_that_cannot_be_read() {
     error: the PostgreSQL store's URL cannot be read: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options
      --> tasks.toml:2:7, field `store.url`
       |
-    2 | url = "postgres://127.0.0.1/bells?sslmod=require"
-      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells?sslmod=require"
+    2 | url = "postgres://127.0.0.1/bells?sslmod=*******"
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "postgres://127.0.0.1/bells?sslmod=*******"
       = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
     tasks.toml: 1 error
@@ -86,6 +86,50 @@ fn a_password_in_a_url_is_never_repeated() {
 
     tasks.toml: 1 error
     "#);
+}
+
+#[test]
+fn a_password_that_is_not_percent_encoded_is_told_how_to_write_it() {
+    for scheme in ["redis", "redis+cluster", "postgres", "mysql", "mongodb"] {
+        for (character, encoded) in [
+            ("/", "%2F"),
+            ("#", "%23"),
+            ("@", "%40"),
+            ("?", "%3F"),
+            ("%", "%25"),
+        ] {
+            for password in ["hunter2", "2", "${SECRET}"] {
+                let url = format!("{scheme}://bell:{password}{character}{password}@h/db");
+                let told = rejected_store(&format!("url = \"{url}\""));
+                let problem = format!(
+                    "the user or the password has a `{character}`: percent-encode it, as {encoded}"
+                );
+                assert!(told.contains(&problem), "{url}: {told}");
+                let shown = told.lines().nth(3).unwrap();
+                assert!(
+                    !shown.contains("bell:2") && !shown.contains("2@h"),
+                    "{told}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_a_url_is_not_repeated_wherever_in_it_and_however_long_the_line_is() {
+    let (long, digits) = ("u".repeat(200), "1".repeat(200));
+    for url in [
+        "postgres://u@h:x/db?password=hunter2".to_owned(),
+        "redis+sentinel://a/?sentinel_password=hunter2".to_owned(),
+        format!("mysql://{long}:hunter2@h:x/"),
+        format!("mysql://u:{digits}@h:x/"),
+    ] {
+        for behind in ["", " x"] {
+            // What is not TOML is told where it is, at the end of the line.
+            let told = rejected_store(&format!("url = \"{url}\"{behind}"));
+            assert!(!told.contains("111"), "{told}");
+        }
+    }
 }
 
 #[test]

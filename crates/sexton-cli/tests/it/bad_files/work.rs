@@ -228,7 +228,7 @@ fn requests_that_cannot_be_sent() {
       |
     4 | http = "https://bell.example/"
       |        ^^^^^^^^^^^^^^^^^^^^^^^ found "https://bell.example/"
-      = allowed: { url = "https://…", method, headers, body, accept, timeout }
+      = allowed: { url = "https://…", method, headers, body, accept, timeout, redirects, answer_bytes_max, answer_too_long, ca, certificate, key, proxy }
 
     tasks.toml: 1 error
     "#);
@@ -238,7 +238,7 @@ fn requests_that_cannot_be_sent() {
       |
     4 | http = { method = "GET" }
       |        ^^^^^^^^^^^^^^^^^^ found { method = "GET" }
-      = allowed: { url = "https://…", method, headers, body, accept, timeout }
+      = allowed: { url = "https://…", method, headers, body, accept, timeout, redirects, answer_bytes_max, answer_too_long, ca, certificate, key, proxy }
 
     tasks.toml: 1 error
     "#);
