@@ -19,6 +19,8 @@ pub(crate) fn ci(arguments: &test::Arguments) -> Result<(), Failed> {
         clippy.args(["--features", features, "--", "-D", "warnings"]);
         run(&mut clippy)?;
     }
+    // The program as it is built by default, without most of the stores.
+    run(&mut cargo("clippy --package sexton-cli -- -D warnings"))?;
     let mut docs = cargo("doc --workspace --all-features --no-deps");
     run(docs.env("RUSTDOCFLAGS", "-D warnings"))?;
     deny()?;

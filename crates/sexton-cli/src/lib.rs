@@ -4,6 +4,15 @@
 //! This crate is the program's inside; what others build on is the `sexton` crate. Only here are files, flags and the
 //! environment read.
 
+#[cfg(not(any(
+    feature = "mongodb",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+)))]
+compile_error!("sexton needs a store: build it with a feature like `sqlite` or `full`");
+
 pub mod args;
 pub mod commands;
 pub mod config;

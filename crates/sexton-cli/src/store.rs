@@ -1,28 +1,23 @@
 //! The store that the command line or the file names, opened.
 
+use std::error::Error as StdError;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
-use sexton::mongodb::MongoOptions;
-use sexton::mysql::MySqlOptions;
 use sexton::name::Namespace;
-use sexton::postgres::PostgresOptions;
-use sexton::redis::RedisOptions;
-use sexton::sqlite::{Missing, SqliteLockManager, SqliteOptions};
-use sexton_sql::{Migrations, ServerDatabase, ServerLockManager, ServerOptions};
+#[cfg(feature = "sqlite")]
+use sexton::sqlite::{SqliteLockManager, SqliteOptions};
 use thiserror::Error;
 
 use crate::args::StoreFlags;
 use crate::config::interpolate;
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::secret::Secret;
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
-use crate::tls;
 
 /// Why there is no store.
 #[derive(Debug, Error)]
@@ -40,22 +35,16 @@ pub(crate) enum StoreError {
         source: std::io::Error,
     },
     #[error("the store cannot be used")]
-    Sql(#[from] sexton_sql::OpenError),
-    #[error("the store cannot be used")]
-    Mongo(#[from] sexton_mongo::OpenError),
-    #[error("the store cannot be used")]
-    Redis(#[from] sexton_redis::ConnectError),
+    Open {
+        is_transient: bool,
+        source: Box<dyn StdError + Send + Sync>,
+    },
 }
 
 impl StoreError {
     /// Whether the same may go through later: the store is away.
     pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            StoreError::Url { .. } | StoreError::Variable(_) | StoreError::UrlFile { .. } => false,
-            StoreError::Sql(error) => error.is_transient(),
-            StoreError::Mongo(error) => error.is_transient(),
-            StoreError::Redis(error) => error.is_transient(),
-        }
+        matches!(self, StoreError::Open { is_transient, .. } if *is_transient)
     }
 
     /// How the program ends by it.
@@ -64,9 +53,32 @@ impl StoreError {
             StoreError::Url { .. } | StoreError::Variable(_) | StoreError::UrlFile { .. } => {
                 Exit::BadInput
             }
-            _ => Exit::of_store(self.is_transient()),
+            StoreError::Open { is_transient, .. } => Exit::of_store(*is_transient),
         }
     }
+}
+
+/// The error of each driver that is built in.
+macro_rules! of_driver {
+    ($($error:ty => $feature:meta),* $(,)?) => {
+        $(
+            #[cfg($feature)]
+            impl From<$error> for StoreError {
+                fn from(error: $error) -> StoreError {
+                    StoreError::Open {
+                        is_transient: error.is_transient(),
+                        source: Box::new(error),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+of_driver! {
+    sexton_sql::OpenError => any(feature = "mysql", feature = "postgres", feature = "sqlite"),
+    sexton_mongo::OpenError => feature = "mongodb",
+    sexton_redis::ConnectError => feature = "redis",
 }
 
 /// Holds the store's URL where neither flag does.
@@ -115,11 +127,21 @@ fn read_url(path: &Path) -> Result<String, StoreError> {
     Ok(text)
 }
 
+/// What becomes of a store, or of its tables, that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// They are made.
+    Create,
+    /// The store is refused.
+    Refuse,
+}
+
 /// A store that is open.
 pub(crate) struct Store {
     pub(crate) manager: Arc<dyn LockManager>,
     /// The store, as people know it.
     pub(crate) location: String,
+    #[cfg(feature = "sqlite")]
     sqlite: Option<SqliteLockManager>,
 }
 
@@ -128,22 +150,15 @@ impl Store {
         Store {
             location: manager.location(),
             manager: Arc::new(manager),
+            #[cfg(feature = "sqlite")]
             sqlite: None,
-        }
-    }
-
-    fn of_sqlite(manager: SqliteLockManager, path: &Path) -> Store {
-        Store {
-            // As it was written: shorter than the whole path.
-            location: format!("sqlite:{}", path.display()),
-            sqlite: Some(manager.clone()),
-            manager: Arc::new(manager),
         }
     }
 
     /// Leaves the store as others expect to find it: a SQLite file without its write-ahead log, if
     /// no other process has it open.
     pub(crate) async fn close(&self) {
+        #[cfg(feature = "sqlite")]
         if let Some(sqlite) = &self.sqlite {
             // What is in the log is not lost: who opens the file next finds it there.
             let _ = sqlite.close().await;
@@ -158,44 +173,68 @@ pub(crate) async fn open(
     missing: Missing,
 ) -> Result<Store, StoreError> {
     let namespace = namespace.unwrap_or_default();
-    Ok(match url {
-        StoreUrl::Memory => Store::of(MemoryLockManager::new().in_namespace(namespace)),
+    match url {
+        StoreUrl::Memory => Ok(Store::of(MemoryLockManager::new().in_namespace(namespace))),
+        #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => {
-            let options = RedisOptions::new().namespace(namespace);
-            Store::of(options.connect(url.expose()).await?)
+            let options = sexton::redis::RedisOptions::new().namespace(namespace);
+            Ok(Store::of(options.connect(url.expose()).await?))
         }
+        #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => {
-            let options = PostgresOptions::new().namespace(namespace);
-            Store::of(on_server(options, url, missing).await?)
+            let options = sexton::postgres::PostgresOptions::new().namespace(namespace);
+            let options = options.migrations(migrations(missing));
+            Ok(Store::of(options.connect(url.expose()).await?))
         }
+        #[cfg(feature = "mongodb")]
         StoreUrl::MongoDb(url) => {
-            let options = MongoOptions::new().namespace(namespace);
+            let options = sexton::mongodb::MongoOptions::new().namespace(namespace);
             // The other drivers find the machine's authorities by themselves.
-            let options = match tls::machine_file() {
+            let options = match crate::tls::machine_file() {
                 Some(path) => options.ca_file(path),
                 None => options,
             };
-            Store::of(options.connect(url.expose()).await?)
+            Ok(Store::of(options.connect(url.expose()).await?))
         }
+        #[cfg(feature = "mysql")]
         StoreUrl::MySql(url) => {
-            let options = MySqlOptions::new().namespace(namespace);
-            Store::of(on_server(options, url, missing).await?)
+            let options = sexton::mysql::MySqlOptions::new().namespace(namespace);
+            let options = options.migrations(migrations(missing));
+            Ok(Store::of(options.connect(url.expose()).await?))
         }
-        StoreUrl::Sqlite(path) => {
-            let options = SqliteOptions::new().namespace(namespace).missing(missing);
-            Store::of_sqlite(options.open(path).await?, path)
-        }
+        StoreUrl::Sqlite(path) => sqlite(path, namespace, missing).await,
+    }
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn migrations(missing: Missing) -> sexton_sql::Migrations {
+    match missing {
+        Missing::Create => sexton_sql::Migrations::Apply,
+        Missing::Refuse => sexton_sql::Migrations::Refuse,
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(path: &Path, namespace: Namespace, missing: Missing) -> Result<Store, StoreError> {
+    let missing = match missing {
+        Missing::Create => sexton::sqlite::Missing::Create,
+        Missing::Refuse => sexton::sqlite::Missing::Refuse,
+    };
+    let options = SqliteOptions::new().namespace(namespace).missing(missing);
+    let manager = options.open(path).await?;
+    Ok(Store {
+        // As it was written: shorter than the whole path.
+        location: format!("sqlite:{}", path.display()),
+        sqlite: Some(manager.clone()),
+        manager: Arc::new(manager),
     })
 }
 
-async fn on_server<DB: ServerDatabase>(
-    options: ServerOptions<DB>,
-    url: &Secret,
-    missing: Missing,
-) -> Result<ServerLockManager<DB>, sexton_sql::OpenError> {
-    let migrations = match missing {
-        Missing::Create => Migrations::Apply,
-        Missing::Refuse => Migrations::Refuse,
-    };
-    options.migrations(migrations).connect(url.expose()).await
+/// The default store is one that this program was built without.
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: &Path, _: Namespace, _: Missing) -> Result<Store, StoreError> {
+    Err(StoreError::Url {
+        from: "the default store",
+        why: StoreUrlError::NO_SQLITE,
+    })
 }

@@ -22,12 +22,16 @@ pub enum StoreUrl {
     /// One SQLite file, shared by the processes of one machine.
     Sqlite(PathBuf),
     /// Redis or Valkey: a server, what Sentinels watch, or a cluster. Its URL may hold a password.
+    #[cfg(feature = "redis")]
     Redis(Secret),
     /// A PostgreSQL database. Its URL may hold a password.
+    #[cfg(feature = "postgres")]
     Postgres(Secret),
     /// A MySQL or MariaDB database. Its URL may hold a password.
+    #[cfg(feature = "mysql")]
     MySql(Secret),
     /// A MongoDB database. Its URL may hold a password.
+    #[cfg(feature = "mongodb")]
     MongoDb(Secret),
     /// The memory of this process: nobody to share with.
     Memory,
@@ -42,6 +46,16 @@ pub enum StoreUrlError {
     Unknown {
         /// What stands before the colon, if that is no more than a word.
         scheme: Option<String>,
+    },
+    /// A kind of store that this program was built without.
+    #[error(
+        "this sexton was built without {store}: build it with `--features {feature}`, or with `--features full` for all stores"
+    )]
+    NotBuiltIn {
+        /// The kind of store.
+        store: &'static str,
+        /// The feature that has it.
+        feature: &'static str,
     },
     /// A URL whose user or password is not percent-encoded.
     #[error("the store's URL cannot be read: {0}")]
@@ -84,6 +98,13 @@ pub enum StoreUrlError {
     SqliteParameters,
 }
 
+impl StoreUrlError {
+    pub(crate) const NO_SQLITE: StoreUrlError = StoreUrlError::NotBuiltIn {
+        store: "SQLite",
+        feature: "sqlite",
+    };
+}
+
 impl StoreUrl {
     /// Reads a URL; a relative path begins in `folder`.
     ///
@@ -99,6 +120,7 @@ impl StoreUrl {
         match scheme {
             "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
             "memory" => Err(StoreUrlError::MemoryHasNoPath),
+            "sqlite" if cfg!(not(feature = "sqlite")) => Err(StoreUrlError::NO_SQLITE),
             "sqlite" => sqlite_path(rest).map(|path| StoreUrl::Sqlite(folder.join(path))),
             "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
             | "rediss+cluster" => redis(url),
@@ -137,6 +159,7 @@ fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {
     Ok(path)
 }
 
+#[cfg(feature = "redis")]
 fn redis(url: &str) -> Result<StoreUrl, StoreUrlError> {
     match sexton_redis::location(url) {
         Ok(location) => Ok(StoreUrl::Redis(Secret::resolved(location, url))),
@@ -147,6 +170,15 @@ fn redis(url: &str) -> Result<StoreUrl, StoreUrlError> {
     }
 }
 
+#[cfg(not(feature = "redis"))]
+fn redis(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuiltIn {
+        store: "Redis",
+        feature: "redis",
+    })
+}
+
+#[cfg(feature = "postgres")]
 fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
     match sexton_sql::postgres::location(url) {
         Ok(location) => Ok(StoreUrl::Postgres(Secret::resolved(location, url))),
@@ -159,6 +191,15 @@ fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
     }
 }
 
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuiltIn {
+        store: "PostgreSQL",
+        feature: "postgres",
+    })
+}
+
+#[cfg(feature = "mysql")]
 fn mysql(url: &str) -> Result<StoreUrl, StoreUrlError> {
     match sexton_sql::mysql::location(url) {
         Ok(location) => Ok(StoreUrl::MySql(Secret::resolved(location, url))),
@@ -171,6 +212,15 @@ fn mysql(url: &str) -> Result<StoreUrl, StoreUrlError> {
     }
 }
 
+#[cfg(not(feature = "mysql"))]
+fn mysql(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuiltIn {
+        store: "MySQL and MariaDB",
+        feature: "mysql",
+    })
+}
+
+#[cfg(feature = "mongodb")]
 fn mongodb(url: &str) -> Result<StoreUrl, StoreUrlError> {
     match sexton_mongo::location(url) {
         Ok(location) => Ok(StoreUrl::MongoDb(Secret::resolved(location, url))),
@@ -179,6 +229,14 @@ fn mongodb(url: &str) -> Result<StoreUrl, StoreUrlError> {
             problem: other.to_string(),
         }),
     }
+}
+
+#[cfg(not(feature = "mongodb"))]
+fn mongodb(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuiltIn {
+        store: "MongoDB",
+        feature: "mongodb",
+    })
 }
 
 /// Whether the URL names a store that can be used.

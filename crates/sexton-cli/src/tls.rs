@@ -81,6 +81,7 @@ impl Authorities {
 
 /// The machine's authorities as one file, for drivers that take no other: `SSL_CERT_FILE`, or where
 /// this system has them.
+#[cfg(feature = "mongodb")]
 pub(crate) fn machine_file() -> Option<PathBuf> {
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     named.or_else(|| openssl_probe::probe().cert_file)

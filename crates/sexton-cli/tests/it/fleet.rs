@@ -298,8 +298,11 @@ fn account(
                         assert!(is_of(record, &line.instance), "{record:?} {line:?}");
                         assert_eq!(record.fence.get(), line.fence, "{record:?}");
                     }
-                    // It may or may not have come to it; if so, it was alone.
-                    (ExecutionState::Running, line) if is_of(record, killed) => {
+                    // It may or may not have come to it; if so, it was alone. Once its presence
+                    // has run out, another instance has closed it.
+                    (ExecutionState::Running | ExecutionState::Ended(Outcome::Lost), line)
+                        if is_of(record, killed) =>
+                    {
                         assert!(line.is_none_or(|line| line.instance == killed));
                         stranded += usize::from(line.is_none());
                     }

@@ -2,16 +2,11 @@
 
 use std::io::{self, Write};
 
-use sexton::mysql::MySqlOptions;
-use sexton::postgres::PostgresOptions;
-use sexton::sqlite::{self, Missing};
-use sexton_sql::OpenError;
-
 use super::Refused;
 use super::store::named;
 use crate::args::MigrateArguments;
 use crate::environment::Environment;
-use crate::store;
+use crate::store::{self, Missing, StoreError};
 use crate::store_url::StoreUrl;
 use crate::visible::visible;
 
@@ -40,12 +35,21 @@ pub(super) async fn migrate(
     Ok(())
 }
 
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(unused_variables, reason = "none of the stores has tables")
+)]
 /// What brings the tables from a version to the newest, where there are any.
-fn script(url: &StoreUrl, from: i64) -> Result<Option<String>, OpenError> {
+fn script(url: &StoreUrl, from: i64) -> Result<Option<String>, StoreError> {
     Ok(match url {
-        StoreUrl::Sqlite(_) => Some(sqlite::migration_sql(from)),
-        StoreUrl::Postgres(_) => Some(PostgresOptions::new().migration_sql(from)?),
-        StoreUrl::MySql(_) => Some(MySqlOptions::new().migration_sql(from)?),
-        StoreUrl::Redis(_) | StoreUrl::MongoDb(_) | StoreUrl::Memory => None,
+        #[cfg(feature = "sqlite")]
+        StoreUrl::Sqlite(_) => Some(sexton::sqlite::migration_sql(from)),
+        #[cfg(feature = "postgres")]
+        StoreUrl::Postgres(_) => {
+            Some(sexton::postgres::PostgresOptions::new().migration_sql(from)?)
+        }
+        #[cfg(feature = "mysql")]
+        StoreUrl::MySql(_) => Some(sexton::mysql::MySqlOptions::new().migration_sql(from)?),
+        _ => None,
     })
 }

@@ -48,8 +48,6 @@ enum Refused {
     NeverDefined { name: String },
     #[error("{0}")]
     NothingToDo(String),
-    #[error(transparent)]
-    Script(#[from] sexton_sql::OpenError),
     #[error("{0}")]
     NotSucceeded(String),
     #[error(transparent)]

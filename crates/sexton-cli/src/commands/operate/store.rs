@@ -4,13 +4,12 @@ use std::path::Path;
 
 use sexton::Operator;
 use sexton::name::Namespace;
-use sexton::sqlite::Missing;
 
 use super::Refused;
 use crate::args::{StoreArguments, StoreFlags};
 use crate::config;
 use crate::environment::Environment;
-use crate::store;
+use crate::store::{self, Missing};
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
 
