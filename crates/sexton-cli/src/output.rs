@@ -1,7 +1,7 @@
 //! The program's outputs, each written by a thread with a bounded queue.
 //!
-//! Whoever has something to say hands over a line and goes on: a pipe that nobody reads, a full
-//! disk or a terminal that was closed delays nothing and ends nothing. What is not written is
+//! A caller hands over a line and continues: a pipe that nobody reads, a full disk or a terminal that
+//! was closed delays nothing and ends nothing. What is not written is
 //! counted, and told as soon as something can be written again.
 
 use std::collections::VecDeque;
@@ -88,7 +88,7 @@ impl Output {
     }
 
     /// Hands over a line, with its end. It is lost, and counted, if too much waits already; `lost`
-    /// makes the line that tells of so many.
+    /// makes the line that tells how many are missing.
     pub(crate) fn line(&self, bytes: Vec<u8>, lost: impl FnOnce(u64) -> Vec<u8>) {
         let mut queue = self.shared.locked();
         if queue.bytes.saturating_add(bytes.len()) > WAITING_BYTES_MAX {
@@ -176,7 +176,7 @@ impl Shared {
     }
 }
 
-/// Says to people that so many lines are missing here.
+/// Says to people how many lines are missing here.
 pub(crate) fn lost_in_words(lines: u64) -> Vec<u8> {
     let plural = if lines == 1 { " is" } else { "s are" };
     format!("sexton: {lines} line{plural} missing here: they could not be written\n").into_bytes()
@@ -218,7 +218,7 @@ impl Writer {
                     self.is_within_a_line = !bytes.is_empty();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Whoever shares a pipe or a terminal may have set it so.
+                // Another process that shares a pipe or a terminal may have made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     poll(&mut [PollFd::new(&self.file, PollFlags::OUT)], None)?;
                 }

@@ -30,7 +30,7 @@ impl Reloaded {
         }
     }
 
-    /// The same, with what else is to be said of a file. The store stays that of the start.
+    /// Adds the warnings of a file. The store stays that of the start.
     pub(super) fn with_warnings_of(mut self, file: &TaskFile, of_start: &StoreSpec) -> Reloaded {
         self.warnings.extend(file.warnings.iter().cloned());
         if file.store != *of_start {

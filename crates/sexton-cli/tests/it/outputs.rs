@@ -46,7 +46,7 @@ fn ran(folder: &Path) -> usize {
     std::fs::read_to_string(folder.join("ran")).map_or(0, |text| text.lines().count())
 }
 
-/// Waits for so many runs more.
+/// Waits for this number of further runs.
 fn runs_on(folder: &Path, runs: usize) {
     let until = ran(folder) + runs;
     ask_until("the tasks run on", || (ran(folder) >= until).then_some(()));
@@ -116,7 +116,7 @@ fn a_closed_pipe_ends_nothing() {
     assert_eq!(program.ended().code(), Some(0));
 }
 
-/// A file system of its own in memory, full until the test makes room.
+/// The disk is a file system in memory, full until the test makes room.
 #[test]
 fn what_a_full_disk_lost_is_counted_once_there_is_room() {
     if !rustix::process::geteuid().is_root() {

@@ -39,9 +39,9 @@ pub(super) enum Line<'l> {
         warnings: &'l [String],
     },
     Event(&'l Event),
-    /// So many events came faster than they could be formatted.
+    /// This number of events came faster than they could be formatted.
     Dropped(u64),
-    /// So many lines could not be written.
+    /// This number of lines could not be written.
     NotWritten(u64),
     Reloaded(&'l Reloaded),
     Stopping,

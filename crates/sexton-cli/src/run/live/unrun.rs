@@ -71,7 +71,7 @@ impl Unrun {
         self.until
     }
 
-    /// What is to be told now: the task with its index, and what became of its ticks.
+    /// Takes what was held back: the task with its index, and what became of its ticks.
     pub(super) fn take(&mut self) -> Vec<(TaskName, ConcurrencyIndex, String)> {
         self.until = None;
         let held = std::mem::take(&mut self.of);
