@@ -402,3 +402,23 @@ fn what_operators_see_has_no_hidden_characters_and_no_tasks_of_sexton_s_own() {
     };
     assert_eq!(shown(&["history", "--limit", "1000"]), 0);
 }
+
+#[test]
+fn a_trigger_says_what_it_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    wait_for_definition(folder, "by hand");
+    let said = say(folder, &["trigger", "by hand"]).stdout;
+    assert!(said.ends_with("; 2 instances are up\n"), "{said}");
+    let paused = say(folder, &["pause", "by hand"]);
+    assert_eq!(paused.code, Some(0), "{}", paused.stderr);
+    let said = say(folder, &["trigger", "by hand"]).stdout;
+    let expected = "; the task is paused: it waits up to 1h to be resumed\n";
+    assert!(said.ends_with(expected), "{said}");
+    say(folder, &["resume", "by hand"]);
+    stop(programs);
+    let said = say(folder, &["trigger", "by hand", "--within", "2m"]).stdout;
+    let expected = "; no instance is up: it waits up to 2m for one\n";
+    assert!(said.ends_with(expected), "{said}");
+}

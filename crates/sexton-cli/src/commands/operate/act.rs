@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sexton::lock::{
-    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome,
+    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
+    Outcome,
 };
 use sexton::name::TaskName;
 use sexton::{Operator, Tick};
@@ -44,13 +45,36 @@ pub(super) async fn trigger(
         let name = arguments.task.clone();
         return Err(Refused::NeverDefined { name });
     };
-    let text = format!("{task}: triggered, as tick {tick}");
-    let value = json!({"task": task.as_str(), "tick": tick.to_string()});
+    let instances = living(operator).await?;
+    let is_paused = operator
+        .task(&task)
+        .await?
+        .is_some_and(|task| task.pause.is_some());
+    let within = crate::duration::display(arguments.within);
+    let waits_for = match (is_paused, instances) {
+        (true, _) => format!("the task is paused: it waits up to {within} to be resumed"),
+        (false, 0) => format!("no instance is up: it waits up to {within} for one"),
+        (false, 1) => "1 instance is up".to_owned(),
+        (false, count) => format!("{count} instances are up"),
+    };
+    let text = format!("{task}: triggered, as tick {tick}; {waits_for}");
+    let value = json!({
+        "task": task.as_str(), "tick": tick.to_string(), "instances": instances, "paused": is_paused,
+    });
     say(arguments.store.json, &text, &value)?;
     if arguments.wait {
         wait(operator, &task, tick, arguments).await?;
     }
     Ok(())
+}
+
+/// How many instances the store has heard of within their presence.
+async fn living(operator: &Operator) -> Result<usize, Refused> {
+    let answer = operator.manager().instances().await?;
+    let is_living = |instance: &&InstanceRecord| {
+        answer.now.duration_since(instance.seen_at).unsigned_abs() <= instance.report.presence
+    };
+    Ok(answer.value.iter().filter(is_living).count())
 }
 
 /// Waits until each execution of a tick is over, and says how it ended. One that still waits when
