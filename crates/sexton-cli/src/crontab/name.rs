@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sexton_core::name::{NameError, TaskName};
+use sexton_core::name::{NameError, TaskName, is_format_character};
 
 /// How much of a command is part of its task's name: with the rest of the name it stays below [`TaskName::BYTES_MAX`].
 const COMMAND_BYTES_MAX: usize = 60;
@@ -53,7 +53,7 @@ impl Names {
 /// The beginning of a text, on one line.
 fn shortened(text: &str, bytes_max: usize) -> String {
     let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
+        .split(|c: char| c.is_whitespace() || c.is_control() || is_format_character(c))
         .collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
