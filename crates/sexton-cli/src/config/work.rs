@@ -8,7 +8,7 @@ use super::fields::{Fields, KEY_CHARS_MAX};
 use super::http;
 use crate::environment::Environment;
 use crate::secret::Secret;
-use crate::tasks::{CommandSpec, Inherit, MissingCwd, Policies, Program, Work};
+use crate::tasks::{CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, Work};
 use crate::visible::brief;
 
 const ONE_OF: &str = "exactly one of `command`, `shell`, `http`";
@@ -101,6 +101,9 @@ pub(super) fn read(
         variables: setting.variables.clone(),
         stdin: None,
         run_as: None,
+        umask: None,
+        nice: None,
+        limits: Limits::default(),
     }))
 }
 

@@ -31,8 +31,8 @@ use sexton_core::tick::Concurrency;
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
 use crate::tasks::{
-    CommandSpec, Inherit, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX, TaskFile,
-    TaskSpec, Work, Zone, ZoneChosen,
+    CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX,
+    TaskFile, TaskSpec, Work, Zone, ZoneChosen,
 };
 use crate::visible::brief;
 use command::CommandText;
@@ -280,6 +280,9 @@ impl Reader<'_> {
                 variables,
                 stdin: command.stdin,
                 run_as,
+                umask: None,
+                nice: None,
+                limits: Limits::default(),
             }),
             policies: Policies::default(),
             line: self.report.source().line(offset),

@@ -3,6 +3,7 @@
 //! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what is
 //! left to go wrong is the run itself.
 
+mod limits;
 mod policies;
 mod work;
 
@@ -14,6 +15,7 @@ use sexton_core::name::{Namespace, TaskName};
 use sexton_core::schedule::Schedule;
 use sexton_core::tick::Concurrency;
 
+pub use limits::Limits;
 pub use policies::{
     BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
     TIMEOUT_MIN,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::HeaderName;
 use reqwest::{Method, Url};
 
+use super::limits::Limits;
 use crate::secret::{Secret, without_passwords};
 
 /// How long an HTTP request may take when nothing else is said.
@@ -39,6 +40,12 @@ pub struct CommandSpec {
     pub stdin: Option<String>,
     /// As whom it runs; as Sexton's own user if `None`.
     pub run_as: Option<RunAs>,
+    /// The file mode creation mask, as in umask(2); Sexton's own if `None`.
+    pub umask: Option<u32>,
+    /// The priority, from -20 to 19; Sexton's own if `None`.
+    pub nice: Option<i8>,
+    /// What it may use of the machine.
+    pub limits: Limits,
 }
 
 /// What a command consists of.
@@ -85,7 +92,7 @@ pub struct RunAs {
     pub name: String,
     /// The user.
     pub uid: u32,
-    /// The user's own group. Supplementary groups are dropped.
+    /// The user's own group; supplementary groups are looked up by the name.
     pub gid: u32,
 }
 

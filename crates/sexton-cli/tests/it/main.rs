@@ -24,6 +24,7 @@ mod explain;
 mod fleet;
 mod good_files;
 mod http;
+mod init;
 mod machine_clock;
 mod migrate;
 mod next;
@@ -54,3 +55,4 @@ mod servers {
 mod signals;
 mod standstill;
 mod usage;
+mod watched;

@@ -1,0 +1,135 @@
+//! `sexton __exec`: the process between the program and one command.
+//!
+//! It is single-threaded, starts the command and outlives the program long enough to end it: when the program is gone, so
+//! is the command and everything that it has started. What it is to run comes over a socket on its standard input, so
+//! that nothing of it stands in its arguments or its environment.
+
+mod limits;
+mod prepare;
+mod relay;
+mod tree;
+mod watch;
+pub(crate) mod wire;
+
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::stdio;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use thiserror::Error;
+
+use watch::Watch;
+use wire::{Order, Reply};
+
+/// The argument that makes the program this process.
+pub const ARGUMENT: &str = "__exec";
+/// What the process is called in lists of processes, so that `killall sexton` leaves it alone.
+pub(crate) const NAME: &str = "sexton-exec";
+
+/// The lowest descriptor that is no standard stream.
+const FIRST_FREE: i32 = 3;
+
+/// What a supervisor sends to a whole control group, and people to all processes of a name. Here the program decides.
+const NOT_OURS: [i32; 6] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
+
+#[derive(Debug, Error)]
+enum ExecError {
+    #[error("`{ARGUMENT}` is for `sexton run` itself")]
+    NotOurs(#[source] io::Error),
+    #[error("cannot watch a command")]
+    System(#[from] io::Error),
+}
+
+/// Whether this process was started as `sexton __exec`.
+#[must_use]
+pub fn is_asked_for() -> bool {
+    let mut arguments = std::env::args_os().skip(1);
+    arguments.next().is_some_and(|first| first == ARGUMENT) && arguments.next().is_none()
+}
+
+/// Does what the program at the other end of standard input says. Called before there is any thread.
+#[must_use]
+pub fn run() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is no one to tell if that fails.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve() -> Result<(), ExecError> {
+    close_inherited();
+    // A handler, and not a blocked or an ignored signal: a command would inherit those.
+    let ignored = Arc::new(AtomicBool::new(false));
+    for signal in NOT_OURS {
+        signal_hook::flag::register(signal, Arc::clone(&ignored))?;
+    }
+    let (child_ended, to_child_ended) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(SIGCHLD, to_child_ended)?;
+    let mut socket = UnixStream::from(kept(stdio::stdin())?);
+    socket.local_addr().map_err(ExecError::NotOurs)?;
+    let order = match Order::read(&socket) {
+        Ok(order) => order,
+        // The program is gone before it has said what to run.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        Err(error) => return Err(ExecError::NotOurs(error)),
+    };
+    let output = kept(stdio::stdout())?;
+    give_up_standard_streams()?;
+    let started = prepare::prepare(&order).and_then(|()| prepare::start(&order));
+    let started = match started {
+        Ok(started) => started,
+        Err(failure) => {
+            let prepare::Failure { step, errno } = failure;
+            socket.write_all(&Reply::NotStarted { step, errno }.encode())?;
+            return Ok(());
+        }
+    };
+    let reply = Reply::Started {
+        pid: started.pid.as_raw_nonzero().get(),
+    };
+    // If the program is gone, watching begins with the end of the socket.
+    let _ = socket.write_all(&reply.encode());
+    Ok(Watch::run(socket, child_ended, started, output)?)
+}
+
+/// So that the end of an output is seen when its other number is closed.
+fn give_up_standard_streams() -> io::Result<()> {
+    let nothing = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    stdio::dup2_stdin(&nothing)?;
+    stdio::dup2_stdout(&nothing)?;
+    stdio::dup2_stderr(&nothing)?;
+    Ok(())
+}
+
+/// A standard stream under another number, which no command inherits.
+fn kept(stream: std::os::fd::BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Ok(fcntl_dupfd_cloexec(stream, FIRST_FREE)?)
+}
+
+/// Closes what the program itself was started with, such as a lock file of its starter, so that no command has it.
+fn close_inherited() {
+    let Ok(listing) = std::fs::read_dir("/dev/fd") else {
+        return;
+    };
+    let numbers: Vec<i32> = listing
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers {
+        if number >= FIRST_FREE {
+            // That of the listing is closed already.
+            let _ = nix::unistd::close(number);
+        }
+    }
+}

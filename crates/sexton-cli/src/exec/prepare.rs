@@ -1,0 +1,130 @@
+//! From an order to a command that runs.
+
+use std::ffi::CString;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Gid, Uid, User};
+use rustix::fs::Mode;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::limits::Limited;
+use super::relay::Feed;
+use super::wire::{Order, Step};
+use super::{NAME, limits};
+use crate::tasks::{MissingCwd, RunAs};
+
+/// The step that failed, and the operating system's error.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) errno: i32,
+}
+
+impl Failure {
+    fn at(step: Step) -> impl Fn(io::Error) -> Failure {
+        move |error| Failure {
+            step,
+            errno: error
+                .raw_os_error()
+                .unwrap_or(nix::errno::Errno::EINVAL as i32),
+        }
+    }
+}
+
+/// A command that runs, and our ends of its pipes.
+pub(super) struct Started {
+    pub(super) pid: Pid,
+    /// What it says, on standard output and standard error in the order in which it says it.
+    pub(super) output: PipeReader,
+    pub(super) stdin: Option<Feed>,
+}
+
+/// Makes this process what the command will be: its session, user, limits and folder.
+pub(super) fn prepare(order: &Order) -> Result<(), Failure> {
+    let at = Failure::at(Step::Session);
+    // Without a terminal, which a command could push keys into.
+    rustix::process::setsid().map_err(|error| at(error.into()))?;
+    #[cfg(target_os = "linux")]
+    {
+        let name = CString::new(NAME).unwrap_or_default();
+        rustix::thread::set_name(&name).map_err(|error| at(error.into()))?;
+        // What loses its parent becomes this process's child, so that none of it is lost sight of.
+        let own = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(own)).map_err(|error| at(error.into()))?;
+    }
+    if let Some(umask) = order.umask {
+        rustix::process::umask(Mode::from_raw_mode(umask));
+    }
+    if let Some(nice) = order.nice {
+        rustix::process::setpriority_process(None, nice.into())
+            .map_err(|error| Failure::at(Step::Nice)(error.into()))?;
+    }
+    limits::allow(&order.limits).map_err(Failure::at(Step::Limits))?;
+    if let Some(user) = &order.user {
+        become_user(user).map_err(Failure::at(Step::User))?;
+    }
+    if let Some(cwd) = &order.cwd {
+        let folder = match order.missing_cwd {
+            MissingCwd::BeginInRoot if !cwd.is_dir() => "/".as_ref(),
+            _ => cwd.as_path(),
+        };
+        std::env::set_current_dir(folder).map_err(Failure::at(Step::Folder))?;
+    }
+    Ok(())
+}
+
+/// Takes the user's groups, supplementary ones included, and the user. On Linux this process keeps the right to be root
+/// again (the saved user id), by which it can end what a command has started under yet another user; a command does not
+/// have it, since starting a program resets it.
+fn become_user(user: &RunAs) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let name = CString::new(user.name.as_str())?;
+    // There may be a user of that number without a name that the machine still knows.
+    if User::from_name(&user.name)?.is_some() {
+        nix::unistd::initgroups(&name, gid)?;
+    } else {
+        nix::unistd::setgroups(&[gid])?;
+    }
+    nix::unistd::setgid(gid)?;
+    #[cfg(target_os = "linux")]
+    nix::unistd::setresuid(uid, uid, nix::unistd::geteuid())?;
+    #[cfg(not(target_os = "linux"))]
+    nix::unistd::setuid(uid)?;
+    Ok(())
+}
+
+/// Starts the command, as the head of a process group.
+pub(super) fn start(order: &Order) -> Result<Started, Failure> {
+    let at_pipe = Failure::at(Step::Session);
+    let (output, stdout) = io::pipe().map_err(&at_pipe)?;
+    let stderr = stdout.try_clone().map_err(&at_pipe)?;
+    let (from_stdin, stdin) = match &order.stdin {
+        Some(bytes) => {
+            let (reader, writer): (PipeReader, PipeWriter) = io::pipe().map_err(&at_pipe)?;
+            let feed = Feed::new(writer, bytes.clone()).map_err(&at_pipe)?;
+            (Stdio::from(reader), Some(feed))
+        }
+        None => (Stdio::null(), None),
+    };
+    let mut command = Command::new(&order.program);
+    command
+        .args(&order.arguments)
+        .env_clear()
+        .envs(order.variables.iter().map(|(name, value)| (name, value)))
+        .stdin(from_stdin)
+        .stdout(stdout)
+        .stderr(stderr)
+        .process_group(0);
+    let limited = Limited::begin(&order.limits).map_err(Failure::at(Step::Limits))?;
+    let child = command.spawn();
+    limited.end().map_err(Failure::at(Step::Limits))?;
+    let child = child.map_err(Failure::at(Step::Program))?;
+    let pid = Pid::from_child(&child);
+    if let Err(error) = limits::settle(&order.limits, pid) {
+        let _ = kill_process_group(pid, Signal::KILL);
+        return Err(Failure::at(Step::Limits)(error));
+    }
+    Ok(Started { pid, output, stdin })
+}
