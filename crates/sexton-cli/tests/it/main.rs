@@ -12,6 +12,7 @@ mod bad_files;
 mod check;
 mod command;
 mod crontab;
+mod crontab_owner;
 mod crontabs;
 #[path = "../../../sexton-mongo/tests/it/documentdb"]
 #[allow(dead_code, reason = "shared with the tests of the MongoDB manager")]
