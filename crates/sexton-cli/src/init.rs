@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use crate::program_file::program_file;
+
 /// What is passed on to the child.
 const PASSED_ON: [i32; 6] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
 
@@ -43,7 +45,7 @@ pub fn run() -> ExitCode {
 fn watched() -> io::Result<i32> {
     // Before the child is there, so that no signal comes between.
     let mut signals = Signals::new(PASSED_ON.iter().chain([&SIGCHLD]))?;
-    let child = Command::new(std::env::current_exe()?)
+    let child = Command::new(program_file()?)
         .args(std::env::args_os().skip(1))
         .spawn()?;
     let child = Pid::from_child(&child);

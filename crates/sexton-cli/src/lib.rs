@@ -14,6 +14,7 @@ pub mod environment;
 pub mod exec;
 pub mod execute;
 pub mod init;
+mod program_file;
 mod run;
 pub mod secret;
 mod similar;

@@ -8,8 +8,8 @@ use sexton_cli::{commands, exec, init};
 
 fn main() -> ExitCode {
     // Both are done before there is a thread: what they start and reap is the whole of what this process has.
-    if exec::is_asked_for() {
-        return exec::run();
+    if let Some(code) = exec::run_if_asked() {
+        return code;
     }
     let arguments = Arguments::parse();
     if matches!(arguments.command, Command::Run(_)) && init::is_needed() {

@@ -33,6 +33,7 @@ use sexton_core::tick::Concurrency;
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::secret::Secret;
 use crate::tasks::{
     CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX,
     TaskFile, TaskSpec, Work, Zone, ZoneChosen,
@@ -308,21 +309,21 @@ impl Reader<'_> {
             schedule_written: when,
             timezone: self.zone.clone(),
             concurrency: Concurrency::ONE,
-            work: Work::Command(CommandSpec {
+            work: Work::Command(Box::new(CommandSpec {
                 program: Program::Shell {
                     shell: self.variables.shell().to_owned(),
                     script: command.script,
                 },
                 cwd: variables.get("HOME").map(|home| home.expose().into()),
                 missing_cwd: MissingCwd::BeginInRoot,
-                inherit: Inherit::Nothing,
+                inherit: Inherit::nothing(),
                 variables,
-                stdin: command.stdin,
+                stdin: command.stdin.map(Secret::plain),
                 run_as,
                 umask: None,
                 nice: None,
                 limits: Limits::default(),
-            }),
+            })),
             policies: Policies::default(),
             line: self.report.source().line(offset),
         });

@@ -27,7 +27,9 @@ use watch::Watch;
 use wire::{Order, Reply};
 
 /// The argument that makes the program this process.
-pub const ARGUMENT: &str = "__exec";
+pub(crate) const ARGUMENT: &str = "__exec";
+/// The argument that makes the program the process that becomes a command under limits.
+const LIMITED: &str = "__exec-limited";
 /// What the process is called in lists of processes, so that `killall sexton` leaves it alone.
 pub(crate) const NAME: &str = "sexton-exec";
 
@@ -45,26 +47,34 @@ enum ExecError {
     System(#[from] io::Error),
 }
 
-/// Whether this process was started as `sexton __exec`.
+/// What this process is there for, if it is one of those that start a command.
 #[must_use]
-pub fn is_asked_for() -> bool {
+pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    arguments.next().is_some_and(|first| first == ARGUMENT) && arguments.next().is_none()
-}
-
-/// Does what the program at the other end of standard input says. Called before there is any thread.
-#[must_use]
-pub fn run() -> ExitCode {
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // There is no one to tell if that fails.
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(2)
-        }
+    let word = arguments.next()?;
+    if word == LIMITED {
+        return Some(limits::become_command(arguments));
     }
+    if word != ARGUMENT {
+        return None;
+    }
+    Some(match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refused(&error),
+    })
 }
 
+fn not_ours() -> ExecError {
+    ExecError::NotOurs(io::ErrorKind::InvalidInput.into())
+}
+
+fn refused(error: &ExecError) -> ExitCode {
+    // There is no one to tell if that fails.
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(2)
+}
+
+/// Does what the program at the other end of standard input says.
 fn serve() -> Result<(), ExecError> {
     close_inherited();
     // A handler, and not a blocked or an ignored signal: a command would inherit those.

@@ -7,13 +7,12 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::{Gid, Uid, User};
 use rustix::fs::Mode;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 
-use super::limits::Limited;
 use super::relay::Feed;
 use super::wire::{Order, Step};
 use super::{NAME, limits};
-use crate::tasks::{MissingCwd, RunAs};
+use crate::tasks::{Limits, MissingCwd, RunAs};
 
 /// The step that failed, and the operating system's error.
 #[derive(Debug)]
@@ -23,14 +22,18 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn at(step: Step) -> impl Fn(io::Error) -> Failure {
+    pub(super) fn at(step: Step) -> impl Fn(io::Error) -> Failure {
         move |error| Failure {
             step,
-            errno: error
-                .raw_os_error()
-                .unwrap_or(nix::errno::Errno::EINVAL as i32),
+            errno: errno(&error),
         }
     }
+}
+
+pub(super) fn errno(error: &io::Error) -> i32 {
+    error
+        .raw_os_error()
+        .unwrap_or(nix::errno::Errno::EINVAL as i32)
 }
 
 /// A command that runs, and our ends of its pipes.
@@ -108,23 +111,27 @@ pub(super) fn start(order: &Order) -> Result<Started, Failure> {
         }
         None => (Stdio::null(), None),
     };
-    let mut command = Command::new(&order.program);
+    let (mut command, limited) = if order.limits == Limits::default() {
+        let mut command = Command::new(&order.program);
+        command.args(&order.arguments);
+        (command, None)
+    } else {
+        let limited = limits::command(&order.program, &order.arguments, order.limits);
+        let (command, to_report, report) = limited.map_err(Failure::at(Step::Limits))?;
+        (command, Some((to_report, report)))
+    };
     command
-        .args(&order.arguments)
         .env_clear()
         .envs(order.variables.iter().map(|(name, value)| (name, value)))
         .stdin(from_stdin)
         .stdout(stdout)
         .stderr(stderr)
         .process_group(0);
-    let limited = Limited::begin(&order.limits).map_err(Failure::at(Step::Limits))?;
-    let child = command.spawn();
-    limited.end().map_err(Failure::at(Step::Limits))?;
-    let child = child.map_err(Failure::at(Step::Program))?;
+    let child = command.spawn().map_err(Failure::at(Step::Program))?;
     let pid = Pid::from_child(&child);
-    if let Err(error) = limits::settle(&order.limits, pid) {
-        let _ = kill_process_group(pid, Signal::KILL);
-        return Err(Failure::at(Step::Limits)(error));
+    if let Some((to_report, report)) = limited {
+        drop(to_report);
+        report.read()?;
     }
     Ok(Started { pid, output, stdin })
 }

@@ -85,7 +85,7 @@ impl Watch {
         output: OwnedFd,
     ) -> io::Result<()> {
         let group = started.pid;
-        let watched = Watch::new(socket, child_ended, started, output).and_then(Watch::to_the_end);
+        let watched = Watch::new(socket, child_ended, started, output).and_then(Watch::watch);
         if watched.is_err() {
             let _ = kill_process_group(group, Signal::KILL);
             tree::kill_all();
@@ -94,7 +94,7 @@ impl Watch {
     }
 
     /// Returns when the command has ended, its output is at its end, and nothing is left of it if it was asked to end.
-    fn to_the_end(mut self) -> io::Result<()> {
+    fn watch(mut self) -> io::Result<()> {
         while !self.is_over() {
             for ready in self.wait()? {
                 match ready {

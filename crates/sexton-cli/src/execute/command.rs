@@ -21,7 +21,7 @@ use super::context::Context;
 use super::process::Process;
 use super::tail::Tail;
 use crate::exec::wire::{Order, Reply, Step, WireError};
-use crate::tasks::{CommandSpec, Inherit, Program};
+use crate::tasks::{CommandSpec, Program};
 
 /// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be longer, or what the
 /// command said last is lost.
@@ -226,7 +226,10 @@ fn order(spec: &CommandSpec, context: &Context) -> Order {
         variables: variables(spec, context),
         cwd: spec.cwd.clone(),
         missing_cwd: spec.missing_cwd,
-        stdin: spec.stdin.as_ref().map(|text| text.as_bytes().to_vec()),
+        stdin: spec
+            .stdin
+            .as_ref()
+            .map(|text| text.expose().as_bytes().to_vec()),
         user: spec.run_as.clone(),
         umask: spec.umask,
         nice: spec.nice,
@@ -236,10 +239,7 @@ fn order(spec: &CommandSpec, context: &Context) -> Order {
 
 /// The whole environment of a command. Of two values for a name the later one counts.
 fn variables(spec: &CommandSpec, context: &Context) -> Vec<(OsString, OsString)> {
-    let inherited = match spec.inherit {
-        Inherit::Everything => std::env::vars_os().collect(),
-        Inherit::Nothing => Vec::new(),
-    };
+    let inherited = std::env::vars_os().filter(|(name, _)| spec.inherit.includes(name));
     let own = spec
         .variables
         .iter()
@@ -247,7 +247,7 @@ fn variables(spec: &CommandSpec, context: &Context) -> Vec<(OsString, OsString)>
     let of_run = context
         .variables()
         .map(|(name, value)| (name.into(), value.into()));
-    inherited.into_iter().chain(own).chain(of_run).collect()
+    inherited.chain(own).chain(of_run).collect()
 }
 
 /// How far stopping a command has come.

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +12,7 @@ use tokio::process::Command;
 
 use crate::exec::wire::{KILL, Reply, TERMINATE};
 use crate::exec::{ARGUMENT, NAME};
+use crate::program_file::program_file;
 
 /// A process that watches a command. Dropping it ends the command if that still runs.
 pub(super) struct Process {
@@ -33,7 +33,7 @@ impl Process {
         let (output, said) = io::pipe()?;
         let output = Receiver::from_owned_fd(output.into())?;
         // The runtime waits for it when it ends, which may be after this was dropped.
-        Command::new(program()?)
+        Command::new(program_file()?)
             .arg0(NAME)
             .arg(ARGUMENT)
             .env_clear()
@@ -101,14 +101,5 @@ impl Process {
     fn say(&self, word: u8) {
         // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes that there ever are.
         let _ = self.socket.try_write(&[word]);
-    }
-}
-
-/// This program's own file: on Linux also when an upgrade has replaced or removed it.
-fn program() -> io::Result<PathBuf> {
-    if cfg!(target_os = "linux") {
-        Ok(PathBuf::from("/proc/self/exe"))
-    } else {
-        std::env::current_exe()
     }
 }

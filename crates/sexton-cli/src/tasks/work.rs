@@ -1,8 +1,10 @@
 //! What a task does: a command, or an HTTP request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderName;
@@ -18,8 +20,8 @@ pub const HTTP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// Runs a command.
-    Command(CommandSpec),
-    /// Sends an HTTP request. Boxed, for there are many more commands.
+    Command(Box<CommandSpec>),
+    /// Sends an HTTP request.
     Http(Box<HttpSpec>),
 }
 
@@ -37,7 +39,7 @@ pub struct CommandSpec {
     /// Variables beyond that.
     pub variables: BTreeMap<String, Secret>,
     /// What it reads from its standard input; nothing if `None`.
-    pub stdin: Option<String>,
+    pub stdin: Option<Secret>,
     /// As whom it runs; as Sexton's own user if `None`.
     pub run_as: Option<RunAs>,
     /// The file mode creation mask, as in umask(2); Sexton's own if `None`.
@@ -76,13 +78,43 @@ pub enum MissingCwd {
     BeginInRoot,
 }
 
-/// What a command sees of Sexton's own environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a command sees of the environment that Sexton itself was started in.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inherit {
-    /// All of it.
-    Everything,
-    /// None of it.
-    Nothing,
+    /// All variables but these.
+    AllBut(Arc<BTreeSet<String>>),
+    /// These variables.
+    Only(Arc<BTreeSet<String>>),
+}
+
+impl Default for Inherit {
+    /// All variables.
+    fn default() -> Inherit {
+        Inherit::AllBut(Arc::default())
+    }
+}
+
+impl Inherit {
+    /// Where a store's password may stand: no command inherits it.
+    const STORE_VARIABLE: &str = "SEXTON_STORE";
+
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Inherit {
+        Inherit::Only(Arc::default())
+    }
+
+    /// Whether a command inherits the variable of this name. One that is not UTF-8 is in no list.
+    #[must_use]
+    pub fn includes(&self, name: &OsStr) -> bool {
+        let is_in =
+            |names: &BTreeSet<String>| name.to_str().is_some_and(|name| names.contains(name));
+        let is_chosen = match self {
+            Inherit::AllBut(names) => !is_in(names),
+            Inherit::Only(names) => is_in(names),
+        };
+        is_chosen && name != Inherit::STORE_VARIABLE
+    }
 }
 
 /// A user to run a command as.

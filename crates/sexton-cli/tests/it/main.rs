@@ -53,6 +53,7 @@ mod servers {
     pub(crate) mod postgres;
     pub(crate) mod process;
 }
+mod setting;
 mod signals;
 mod standstill;
 mod usage;
