@@ -103,6 +103,8 @@ fn serve() -> Result<(), ExecError> {
             return Ok(());
         }
     };
+    // It may be long, and the command may run for days.
+    drop(order);
     let reply = Reply::Started {
         pid: started.pid.as_raw_nonzero().get(),
     };

@@ -38,8 +38,9 @@ impl Visitor {
 
 impl Drop for Visitor {
     fn drop(&mut self) {
-        done("userdel", &[&self.name]);
-        done("groupdel", &[&self.group]);
+        // A test that has failed is told of that, and of nothing else.
+        let _ = Command::new("userdel").arg(&self.name).output();
+        let _ = Command::new("groupdel").arg(&self.group).output();
     }
 }
 
