@@ -1,12 +1,13 @@
 //! `sexton __exec`: the process between the program and one command.
 //!
 //! It is single-threaded, starts the command and outlives the program long enough to end it: when the program is gone, so
-//! is the command and everything that it has started. What it is to run comes over a socket on its standard input, so
+//! is the command and everything that it has started. After a command that has left nothing it waits a while for the next
+//! one, since a start of this program costs more than one of most commands. What it is to run comes over a socket on its standard input, so
 //! that nothing of it stands in its arguments or its environment.
 
+mod feed;
 mod limits;
 mod prepare;
-mod relay;
 mod tree;
 mod watch;
 pub(crate) mod wire;
@@ -17,13 +18,14 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use thiserror::Error;
 
-use watch::Watch;
+use watch::{Watch, Watched};
 use wire::{Order, Reply};
 
 /// The argument that makes the program this process.
@@ -32,6 +34,9 @@ pub(crate) const ARGUMENT: &str = "__exec";
 const LIMITED: &str = "__exec-limited";
 /// What the process is called in lists of processes, so that `killall sexton` leaves it alone.
 pub(crate) const NAME: &str = "sexton-exec";
+
+/// How long this process waits for the next command.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// The lowest descriptor that is no standard stream.
 const FIRST_FREE: i32 = 3;
@@ -86,34 +91,50 @@ fn serve() -> Result<(), ExecError> {
     signal_hook::low_level::pipe::register(SIGCHLD, to_child_ended)?;
     let mut socket = UnixStream::from(kept(stdio::stdin())?);
     socket.local_addr().map_err(ExecError::NotOurs)?;
-    let order = match Order::read(&socket) {
-        Ok(order) => order,
-        // The program is gone before it has said what to run.
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-        Err(error) => return Err(ExecError::NotOurs(error)),
-    };
-    let output = kept(stdio::stdout())?;
     give_up_standard_streams()?;
-    let started = prepare::prepare(&order).and_then(|()| prepare::start(&order));
-    let started = match started {
-        Ok(started) => started,
-        Err(failure) => {
-            let prepare::Failure { step, errno } = failure;
-            socket.write_all(&Reply::NotStarted { step, errno }.encode())?;
+    prepare::session()?;
+    loop {
+        let Some(order) = next_order(&socket)? else {
+            return Ok(());
+        };
+        // The program may be gone: that is noticed by what is done next.
+        let _ = socket.write_all(&Reply::Accepted.encode());
+        let is_plain = order.is_plain();
+        let started = match prepare::prepare(&order).and_then(|()| prepare::start(&order)) {
+            Ok(started) => started,
+            Err(failure) => {
+                let prepare::Failure { step, errno } = failure;
+                let _ = socket.write_all(&Reply::NotStarted { step, errno }.encode());
+                return Ok(());
+            }
+        };
+        // It may be long, and the command may run for days.
+        drop(order);
+        let watched = Watch::run(&socket, &child_ended, started)?;
+        if watched == Watched::Over || !is_plain {
             return Ok(());
         }
-    };
-    // It may be long, and the command may run for days.
-    drop(order);
-    let reply = Reply::Started {
-        pid: started.pid.as_raw_nonzero().get(),
-    };
-    // If the program is gone, watching begins with the end of the socket.
-    let _ = socket.write_all(&reply.encode());
-    Ok(Watch::run(socket, child_ended, started, output)?)
+        socket.set_nonblocking(false)?;
+        socket.write_all(&Reply::Ready.encode())?;
+    }
 }
 
-/// So that the end of an output is seen when its other number is closed.
+/// The next order; `None` when the program is gone, or has had none for a while.
+fn next_order(socket: &UnixStream) -> Result<Option<Order>, ExecError> {
+    socket.set_read_timeout(Some(IDLE_MAX))?;
+    match Order::read(socket) {
+        Ok(order) => Ok(Some(order)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::TimedOut => Ok(None),
+            _ => Err(ExecError::NotOurs(error)),
+        },
+    }
+}
+
+/// What this process says is nobody's from now on, and no command inherits the socket.
 fn give_up_standard_streams() -> io::Result<()> {
     let nothing = std::fs::File::options()
         .read(true)

@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Uid, User};
 use rustix::fs::Mode;
 use rustix::process::Pid;
 
-use super::relay::Feed;
+use super::feed::Feed;
 use super::wire::{Order, Step};
 use super::{NAME, limits};
 use crate::tasks::{Limits, MissingCwd, RunAs};
@@ -44,19 +44,21 @@ pub(super) struct Started {
     pub(super) stdin: Option<Feed>,
 }
 
-/// Makes this process what the command will be: its session, user, limits and folder.
-pub(super) fn prepare(order: &Order) -> Result<(), Failure> {
-    let at = Failure::at(Step::Session);
-    // Without a terminal, which a command could push keys into.
-    rustix::process::setsid().map_err(|error| at(error.into()))?;
+/// Takes a session without a terminal, which a command could push keys into, and becomes the parent of what loses its own,
+/// so that none of it is lost sight of.
+pub(super) fn session() -> io::Result<()> {
+    rustix::process::setsid()?;
     #[cfg(target_os = "linux")]
     {
         let name = CString::new(NAME).unwrap_or_default();
-        rustix::thread::set_name(&name).map_err(|error| at(error.into()))?;
-        // What loses its parent becomes this process's child, so that none of it is lost sight of.
-        let own = rustix::process::getpid();
-        rustix::process::set_child_subreaper(Some(own)).map_err(|error| at(error.into()))?;
+        rustix::thread::set_name(&name)?;
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     }
+    Ok(())
+}
+
+/// Makes this process what the command will be: its user, limits and folder.
+pub(super) fn prepare(order: &Order) -> Result<(), Failure> {
     if let Some(umask) = order.umask {
         rustix::process::umask(Mode::from_raw_mode(umask));
     }
@@ -100,7 +102,7 @@ fn become_user(user: &RunAs) -> io::Result<()> {
 
 /// Starts the command, as the head of a process group.
 pub(super) fn start(order: &Order) -> Result<Started, Failure> {
-    let at_pipe = Failure::at(Step::Session);
+    let at_pipe = Failure::at(Step::Pipes);
     let (output, stdout) = io::pipe().map_err(&at_pipe)?;
     let stderr = stdout.try_clone().map_err(&at_pipe)?;
     let (from_stdin, stdin) = match &order.stdin {

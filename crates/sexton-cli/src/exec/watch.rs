@@ -1,18 +1,16 @@
 //! Watches a command that runs: one loop over everything that can happen.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, kill_process_group, test_kill_process_group, wait,
-};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
 
+use super::feed::{Feed, is_temporary};
 use super::prepare::Started;
-use super::relay::{Feed, Relay};
 use super::tree;
 use super::wire::{KILL, Reply, TERMINATE};
 
@@ -20,6 +18,9 @@ use super::wire::{KILL, Reply, TERMINATE};
 const KILL_AGAIN_MIN: Duration = Duration::from_millis(5);
 /// How long between two kills at most: what cannot be killed now may be in the hands of a disk, or of another user.
 const KILL_AGAIN_MAX: Duration = Duration::from_secs(1);
+
+/// How much of what a command says is passed on at once. More is read when that is written.
+const OUTPUT_BYTES: usize = 64 * 1024;
 
 /// How far the end of a command has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,18 +33,31 @@ enum Stop {
     Killing { again: Duration },
 }
 
+/// How the watch over a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// The command ended by itself, left nothing, and the program is there.
+    Clean,
+    /// The command was ended, has left something in the background, or nobody wants to know.
+    Over,
+}
+
 /// A command that runs, or whose output is still open.
-pub(super) struct Watch {
-    /// The program; `None` when it is gone, or has seen enough.
-    socket: Option<UnixStream>,
-    child_ended: UnixStream,
+pub(super) struct Watch<'s> {
+    socket: &'s UnixStream,
+    /// Whether the program is there, and has not seen enough.
+    is_connected: bool,
+    /// What is still to be sent. It is short of a limit: output is read only when nothing is left to send.
+    outgoing: Vec<u8>,
+    child_ended: &'s UnixStream,
     /// The command and its process group have this number.
     group: Pid,
     is_running: bool,
     /// Whether nothing is left that descends from this process.
     is_childless: bool,
     stop: Stop,
-    output: Relay,
+    /// `None` once it is at its end.
+    output: Option<PipeReader>,
     feed: Option<Feed>,
 }
 
@@ -56,36 +70,15 @@ enum Ready {
     Feed,
 }
 
-impl Watch {
-    fn new(
-        socket: UnixStream,
-        child_ended: UnixStream,
-        started: Started,
-        output: OwnedFd,
-    ) -> io::Result<Watch> {
-        socket.set_nonblocking(true)?;
-        child_ended.set_nonblocking(true)?;
-        Ok(Watch {
-            socket: Some(socket),
-            child_ended,
-            group: started.pid,
-            is_running: true,
-            is_childless: false,
-            stop: Stop::NotAsked,
-            output: Relay::new(started.output, output)?,
-            feed: started.stdin,
-        })
-    }
-
+impl<'s> Watch<'s> {
     /// Watches to the end, and leaves no command unwatched if that fails.
     pub(super) fn run(
-        socket: UnixStream,
-        child_ended: UnixStream,
+        socket: &'s UnixStream,
+        child_ended: &'s UnixStream,
         started: Started,
-        output: OwnedFd,
-    ) -> io::Result<()> {
+    ) -> io::Result<Watched> {
         let group = started.pid;
-        let watched = Watch::new(socket, child_ended, started, output).and_then(Watch::watch);
+        let watched = Watch::new(socket, child_ended, started).and_then(Watch::watch);
         if watched.is_err() {
             let _ = kill_process_group(group, Signal::KILL);
             tree::kill_all();
@@ -93,35 +86,72 @@ impl Watch {
         watched
     }
 
-    /// Returns when the command has ended, its output is at its end, and nothing is left of it if it was asked to end.
-    fn watch(mut self) -> io::Result<()> {
+    fn new(
+        socket: &'s UnixStream,
+        child_ended: &'s UnixStream,
+        started: Started,
+    ) -> io::Result<Watch<'s>> {
+        socket.set_nonblocking(true)?;
+        child_ended.set_nonblocking(true)?;
+        ioctl_fionbio(&started.output, true)?;
+        let pid = started.pid.as_raw_nonzero().get();
+        Ok(Watch {
+            socket,
+            is_connected: true,
+            outgoing: Reply::Started { pid }.encode().to_vec(),
+            child_ended,
+            group: started.pid,
+            is_running: true,
+            is_childless: false,
+            stop: Stop::NotAsked,
+            output: Some(started.output),
+            feed: started.stdin,
+        })
+    }
+
+    /// Returns when the command has ended, its output is at its end and sent, and nothing is left of it if it was asked to
+    /// end.
+    fn watch(mut self) -> io::Result<Watched> {
+        self.flush();
         while !self.is_over() {
             for ready in self.wait()? {
                 match ready {
-                    Ready::Socket => self.hear(),
+                    Ready::Socket => {
+                        self.hear();
+                        self.flush();
+                    }
                     Ready::ChildEnded => self.reap()?,
-                    Ready::Output => self.output.advance(),
+                    Ready::Output => self.pass_on(),
                     Ready::Feed => self.feed = self.feed.take().and_then(Feed::advance),
                 }
             }
             self.kill_again();
         }
-        Ok(())
+        let is_clean = self.is_connected && self.is_childless && self.stop == Stop::NotAsked;
+        Ok(if is_clean {
+            Watched::Clean
+        } else {
+            Watched::Over
+        })
     }
 
     fn is_over(&self) -> bool {
-        let is_silent = self.output.is_over() && self.feed.is_none();
+        let is_silent = self.output.is_none() && self.outgoing.is_empty() && self.feed.is_none();
         let is_cleared = self.stop == Stop::NotAsked || self.is_childless;
         !self.is_running && is_silent && is_cleared
     }
 
     fn wait(&self) -> io::Result<Vec<Ready>> {
         let mut waiting = vec![(Ready::ChildEnded, self.child_ended.as_fd(), PollFlags::IN)];
-        if let Some(socket) = &self.socket {
-            waiting.push((Ready::Socket, socket.as_fd(), PollFlags::IN));
+        if self.is_connected {
+            let flags = match self.outgoing.is_empty() {
+                true => PollFlags::IN,
+                false => PollFlags::IN | PollFlags::OUT,
+            };
+            waiting.push((Ready::Socket, self.socket.as_fd(), flags));
         }
-        if let Some((fd, flags)) = self.output.interest() {
-            waiting.push((Ready::Output, fd, flags));
+        if let Some(output) = self.output.as_ref().filter(|_| self.outgoing.is_empty()) {
+            waiting.push((Ready::Output, output.as_fd(), PollFlags::IN));
         }
         if let Some(feed) = &self.feed {
             let (fd, flags) = feed.interest();
@@ -146,16 +176,43 @@ impl Watch {
             .collect())
     }
 
-    /// Does what the program says. Its end ends the command; what a command has left in the background after it ended by
-    /// itself is left alone.
-    fn hear(&mut self) {
-        let Some(mut socket) = self.socket.take() else {
+    /// Passes on what the command says, or reads it to nowhere when the program is gone: a command in the background never
+    /// meets a broken pipe.
+    fn pass_on(&mut self) {
+        let Some(output) = &mut self.output else {
             return;
         };
-        let mut words = [0; 16];
-        match socket.read(&mut words) {
+        let mut said = vec![0; OUTPUT_BYTES];
+        match output.read(&mut said) {
             Ok(count @ 1..) => {
-                self.socket = Some(socket);
+                if self.is_connected {
+                    let bytes = i32::try_from(count).unwrap_or(i32::MAX);
+                    self.outgoing.extend(Reply::Output { bytes }.encode());
+                    self.outgoing.extend(&said[..count]);
+                    self.flush();
+                }
+            }
+            Err(error) if is_temporary(&error) => {}
+            // An error of a pipe is its end.
+            Ok(0) | Err(_) => self.output = None,
+        }
+    }
+
+    fn flush(&mut self) {
+        while self.is_connected && !self.outgoing.is_empty() {
+            match (&*self.socket).write(&self.outgoing) {
+                Ok(count) => drop(self.outgoing.drain(..count)),
+                Err(error) if is_temporary(&error) => return,
+                Err(_) => self.disconnect(),
+            }
+        }
+    }
+
+    /// Does what the program says.
+    fn hear(&mut self) {
+        let mut words = [0; 16];
+        match (&*self.socket).read(&mut words) {
+            Ok(count @ 1..) => {
                 for word in &words[..count] {
                     match *word {
                         TERMINATE => self.terminate(),
@@ -164,16 +221,18 @@ impl Watch {
                     }
                 }
             }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                self.socket = Some(socket);
-            }
-            Ok(0) | Err(_) => {
-                if self.is_running || self.stop != Stop::NotAsked {
-                    self.kill();
-                }
-            }
+            Err(error) if is_temporary(&error) => {}
+            Ok(0) | Err(_) => self.disconnect(),
+        }
+    }
+
+    /// The end of the program ends the command; what a command has left in the background after it ended by itself is left
+    /// alone.
+    fn disconnect(&mut self) {
+        self.is_connected = false;
+        self.outgoing.clear();
+        if self.is_running || self.stop != Stop::NotAsked {
+            self.kill();
         }
     }
 
@@ -183,7 +242,6 @@ impl Watch {
         }
         be_root_again();
         self.signal_group(Signal::TERM);
-        self.tell_if_gone();
     }
 
     fn kill(&mut self) {
@@ -193,7 +251,6 @@ impl Watch {
         };
         self.signal_group(Signal::KILL);
         tree::kill_all();
-        self.tell_if_gone();
     }
 
     fn kill_again(&mut self) {
@@ -220,7 +277,8 @@ impl Watch {
     /// Waits for every child that has ended: the command, and what lost its parent.
     fn reap(&mut self) -> io::Result<()> {
         let mut drained = [0; 64];
-        while matches!((&self.child_ended).read(&mut drained), Ok(1..)) {}
+        let mut child_ended = self.child_ended;
+        while matches!(child_ended.read(&mut drained), Ok(1..)) {}
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == self.group && self.is_running => {
@@ -231,7 +289,6 @@ impl Watch {
                 Ok(None) => return Ok(()),
                 Err(Errno::CHILD) => {
                     self.is_childless = true;
-                    self.tell_if_gone();
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -239,18 +296,10 @@ impl Watch {
         }
     }
 
-    fn tell_if_gone(&mut self) {
-        // Without a subreaper, what is left in the background is nobody's child here.
-        let is_left = cfg!(not(target_os = "linux")) && test_kill_process_group(self.group).is_ok();
-        if self.is_childless && !is_left && self.stop != Stop::NotAsked {
-            self.reply(Reply::Gone);
-        }
-    }
-
     fn reply(&mut self, reply: Reply) {
-        if let Some(socket) = &mut self.socket {
-            // The program may be gone: its end is heard next. A socket holds far more replies than there are.
-            let _ = socket.write_all(&reply.encode());
+        if self.is_connected {
+            self.outgoing.extend(reply.encode());
+            self.flush();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the program and its `__exec` process say to each other over their socket.
 //!
 //! The program sends one [`Order`], length first, and then single bytes: [`TERMINATE`], [`KILL`]. The process answers
-//! with [`Reply`]s of a fixed size. Both are the same binary, so nothing of this has a version.
+//! with [`Reply`]s of a fixed size; behind [`Reply::Output`] comes what the command said. After [`Reply::Ready`] there may
+//! be another order. Both are the same binary, so nothing of this has a version.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -52,6 +53,8 @@ pub(crate) enum WireError {
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
+    /// The order has arrived. A process that ends before it says so has started nothing.
+    Accepted,
     /// The command runs, as the head of the process group with this number.
     Started { pid: i32 },
     /// The command was not started: this step failed with this error of the operating system.
@@ -60,15 +63,17 @@ pub(crate) enum Reply {
     Exited { code: i32 },
     /// This signal ended the command.
     Signalled { signal: i32 },
-    /// Nothing that the command started is left, after it was asked to end.
-    Gone,
+    /// The command said something: so many bytes follow.
+    Output { bytes: i32 },
+    /// Nothing is left of the command, which ended by itself, and the next one may come.
+    Ready,
 }
 
 /// A step on the way to a command that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A session without a terminal, and pipes.
-    Session,
+    /// Pipes for its input and output.
+    Pipes,
     /// The user and the user's groups.
     User,
     Nice,
@@ -81,7 +86,7 @@ pub(crate) enum Step {
 
 impl Step {
     const ALL: [Step; 6] = [
-        Step::Session,
+        Step::Pipes,
         Step::User,
         Step::Nice,
         Step::Limits,
@@ -91,6 +96,15 @@ impl Step {
 }
 
 impl Order {
+    /// Whether the process that starts the command is as before when the command has ended.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.user.is_none()
+            && self.umask.is_none()
+            && self.nice.is_none()
+            && self.limits == Limits::default()
+            && self.cwd.is_some()
+    }
+
     /// The order with its length in front.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, WireError> {
         let mut out = Writer(vec![0; size_of::<u32>()]);
@@ -286,7 +300,9 @@ impl Reply {
             }
             Reply::Exited { code } => (b'E', 0, code),
             Reply::Signalled { signal } => (b'X', 0, signal),
-            Reply::Gone => (b'G', 0, 0),
+            Reply::Accepted => (b'A', 0, 0),
+            Reply::Output { bytes } => (b'O', 0, bytes),
+            Reply::Ready => (b'R', 0, 0),
         };
         let [a, b, c, d] = number.to_le_bytes();
         [kind, step, a, b, c, d]
@@ -303,7 +319,9 @@ impl Reply {
             },
             b'E' => Reply::Exited { code: number },
             b'X' => Reply::Signalled { signal: number },
-            b'G' => Reply::Gone,
+            b'A' => Reply::Accepted,
+            b'O' => Reply::Output { bytes: number },
+            b'R' => Reply::Ready,
             _ => return None,
         })
     }
@@ -387,7 +405,9 @@ mod tests {
             Reply::Started { pid: i32::MAX },
             Reply::Exited { code: -1 },
             Reply::Signalled { signal: 9 },
-            Reply::Gone,
+            Reply::Accepted,
+            Reply::Output { bytes: 4096 },
+            Reply::Ready,
         ];
         for reply in steps.into_iter().chain(others) {
             assert_eq!(Reply::decode(reply.encode()), Some(reply));

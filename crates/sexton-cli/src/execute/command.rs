@@ -8,17 +8,15 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sexton::Ending;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
-use super::process::Process;
+use super::process::{Heard, Process};
 use super::tail::Tail;
 use crate::exec::wire::{Order, Reply, Step, WireError};
 use crate::tasks::{CommandSpec, Program};
@@ -29,8 +27,6 @@ pub const STOP_GRACE: Duration = Duration::from_secs(4);
 
 /// How long the output of processes in the background is waited for once the command has ended.
 const LINGER_MAX: Duration = Duration::from_millis(500);
-
-const READ_BYTES: usize = 8 * 1024;
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -101,56 +97,42 @@ pub(super) async fn run(
         Ok(encoded) => encoded,
         Err(error) => return Ending::failed(too_long(spec, error)),
     };
-    let (mut process, output) = match Process::start(&encoded).await {
-        Ok(started) => started,
+    let mut process = match Process::start(&encoded).await {
+        Ok(process) => process,
         Err(source) => {
             let program = written(spec);
             return Ending::failed(CommandError::Start { program, source });
         }
     };
-    let tail = Mutex::new(Tail::default());
-    let mut said = std::pin::pin!(keep_tail(output, &tail));
-    let mut is_silent = false;
+    let mut tail = Tail::default();
     let mut stop = Stop::NotAsked;
     let ended = loop {
         tokio::select! {
-            reply = process.reply() => match reply {
-                Ok(Reply::Started { .. } | Reply::Gone) => {}
-                Ok(Reply::NotStarted { step, errno }) => {
+            heard = process.next() => match heard {
+                Ok(Heard::Output(output)) => tail.push(&output),
+                Ok(Heard::Reply(Reply::NotStarted { step, errno })) => {
                     let source = io::Error::from_raw_os_error(errno);
                     return Ending::failed(not_started(spec, step, source));
                 }
-                Ok(ended @ (Reply::Exited { .. } | Reply::Signalled { .. })) => break Ok(ended),
+                Ok(Heard::Reply(ended @ (Reply::Exited { .. } | Reply::Signalled { .. }))) => {
+                    break Ok(ended);
+                }
+                Ok(Heard::Reply(_)) => {}
                 Err(error) => break Err(error),
             },
-            () = &mut said, if !is_silent => is_silent = true,
             () = stop.due(cancellation) => stop = stop.next(&process),
         }
     };
-    let said = async {
-        if !is_silent {
-            said.await;
-        }
+    // The command is gone; whatever holds its output open was left in the background. When the process is dropped, it
+    // learns by the end of its socket to leave that alone, or to end it if the command was cancelled.
+    let until = match stop {
+        Stop::NotAsked | Stop::Killed => Instant::now() + LINGER_MAX,
+        Stop::Asked { until } => until,
     };
-    // The command is gone; whatever holds its output open was left in the background. When this returns, the process is
-    // told by the end of its socket to leave that alone, or to end it if the command was cancelled.
-    let linger = Instant::now() + LINGER_MAX;
-    let _ = match stop {
-        Stop::NotAsked => timeout_at(linger, said).await,
-        Stop::Asked { until } => {
-            timeout_at(until, async {
-                tokio::join!(process.gone(), said);
-            })
-            .await
-        }
-        Stop::Killed => {
-            timeout_at(linger, async {
-                tokio::join!(process.gone(), said);
-            })
-            .await
-        }
-    };
-    let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));
+    if ended.is_ok() && timeout_at(until, rest(&mut process, &mut tail)).await == Ok(Left::Nothing)
+    {
+        process.keep();
+    }
     let ending = match ended {
         Err(error) => Ending::failed(CommandError::Wait(error)),
         Ok(Reply::Exited { code: 0 }) => Ending::succeeded(),
@@ -197,7 +179,7 @@ fn not_started(spec: &CommandSpec, step: Step, source: io::Error) -> CommandErro
             };
         }
         Step::Folder => format!("begin in the folder {}", folder().display()),
-        Step::Session => "take a session for it".to_owned(),
+        Step::Pipes => "make pipes for it".to_owned(),
         Step::Nice => "set `nice`".to_owned(),
         Step::Limits => "set `limits`".to_owned(),
         Step::User => match &spec.run_as {
@@ -283,12 +265,23 @@ impl Stop {
     }
 }
 
-async fn keep_tail(mut pipe: impl AsyncRead + Unpin, tail: &Mutex<Tail>) {
-    let mut buffer = vec![0; READ_BYTES];
-    // An error of a pipe is its end.
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        tail.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(&buffer[..count]);
+/// What a command that has ended has left.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// Nothing, and its process is ready for the next one.
+    Nothing,
+    /// What it has left was ended, or lives on without a word.
+    Something,
+}
+
+/// Takes what else is said, until the process is ready for the next command or has ended.
+async fn rest(process: &mut Process, tail: &mut Tail) -> Left {
+    loop {
+        match process.next().await {
+            Ok(Heard::Output(output)) => tail.push(&output),
+            Ok(Heard::Reply(Reply::Ready)) => return Left::Nothing,
+            Ok(Heard::Reply(_)) => {}
+            Err(_) => return Left::Something,
+        }
     }
 }
