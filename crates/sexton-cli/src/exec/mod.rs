@@ -110,6 +110,8 @@ fn serve() -> Result<(), ExecError> {
         };
         // It may be long, and the command may run for days.
         drop(order);
+        // The command's folder may be on a file system that somebody wants to unmount.
+        let _ = std::env::set_current_dir("/");
         let watched = Watch::run(&socket, &child_ended, started)?;
         if watched == Watched::Over || !is_plain {
             return Ok(());

@@ -206,7 +206,11 @@ fn order(spec: &CommandSpec, context: &Context) -> Order {
         program,
         arguments,
         variables: variables(spec, context),
-        cwd: spec.cwd.clone(),
+        // The process that starts the command may be in another folder than this one.
+        cwd: spec
+            .cwd
+            .as_ref()
+            .map(|cwd| std::path::absolute(cwd).unwrap_or_else(|_| cwd.clone())),
         missing_cwd: spec.missing_cwd,
         stdin: spec
             .stdin

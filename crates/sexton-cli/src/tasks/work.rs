@@ -95,8 +95,14 @@ impl Default for Inherit {
 }
 
 impl Inherit {
-    /// Where a store's password may stand: no command inherits it.
-    const STORE_VARIABLE: &str = "SEXTON_STORE";
+    /// Variables that a supervisor means for the program alone, and the one with its store's password.
+    const OF_THE_PROGRAM: [&str; 5] = [
+        "JOURNAL_STREAM",
+        "NOTIFY_SOCKET",
+        "SEXTON_STORE",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
 
     /// Nothing.
     #[must_use]
@@ -113,7 +119,7 @@ impl Inherit {
             Inherit::AllBut(names) => !is_in(names),
             Inherit::Only(names) => is_in(names),
         };
-        is_chosen && name != Inherit::STORE_VARIABLE
+        is_chosen && Inherit::OF_THE_PROGRAM.iter().all(|own| name != *own)
     }
 }
 

@@ -145,6 +145,43 @@ fn what_is_left_in_the_background_outlives_the_program() {
     }
 }
 
+/// Five runs of a task that says which process watches it, and where and with which umask it begins.
+fn five_runs(extra: &str) -> Vec<(String, String)> {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("below")).unwrap();
+    let task = "cwd = \"below\"\nshell = 'echo $PPID; pwd; umask; echo ${WORD:-no word}'";
+    let mut program = Program::run_file(folder.path(), &format!("{}{extra}", file(task)));
+    let below = folder.path().canonicalize().unwrap().join("below");
+    let runs = (0..5).map(|_| {
+        let end = program.finished("t");
+        let (watching, rest) = output(&end).split_once('\n').unwrap();
+        (
+            watching.to_owned(),
+            rest.replace(below.to_str().unwrap(), "BELOW"),
+        )
+    });
+    let runs = runs.collect();
+    assert!(program.stop().status.success());
+    runs
+}
+
+#[test]
+fn a_process_that_has_watched_a_command_watches_the_next_one() {
+    let runs = five_runs("");
+    let processes: std::collections::BTreeSet<_> =
+        runs.iter().map(|(process, _)| process).collect();
+    assert!(processes.len() < 5, "{runs:?}");
+}
+
+#[test]
+fn nothing_of_a_command_is_left_for_the_next_one() {
+    let other = "[[task]]\nname = \"u\"\nevery = \"200ms\"\numask = \"077\"\n\
+                 env = { WORD = \"a word\" }\ncommand = [\"true\"]\n";
+    for (_, rest) in five_runs(other) {
+        assert_eq!(rest, "BELOW\n0022\nno word\n");
+    }
+}
+
 #[test]
 fn a_command_has_no_terminal_though_the_program_has() {
     let folder = folder();
