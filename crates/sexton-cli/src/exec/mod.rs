@@ -34,6 +34,8 @@ pub(crate) const ARGUMENT: &str = "__exec";
 const LIMITED: &str = "__exec-limited";
 /// What the process is called in lists of processes, so that `killall sexton` leaves it alone.
 pub(crate) const NAME: &str = "sexton-exec";
+#[cfg(target_os = "linux")]
+const NAME_OF_THREAD: &std::ffi::CStr = c"sexton-exec";
 
 /// How long this process waits for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(60);

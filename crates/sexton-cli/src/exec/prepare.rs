@@ -1,17 +1,22 @@
 //! From an order to a command that runs.
 
+#[cfg(not(target_vendor = "apple"))]
 use std::ffi::CString;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Gid, Uid, User};
+#[cfg(not(target_vendor = "apple"))]
+use nix::unistd::User;
+use nix::unistd::{Gid, Uid};
 use rustix::fs::Mode;
 use rustix::process::Pid;
 
+#[cfg(target_os = "linux")]
+use super::NAME_OF_THREAD as NAME;
 use super::feed::Feed;
+use super::limits;
 use super::wire::{Order, Step};
-use super::{NAME, limits};
 use crate::tasks::{Limits, MissingCwd, RunAs};
 
 /// The step that failed, and the operating system's error.
@@ -50,8 +55,7 @@ pub(super) fn session() -> io::Result<()> {
     rustix::process::setsid()?;
     #[cfg(target_os = "linux")]
     {
-        let name = CString::new(NAME).unwrap_or_default();
-        rustix::thread::set_name(&name)?;
+        rustix::thread::set_name(NAME)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     }
     Ok(())
@@ -85,19 +89,30 @@ pub(super) fn prepare(order: &Order) -> Result<(), Failure> {
 /// have it, since starting a program resets it.
 fn become_user(user: &RunAs) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    let name = CString::new(user.name.as_str())?;
-    // There may be a user of that number without a name that the machine still knows.
-    if User::from_name(&user.name)?.is_some() {
-        nix::unistd::initgroups(&name, gid)?;
-    } else {
-        nix::unistd::setgroups(&[gid])?;
-    }
+    take_groups(user, gid)?;
     nix::unistd::setgid(gid)?;
     #[cfg(target_os = "linux")]
     nix::unistd::setresuid(uid, uid, nix::unistd::geteuid())?;
     #[cfg(not(target_os = "linux"))]
     nix::unistd::setuid(uid)?;
     Ok(())
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn take_groups(user: &RunAs, gid: Gid) -> io::Result<()> {
+    // There may be a user of that number without a name that the machine still knows.
+    if User::from_name(&user.name)?.is_some() {
+        nix::unistd::initgroups(&CString::new(user.name.as_str())?, gid)?;
+    } else {
+        nix::unistd::setgroups(&[gid])?;
+    }
+    Ok(())
+}
+
+/// Groups are a matter of a directory service here, and root's own must not stay.
+#[cfg(target_vendor = "apple")]
+fn take_groups(_: &RunAs, _: Gid) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Starts the command, as the head of a process group.
