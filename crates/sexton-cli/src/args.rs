@@ -266,6 +266,10 @@ pub struct FileArguments {
     /// Whether the crontab's lines name a user; by default those of /etc/crontab and /etc/cron.d do
     #[arg(long, value_name = "FORM", conflicts_with = "file")]
     pub crontab_form: Option<CrontabForm>,
+    /// The user whose crontab it is, and as whom its commands run: for a crontab whose lines name
+    /// no user, such as those in /var/spool/cron/crontabs
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "crontab_form"])]
+    pub user: Option<String>,
 }
 
 /// Whether the lines of a crontab name a user.

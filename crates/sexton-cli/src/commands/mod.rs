@@ -54,10 +54,13 @@ fn complain(text: &str, exit: Exit) -> Exit {
 fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
     match (&arguments.file, &arguments.crontab) {
         (_, Some(path)) => {
-            let form = arguments
-                .crontab_form
-                .map_or_else(|| crontab::Form::of(path), Into::into);
-            crontab::load(path, form, environment, &SystemUsers)
+            let user = arguments.user.as_deref();
+            let form = match (arguments.crontab_form, user) {
+                (Some(form), _) => form.into(),
+                (None, Some(_)) => crontab::Form::User,
+                (None, None) => crontab::Form::of(path),
+            };
+            crontab::load(path, form, user, environment, &SystemUsers)
         }
         (Some(path), None) => config::load(path, environment),
         (None, None) => Err(Rejected::whole("no file was named")),

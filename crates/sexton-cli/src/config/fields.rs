@@ -65,6 +65,11 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// The table itself, as the file has it.
+    pub(super) fn table(&self) -> &'f DeTable<'f> {
+        self.table
+    }
+
     /// The text of the field `key` as it is written, if it is a string.
     pub(super) fn peek_text(&self, key: &str) -> Option<&'f str> {
         match self.table.get(key)?.get_ref() {

@@ -68,6 +68,25 @@ pub(crate) fn interpolate(
     })
 }
 
+/// The names of the variables that would be filled in.
+pub(super) fn names(written: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = written;
+    while let Some(dollar) = rest.find('$') {
+        rest = &rest[dollar + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if let Some((inner, after)) =
+            rest.strip_prefix('{').and_then(|rest| rest.split_once('}'))
+        {
+            let name = inner.split_once(":-").map_or(inner, |(name, _)| name);
+            found.push(name.to_owned());
+            rest = after;
+        }
+    }
+    found
+}
+
 fn resolve(inner: &str, environment: &Environment) -> Result<String, InterpolateError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -110,6 +129,11 @@ mod tests {
         );
         assert_eq!(value("$$ $${A} $5 $").as_deref(), Ok("$ ${A} $5 $"));
         assert_eq!(value("${B:-}").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn the_names_of_what_is_filled_in() {
+        assert_eq!(names("x${A}$${B}$$${C:-${D}}$E ${F"), ["A", "C"]);
     }
 
     #[test]

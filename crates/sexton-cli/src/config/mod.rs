@@ -20,10 +20,13 @@ mod http;
 mod http_connection;
 pub(crate) mod instant;
 mod interpolate;
+mod limits;
 mod policies;
 mod schedule;
+mod setting;
 mod store;
 mod task;
+mod withheld;
 mod work;
 
 pub(crate) use interpolate::interpolate;
@@ -36,6 +39,7 @@ use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
 use crate::tasks::{StoreSpec, TASKS_MAX, TaskFile};
 use fields::{Fields, Scope};
+use setting::Setting;
 use task::{Defaults, Names};
 
 const TASK_FORM: &str = "one or more tables [[task]]";
@@ -117,7 +121,11 @@ fn read_top(mut top: Fields<'_>, folder: &Path, file: &mut TaskFile) {
     let defaults = top
         .get("defaults")
         .and_then(|defaults| defaults.table("a table [defaults]"));
-    let defaults = defaults.map(Defaults::read).unwrap_or_default();
+    let setting = Setting::withholding(withheld::of_store_alone(top.table()));
+    let defaults = match defaults {
+        Some(fields) => Defaults::read(fields, &setting),
+        None => Defaults::of(setting),
+    };
     let tasks = top.get("task");
     let mut names = Names::default();
     match &tasks {

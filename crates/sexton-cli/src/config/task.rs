@@ -10,7 +10,7 @@ use sexton_core::tick::Concurrency;
 
 use super::field::Field;
 use super::fields::{Fields, Scope};
-use super::work::Setting;
+use super::setting::Setting;
 use super::{policies, schedule, work};
 use crate::tasks::{Policies, TaskSpec, Zone};
 use crate::visible::brief;
@@ -28,11 +28,19 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    pub(super) fn read(mut fields: Fields<'_>) -> Defaults {
+    /// Those of a file that has no `[defaults]`.
+    pub(super) fn of(setting: Setting) -> Defaults {
+        Defaults {
+            setting,
+            ..Defaults::default()
+        }
+    }
+
+    pub(super) fn read(mut fields: Fields<'_>, setting: &Setting) -> Defaults {
         let zone = schedule::read_zone(&mut fields);
         let of_instants = zone.clone().unwrap_or_else(Zone::utc);
         let policies = policies::read(&mut fields, &Policies::default(), &of_instants.zone);
-        let setting = Setting::read(&mut fields, &Setting::default());
+        let setting = Setting::read(&mut fields, setting);
         fields.finish();
         Defaults {
             zone,

@@ -1,51 +1,24 @@
 //! What a task does: exactly one of `command`, `shell` and `http`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::field::Field;
-use super::fields::{Fields, KEY_CHARS_MAX};
+use super::fields::Fields;
 use super::http;
-use crate::environment::Environment;
+use super::interpolate;
+use super::setting::{self, Setting};
+use crate::diagnostic::Severity;
 use crate::secret::Secret;
-use crate::tasks::{CommandSpec, Inherit, MissingCwd, Policies, Program, Work};
-use crate::visible::brief;
+use crate::tasks::{CommandSpec, MissingCwd, Policies, Program, Work};
 
 const ONE_OF: &str = "exactly one of `command`, `shell`, `http`";
 const ARGUMENTS_MAX: usize = 1_000;
-const VARIABLES_MAX: usize = 1_000;
-
-/// The environment variables that commands get.
-pub(super) type Variables = BTreeMap<String, Secret>;
-
-/// How a command is set up, from `[defaults]` and the task.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Setting {
-    pub(super) cwd: Option<String>,
-    pub(super) variables: Variables,
-}
-
-impl Setting {
-    /// Reads `cwd` and `env`; what they do not name is as in `base`.
-    pub(super) fn read(fields: &mut Fields<'_>, base: &Setting) -> Setting {
-        let mut setting = base.clone();
-        if let Some(cwd) = fields.get("cwd")
-            && let Some(folder) = cwd.text("a folder, relative to the file's own")
-        {
-            if folder.expose().is_empty() {
-                cwd.reject(
-                    "the folder is empty",
-                    "a folder, relative to the file's own",
-                );
-            }
-            setting.cwd = Some(folder.expose().to_owned());
-        }
-        if let Some(field) = fields.get("env") {
-            read_variables(&field, &mut setting.variables);
-        }
-        setting
-    }
-}
+/// Whatever shell the program's own user has: a task does the same wherever the program runs.
+const SHELL_DEFAULT: &str = "/bin/sh";
+/// The parts of a variable's name that say that its value is secret.
+const SECRET_WORDS: [&str; 6] = ["AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
+/// The programs in whose arguments `$$` is likely to be meant for them.
+const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
 
 /// Reads what the task does, or reports why it cannot.
 pub(super) fn read(
@@ -76,10 +49,10 @@ pub(super) fn read(
         && command.is_none()
         && shell.is_none()
     {
-        for key in ["cwd", "env"] {
+        for key in setting::KEYS.into_iter().chain(["stdin"]) {
             if let Some(field) = fields.get(key) {
                 let detail = format!("`{key}` means nothing to an HTTP request");
-                field.reject(detail, "`cwd` and `env` go with `command` and `shell`");
+                field.reject(detail, format!("`{key}` goes with `command` and `shell`"));
             }
         }
         return http::read(http, policies, folder).map(|spec| Work::Http(Box::new(spec)));
@@ -87,21 +60,31 @@ pub(super) fn read(
     if let Some(http) = &http {
         http::read(http, policies, folder);
     }
+    if let (None, Some(field)) = (&shell, fields.get("shell_program")) {
+        let detail = "`shell_program` means nothing to a task without `shell`";
+        field.reject(detail, "`shell_program` goes with `shell`");
+    }
+    let stdin = fields
+        .get("stdin")
+        .and_then(|field| field.text("a string for the command to read"));
     let from_command = command.and_then(|field| read_argv(&field));
-    let from_shell = shell.and_then(|field| read_shell(&field));
+    let from_shell = shell.and_then(|field| read_shell(&field, setting));
     let program = from_command.or(from_shell)?;
-    Some(Work::Command(CommandSpec {
+    Some(Work::Command(Box::new(CommandSpec {
         program,
         cwd: Some(match &setting.cwd {
             Some(cwd) => folder.join(cwd),
             None => folder.to_owned(),
         }),
         missing_cwd: MissingCwd::Fail,
-        inherit: Inherit::Everything,
+        inherit: setting.inherit.clone(),
         variables: setting.variables.clone(),
-        stdin: None,
+        stdin,
         run_as: None,
-    }))
+        umask: setting.umask,
+        nice: setting.nice,
+        limits: setting.limits,
+    })))
 }
 
 fn read_argv(field: &Field<'_>) -> Option<Program> {
@@ -116,7 +99,9 @@ fn read_argv(field: &Field<'_>) -> Option<Program> {
         return None;
     }
     let read: Vec<_> = items.iter().map(|item| item.text("a string")).collect();
-    let mut words = read.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
+    let words = read.into_iter().collect::<Option<Vec<_>>>()?;
+    warn_of_arguments(&items, &words);
+    let mut words = words.into_iter();
     let program = words.next()?;
     if program.expose().is_empty() {
         items[0].reject(
@@ -131,8 +116,51 @@ fn read_argv(field: &Field<'_>) -> Option<Program> {
     })
 }
 
+/// Warns of what is likely to do something else than it seems to.
+fn warn_of_arguments(items: &[Field<'_>], words: &[Secret]) {
+    let Some(program) = words.first() else { return };
+    let name = program.written().rsplit('/').next().unwrap_or_default();
+    let is_shell = SHELLS.contains(&name);
+    for (item, word) in items.iter().zip(words).skip(1) {
+        let written = item.verbatim("a string").unwrap_or_default();
+        let names = interpolate::names(&written);
+        let is_secret = |name: &&String| {
+            let name = name.to_ascii_uppercase();
+            SECRET_WORDS.iter().any(|word| name.contains(word))
+        };
+        if let Some(secret) = names.iter().find(is_secret).filter(|_| word.is_resolved()) {
+            let mut problem = item.problem(format!(
+                "everybody on the machine can read ${{{secret}}} in the list of processes"
+            ));
+            problem.severity = Severity::Warning;
+            let help = "pass it by `env`, or let the command read it from `stdin`";
+            item.scope.push(problem.help(help));
+        }
+        if is_shell && has_process_id(&written) {
+            let mut problem = item.problem("`$$` becomes `$` here, before the shell sees it");
+            problem.severity = Severity::Warning;
+            let help = "write `$$$$` for the shell's process id, or use `shell = \"…\"`, which is left as it is";
+            item.scope.push(problem.help(help));
+        }
+    }
+}
+
+/// Whether there is a `$$` that does not keep a `${` or another `$$` from being filled in.
+fn has_process_id(written: &str) -> bool {
+    let mut rest = written;
+    while let Some(at) = rest.find("$$") {
+        let after = rest[at..].trim_start_matches('$');
+        let dollars = rest.len() - at - after.len();
+        if dollars == 2 && !after.starts_with('{') {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
 /// The text is the shell's own: `${NAME}` in it is left for the shell to fill in, when it runs.
-fn read_shell(field: &Field<'_>) -> Option<Program> {
+fn read_shell(field: &Field<'_>, setting: &Setting) -> Option<Program> {
     let script = field.verbatim("a string for the shell")?;
     if script.trim().is_empty() {
         field.reject(
@@ -142,37 +170,10 @@ fn read_shell(field: &Field<'_>) -> Option<Program> {
         return None;
     }
     Some(Program::Shell {
-        shell: shell_of(field.scope.environment),
+        shell: setting
+            .shell_program
+            .clone()
+            .unwrap_or_else(|| SHELL_DEFAULT.to_owned()),
         script,
     })
-}
-
-/// The user's shell: `$SHELL`, or `/bin/sh`.
-fn shell_of(environment: &Environment) -> String {
-    environment.text("SHELL").unwrap_or("/bin/sh").to_owned()
-}
-
-fn read_variables(field: &Field<'_>, variables: &mut Variables) {
-    let form = "a table of strings: { NAME = \"value\" }, without the names SEXTON_…";
-    let Some(table) = field.table(form) else {
-        return;
-    };
-    for (name, span, field) in table.into_entries() {
-        if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("SEXTON_") {
-            let mut problem = field
-                .problem("this cannot be the name of a variable")
-                .allowed(form);
-            problem.span = span;
-            problem.found = Some(format!("{:?}", brief(name, KEY_CHARS_MAX)));
-            field.scope.push(problem);
-        } else if let Some(value) = field.text("a string") {
-            variables.insert(name.to_owned(), value);
-        }
-    }
-    if variables.len() > VARIABLES_MAX {
-        field.reject(
-            "these are too many variables",
-            format!("at most {VARIABLES_MAX}"),
-        );
-    }
 }

@@ -8,7 +8,8 @@
 //!   what runs the commands, `CRON_TZ` the time zone of the lines below it (the machine's unless said), `MAILTO` is only
 //!   passed on: what a command prints is in Sexton's history.
 //! - A command begins in its user's home directory, or in `/` if that is not there, with `HOME`, `LOGNAME`, `USER`, `SHELL`, `PATH=/usr/bin:/bin` and the
-//!   crontab's variables, and none of the environment that Sexton itself was started in.
+//!   crontab's variables, and none of the environment that Sexton itself was started in. `HOME`, `LOGNAME` and `USER` are
+//!   those of the user in the machine's list of users.
 //! - The first `%` that has no backslash ends the command; what follows is its standard input, each further `%` a newline.
 //! - `@reboot` has no meaning where many replicas share a schedule: the line is skipped with a warning.
 //!
@@ -18,9 +19,11 @@
 mod command;
 mod line;
 mod name;
+mod ownership;
 mod users;
 mod variables;
 
+use std::fs::Metadata;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,9 +33,10 @@ use sexton_core::tick::Concurrency;
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::secret::Secret;
 use crate::tasks::{
-    CommandSpec, Inherit, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX, TaskFile,
-    TaskSpec, Work, Zone, ZoneChosen,
+    CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX,
+    TaskFile, TaskSpec, Work, Zone, ZoneChosen,
 };
 use crate::visible::brief;
 use command::CommandText;
@@ -79,21 +83,37 @@ pub trait Users {
 
     /// A user's home directory.
     fn home(&self, name: &str) -> Option<String>;
+
+    /// The user that the program is; `None` if it has no name.
+    fn own(&self) -> Option<String>;
 }
 
-/// Reads a crontab. `-` is standard input.
+/// Reads a crontab. `-` is standard input. `user` is whose it is, if it is not that of the program's own user.
+///
+/// Root reads only what belongs to root or to `user`, and what nobody else can write.
 ///
 /// # Errors
 /// [`Rejected`], with everything that is wrong with it.
 pub fn load(
     path: &Path,
     form: Form,
+    user: Option<&str>,
     environment: &Environment,
     users: &dyn Users,
 ) -> Result<TaskFile, Rejected> {
-    let source = Source::read(path).map_err(Rejected::whole)?;
+    let run_as = run_as(user, users)?;
+    let check = |metadata: &Metadata| ownership::check(metadata, run_as.as_ref());
+    let source = Source::read_if(path, check).map_err(Rejected::whole)?;
     let folder = crate::config::folder_of(path);
-    read(&source, &folder, form, environment, users)
+    read(&source, &folder, form, user, environment, users)
+}
+
+fn run_as(user: Option<&str>, users: &dyn Users) -> Result<Option<RunAs>, Rejected> {
+    let found = user.map(|name| {
+        let why = |why| Rejected::whole(format!("user {}: {why}", brief(name, USER_CHARS_MAX)));
+        users.run_as(name).map_err(why)
+    });
+    found.transpose().map(Option::flatten)
 }
 
 /// Reads the text of a crontab.
@@ -104,15 +124,29 @@ pub fn read(
     source: &Source,
     folder: &Path,
     form: Form,
+    user: Option<&str>,
     environment: &Environment,
     users: &dyn Users,
 ) -> Result<TaskFile, Rejected> {
+    let run_as = run_as(user, users)?;
+    let owner = match form {
+        Form::User => user.map(str::to_owned).or_else(|| users.own()),
+        Form::System => None,
+    };
+    let variables = match (form, &owner) {
+        // The machine does not know the user that the program is, as in a container.
+        (Form::User, None) => Variables::of_environment(environment),
+        _ => Variables::of_cron(),
+    };
     let report = Report::new(source.clone());
     let mut reader = Reader {
         report: &report,
         form,
         users,
-        variables: Variables::of_cron(form, environment),
+        user,
+        run_as,
+        owner,
+        variables,
         zone: Zone {
             zone: TimeZone::system(),
             chosen: ZoneChosen::ByMachine,
@@ -156,6 +190,11 @@ struct Reader<'r> {
     report: &'r Report,
     form: Form,
     users: &'r dyn Users,
+    /// Whose crontab it is, if that was said, and how to become that user.
+    user: Option<&'r str>,
+    run_as: Option<RunAs>,
+    /// Who the commands run as, where the lines do not say.
+    owner: Option<String>,
     variables: Variables,
     zone: Zone,
     names: Names,
@@ -223,7 +262,7 @@ impl Reader<'_> {
                 None
             }
         };
-        let mut run_as = None;
+        let mut run_as = self.run_as.clone();
         if let Some((user, at)) = &timed.user {
             match self.users.run_as(user) {
                 Ok(found) => run_as = found,
@@ -245,7 +284,8 @@ impl Reader<'_> {
             let help = "where the lines of a crontab name a user, say `--crontab-form system`";
             self.report.push(Problem::warning(span, message).help(help));
         }
-        let user = timed.user.as_ref().map(|(user, _)| *user);
+        let said = timed.user.as_ref().map(|(user, _)| *user).or(self.user);
+        let user = said.or(self.owner.as_deref());
         let home = user.and_then(|user| self.users.home(user));
         let variables = self.variables.of_command(user, home.as_deref());
         let command = CommandText::parse(timed.command);
@@ -254,7 +294,7 @@ impl Reader<'_> {
             ZoneChosen::ByFile => self.zone.zone.iana_name().unwrap_or(""),
             ZoneChosen::ByMachine | ZoneChosen::ByDefault => "",
         };
-        let identity = [&when, user.unwrap_or(""), timed.command, zone];
+        let identity = [&when, said.unwrap_or(""), timed.command, zone];
         let name = match self.names.name(&command.script, &identity) {
             Ok(name) => name,
             Err(error) => {
@@ -269,18 +309,21 @@ impl Reader<'_> {
             schedule_written: when,
             timezone: self.zone.clone(),
             concurrency: Concurrency::ONE,
-            work: Work::Command(CommandSpec {
+            work: Work::Command(Box::new(CommandSpec {
                 program: Program::Shell {
                     shell: self.variables.shell().to_owned(),
                     script: command.script,
                 },
                 cwd: variables.get("HOME").map(|home| home.expose().into()),
                 missing_cwd: MissingCwd::BeginInRoot,
-                inherit: Inherit::Nothing,
+                inherit: Inherit::nothing(),
                 variables,
-                stdin: command.stdin,
+                stdin: command.stdin.map(Secret::plain),
                 run_as,
-            }),
+                umask: None,
+                nice: None,
+                limits: Limits::default(),
+            })),
             policies: Policies::default(),
             line: self.report.source().line(offset),
         });

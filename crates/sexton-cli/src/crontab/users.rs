@@ -33,4 +33,9 @@ impl Users for SystemUsers {
         let user = User::from_name(name).ok().flatten()?;
         user.dir.to_str().map(str::to_owned)
     }
+
+    fn own(&self) -> Option<String> {
+        let user = User::from_uid(geteuid()).ok().flatten();
+        user.map(|user| user.name)
+    }
 }

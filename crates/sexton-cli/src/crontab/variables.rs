@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Form;
 use crate::environment::Environment;
 use crate::secret::Secret;
 
@@ -18,23 +17,25 @@ const PATH: &str = "/usr/bin:/bin";
 const SHELL: &str = "/bin/sh";
 
 impl Variables {
-    /// In the user form, the user is whoever runs the program.
-    pub(super) fn of_cron(form: Form, environment: &Environment) -> Variables {
-        let mut of_cron = BTreeMap::from([
-            ("PATH".to_owned(), PATH.to_owned()),
-            ("SHELL".to_owned(), SHELL.to_owned()),
-        ]);
-        if form == Form::User {
-            for name in ["HOME", "LOGNAME", "USER"] {
-                if let Some(value) = environment.text(name) {
-                    of_cron.insert(name.to_owned(), value.to_owned());
-                }
-            }
-        }
+    pub(super) fn of_cron() -> Variables {
+        let of_cron = [("PATH", PATH), ("SHELL", SHELL)];
         Variables {
-            of_cron,
+            of_cron: of_cron
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             of_file: BTreeMap::new(),
         }
+    }
+
+    /// For a user that the machine has no entry for: what the environment says of the user.
+    pub(super) fn of_environment(environment: &Environment) -> Variables {
+        let mut variables = Variables::of_cron();
+        for name in ["HOME", "LOGNAME", "USER"] {
+            if let Some(value) = environment.text(name) {
+                variables.of_cron.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        variables
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str) {

@@ -1,6 +1,6 @@
 //! The text that a problem is about, and where its lines are.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -23,6 +23,14 @@ pub enum ReadError {
         name: String,
         /// What the operating system said.
         cause: std::io::Error,
+    },
+    /// The file is not to be trusted.
+    #[error("{name} is refused: {why}")]
+    Refused {
+        /// The file.
+        name: String,
+        /// Why, and what to do.
+        why: String,
     },
     /// The file is longer than [`FILE_BYTES_MAX`].
     #[error("{name} is longer than the {FILE_BYTES_MAX} bytes that are allowed")]
@@ -74,14 +82,33 @@ impl Source {
     /// # Errors
     /// [`ReadError`].
     pub fn read(path: &Path) -> Result<Source, ReadError> {
+        Source::read_if(path, |_| Ok(()))
+    }
+
+    /// Reads a file as [`Source::read`] does, unless its owner or mode speak against it. Standard input has neither.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_if(
+        path: &Path,
+        check: impl FnOnce(&Metadata) -> Result<(), String>,
+    ) -> Result<Source, ReadError> {
         let name = path.display().to_string();
         let limit = FILE_BYTES_MAX as u64 + 1;
         let mut bytes = Vec::new();
+        let mut refused = None;
         let read = if path.as_os_str() == "-" {
             std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
         } else {
-            File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+            File::open(path).and_then(|file| {
+                // Of what was opened, and not of what has the name by then.
+                refused = check(&file.metadata()?).err();
+                file.take(limit).read_to_end(&mut bytes)
+            })
         };
+        if let Some(why) = refused {
+            return Err(ReadError::Refused { name, why });
+        }
         if let Err(cause) = read {
             return Err(ReadError::Io { name, cause });
         }

@@ -1,25 +1,25 @@
 //! Runs a command, and takes the whole of it down when its run is cancelled.
 //!
-//! A command is the head of a process group of its own. Cancelling sends the group SIGTERM and, after [`STOP_GRACE`],
-//! SIGKILL; so does dropping the future, at once. What a command leaves running in the background when it ends by itself
-//! is its own affair, but its output is waited for no longer than [`LINGER_MAX`].
+//! A command is the head of a process group, started and watched by `sexton __exec`. Cancelling sends the group SIGTERM
+//! and, after [`STOP_GRACE`], ends everything that the command has started by SIGKILL; so does dropping the future, at
+//! once. What a command leaves running in the background when it ends by itself is its own affair, but its output is waited
+//! for no longer than [`LINGER_MAX`].
 
+use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use sexton::Ending;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::process::{Heard, Process};
 use super::tail::Tail;
-use crate::tasks::{CommandSpec, Inherit, MissingCwd, Program};
+use crate::exec::wire::{Order, Reply, Step, WireError};
+use crate::tasks::{CommandSpec, Program};
 
 /// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be longer, or what the
 /// command said last is lost.
@@ -27,20 +27,6 @@ pub const STOP_GRACE: Duration = Duration::from_secs(4);
 
 /// How long the output of processes in the background is waited for once the command has ended.
 const LINGER_MAX: Duration = Duration::from_millis(500);
-
-/// How often a group is looked at whose head has ended: nobody tells when the rest has.
-const GROUP_LOOK: Duration = Duration::from_millis(20);
-
-/// Variables that a supervisor means for the program alone, and the one with its store's password.
-const OF_THE_PROGRAM: [&str; 5] = [
-    "JOURNAL_STREAM",
-    "NOTIFY_SOCKET",
-    "SEXTON_STORE",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-];
-
-const READ_BYTES: usize = 8 * 1024;
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -52,7 +38,7 @@ pub enum CommandError {
         /// The program, as the file writes it.
         program: String,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The folder that it was to begin in is not there.
     #[error("cannot start {program:?}: its folder {} is not there", .folder.display())]
@@ -62,9 +48,27 @@ pub enum CommandError {
         /// The folder.
         folder: PathBuf,
     },
-    /// It could not be waited for.
+    /// What it needs before it starts could not be set.
+    #[error("cannot start {program:?}: cannot {action}")]
+    Prepare {
+        /// The program, as the file writes it.
+        program: String,
+        /// What could not be done, such as "become the user news".
+        action: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The order to start it is too long.
+    #[error("cannot start {program:?}")]
+    TooLong {
+        /// The program, as the file writes it.
+        program: String,
+        /// How long it may be.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The process that watched it was killed.
     #[error("lost sight of the command")]
-    Wait(#[source] std::io::Error),
+    Wait(#[source] io::Error),
     /// It ended with another status than 0.
     #[error("exit status {0}")]
     Status(i32),
@@ -82,64 +86,60 @@ fn signal_name(number: i32) -> String {
 
 /// Runs a command to its end, or until it is cancelled.
 ///
-/// Dropping the future kills the command's process group.
+/// Dropping the future kills the command and everything that it has started.
 pub(super) async fn run(
     spec: &CommandSpec,
     context: &Context,
     cancellation: &CancellationToken,
 ) -> Ending {
-    let mut child = match command(spec, context).spawn() {
-        Ok(child) => child,
-        Err(source) => return Ending::failed(not_started(spec, source)),
+    let order = order(spec, context);
+    let encoded = match order.encode() {
+        Ok(encoded) => encoded,
+        Err(error) => return Ending::failed(too_long(spec, error)),
     };
-    let mut group = Group::of(&child);
-    let tail = Arc::new(Mutex::new(Tail::default()));
-    let stdout = child
-        .stdout
-        .take()
-        .map(|pipe| keep_tail(pipe, Arc::clone(&tail)));
-    let stderr = child
-        .stderr
-        .take()
-        .map(|pipe| keep_tail(pipe, Arc::clone(&tail)));
-    let said = async {
-        tokio::join!(settled(stdout), settled(stderr));
+    let mut process = match Process::start(&encoded).await {
+        Ok(process) => process,
+        Err(source) => {
+            let program = written(spec);
+            return Ending::failed(CommandError::Start { program, source });
+        }
     };
-    let stdin = feed(&mut child, spec.stdin.clone());
-    let mut said = std::pin::pin!(async { tokio::join!(said, stdin) });
-    let mut is_silent = false;
+    let mut tail = Tail::default();
     let mut stop = Stop::NotAsked;
-    let status = loop {
+    let ended = loop {
         tokio::select! {
-            status = child.wait() => break status,
-            _ = &mut said, if !is_silent => is_silent = true,
-            () = stop.due(cancellation) => stop = stop.next(&group),
+            heard = process.next() => match heard {
+                Ok(Heard::Output(output)) => tail.push(&output),
+                Ok(Heard::Reply(Reply::NotStarted { step, errno })) => {
+                    let source = io::Error::from_raw_os_error(errno);
+                    return Ending::failed(not_started(spec, step, source));
+                }
+                Ok(Heard::Reply(ended @ (Reply::Exited { .. } | Reply::Signalled { .. }))) => {
+                    break Ok(ended);
+                }
+                Ok(Heard::Reply(_)) => {}
+                Err(error) => break Err(error),
+            },
+            () = stop.due(cancellation) => stop = stop.next(&process),
         }
     };
-    let said = async {
-        if !is_silent {
-            said.await;
-        }
+    // The command is gone; whatever holds its output open was left in the background. When the process is dropped, it
+    // learns by the end of its socket to leave that alone, or to end it if the command was cancelled.
+    let until = match stop {
+        Stop::NotAsked | Stop::Killed => Instant::now() + LINGER_MAX,
+        Stop::Asked { until } => until,
     };
-    let linger = Instant::now() + LINGER_MAX;
-    // The command is gone; whatever holds its output open was left in the background.
-    let _ = match stop {
-        Stop::NotAsked | Stop::Killed => {
-            if status.is_ok() {
-                group.let_go();
-            }
-            timeout_at(linger, said).await
-        }
-        Stop::Asked { until } => {
-            let gone = async { tokio::join!(group.gone(), said).1 };
-            timeout_at(until, gone).await
-        }
-    };
-    let tail = std::mem::take(&mut *tail.lock().unwrap_or_else(PoisonError::into_inner));
-    let ending = match status {
+    if ended.is_ok() && timeout_at(until, rest(&mut process, &mut tail)).await == Ok(Left::Nothing)
+    {
+        process.keep();
+    }
+    let ending = match ended {
         Err(error) => Ending::failed(CommandError::Wait(error)),
-        Ok(status) if stop != Stop::NotAsked && !status.success() => Ending::cancelled(),
-        Ok(status) => of_status(status),
+        Ok(Reply::Exited { code: 0 }) => Ending::succeeded(),
+        Ok(_) if stop != Stop::NotAsked => Ending::cancelled(),
+        Ok(Reply::Exited { code }) => Ending::failed(CommandError::Status(code)),
+        Ok(Reply::Signalled { signal }) => Ending::failed(CommandError::Signal(signal)),
+        Ok(_) => Ending::cancelled(),
     };
     match tail.into_text() {
         Some(text) => ending.with_output(text),
@@ -147,80 +147,93 @@ pub(super) async fn run(
     }
 }
 
-/// The operating system has one word for a program and a folder that are not there.
-fn not_started(spec: &CommandSpec, source: std::io::Error) -> CommandError {
-    let program = match &spec.program {
+/// The program, as the file writes it.
+fn written(spec: &CommandSpec) -> String {
+    match &spec.program {
         Program::Argv { program, .. } => program.written().to_owned(),
         Program::Shell { shell, .. } => shell.clone(),
-    };
-    match spec.cwd.as_ref().filter(|folder| !folder.is_dir()) {
-        Some(folder) => CommandError::NoFolder {
-            program,
-            folder: folder.clone(),
+    }
+}
+
+fn too_long(spec: &CommandSpec, error: WireError) -> CommandError {
+    CommandError::TooLong {
+        program: written(spec),
+        source: error.into(),
+    }
+}
+
+fn not_started(spec: &CommandSpec, step: Step, source: io::Error) -> CommandError {
+    let program = written(spec);
+    let folder = || spec.cwd.clone().unwrap_or_default();
+    let action = match step {
+        Step::Program => return CommandError::Start { program, source },
+        Step::Folder
+            if matches!(
+                source.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return CommandError::NoFolder {
+                program,
+                folder: folder(),
+            };
+        }
+        Step::Folder => format!("begin in the folder {}", folder().display()),
+        Step::Pipes => "make pipes for it".to_owned(),
+        Step::Nice => "set `nice`".to_owned(),
+        Step::Limits => "set `limits`".to_owned(),
+        Step::User => match &spec.run_as {
+            Some(user) => format!("become the user {}", user.name),
+            None => "become its user".to_owned(),
         },
-        None => CommandError::Start { program, source },
+    };
+    CommandError::Prepare {
+        program,
+        action,
+        source,
     }
 }
 
-fn of_status(status: ExitStatus) -> Ending {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ending::succeeded(),
-        (Some(code), _) => Ending::failed(CommandError::Status(code)),
-        (None, signal) => Ending::failed(CommandError::Signal(signal.unwrap_or(0))),
-    }
-}
-
-fn command(spec: &CommandSpec, context: &Context) -> Command {
-    let mut command = match &spec.program {
+fn order(spec: &CommandSpec, context: &Context) -> Order {
+    let (program, arguments) = match &spec.program {
         Program::Argv { program, arguments } => {
-            let mut command = Command::new(program.expose());
-            command.args(arguments.iter().map(|argument| argument.expose()));
-            command
+            let arguments = arguments.iter().map(|argument| argument.expose().into());
+            (program.expose().into(), arguments.collect())
         }
-        Program::Shell { shell, script } => {
-            let mut command = Command::new(shell);
-            command.arg("-c").arg(script);
-            command
-        }
+        Program::Shell { shell, script } => (shell.into(), vec!["-c".into(), script.into()]),
     };
-    if spec.inherit == Inherit::Nothing {
-        command.env_clear();
+    Order {
+        program,
+        arguments,
+        variables: variables(spec, context),
+        // The process that starts the command may be in another folder than this one.
+        cwd: spec
+            .cwd
+            .as_ref()
+            .map(|cwd| std::path::absolute(cwd).unwrap_or_else(|_| cwd.clone())),
+        missing_cwd: spec.missing_cwd,
+        stdin: spec
+            .stdin
+            .as_ref()
+            .map(|text| text.expose().as_bytes().to_vec()),
+        user: spec.run_as.clone(),
+        umask: spec.umask,
+        nice: spec.nice,
+        limits: spec.limits,
     }
-    OF_THE_PROGRAM.iter().for_each(|name| {
-        command.env_remove(name);
-    });
-    command.envs(
-        spec.variables
-            .iter()
-            .map(|(name, value)| (name, value.expose())),
-    );
-    command.envs(context.variables());
-    match (&spec.cwd, spec.missing_cwd) {
-        (Some(cwd), MissingCwd::BeginInRoot) if !cwd.is_dir() => {
-            command.current_dir("/");
-        }
-        (Some(cwd), _) => {
-            command.current_dir(cwd);
-        }
-        (None, _) => {}
-    }
-    if let Some(user) = &spec.run_as {
-        // Setting the user as root drops the supplementary groups too.
-        command.uid(user.uid).gid(user.gid);
-    }
-    let stdin = if spec.stdin.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    };
-    command
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
+}
+
+/// The whole environment of a command. Of two values for a name the later one counts.
+fn variables(spec: &CommandSpec, context: &Context) -> Vec<(OsString, OsString)> {
+    let inherited = std::env::vars_os().filter(|(name, _)| spec.inherit.includes(name));
+    let own = spec
+        .variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.expose().into()));
+    let of_run = context
+        .variables()
+        .map(|(name, value)| (name.into(), value.into()));
+    inherited.chain(own).chain(of_run).collect()
 }
 
 /// How far stopping a command has come.
@@ -241,86 +254,38 @@ impl Stop {
         }
     }
 
-    fn next(self, group: &Group) -> Stop {
+    fn next(self, process: &Process) -> Stop {
         match self {
             Stop::NotAsked => {
-                group.signal(Signal::TERM);
+                process.terminate();
                 let until = Instant::now() + STOP_GRACE;
                 Stop::Asked { until }
             }
             Stop::Asked { .. } | Stop::Killed => {
-                group.signal(Signal::KILL);
+                process.kill();
                 Stop::Killed
             }
         }
     }
 }
 
-/// The process group of a command that runs. Killed when dropped, unless it was let go.
-struct Group {
-    head: Option<Pid>,
+/// What a command that has ended has left.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// Nothing, and its process is ready for the next one.
+    Nothing,
+    /// What it has left was ended, or lives on without a word.
+    Something,
 }
 
-impl Group {
-    fn of(child: &Child) -> Group {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Group {
-            head: id.and_then(Pid::from_raw),
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(head) = self.head {
-            // A group that has no process any more is what was wanted.
-            let _ = kill_process_group(head, signal);
-        }
-    }
-
-    /// Its head was waited for, and what it left in the background goes on, or was killed already.
-    fn let_go(&mut self) {
-        self.head = None;
-    }
-
-    /// Completes when the group has no process any more. Its number is nobody else's as long as it has one.
-    async fn gone(&mut self) {
-        while let Some(head) = self.head {
-            if test_kill_process_group(head).is_err() {
-                self.head = None;
-            } else {
-                tokio::time::sleep(GROUP_LOOK).await;
-            }
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-    }
-}
-
-async fn keep_tail(mut pipe: impl AsyncRead + Unpin, tail: Arc<Mutex<Tail>>) {
-    let mut buffer = vec![0; READ_BYTES];
-    // An error of a pipe is its end.
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        tail.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(&buffer[..count]);
-    }
-}
-
-async fn settled(reading: Option<impl Future<Output = ()>>) {
-    if let Some(reading) = reading {
-        reading.await;
-    }
-}
-
-fn feed(child: &mut Child, text: Option<String>) -> impl Future<Output = ()> + use<> {
-    let pipe = child.stdin.take();
-    async move {
-        if let (Some(mut pipe), Some(text)) = (pipe, text) {
-            // A command need not read all of its input.
-            let _ = pipe.write_all(text.as_bytes()).await;
+/// Takes what else is said, until the process is ready for the next command or has ended.
+async fn rest(process: &mut Process, tail: &mut Tail) -> Left {
+    loop {
+        match process.next().await {
+            Ok(Heard::Output(output)) => tail.push(&output),
+            Ok(Heard::Reply(Reply::Ready)) => return Left::Nothing,
+            Ok(Heard::Reply(_)) => {}
+            Err(_) => return Left::Something,
         }
     }
 }

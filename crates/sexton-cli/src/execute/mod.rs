@@ -5,6 +5,7 @@
 mod command;
 mod context;
 mod http;
+mod process;
 mod tail;
 
 use std::sync::Arc;

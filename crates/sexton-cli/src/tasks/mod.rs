@@ -4,6 +4,7 @@
 //! left to go wrong is the run itself.
 
 mod http;
+mod limits;
 mod policies;
 mod work;
 
@@ -19,6 +20,7 @@ pub use http::{
     ANSWER_BYTES_DEFAULT, Accept, AnswerTooLong, Connection, HTTP_TIMEOUT_DEFAULT, HttpSpec, Proxy,
     Statuses,
 };
+pub use limits::Limits;
 pub use policies::{
     BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
     TIMEOUT_MIN,

@@ -1,18 +1,21 @@
 //! What a task does: a command, or an HTTP request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::http::HttpSpec;
+use super::limits::Limits;
 use crate::secret::{Secret, without_secrets};
 
 /// What a task does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// Runs a command.
-    Command(CommandSpec),
-    /// Sends an HTTP request. Boxed, for there are many more commands.
+    Command(Box<CommandSpec>),
+    /// Sends an HTTP request.
     Http(Box<HttpSpec>),
 }
 
@@ -30,9 +33,15 @@ pub struct CommandSpec {
     /// Variables beyond that.
     pub variables: BTreeMap<String, Secret>,
     /// What it reads from its standard input; nothing if `None`.
-    pub stdin: Option<String>,
+    pub stdin: Option<Secret>,
     /// As whom it runs; as Sexton's own user if `None`.
     pub run_as: Option<RunAs>,
+    /// The file mode creation mask, as in umask(2); Sexton's own if `None`.
+    pub umask: Option<u32>,
+    /// The priority, from -20 to 19; Sexton's own if `None`.
+    pub nice: Option<i8>,
+    /// What it may use of the machine.
+    pub limits: Limits,
 }
 
 /// What a command consists of.
@@ -63,13 +72,49 @@ pub enum MissingCwd {
     BeginInRoot,
 }
 
-/// What a command sees of Sexton's own environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a command sees of the environment that Sexton itself was started in.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inherit {
-    /// All of it.
-    Everything,
-    /// None of it.
-    Nothing,
+    /// All variables but these.
+    AllBut(Arc<BTreeSet<String>>),
+    /// These variables.
+    Only(Arc<BTreeSet<String>>),
+}
+
+impl Default for Inherit {
+    /// All variables.
+    fn default() -> Inherit {
+        Inherit::AllBut(Arc::default())
+    }
+}
+
+impl Inherit {
+    /// Variables that a supervisor means for the program alone, and the one with its store's password.
+    const OF_THE_PROGRAM: [&str; 5] = [
+        "JOURNAL_STREAM",
+        "NOTIFY_SOCKET",
+        "SEXTON_STORE",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
+
+    /// Nothing.
+    #[must_use]
+    pub fn nothing() -> Inherit {
+        Inherit::Only(Arc::default())
+    }
+
+    /// Whether a command inherits the variable of this name. One that is not UTF-8 is in no list.
+    #[must_use]
+    pub fn includes(&self, name: &OsStr) -> bool {
+        let is_in =
+            |names: &BTreeSet<String>| name.to_str().is_some_and(|name| names.contains(name));
+        let is_chosen = match self {
+            Inherit::AllBut(names) => !is_in(names),
+            Inherit::Only(names) => is_in(names),
+        };
+        is_chosen && Inherit::OF_THE_PROGRAM.iter().all(|own| name != *own)
+    }
 }
 
 /// A user to run a command as.
@@ -79,7 +124,7 @@ pub struct RunAs {
     pub name: String,
     /// The user.
     pub uid: u32,
-    /// The user's own group. Supplementary groups are dropped.
+    /// The user's own group; supplementary groups are looked up by the name.
     pub gid: u32,
 }
 

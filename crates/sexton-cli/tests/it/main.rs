@@ -12,6 +12,7 @@ mod bad_files;
 mod check;
 mod command;
 mod crontab;
+mod crontab_owner;
 mod crontabs;
 #[path = "../../../sexton-mongo/tests/it/documentdb"]
 #[allow(dead_code, reason = "shared with the tests of the MongoDB manager")]
@@ -24,6 +25,7 @@ mod explain;
 mod fleet;
 mod good_files;
 mod http;
+mod init;
 mod log_form;
 mod machine_clock;
 mod migrate;
@@ -53,9 +55,11 @@ mod servers {
     pub(crate) mod postgres;
     pub(crate) mod process;
 }
+mod setting;
 mod signals;
 mod standstill;
 mod store_away;
 mod store_named;
 mod supervised;
 mod usage;
+mod watched;

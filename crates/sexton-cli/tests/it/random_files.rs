@@ -221,7 +221,7 @@ fn load_both_ways(folder: &Path, bytes: &[u8]) {
     let path = folder.join("bells");
     fs::write(&path, bytes).unwrap();
     let _ = config::load(&path, &environment()).map_err(|rejected| rejected.to_string());
-    let read = crontab::load(&path, Form::System, &environment(), &Villagers);
+    let read = crontab::load(&path, Form::System, None, &environment(), &Villagers);
     let _ = read.map_err(|rejected| rejected.to_string());
 }
 

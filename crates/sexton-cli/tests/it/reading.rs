@@ -79,8 +79,13 @@ impl Users for Villagers {
     fn home(&self, name: &str) -> Option<String> {
         Some(match name {
             "root" => "/root".to_owned(),
+            "quasimodo" => "/home/quasimodo".to_owned(),
             _ => format!("/var/lib/{name}"),
         })
+    }
+
+    fn own(&self) -> Option<String> {
+        Some("quasimodo".to_owned())
     }
 }
 
@@ -91,6 +96,7 @@ pub(crate) fn crontab(text: &str, form: Form) -> Result<TaskFile, Rejected> {
         &source,
         Path::new("/srv/bells"),
         form,
+        None,
         &environment(),
         &Villagers,
     )

@@ -414,14 +414,14 @@ fn a_request_has_no_folder_and_no_environment() {
       |
     5 | cwd = "/"
       |       ^^^ found "/"
-      = allowed: `cwd` and `env` go with `command` and `shell`
+      = allowed: `cwd` goes with `command` and `shell`
 
     error: `env` means nothing to an HTTP request
      --> tasks.toml:6:7, task "bell", field `env`
       |
     6 | env = { A = "b" }
       |       ^^^^^^^^^^^ found { A = "b" }
-      = allowed: `cwd` and `env` go with `command` and `shell`
+      = allowed: `env` goes with `command` and `shell`
 
     tasks.toml: 2 errors
     "#);

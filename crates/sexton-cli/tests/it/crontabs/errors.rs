@@ -197,7 +197,7 @@ fn a_program_that_was_taken_for_a_crontab() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bells");
     fs::write(&path, b"\x7fELF\n\xff").unwrap();
-    let told = crontab::load(&path, Form::User, &environment(), &Villagers);
+    let told = crontab::load(&path, Form::User, None, &environment(), &Villagers);
     let told = told.expect_err("a bad crontab").to_string();
     assert_snapshot!(told.replace(folder.path().to_str().unwrap(), "FOLDER"), @"error: FOLDER/bells:2: not UTF-8 text: byte 0xff at offset 5");
 }

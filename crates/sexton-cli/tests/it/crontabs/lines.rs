@@ -5,6 +5,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use sexton_cli::crontab::Form;
+use sexton_cli::secret::Secret;
 use sexton_cli::tasks::{CommandSpec, Inherit, Program, TaskFile, Work};
 use sexton_core::tick::Tick;
 
@@ -53,7 +54,7 @@ fn a_command_is_the_shells_and_begins_at_home() {
         ("/bin/sh", "ring --loud | tee log")
     );
     assert_eq!(command.cwd.as_deref(), Some(Path::new("/home/quasimodo")));
-    assert_eq!(command.inherit, Inherit::Nothing);
+    assert_eq!(command.inherit, Inherit::nothing());
     assert!(command.stdin.is_none() && command.run_as.is_none());
 }
 
@@ -98,7 +99,7 @@ fn percent_signs_are_newlines_and_the_first_begins_the_input() {
     // The example of crontab(5).
     let file = user("0 22 * * 1-5\tmail -s \"It's 10pm\" joe%Joe,%%Where are your kids?%\n");
     assert_eq!(script(&file, 0), "mail -s \"It's 10pm\" joe");
-    let stdin = command(&file, 0).stdin.as_deref();
+    let stdin = command(&file, 0).stdin.as_ref().map(Secret::expose);
     assert_eq!(stdin, Some("Joe,\n\nWhere are your kids?\n"));
     let file = user("33 22 * * * expr $(date +\\%s) \\% 9\n");
     assert_eq!(script(&file, 0), "expr $(date +%s) % 9");

@@ -53,7 +53,7 @@ fn each_is_read_as_it_is() {
     let mut all = String::new();
     for place in fixtures() {
         let path = folder().join(&place);
-        let read = crontab::load(&path, Form::of(&path), &environment(), &Villagers);
+        let read = crontab::load(&path, Form::of(&path), None, &environment(), &Villagers);
         let _ = match read {
             Ok(file) => write!(all, "{place}\n{}", told(&file)),
             Err(rejected) => {
@@ -148,7 +148,7 @@ fn each_is_named_with_its_package_and_version() {
 #[test]
 fn the_percent_sign_of_mdadm_reaches_date() {
     let path = folder().join("etc/cron.d/mdadm");
-    let file = crontab::load(&path, Form::System, &environment(), &Villagers).unwrap();
+    let file = crontab::load(&path, Form::System, None, &environment(), &Villagers).unwrap();
     let work = file.tasks[0].work.to_string();
     assert!(work.contains("[ $(date +%d) -le 7 ]"), "{work}");
 }

@@ -1,0 +1,181 @@
+//! The program's end of a process that watches one command: `sexton __exec`.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::exec::wire::{KILL, Reply, TERMINATE};
+use crate::exec::{ARGUMENT, NAME};
+use crate::program_file::program_file;
+
+/// How many processes wait for their next command at most.
+const IDLE_COUNT_MAX: usize = 64;
+
+/// Processes that wait for their next command, the one that waits the longest first. Each ends by itself after a while, and
+/// when the program ends.
+static IDLE: Mutex<Vec<UnixStream>> = Mutex::new(Vec::new());
+
+/// Told when there is one more of them.
+static KEPT: Notify = Notify::const_new();
+
+/// How many processes may be starting at once. Where many commands are due at once and soon end, the next ones are sooner
+/// started by a process that is there than by one more.
+static STARTS: Semaphore = Semaphore::const_new(4);
+
+/// A process that watches a command. Dropping it ends the command if that still runs.
+pub(super) struct Process {
+    socket: UnixStream,
+    /// What was heard and not looked at yet.
+    received: Vec<u8>,
+    /// The command's process group, while it is known to run.
+    running: Option<Pid>,
+}
+
+/// Starts a process. The runtime waits for it when it ends, which may be after its socket was dropped.
+fn spawn() -> io::Result<UnixStream> {
+    let (own, theirs) = StdUnixStream::pair()?;
+    own.set_nonblocking(true)?;
+    let own = UnixStream::from_std(own)?;
+    Command::new(program_file()?)
+        .arg0(NAME)
+        .arg(ARGUMENT)
+        .env_clear()
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok(own)
+}
+
+/// What a process says.
+pub(super) enum Heard {
+    Reply(Reply),
+    /// What the command said.
+    Output(Vec<u8>),
+}
+
+impl Process {
+    /// Sends an encoded order to a process that waits for one, or to a new one.
+    pub(super) async fn start(order: &[u8]) -> io::Result<Process> {
+        loop {
+            if let Some(socket) = last_used() {
+                // One that had waited for too long has ended, and has started nothing.
+                if let Ok(process) = Process::accepted(socket, order).await {
+                    return Ok(process);
+                }
+                continue;
+            }
+            let starting = tokio::select! {
+                biased;
+                () = KEPT.notified() => continue,
+                starting = STARTS.acquire() => starting.map_err(io::Error::other)?,
+            };
+            let process = Process::accepted(spawn()?, order).await;
+            drop(starting);
+            return process;
+        }
+    }
+
+    async fn accepted(socket: UnixStream, order: &[u8]) -> io::Result<Process> {
+        let mut process = Process {
+            socket,
+            received: Vec::new(),
+            running: None,
+        };
+        process.socket.write_all(order).await?;
+        match process.next().await? {
+            Heard::Reply(Reply::Accepted) => Ok(process),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// What the process says next; cancel safe.
+    ///
+    /// # Errors
+    /// If the process is gone. A command that it watched is ended then, as far as that can be done from here.
+    pub(super) async fn next(&mut self) -> io::Result<Heard> {
+        loop {
+            if let Some(heard) = self.heard()? {
+                return Ok(heard);
+            }
+            let read = match self.socket.read_buf(&mut self.received).await {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                read => read,
+            };
+            if let Err(error) = read {
+                if let Some(group) = self.running.take() {
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
+                return Err(error);
+            }
+        }
+    }
+
+    /// Takes what was received whole.
+    fn heard(&mut self) -> io::Result<Option<Heard>> {
+        let Some((header, payload)) = self.received.split_first_chunk() else {
+            return Ok(None);
+        };
+        let reply = Reply::decode(*header).ok_or(io::ErrorKind::InvalidData)?;
+        let heard = match reply {
+            Reply::Output { bytes } => {
+                let bytes = usize::try_from(bytes).unwrap_or(0);
+                let Some(output) = payload.get(..bytes) else {
+                    return Ok(None);
+                };
+                let output = output.to_vec();
+                self.received.drain(..Reply::BYTES + bytes);
+                return Ok(Some(Heard::Output(output)));
+            }
+            reply => Heard::Reply(reply),
+        };
+        self.received.drain(..Reply::BYTES);
+        match reply {
+            Reply::Started { pid } => self.running = Pid::from_raw(pid),
+            Reply::Exited { .. } | Reply::Signalled { .. } => self.running = None,
+            _ => {}
+        }
+        Ok(Some(heard))
+    }
+
+    /// Lets it wait for the next command, which it has said that it is ready for.
+    pub(super) fn keep(self) {
+        let mut idle = idle();
+        if idle.len() < IDLE_COUNT_MAX {
+            idle.push(self.socket);
+            KEPT.notify_one();
+        }
+    }
+
+    /// Sends the command's process group SIGTERM.
+    pub(super) fn terminate(&self) {
+        self.say(TERMINATE);
+    }
+
+    /// Ends the command and everything that it has started.
+    pub(super) fn kill(&self) {
+        self.say(KILL);
+    }
+
+    fn say(&self, word: u8) {
+        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes that there ever are.
+        let _ = self.socket.try_write(&[word]);
+    }
+}
+
+/// The one that has waited for the shortest time, so that those that are not needed end.
+fn last_used() -> Option<UnixStream> {
+    idle().pop()
+}
+
+fn idle() -> std::sync::MutexGuard<'static, Vec<UnixStream>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
