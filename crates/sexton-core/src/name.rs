@@ -320,7 +320,13 @@ mod tests {
             "task name is empty"
         );
         assert!(TaskName::new("a\u{1b}[31m").is_err());
-        for hidden in ["\u{feff}x", "x\u{202e}", "a\u{200b}b", "a\u{2028}b", "\u{e0041}"] {
+        for hidden in [
+            "\u{feff}x",
+            "x\u{202e}",
+            "a\u{200b}b",
+            "a\u{2028}b",
+            "\u{e0041}",
+        ] {
             assert!(TaskName::new(hidden).is_err(), "{hidden:?}");
         }
         assert!(TaskName::new(" padded").is_err());
