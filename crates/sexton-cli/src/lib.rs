@@ -18,6 +18,7 @@ mod run;
 pub mod secret;
 mod similar;
 mod store;
+mod store_file;
 pub mod store_url;
 pub mod tasks;
 pub mod tls;

@@ -20,6 +20,7 @@ use crate::config::interpolate;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::secret::Secret;
+use crate::store_file::{self, UnsafeFile};
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
 use crate::tls;
@@ -40,6 +41,13 @@ pub(crate) enum StoreError {
         source: std::io::Error,
     },
     #[error("the store cannot be used")]
+    UnsafeFile(#[from] UnsafeFile),
+    #[error("the folder of the store {path:?} cannot be made")]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the store cannot be used")]
     Sql(#[from] sexton_sql::OpenError),
     #[error("the store cannot be used")]
     Mongo(#[from] sexton_mongo::OpenError),
@@ -52,6 +60,7 @@ impl StoreError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             StoreError::Url { .. } | StoreError::Variable(_) | StoreError::UrlFile { .. } => false,
+            StoreError::UnsafeFile(_) | StoreError::Folder { .. } => false,
             StoreError::Sql(error) => error.is_transient(),
             StoreError::Mongo(error) => error.is_transient(),
             StoreError::Redis(error) => error.is_transient(),
@@ -75,7 +84,7 @@ const STORE_VARIABLE: &str = "SEXTON_STORE";
 const URL_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The store's URL: that of the flags, else the environment's, else the file's, else the default
-/// beside the file. Relative paths begin in the current folder, those of a task file in its own.
+/// of [`store_file`]. Relative paths begin in the current folder, those of a task file in its own.
 pub(crate) fn url(
     flags: &StoreFlags,
     file: Option<&TaskFile>,
@@ -83,6 +92,10 @@ pub(crate) fn url(
 ) -> Result<StoreUrl, StoreError> {
     let here = Path::new("");
     let folder = file.map_or(here, |file| &file.folder);
+    let default = || match file {
+        Some(file) => store_file::default_beside(&file.folder),
+        None => store_file::default_here(),
+    };
     let of_file = file.and_then(|file| file.store.url.as_ref());
     let parsed = |from: &'static str, url: &str, folder: &Path| {
         StoreUrl::parse(url, folder).map_err(|why| StoreError::Url { from, why })
@@ -100,7 +113,7 @@ pub(crate) fn url(
     }
     match of_file {
         Some(url) => parsed("[store] url", url.expose(), folder),
-        None => Ok(StoreUrl::default_in(folder)),
+        None => Ok(StoreUrl::Sqlite(default())),
     }
 }
 
@@ -151,13 +164,34 @@ impl Store {
     }
 }
 
-/// Opens the store; `missing` says whether one may be made where there is none.
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run tasks: one that is not there is made.
+    Run,
+    /// To change something that is there.
+    Operate,
+    /// To look, by a user who may not have the right to write.
+    Look,
+}
+
+impl Purpose {
+    fn missing(self) -> Missing {
+        match self {
+            Purpose::Run => Missing::Create,
+            Purpose::Operate | Purpose::Look => Missing::Refuse,
+        }
+    }
+}
+
+/// Opens the store.
 pub(crate) async fn open(
     url: &StoreUrl,
     namespace: Option<Namespace>,
-    missing: Missing,
+    purpose: Purpose,
 ) -> Result<Store, StoreError> {
     let namespace = namespace.unwrap_or_default();
+    let missing = purpose.missing();
     Ok(match url {
         StoreUrl::Memory => Store::of(MemoryLockManager::new().in_namespace(namespace)),
         StoreUrl::Redis(url) => {
@@ -183,6 +217,19 @@ pub(crate) async fn open(
         }
         StoreUrl::Sqlite(path) => {
             let options = SqliteOptions::new().namespace(namespace).missing(missing);
+            let options = match purpose {
+                Purpose::Look => options.read_only(),
+                Purpose::Run | Purpose::Operate => {
+                    store_file::check_owner(path)?;
+                    options
+                }
+            };
+            if purpose == Purpose::Run {
+                store_file::make_folder(path).map_err(|source| StoreError::Folder {
+                    path: path.clone(),
+                    source,
+                })?;
+            }
             Store::of_sqlite(options.open(path).await?, path)
         }
     })

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
 use sexton::name::ManagerName;
-use sexton::sqlite::Missing;
 use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,7 +20,7 @@ use crate::environment::Environment;
 use crate::execute::{Requests, STOP_GRACE};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::store::{self, Store};
+use crate::store::{self, Purpose, Store};
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
 use supervisor::Supervisor;
@@ -167,7 +166,7 @@ impl Start<'_> {
 
     async fn attempt(&self, log: &mut live::Live) -> Result<(Store, Scheduler), RunError> {
         let namespace = self.file.store.namespace.clone();
-        let store = store::open(self.url, namespace, Missing::Create).await?;
+        let store = store::open(self.url, namespace, Purpose::Run).await?;
         let manager = Arc::clone(&store.manager);
         let tasks = self.file.tasks.iter();
         let scheduler = builder(self.arguments)

@@ -56,6 +56,7 @@ mod servers {
 mod signals;
 mod standstill;
 mod store_away;
+mod store_file;
 mod store_named;
 mod supervised;
 mod usage;

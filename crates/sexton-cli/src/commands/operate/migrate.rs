@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use sexton::mysql::MySqlOptions;
 use sexton::postgres::PostgresOptions;
-use sexton::sqlite::{self, Missing};
+use sexton::sqlite;
 use sexton_sql::OpenError;
 
 use super::Refused;
@@ -31,7 +31,7 @@ pub(super) async fn migrate(
         )?;
         return Ok(());
     }
-    let store = store::open(&url, None, Missing::Create).await?;
+    let store = store::open(&url, None, store::Purpose::Run).await?;
     let is = match script {
         Some(_) => "its tables are those of this version",
         None => "it keeps no tables, there is nothing to migrate",
