@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sexton::MemoryLockManager;
 use sexton::lock::LockManager;
-use sexton::mongodb::MongoOptions;
+use sexton::mongodb::{Indexes, MongoOptions};
 use sexton::mysql::MySqlOptions;
 use sexton::name::Namespace;
 use sexton::postgres::PostgresOptions;
@@ -196,6 +196,10 @@ pub(crate) async fn open(
         StoreUrl::Memory => Store::of(MemoryLockManager::new().in_namespace(namespace)),
         StoreUrl::Redis(url) => {
             let options = RedisOptions::new().namespace(namespace);
+            let options = match purpose {
+                Purpose::Look => options.read_only(),
+                Purpose::Run | Purpose::Operate => options,
+            };
             Store::of(options.connect(url.expose()).await?)
         }
         StoreUrl::Postgres(url) => {
@@ -204,6 +208,10 @@ pub(crate) async fn open(
         }
         StoreUrl::MongoDb(url) => {
             let options = MongoOptions::new().namespace(namespace);
+            let options = match purpose {
+                Purpose::Look => options.indexes(Indexes::Expect),
+                Purpose::Run | Purpose::Operate => options,
+            };
             // The other drivers find the machine's authorities by themselves.
             let options = match tls::machine_file() {
                 Some(path) => options.ca_file(path),

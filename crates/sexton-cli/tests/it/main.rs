@@ -43,6 +43,7 @@ mod recovery;
 )]
 mod redis_server;
 mod refused;
+mod roles;
 mod rolling;
 mod run;
 mod server;
