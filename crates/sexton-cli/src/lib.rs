@@ -19,6 +19,7 @@ pub mod secret;
 mod similar;
 mod store;
 mod store_file;
+mod store_privacy;
 pub mod store_url;
 pub mod tasks;
 pub mod tls;

@@ -8,6 +8,9 @@ use crate::diagnostic::Rejected;
 use crate::environment::Environment;
 use crate::execute::Requests;
 use crate::exit::Exit;
+use crate::store_privacy;
+use crate::store_url::StoreUrl;
+use crate::tasks::TaskFile;
 use crate::visible::visible;
 
 /// Says whether a file is in order, and its requests can be sent from this machine.
@@ -15,7 +18,7 @@ use crate::visible::visible;
 /// # Errors
 /// If standard output cannot be written.
 pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result<Exit> {
-    let file = match load(arguments, environment) {
+    let mut file = match load(arguments, environment) {
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
@@ -25,6 +28,7 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
             Exit::BadInput,
         ));
     }
+    file.warnings.extend(of_store(&file));
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
@@ -36,6 +40,13 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     }
     writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
     Ok(Exit::Done)
+}
+
+/// What is to be said of the store that the file names.
+fn of_store(file: &TaskFile) -> Option<String> {
+    let url = file.store.url.as_ref()?;
+    let url = StoreUrl::parse(url.expose(), &file.folder).ok()?;
+    store_privacy::warning(&url)
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -21,6 +21,7 @@ use crate::execute::{Requests, STOP_GRACE};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::store::{self, Purpose, Store};
+use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
 use supervisor::Supervisor;
@@ -66,7 +67,7 @@ impl RunError {
 /// Runs a file's tasks until SIGTERM or SIGINT, and lets them end. `again` reads the file once
 /// more.
 pub(crate) async fn run(
-    file: TaskFile,
+    mut file: TaskFile,
     arguments: &RunArguments,
     environment: &Environment,
     out: Output,
@@ -78,6 +79,7 @@ pub(crate) async fn run(
     requests.prepare(&file.tasks)?;
     let mut log = live::Live::new(arguments.log_format, environment, out);
     let url = store::url(&arguments.store, Some(&file), environment)?;
+    file.warnings.extend(store_privacy::warning(&url));
     let start = Start {
         url: &url,
         file: &file,

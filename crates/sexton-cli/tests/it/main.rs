@@ -59,5 +59,6 @@ mod standstill;
 mod store_away;
 mod store_file;
 mod store_named;
+mod store_privacy;
 mod supervised;
 mod usage;
