@@ -13,6 +13,7 @@ pub mod duration;
 pub mod environment;
 pub mod execute;
 pub mod exit;
+pub mod masks;
 mod output;
 mod run;
 pub mod secret;

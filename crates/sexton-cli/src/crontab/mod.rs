@@ -30,6 +30,7 @@ use sexton_core::tick::Concurrency;
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::masks::Masks;
 use crate::tasks::{
     CommandSpec, Inherit, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX, TaskFile,
     TaskSpec, Work, Zone, ZoneChosen,
@@ -282,6 +283,7 @@ impl Reader<'_> {
                 run_as,
             }),
             policies: Policies::default(),
+            masks: Masks::default(),
             line: self.report.source().line(offset),
         });
     }

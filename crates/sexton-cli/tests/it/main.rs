@@ -26,6 +26,7 @@ mod good_files;
 mod http;
 mod log_form;
 mod machine_clock;
+mod masked;
 mod migrate;
 mod next;
 mod operate;
