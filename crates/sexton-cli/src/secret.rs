@@ -14,6 +14,8 @@ use sexton_core::url::are_hosts;
 pub struct Secret {
     value: String,
     written: Option<String>,
+    /// The values of the variables in it.
+    filled: Vec<String>,
 }
 
 impl Secret {
@@ -23,6 +25,7 @@ impl Secret {
         Secret {
             value: value.into(),
             written: None,
+            filled: Vec::new(),
         }
     }
 
@@ -32,7 +35,19 @@ impl Secret {
         Secret {
             value: value.into(),
             written: Some(written.into()),
+            filled: Vec::new(),
         }
+    }
+
+    /// The same, which these values of variables were filled in to.
+    #[must_use]
+    pub(crate) fn filled_with(self, filled: Vec<String>) -> Secret {
+        Secret { filled, ..self }
+    }
+
+    /// The values of the environment's variables that were filled in.
+    pub(crate) fn filled(&self) -> &[String] {
+        &self.filled
     }
 
     /// The value. Where it goes, nothing may print it.

@@ -16,6 +16,7 @@ use crate::args::StoreFlags;
 use crate::config::interpolate;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::store_file::{self, UnsafeFile};
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
 
@@ -31,6 +32,13 @@ pub(crate) enum StoreError {
     Variable(String),
     #[error("--store-file {path:?} cannot be read")]
     UrlFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the store cannot be used")]
+    UnsafeFile(#[from] UnsafeFile),
+    #[error("the folder of the store {path:?} cannot be made")]
+    Folder {
         path: PathBuf,
         source: std::io::Error,
     },
@@ -53,6 +61,7 @@ impl StoreError {
             StoreError::Url { .. } | StoreError::Variable(_) | StoreError::UrlFile { .. } => {
                 Exit::BadInput
             }
+            StoreError::UnsafeFile(_) | StoreError::Folder { .. } => Exit::StoreRefuses,
             StoreError::Open { is_transient, .. } => Exit::of_store(*is_transient),
         }
     }
@@ -87,7 +96,7 @@ const STORE_VARIABLE: &str = "SEXTON_STORE";
 const URL_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The store's URL: that of the flags, else the environment's, else the file's, else the default
-/// beside the file. Relative paths begin in the current folder, those of a task file in its own.
+/// of [`store_file`]. Relative paths begin in the current folder, those of a task file in its own.
 pub(crate) fn url(
     flags: &StoreFlags,
     file: Option<&TaskFile>,
@@ -95,6 +104,10 @@ pub(crate) fn url(
 ) -> Result<StoreUrl, StoreError> {
     let here = Path::new("");
     let folder = file.map_or(here, |file| &file.folder);
+    let default = || match file {
+        Some(file) => store_file::default_beside(&file.folder),
+        None => store_file::default_here(),
+    };
     let of_file = file.and_then(|file| file.store.url.as_ref());
     let parsed = |from: &'static str, url: &str, folder: &Path| {
         StoreUrl::parse(url, folder).map_err(|why| StoreError::Url { from, why })
@@ -112,7 +125,7 @@ pub(crate) fn url(
     }
     match of_file {
         Some(url) => parsed("[store] url", url.expose(), folder),
-        None => Ok(StoreUrl::default_in(folder)),
+        None => Ok(StoreUrl::Sqlite(default())),
     }
 }
 
@@ -129,7 +142,7 @@ fn read_url(path: &Path) -> Result<String, StoreError> {
 
 /// What becomes of a store, or of its tables, that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
+enum Missing {
     /// They are made.
     Create,
     /// The store is refused.
@@ -166,18 +179,43 @@ impl Store {
     }
 }
 
-/// Opens the store; `missing` says whether one may be made where there is none.
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To run tasks: one that is not there is made.
+    Run,
+    /// To change something that is there.
+    Operate,
+    /// To look, by a user who may not have the right to write.
+    Look,
+}
+
+impl Purpose {
+    fn missing(self) -> Missing {
+        match self {
+            Purpose::Run => Missing::Create,
+            Purpose::Operate | Purpose::Look => Missing::Refuse,
+        }
+    }
+}
+
+/// Opens the store.
 pub(crate) async fn open(
     url: &StoreUrl,
     namespace: Option<Namespace>,
-    missing: Missing,
+    purpose: Purpose,
 ) -> Result<Store, StoreError> {
     let namespace = namespace.unwrap_or_default();
+    let missing = purpose.missing();
     match url {
         StoreUrl::Memory => Ok(Store::of(MemoryLockManager::new().in_namespace(namespace))),
         #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => {
             let options = sexton::redis::RedisOptions::new().namespace(namespace);
+            let options = match purpose {
+                Purpose::Look => options.read_only(),
+                Purpose::Run | Purpose::Operate => options,
+            };
             Ok(Store::of(options.connect(url.expose()).await?))
         }
         #[cfg(feature = "postgres")]
@@ -189,6 +227,10 @@ pub(crate) async fn open(
         #[cfg(feature = "mongodb")]
         StoreUrl::MongoDb(url) => {
             let options = sexton::mongodb::MongoOptions::new().namespace(namespace);
+            let options = match purpose {
+                Purpose::Look => options.indexes(sexton::mongodb::Indexes::Expect),
+                Purpose::Run | Purpose::Operate => options,
+            };
             // The other drivers find the machine's authorities by themselves.
             let options = match crate::tls::machine_file() {
                 Some(path) => options.ca_file(path),
@@ -202,7 +244,7 @@ pub(crate) async fn open(
             let options = options.migrations(migrations(missing));
             Ok(Store::of(options.connect(url.expose()).await?))
         }
-        StoreUrl::Sqlite(path) => sqlite(path, namespace, missing).await,
+        StoreUrl::Sqlite(path) => sqlite(path, namespace, purpose).await,
     }
 }
 
@@ -215,12 +257,25 @@ fn migrations(missing: Missing) -> sexton_sql::Migrations {
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(path: &Path, namespace: Namespace, missing: Missing) -> Result<Store, StoreError> {
-    let missing = match missing {
+async fn sqlite(path: &Path, namespace: Namespace, purpose: Purpose) -> Result<Store, StoreError> {
+    let missing = match purpose.missing() {
         Missing::Create => sexton::sqlite::Missing::Create,
         Missing::Refuse => sexton::sqlite::Missing::Refuse,
     };
     let options = SqliteOptions::new().namespace(namespace).missing(missing);
+    let options = match purpose {
+        Purpose::Look => options.read_only(),
+        Purpose::Run | Purpose::Operate => {
+            store_file::check_owner(path)?;
+            options
+        }
+    };
+    if purpose == Purpose::Run {
+        store_file::make_folder(path).map_err(|source| StoreError::Folder {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
     let manager = options.open(path).await?;
     Ok(Store {
         // As it was written: shorter than the whole path.
@@ -232,7 +287,7 @@ async fn sqlite(path: &Path, namespace: Namespace, missing: Missing) -> Result<S
 
 /// The default store is one that this program was built without.
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &Path, _: Namespace, _: Missing) -> Result<Store, StoreError> {
+async fn sqlite(_: &Path, _: Namespace, _: Purpose) -> Result<Store, StoreError> {
     Err(StoreError::Url {
         from: "the default store",
         why: StoreUrlError::NO_SQLITE,

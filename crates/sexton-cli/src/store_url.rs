@@ -135,12 +135,6 @@ impl StoreUrl {
             }
         }
     }
-
-    /// The store of a file that names none: `sexton.db` in `folder`.
-    #[must_use]
-    pub fn default_in(folder: &Path) -> StoreUrl {
-        StoreUrl::Sqlite(folder.join(SQLITE_FILE_DEFAULT))
-    }
 }
 
 fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {

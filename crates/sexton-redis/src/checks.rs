@@ -7,7 +7,8 @@ use crate::buckets::Buckets;
 use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, PERMISSIONS};
 use crate::link::Link;
-use crate::scripts::PROBE;
+use crate::options::Access;
+use crate::scripts::{LOOK_PROBE, PROBE};
 
 /// What a server turned out to be.
 #[derive(Debug)]
@@ -38,12 +39,13 @@ pub(crate) async fn look(
     namespace: &Namespace,
     wanted: Option<u16>,
     confirmation: Confirmation,
+    access: Access,
 ) -> Result<Looked, ConnectError> {
     let mut ping = Pipeline::new();
     ping.cmd("PING");
     let pinging = send_all(link, &ping, Buckets::new(namespace, 1).home()).await;
     pinging.map_err(|error| ConnectError::of(store, error))?;
-    let buckets = agreed(link, store, namespace, wanted).await?;
+    let buckets = agreed(link, store, namespace, wanted, access).await?;
     let looked_at = if link.is_cluster() {
         buckets.count()
     } else {
@@ -52,7 +54,10 @@ pub(crate) async fn look(
     let mut evicts = None;
     for bucket in 0..looked_at {
         let key = buckets.key(bucket);
-        probe(link, store, &buckets.probed(bucket), confirmation).await?;
+        probe(link, store, &buckets.probed(bucket), confirmation, access).await?;
+        if access == Access::Look {
+            continue;
+        }
         match eviction_policy(link, key).await {
             None => {}
             Some(policy) if policy == "noeviction" => {}
@@ -76,6 +81,7 @@ pub(crate) async fn agreed(
     store: &str,
     namespace: &Namespace,
     wanted: Option<u16>,
+    access: Access,
 ) -> Result<Buckets, ConnectError> {
     let default = if link.is_cluster() {
         Buckets::IN_A_CLUSTER
@@ -86,7 +92,9 @@ pub(crate) async fn agreed(
     let home = Buckets::new(namespace, 1);
     let mut asking = Pipeline::new();
     let meta = home.meta();
-    asking.cmd("HSETNX").arg(meta).arg("buckets").arg(ours);
+    if access == Access::Write {
+        asking.cmd("HSETNX").arg(meta).arg("buckets").arg(ours);
+    }
     asking.cmd("HGET").arg(meta).arg("buckets");
     let answers = send_all(link, &asking, meta).await;
     let answers = answers.map_err(|error| ConnectError::of(store, error))?;
@@ -94,6 +102,8 @@ pub(crate) async fn agreed(
         Some(Value::BulkString(digits)) => std::str::from_utf8(digits)
             .ok()
             .and_then(|digits| digits.parse::<u16>().ok()),
+        // Nobody has used the namespace: a looker finds nothing in it.
+        Some(Value::Nil) if access == Access::Look => Some(ours),
         _ => None,
     };
     let kept = kept.filter(|count| Buckets::ALLOWED.contains(count));
@@ -118,7 +128,12 @@ async fn probe(
     store: &str,
     keys: &[String; 3],
     confirmation: Confirmation,
+    access: Access,
 ) -> Result<(), ConnectError> {
+    let tried = match access {
+        Access::Write => &*PROBE,
+        Access::Look => &*LOOK_PROBE,
+    };
     let [key, ..] = keys;
     let script = |name: &str, script: &str| {
         let mut pipeline = Pipeline::new();
@@ -132,14 +147,14 @@ async fn probe(
         }
         other => other,
     };
-    let by_digest = send_all(link, &script("EVALSHA", &PROBE.digest), key).await;
+    let by_digest = send_all(link, &script("EVALSHA", &tried.digest), key).await;
     let is_unknown =
         |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
     match by_digest {
         Err(error) if !is_unknown(&error) => return Err(lacks("EVALSHA (a Lua script)", error)),
         _ => {}
     }
-    let broken = send_all(link, &script("EVAL", &PROBE.code), key).await;
+    let broken = send_all(link, &script("EVAL", &tried.code), key).await;
     let broken = broken.map_err(|error| lacks("EVAL (a Lua script)", error))?;
     let broken: Vec<String> = broken
         .into_iter()
@@ -153,7 +168,7 @@ async fn probe(
         );
         return Err(unusable(store, advice, None));
     }
-    let Some((name, wait)) = confirmation.probe() else {
+    let Some((name, wait)) = confirmation.probe().filter(|_| access == Access::Write) else {
         return Ok(());
     };
     let mut waiting = Pipeline::new();

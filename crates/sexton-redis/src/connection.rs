@@ -19,7 +19,7 @@ use crate::checks::{Looked, agreed, look};
 use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, lock_error, unavailable, unreadable};
 use crate::link::Link;
-use crate::options::RedisOptions;
+use crate::options::{Access, RedisOptions};
 use crate::parts::Parts;
 use crate::scripts::Script;
 
@@ -60,6 +60,7 @@ pub(crate) struct Connection {
     /// them away.
     pub(crate) evicts: Option<String>,
     confirmation: Confirmation,
+    access: Access,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -88,6 +89,7 @@ impl Connection {
                 &options.namespace,
                 options.buckets,
                 options.confirmation,
+                options.access,
             );
             let looked = looked.await?;
             Ok((link, looked))
@@ -99,6 +101,7 @@ impl Connection {
                 parts: Arc::new(Parts::new(buckets.count())),
                 buckets,
                 evicts,
+                access: options.access,
                 confirmation: options.confirmation,
                 clock: options.clock.clone(),
             }),
@@ -119,7 +122,7 @@ impl Connection {
         &self,
         namespace: &Namespace,
     ) -> Result<Connection, ConnectError> {
-        let buckets = agreed(&self.link, &self.location, namespace, None).await?;
+        let buckets = agreed(&self.link, &self.location, namespace, None, self.access).await?;
         Ok(Connection {
             parts: Arc::new(Parts::new(buckets.count())),
             buckets,

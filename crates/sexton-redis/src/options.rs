@@ -36,6 +36,15 @@ pub struct RedisOptions {
     pub(crate) confirmation: Confirmation,
     pub(crate) buckets: Option<u16>,
     pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) access: Access,
+}
+
+/// What the server is connected to for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    /// By a user who may have no right to write.
+    Look,
 }
 
 impl Default for RedisOptions {
@@ -54,6 +63,7 @@ impl RedisOptions {
             confirmation: Confirmation::None,
             buckets: None,
             clock: None,
+            access: Access::Write,
         }
     }
 
@@ -103,6 +113,13 @@ impl RedisOptions {
     pub fn wait_for_append_only_files(mut self, replicas: u32, limit: Duration) -> RedisOptions {
         let limit = limit.min(LIMIT_MAX);
         self.confirmation = Confirmation::AppendOnlyFiles { replicas, limit };
+        self
+    }
+
+    /// Connects to look: nothing is written to find out what the server can do, so that a user who
+    /// may only read is enough. Calls that write are refused by the server, unless the user may.
+    pub fn read_only(mut self) -> RedisOptions {
+        self.access = Access::Look;
         self
     }
 

@@ -194,6 +194,31 @@ pub enum OpenError {
         /// The path.
         path: PathBuf,
     },
+    /// The file is there and has nothing in it, and was not to be made a store.
+    #[error(
+        "{path:?} is an empty file, not a store: check the path, or start `sexton run` with it first"
+    )]
+    EmptyFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file has a trigger on a table of Sexton's, or a view in the place of one.
+    #[error(
+        "{store} has the {what}, which is not Sexton's: it would run with the rights of this user; \
+         drop it, or use a file that nobody else can write"
+    )]
+    ForeignCode {
+        /// The store.
+        store: String,
+        /// The kind and the name of what is foreign.
+        what: String,
+    },
+    /// A call that would write, on a store that was opened to look at.
+    #[error("{store} was opened read-only")]
+    LookOnly {
+        /// The store.
+        store: String,
+    },
     /// The operating system does not let this user open or create the file.
     #[error(
         "{path:?} cannot be opened: check that this user may read and write the file and its directory"

@@ -70,6 +70,25 @@ impl Ending {
         self
     }
 
+    /// Tells another error than the handler's, for the history: one without what is secret.
+    #[must_use]
+    pub fn with_error(mut self, error: impl Into<BoxError>) -> Ending {
+        self.error = Some(error.into());
+        self
+    }
+
+    /// What the handler said, if it said something.
+    #[must_use]
+    pub fn output(&self) -> Option<&str> {
+        self.output.as_deref()
+    }
+
+    /// Why it failed, if it did.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_deref().map(|error| error as _)
+    }
+
     /// The outcome.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

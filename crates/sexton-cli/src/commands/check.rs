@@ -2,12 +2,18 @@
 
 use std::io::{self, Write};
 
+use jiff::tz::{Offset, TimeZone};
+use sexton::clock::{Clock, SystemClock};
+
 use super::{complain, load};
 use crate::args::FileArguments;
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
 use crate::execute::Requests;
 use crate::exit::Exit;
+use crate::store_privacy;
+use crate::store_url::StoreUrl;
+use crate::tasks::{TaskFile, TaskSpec, ZoneChosen};
 use crate::visible::visible;
 
 /// Says whether a file is in order, and its requests can be sent from this machine.
@@ -15,7 +21,7 @@ use crate::visible::visible;
 /// # Errors
 /// If standard output cannot be written.
 pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result<Exit> {
-    let file = match load(arguments, environment) {
+    let mut file = match load(arguments, environment) {
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
@@ -25,6 +31,9 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
             Exit::BadInput,
         ));
     }
+    file.warnings.extend(of_store(&file));
+    file.warnings
+        .extend(zone_differs(&file, &TimeZone::system()));
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
@@ -36,6 +45,50 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     }
     writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
     Ok(Exit::Done)
+}
+
+/// What is to be said of the store that the file names.
+fn of_store(file: &TaskFile) -> Option<String> {
+    let url = file.store.url.as_ref()?;
+    let url = StoreUrl::parse(url.expose(), &file.folder).ok()?;
+    store_privacy::warning(&url)
+}
+
+/// A warning if tasks name no time zone, and are read in another one than the machine's.
+fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
+    let named_none = |task: &&TaskSpec| {
+        task.timezone.chosen == ZoneChosen::ByDefault && depends_on_zone(&task.schedule_written)
+    };
+    let count = file.tasks.iter().filter(named_none).count();
+    let now = SystemClock.now();
+    let is_utc = machine.to_offset(now) == Offset::UTC && machine.following(now).next().is_none();
+    if count == 0 || is_utc {
+        return None;
+    }
+    let (tasks, name) = match count {
+        1 => ("1 task".to_owned(), "names"),
+        _ => (format!("{count} tasks"), "name"),
+    };
+    let machine = machine.iana_name().unwrap_or("another zone");
+    Some(format!(
+        "warning: {tasks} {name} no time zone and count in UTC, and this machine is in {machine}\n  \
+         help: write `timezone = \"{machine}\"`, or `timezone = \"UTC\"`, in the task or in [defaults]\n"
+    ))
+}
+
+/// Whether a schedule, as a file writes it, is another one in another zone.
+fn depends_on_zone(written: &str) -> bool {
+    match written.split_once(" = ") {
+        Some(("cron", _)) => true,
+        // A number before an `o` is an offset from UTC.
+        Some(("kron", text)) => !text.trim_end_matches(['"', '\'']).ends_with('o'),
+        // Behind the date only an offset has one of these.
+        Some(("at", text)) => {
+            let (_, time) = text.split_once(['T', 't', ' ']).unwrap_or(("", text));
+            !time.contains(['Z', 'z', '+', '-'])
+        }
+        _ => false,
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {

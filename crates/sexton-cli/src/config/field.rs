@@ -17,6 +17,26 @@ const FOUND_CHARS_MAX: usize = 60;
 /// How much of it is looked at for what is secret.
 const FOUND_BYTES_LOOKED_AT: usize = 4 * 1024;
 
+/// Fields that secrets are written in, in `[defaults]` too. A folder or a name is none, and a mask on
+/// it would hide what is to be seen.
+const MAY_BE_SECRET: [&str; 7] = [
+    "command",
+    "env",
+    "stdin",
+    "http.body",
+    "http.headers",
+    "http.proxy",
+    "http.url",
+];
+
+fn may_be_secret(path: &str) -> bool {
+    let path = path.strip_prefix("defaults.").unwrap_or(path);
+    MAY_BE_SECRET.iter().any(|field| {
+        let rest = path.strip_prefix(field);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
+}
+
 /// One value of the file.
 #[derive(Clone)]
 pub(super) struct Field<'f> {
@@ -76,7 +96,13 @@ impl<'f> Field<'f> {
     pub(super) fn text(&self, allowed: &str) -> Option<Secret> {
         let written = self.verbatim(allowed)?;
         match interpolate(&written, self.scope.environment) {
-            Ok(secret) => Some(secret),
+            Ok(secret) => {
+                if may_be_secret(&self.path) {
+                    let mut secrets = self.scope.secrets.borrow_mut();
+                    secrets.extend(secret.filled().iter().cloned());
+                }
+                Some(secret)
+            }
             Err(error) => {
                 let help = match &error {
                     InterpolateError::Missing { name } => {

@@ -1,5 +1,6 @@
 //! Tables of the file, read field by field; what nobody asked for is unknown.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
@@ -22,6 +23,8 @@ pub(super) struct Scope<'f> {
     pub(super) environment: &'f Environment,
     /// The task that the fields belong to, as people call it: `task "digest"`.
     pub(super) task: Option<Rc<str>>,
+    /// What the environment gave to fields that may hold a secret.
+    pub(super) secrets: Rc<RefCell<BTreeSet<String>>>,
 }
 
 impl Scope<'_> {

@@ -41,6 +41,7 @@ pub(crate) fn interpolate(
     }
     let mut value = String::with_capacity(written.len());
     let mut from_environment = false;
+    let mut filled = Vec::new();
     let mut rest = written;
     while let Some(dollar) = rest.find('$') {
         value.push_str(&rest[..dollar]);
@@ -50,7 +51,13 @@ pub(crate) fn interpolate(
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
             let end = after.find('}').ok_or(InterpolateError::Unclosed)?;
-            value.push_str(&resolve(&after[..end], environment)?);
+            match resolve(&after[..end], environment)? {
+                Resolved::Variable(text) => {
+                    value.push_str(text);
+                    filled.push(text.to_owned());
+                }
+                Resolved::Default(text) => value.push_str(text),
+            }
             from_environment = true;
             rest = &after[end + 1..];
         } else {
@@ -62,7 +69,7 @@ pub(crate) fn interpolate(
     }
     value.push_str(rest);
     Ok(if from_environment {
-        Secret::resolved(written, value)
+        Secret::resolved(written, value).filled_with(filled)
     } else {
         Secret::plain(value)
     })
@@ -87,7 +94,16 @@ pub(super) fn names(written: &str) -> Vec<String> {
     found
 }
 
-fn resolve(inner: &str, environment: &Environment) -> Result<String, InterpolateError> {
+/// What is filled in, and where it comes from.
+enum Resolved<'r> {
+    Variable(&'r str),
+    Default(&'r str),
+}
+
+fn resolve<'r>(
+    inner: &'r str,
+    environment: &'r Environment,
+) -> Result<Resolved<'r>, InterpolateError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
@@ -102,10 +118,10 @@ fn resolve(inner: &str, environment: &Environment) -> Result<String, Interpolate
     }
     let name = name.to_owned();
     match (environment.get(&name), default) {
-        (Variable::Missing | Variable::Text(""), Some(default)) => Ok(default.to_owned()),
+        (Variable::Missing | Variable::Text(""), Some(default)) => Ok(Resolved::Default(default)),
         (Variable::Missing, None) => Err(InterpolateError::Missing { name }),
         (Variable::NotText, _) => Err(InterpolateError::NotText { name }),
-        (Variable::Text(text), _) => Ok(text.to_owned()),
+        (Variable::Text(text), _) => Ok(Resolved::Variable(text)),
     }
 }
 

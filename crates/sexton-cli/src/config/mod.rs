@@ -32,6 +32,7 @@ mod work;
 pub(crate) use interpolate::interpolate;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -98,6 +99,7 @@ pub fn read(
             report: &report,
             environment,
             task: None,
+            secrets: Rc::default(),
         };
         let span = 0..source.text().len();
         read_top(

@@ -33,6 +33,7 @@ use sexton_core::tick::Concurrency;
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::masks::Masks;
 use crate::secret::Secret;
 use crate::tasks::{
     CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX,
@@ -325,6 +326,7 @@ impl Reader<'_> {
                 limits: Limits::default(),
             })),
             policies: Policies::default(),
+            masks: Masks::default(),
             line: self.report.source().line(offset),
         });
     }

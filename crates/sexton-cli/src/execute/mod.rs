@@ -16,7 +16,34 @@ pub use command::{CommandError, STOP_GRACE};
 pub use context::Context;
 pub use http::{HttpError, Requests, RequestsError};
 
+use crate::diagnostic::chain;
+use crate::masks::Masks;
 use crate::tasks::Work;
+
+/// The text of an error that had a secret in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct MaskedError(String);
+
+/// How a run ended, with its secrets masked in what it said: before that is kept or logged.
+pub(crate) fn masked(ending: Ending, masks: &Masks) -> Ending {
+    let output = ending.output().and_then(|text| {
+        let (cut, rest) = tail::split_cut(text);
+        match cut {
+            "" => masks.masked(rest),
+            cut => masks.masked_behind(cut, rest),
+        }
+    });
+    let error = ending.error().and_then(|error| masks.masked(&chain(error)));
+    let ending = match error {
+        Some(text) => ending.with_error(MaskedError(text)),
+        None => ending,
+    };
+    match output {
+        Some(text) => ending.with_output(text),
+        None => ending,
+    }
+}
 
 /// Does a task's work for one run.
 pub async fn execute(work: Arc<Work>, requests: Requests, run: Run) -> Ending {
@@ -24,5 +51,21 @@ pub async fn execute(work: Arc<Work>, requests: Requests, run: Run) -> Ending {
     match &*work {
         Work::Command(spec) => command::run(spec, &context, run.cancellation()).await,
         Work::Http(spec) => requests.send(spec, &context, run.cancellation()).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_and_a_cut_output_are_masked() {
+        let masks = Masks::of(["hunter2!token"]);
+        let refused = std::io::Error::other("hunter2!token is no good");
+        let output = "[9 bytes before this were dropped]\n!token, and hunter2!token";
+        let ending = masked(Ending::failed(refused).with_output(output), &masks);
+        assert_eq!(ending.error().unwrap().to_string(), "*** is no good");
+        let masked = "[9 bytes before this were dropped]\n***, and ***";
+        assert_eq!(ending.output(), Some(masked));
     }
 }

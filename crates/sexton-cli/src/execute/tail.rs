@@ -13,6 +13,8 @@ pub(super) struct Tail {
     left: usize,
 }
 
+/// How the line ends that says that there was more.
+const DROPPED: &str = " bytes before this were dropped]\n";
 /// What the history keeps, less the line that says that there was more.
 const BYTES_MAX: usize = Settlement::OUTPUT_BYTES_MAX - 64;
 
@@ -49,8 +51,17 @@ impl Tail {
         let text = String::from_utf8_lossy(&bytes[cut..]);
         Some(match self.dropped + cut as u64 {
             0 => text.into_owned(),
-            dropped => format!("[{dropped} bytes before this were dropped]\n{text}"),
+            dropped => format!("[{dropped}{DROPPED}{text}"),
         })
+    }
+}
+
+/// A text of a [`Tail`] in two: the line that says that there was more, if it begins with that.
+pub(super) fn split_cut(text: &str) -> (&str, &str) {
+    let head = text.split_inclusive('\n').next().unwrap_or("");
+    match head.starts_with('[') && head.ends_with(DROPPED) {
+        true => text.split_at(head.len()),
+        false => ("", text),
     }
 }
 

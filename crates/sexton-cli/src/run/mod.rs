@@ -20,7 +20,8 @@ use crate::environment::Environment;
 use crate::execute::{Requests, STOP_GRACE};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::store::{self, Missing, Store};
+use crate::store::{self, Purpose, Store};
+use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
 use supervisor::Supervisor;
@@ -66,7 +67,7 @@ impl RunError {
 /// Runs a file's tasks until SIGTERM or SIGINT, and lets them end. `again` reads the file once
 /// more.
 pub(crate) async fn run(
-    file: TaskFile,
+    mut file: TaskFile,
     arguments: &RunArguments,
     environment: &Environment,
     out: Output,
@@ -78,6 +79,7 @@ pub(crate) async fn run(
     requests.prepare(&file.tasks)?;
     let mut log = live::Live::new(arguments.log_format, environment, out);
     let url = store::url(&arguments.store, Some(&file), environment)?;
+    file.warnings.extend(store_privacy::warning(&url));
     let start = Start {
         url: &url,
         file: &file,
@@ -166,7 +168,7 @@ impl Start<'_> {
 
     async fn attempt(&self, log: &mut live::Live) -> Result<(Store, Scheduler), RunError> {
         let namespace = self.file.store.namespace.clone();
-        let store = store::open(self.url, namespace, Missing::Create).await?;
+        let store = store::open(self.url, namespace, Purpose::Run).await?;
         let manager = Arc::clone(&store.manager);
         let tasks = self.file.tasks.iter();
         let scheduler = builder(self.arguments)
@@ -189,6 +191,8 @@ fn builder(arguments: &RunArguments) -> SchedulerBuilder {
         .fold(builder, |builder, label| builder.label(label))
 }
 
+/// What the store is given in any case to hear of the end.
+const TELLING_MIN: Duration = Duration::from_secs(2);
 /// What of the grace is kept for runs that are cancelled, and for telling the store.
 const STOPPING_MAX: Duration = Duration::from_secs(6);
 
@@ -207,7 +211,7 @@ async fn shut_down(
 ) -> Option<ShutdownReport> {
     let grace = arguments.grace;
     let mut ending = std::pin::pin!(scheduler.shutdown(drain(grace)));
-    let mut over = std::pin::pin!(tokio::time::sleep(grace));
+    let mut over = std::pin::pin!(tokio::time::sleep(grace.max(TELLING_MIN)));
     loop {
         tokio::select! {
             biased;

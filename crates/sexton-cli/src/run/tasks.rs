@@ -6,7 +6,7 @@ use std::time::Duration;
 use sexton::policy::{Missed, Retry};
 use sexton::{ReadyTask, Run, Task};
 
-use crate::execute::{Requests, execute};
+use crate::execute::{Requests, execute, masked};
 use crate::tasks::{self, TaskSpec};
 
 /// The task, ready for a scheduler.
@@ -43,8 +43,13 @@ pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
         task = task.ending(end.timestamp());
     }
     let work = Arc::new(spec.work.clone());
+    let masks = Arc::new(spec.masks.clone());
     let requests = requests.clone();
-    task.run(move |run: Run| execute(Arc::clone(&work), requests.clone(), run))
+    task.run(move |run: Run| {
+        let ending = execute(Arc::clone(&work), requests.clone(), run);
+        let masks = Arc::clone(&masks);
+        async move { masked(ending.await, &masks) }
+    })
 }
 
 fn missed(missed: tasks::Missed) -> Missed {

@@ -27,6 +27,7 @@ pub use policies::{
 };
 pub use work::{CommandSpec, Inherit, MissingCwd, Program, RunAs, Work};
 
+use crate::masks::Masks;
 use crate::secret::Secret;
 
 /// The most tasks of one file.
@@ -49,6 +50,8 @@ pub struct TaskSpec {
     pub work: Work,
     /// The user's choices for what is not plain.
     pub policies: Policies,
+    /// What is not to be seen in what it says.
+    pub masks: Masks,
     /// The line of the file that it begins in.
     pub line: usize,
 }
@@ -64,6 +67,7 @@ impl TaskSpec {
             && self.concurrency == other.concurrency
             && self.work == other.work
             && self.policies == other.policies
+            && self.masks == other.masks
     }
 }
 

@@ -378,3 +378,53 @@ fn the_form_of_a_crontab_is_told_by_its_place_or_by_a_flag() {
         assert_eq!(form_of(&[path, "--crontab-form", "user"]), "user");
     }
 }
+
+#[test]
+fn tasks_without_a_zone_are_told_where_the_machine_is_not_in_utc() {
+    let file = r#"
+        [[task]]
+        name = "cron"
+        cron = "0 9 * * *"
+        shell = "true"
+
+        [[task]]
+        name = "at"
+        at = 2099-12-24T18:00:00
+        shell = "true"
+
+        [[task]]
+        name = "every"
+        every = "90s"
+        shell = "true"
+
+        [[task]]
+        name = "offset"
+        at = 2099-12-24T18:00:00+01:00
+        shell = "true"
+    "#;
+    let in_paris = |text: &str| {
+        let folder = Folder::new().file("tasks.toml", text);
+        folder
+            .variable("TZ", "Europe/Paris")
+            .run(&["check", "tasks.toml"])
+    };
+    assert_snapshot!(in_paris(file), @r#"
+    exit 0
+    --- stdout
+    tasks.toml: 4 tasks, no errors, 1 warning
+
+    --- stderr
+    warning: 2 tasks name no time zone and count in UTC, and this machine is in Europe/Paris
+      help: write `timezone = "Europe/Paris"`, or `timezone = "UTC"`, in the task or in [defaults]
+    "#);
+    let named = format!("[defaults]\ntimezone = \"UTC\"\n{file}");
+    for quiet in [
+        in_paris(&named),
+        Folder::new()
+            .file("tasks.toml", file)
+            .variable("TZ", "UTC")
+            .run(&["check", "tasks.toml"]),
+    ] {
+        assert_eq!((quiet.code, &*quiet.stderr), (Some(0), ""), "{quiet}");
+    }
+}

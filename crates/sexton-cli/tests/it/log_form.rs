@@ -80,7 +80,8 @@ fn a_terminal_gets_colours_if_it_has_them() {
         std::fs::write(folder.path().join("tasks.toml"), TASKS).unwrap();
         // Its standard output is a terminal that `script` makes.
         let program = env!("CARGO_BIN_EXE_sexton");
-        let run = format!("exec {program} run tasks.toml");
+        // The program ends with `script`, which passes no signal on.
+        let run = format!("exec setpriv --pdeathsig TERM {program} run tasks.toml");
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", &run, "/dev/null"]);
         command.current_dir(folder.path()).env(variable, value);

@@ -60,6 +60,10 @@ pub(crate) static SETTLE: LazyLock<Script> = LazyLock::new(|| {
 pub(crate) static PROBE: LazyLock<Script> =
     LazyLock::new(|| Script::of(&[include_str!("probe.lua")]));
 
+/// Tries what the others call that only read.
+pub(crate) static LOOK_PROBE: LazyLock<Script> =
+    LazyLock::new(|| Script::of(&[include_str!("look_probe.lua")]));
+
 macro_rules! scripts {
     ($($name:ident = [$($part:expr),*], $file:literal;)*) => {$(
         pub(crate) static $name: LazyLock<Script> =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::ErrorKind;
-use sexton_core::lock::{Claim, HistoryQuery, LockManager, Verdict};
+use sexton_core::lock::{Claim, HistoryQuery, LockManager, TaskQuery, Verdict};
 use sexton_core::policy::{Delivery, Lease};
 use sexton_redis::{ConnectError, RedisLockManager, RedisOptions};
 
@@ -11,7 +11,7 @@ use crate::asking::{ask, claim, told};
 use crate::cluster_server::Cluster;
 use crate::server::{Server, is_declared_absent};
 
-/// What the documentation grants: the least, then by categories.
+/// What the documentation grants: to those who run tasks, then to those who look.
 pub(crate) fn documented() -> Vec<Vec<String>> {
     let page = include_str!("../../../../docs/stores/redis.md");
     let lines = page
@@ -36,13 +36,13 @@ async fn start_with(arguments: &[String]) -> Server {
 }
 
 #[tokio::test]
-async fn the_documented_users_are_enough_and_may_destroy_nothing() {
+async fn the_documented_user_is_enough_and_may_destroy_nothing() {
     if is_declared_absent() {
         return;
     }
     let documented = documented();
     assert_eq!(documented.len(), 2, "{documented:?}");
-    for rules in documented {
+    for rules in documented.into_iter().take(1) {
         let server = start_with(&with_user(&rules)).await;
         let url = format!("redis://sexton:secret@127.0.0.1:{}/0", server.port());
         let waiting = RedisOptions::new().wait_for_replicas(0, Duration::from_secs(1));
@@ -54,6 +54,9 @@ async fn the_documented_users_are_enough_and_may_destroy_nothing() {
         let mut client = client.get_multiplexed_async_connection().await.unwrap();
         for destroys in [
             "FLUSHALL",
+            "MIGRATE 127.0.0.1 1 sexton:k 0 1",
+            "CLIENT KILL TYPE normal",
+            "CLIENT LIST",
             "FLUSHDB",
             "SWAPDB 0 1",
             "FUNCTION FLUSH",
@@ -73,6 +76,42 @@ async fn the_documented_users_are_enough_and_may_destroy_nothing() {
             assert_eq!(code, Some("NOPERM"), "{destroys}: {refused:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_documented_looker_reads_everything_and_writes_nothing() {
+    if is_declared_absent() {
+        return;
+    }
+    let documented = documented();
+    let mut arguments = with_user(&documented[0]);
+    arguments.extend(with_user(&documented[1]));
+    let server = start_with(&arguments).await;
+    let url = |user: &str| format!("redis://{user}:secret@127.0.0.1:{}/", server.port());
+    let looks = url("looker");
+    let look = || RedisOptions::new().read_only().connect(&looks);
+    let looker = look().await.unwrap();
+    let query = HistoryQuery {
+        limit: 10,
+        ..HistoryQuery::default()
+    };
+    assert_eq!(looker.history(&query).await.unwrap().value, []);
+    let keys = redis::cmd("DBSIZE");
+    let mut client = server.client().await;
+    assert_eq!(keys.query_async::<i64>(&mut client).await.unwrap(), 0);
+
+    let writer = RedisLockManager::connect(&url("sexton")).await.unwrap();
+    ask(&writer, &leased(1)).await.unwrap();
+    let looker = look().await.unwrap();
+    assert_eq!(looker.history(&query).await.unwrap().value.len(), 1);
+    let page = TaskQuery::Page {
+        after: None,
+        limit: 10,
+    };
+    assert_eq!(looker.tasks(&page).await.unwrap().value.len(), 1);
+    assert_eq!(looker.instances().await.unwrap().value.len(), 0);
+    let error = ask(&looker, &claim(2)).await.unwrap_err();
+    assert!(!error.is_transient(), "{error:?}");
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ impl SqliteLockManager {
         let work = async {
             let mut patience = Patience::new(self.inner.wait_max);
             let mut doubts_left = self.inner.source.connections_max();
-            loop {
+            'lane: loop {
                 let lane = match access {
                     Access::Read => self.inner.source.reader(location).await,
                     Access::Write => self.inner.source.writer(location).await,
@@ -103,7 +103,12 @@ impl SqliteLockManager {
                 let trouble = match lane {
                     Err(trouble) => trouble,
                     Ok(mut lane) => loop {
-                        let trouble = match errand.run(self, lane.connection()?).await {
+                        let done = errand.run(self, lane.connection()?).await;
+                        if lane.is_outdated() {
+                            lane.discard().await;
+                            continue 'lane;
+                        }
+                        let trouble = match done {
                             Ok(found) => {
                                 lane.keep();
                                 return Ok(found);

@@ -1,4 +1,4 @@
-//! Connections: one that writes, one that reads, or an application's pool.
+//! Connections: one that writes, one that reads, one that only looks, or an application's pool.
 //!
 //! SQLite ends a transaction by itself where the disk is full or a statement says `OR ROLLBACK`,
 //! and the driver does not notice: it counts on the transaction and refuses to begin another one.
@@ -8,27 +8,20 @@
 //! taken out of whatever it is in.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use std::sync::OnceLock;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Database, Sqlite, SqlitePool};
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::error::{Kind, Trouble, kind};
+use super::error::Trouble;
+use super::file::{self, own_options};
+use super::look::{self, Looking};
 use super::schema;
 use super::url::{Missing, Target};
 use crate::error::OpenError;
 use crate::lent::Lent;
-
-/// How many pages the write-ahead log may grow to before they are moved into the database: 16 MiB.
-const WAL_PAGES_MAX: &str = "4000";
-/// How many rows a connection's thread may be ahead of whoever reads them.
-const ROWS_AHEAD_MAX: usize = 1_000;
-/// More than the statements there are.
-const STATEMENTS_KEPT_MAX: usize = 64;
 
 type Slot = Mutex<Option<SqliteConnection>>;
 
@@ -40,6 +33,11 @@ pub(super) enum Source {
         missing: Missing,
         writer: Slot,
         reader: Slot,
+    },
+    /// A file that is never written to.
+    LookedAt {
+        path: PathBuf,
+        slot: Mutex<Option<Looking>>,
     },
     /// One connection, whose end would be the data's end.
     Memory(Slot),
@@ -59,6 +57,10 @@ pub(super) enum Lane<'s> {
         slot: MutexGuard<'s, Option<SqliteConnection>>,
         connection: SqliteConnection,
     },
+    LookedAt {
+        slot: MutexGuard<'s, Option<Looking>>,
+        looking: Looking,
+    },
     Memory(MutexGuard<'s, Option<SqliteConnection>>),
     Pool(Lent<Sqlite>),
 }
@@ -76,6 +78,13 @@ impl Source {
         }
     }
 
+    pub(super) fn looked_at(path: PathBuf) -> Source {
+        Source::LookedAt {
+            path,
+            slot: Mutex::default(),
+        }
+    }
+
     pub(super) fn pool(pool: SqlitePool) -> Source {
         Source::Pool(Application {
             pool,
@@ -86,14 +95,16 @@ impl Source {
     /// How many connections may have been left in a transaction by somebody.
     pub(super) fn connections_max(&self) -> u32 {
         match self {
-            Source::File { .. } | Source::Memory(_) => 1,
+            Source::File { .. } | Source::LookedAt { .. } | Source::Memory(_) => 1,
             Source::Pool(application) => application.pool.options().get_max_connections(),
         }
     }
 
     pub(super) fn location(&self) -> String {
         match self {
-            Source::File { path, .. } => Target::File(path.clone()).location(),
+            Source::File { path, .. } | Source::LookedAt { path, .. } => {
+                Target::File(path.clone()).location()
+            }
             Source::Memory(_) => Target::Memory.location(),
             Source::Pool(application) => {
                 let options = application.pool.connect_options();
@@ -113,7 +124,14 @@ impl Source {
             } => {
                 let mut slot = writer.lock().await;
                 if slot.is_none() {
-                    *slot = Some(open_file(path, *missing, location).await?);
+                    *slot = Some(file::open(path, *missing, location).await?);
+                }
+                Ok(())
+            }
+            Source::LookedAt { path, slot } => {
+                let mut slot = slot.lock().await;
+                if slot.is_none() {
+                    *slot = Some(look::open(path, location).await?);
                 }
                 Ok(())
             }
@@ -138,6 +156,10 @@ impl Source {
     pub(super) async fn writer(&self, location: &str) -> Result<Lane<'_>, Trouble> {
         match self {
             Source::File { path, writer, .. } => file_lane(path, writer, location).await,
+            Source::LookedAt { .. } => {
+                let store = location.to_owned();
+                Err(OpenError::LookOnly { store }.into())
+            }
             Source::Memory(slot) => Ok(Lane::Memory(slot.lock().await)),
             Source::Pool(application) => Ok(Lane::Pool(application.lend().await?)),
         }
@@ -146,6 +168,14 @@ impl Source {
     pub(super) async fn reader(&self, location: &str) -> Result<Lane<'_>, Trouble> {
         match self {
             Source::File { path, reader, .. } => file_lane(path, reader, location).await,
+            Source::LookedAt { path, slot } => {
+                let mut slot = slot.lock().await;
+                let looking = match slot.take() {
+                    Some(looking) if !looking.is_outdated() => looking,
+                    _ => look::open(path, location).await?,
+                };
+                Ok(Lane::LookedAt { slot, looking })
+            }
             Source::Memory(_) | Source::Pool(_) => self.writer(location).await,
         }
     }
@@ -155,6 +185,12 @@ impl Source {
         let slots = match self {
             Source::File { writer, reader, .. } => vec![reader, writer],
             Source::Memory(slot) => vec![slot],
+            Source::LookedAt { slot, .. } => {
+                if let Some(looking) = slot.lock().await.take() {
+                    looking.connection.close().await?;
+                }
+                Vec::new()
+            }
             Source::Pool(_) => Vec::new(),
         };
         for slot in slots {
@@ -193,7 +229,7 @@ async fn file_lane<'s>(path: &Path, slot: &'s Slot, location: &str) -> Result<La
     let mut slot = slot.lock().await;
     let connection = match slot.take() {
         Some(connection) => connection,
-        None => open_file(path, Missing::Refuse, location).await?,
+        None => file::open(path, Missing::Refuse, location).await?,
     };
     Ok(Lane::File { slot, connection })
 }
@@ -202,6 +238,7 @@ impl Lane<'_> {
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Trouble> {
         match self {
             Lane::File { connection, .. } => Ok(connection),
+            Lane::LookedAt { looking, .. } => Ok(&mut looking.connection),
             Lane::Memory(slot) => slot
                 .as_mut()
                 .ok_or(Trouble::Driver(sqlx::Error::PoolClosed)),
@@ -220,9 +257,19 @@ impl Lane<'_> {
                     *slot = Some(connection);
                 }
             }
+            Lane::LookedAt { mut slot, looking } => {
+                if !looking.connection.is_in_transaction() {
+                    *slot = Some(looking);
+                }
+            }
             Lane::Memory(_) => {}
             Lane::Pool(lent) => lent.give_back(),
         }
+    }
+
+    /// Whether what was read may be half of one state and half of another.
+    pub(super) fn is_outdated(&self) -> bool {
+        matches!(self, Lane::LookedAt { looking, .. } if looking.is_outdated())
     }
 
     /// Keeps it after a call that found others in its way, as soon as what the call had begun is
@@ -241,7 +288,7 @@ impl Lane<'_> {
     /// Closes it, where that is not the data's end.
     pub(super) async fn discard(self) {
         match self {
-            Lane::File { .. } => {}
+            Lane::File { .. } | Lane::LookedAt { .. } => {}
             Lane::Memory(mut slot) => {
                 if let Some(connection) = slot.as_mut() {
                     mend(connection).await;
@@ -277,114 +324,6 @@ async fn mend(connection: &mut SqliteConnection) {
     if begun.await.is_ok() {
         for _ in 0..depth {
             let _ = Count::rollback(connection).await;
-        }
-    }
-}
-
-fn own_options() -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        // Waiting is ours, with jitter: see `patience`.
-        .busy_timeout(Duration::ZERO)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", WAL_PAGES_MAX)
-        .pragma("temp_store", "MEMORY")
-        .row_buffer_size(ROWS_AHEAD_MAX)
-        .statement_cache_capacity(STATEMENTS_KEPT_MAX)
-        .thread_name(|number| format!("sexton-sqlite-{number}"))
-        .disable_statement_logging()
-}
-
-async fn open_file(
-    path: &Path,
-    missing: Missing,
-    location: &str,
-) -> Result<SqliteConnection, Trouble> {
-    let options = own_options()
-        .filename(path)
-        .create_if_missing(missing == Missing::Create);
-    let opening = async {
-        let mut connection = options.connect().await?;
-        schema::prepare(&mut connection, schema::Place::OwnFile, location).await?;
-        Ok(connection)
-    };
-    opening.await.map_err(|trouble| match trouble {
-        Trouble::Driver(error) => cannot_open(error, path, missing, location),
-        other => other,
-    })
-}
-
-/// Says more of a failure than the driver's code does: one code stands for every file that cannot
-/// be opened.
-fn cannot_open(error: sqlx::Error, path: &Path, missing: Missing, location: &str) -> Trouble {
-    let store = location.to_owned();
-    let path_buf = path.to_owned();
-    let (advice, error) = match kind(&error) {
-        Kind::Busy => return Trouble::Driver(error),
-        Kind::ReadOnly => {
-            let source = Box::new(error);
-            return OpenError::ReadOnly { store, source }.into();
-        }
-        Kind::NotADatabase => {
-            let source = Box::new(error);
-            return OpenError::NotADatabase { store, source }.into();
-        }
-        Kind::CannotOpen => match why_not(path, missing) {
-            Some(WhyNot::Known(known)) => return known.into(),
-            Some(WhyNot::Denied) => {
-                return OpenError::NoPermission {
-                    path: path_buf,
-                    source: Box::new(error),
-                }
-                .into();
-            }
-            None => (
-                "the operating system does not open the file or its log: check that this user may \
-                 write the file and its directory, and how many files this process has open",
-                error,
-            ),
-        },
-        Kind::Transient(advice) | Kind::Permanent(advice) => (advice, error),
-    };
-    OpenError::Driver {
-        store,
-        advice,
-        source: Box::new(error),
-    }
-    .into()
-}
-
-enum WhyNot {
-    Known(OpenError),
-    Denied,
-}
-
-fn why_not(path: &Path, missing: Missing) -> Option<WhyNot> {
-    let denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            let path = path.to_owned();
-            Some(WhyNot::Known(OpenError::IsDirectory { path }))
-        }
-        Ok(_) => {
-            let opened = std::fs::OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(path);
-            opened.err().filter(denied).map(|_| WhyNot::Denied)
-        }
-        Err(error) if denied(&error) => Some(WhyNot::Denied),
-        Err(_) => {
-            let directory = path.parent()?;
-            Some(match std::fs::metadata(directory) {
-                Ok(found) if found.is_dir() && missing == Missing::Create => WhyNot::Denied,
-                Ok(found) if found.is_dir() => WhyNot::Known(OpenError::NoFile {
-                    path: path.to_owned(),
-                }),
-                _ => WhyNot::Known(OpenError::NoDirectory {
-                    path: path.to_owned(),
-                    directory: directory.to_owned(),
-                }),
-            })
         }
     }
 }

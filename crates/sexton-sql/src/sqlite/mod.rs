@@ -56,10 +56,12 @@
 mod call;
 mod decide;
 mod error;
+mod file;
 mod fleet;
 mod history;
 mod lane;
 mod load;
+mod look;
 mod manager;
 mod options;
 mod prune;
@@ -112,7 +114,7 @@ struct Inner {
 
 impl SqliteLockManager {
     /// Opens the file at `path`, with the default [`SqliteOptions`]. If it is not there it is made,
-    /// with the permissions that the process's umask leaves; its directory must exist.
+    /// for its owner alone (mode 0600 on Unix, the log beside it too); its directory must exist.
     ///
     /// The file must be Sexton's own, or one that an application shares by
     /// [`SqliteLockManager::with_pool`].

@@ -39,6 +39,14 @@ pub struct SqliteOptions {
     pub(super) wait_max: Duration,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) missing: Missing,
+    access: Access,
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Look,
 }
 
 impl Default for SqliteOptions {
@@ -60,6 +68,7 @@ impl SqliteOptions {
             wait_max: SqliteOptions::WAIT_MAX,
             clock: Arc::new(SystemClock),
             missing: Missing::Create,
+            access: Access::Write,
         }
     }
 
@@ -95,12 +104,30 @@ impl SqliteOptions {
         self
     }
 
+    /// Opens a file to look at it: nothing is written to it, and nothing is made beside it as long
+    /// as no other process has it open. Calls that would write are refused.
+    ///
+    /// A file that another process has open is read with the help of its `-wal` and `-shm`, which
+    /// this user must be able to read.
+    #[must_use]
+    pub fn read_only(mut self) -> SqliteOptions {
+        self.access = Access::Look;
+        self
+    }
+
+    fn source(&self, target: Target, missing: Missing) -> Source {
+        match (self.access, target) {
+            (Access::Look, Target::File(path)) => Source::looked_at(path),
+            (_, target) => Source::own(target, missing),
+        }
+    }
+
     /// Opens a file. See [`SqliteLockManager::open`].
     ///
     /// # Errors
     /// See [`SqliteLockManager::open`].
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteLockManager, OpenError> {
-        let source = Source::own(Target::file(path.as_ref())?, self.missing);
+        let source = self.source(Target::file(path.as_ref())?, self.missing);
         SqliteLockManager::start(self, source).await
     }
 
@@ -110,7 +137,7 @@ impl SqliteOptions {
     /// See [`SqliteLockManager::connect`].
     pub async fn connect(self, url: &str) -> Result<SqliteLockManager, OpenError> {
         let (target, missing) = Target::parse(url)?;
-        let source = Source::own(target, missing.unwrap_or(self.missing));
+        let source = self.source(target, missing.unwrap_or(self.missing));
         SqliteLockManager::start(self, source).await
     }
 

@@ -43,6 +43,7 @@ pub(super) async fn prepare(
     let found = look(connection).await?;
     if place == Place::OwnFile {
         found.check_ours(location)?;
+        found.check_no_foreign_code(location)?;
         keep_write_ahead_log(connection, location).await?;
     }
     if found.version(location)? == VERSION {
@@ -52,6 +53,7 @@ pub(super) async fn prepare(
     let found = look(&mut transaction).await?;
     if place == Place::OwnFile {
         found.check_ours(location)?;
+        found.check_no_foreign_code(location)?;
     }
     let version = found.version(location)?;
     for step in steps(version) {
@@ -65,6 +67,27 @@ pub(super) async fn prepare(
     }
     transaction.commit().await?;
     Ok(())
+}
+
+/// Checks the tables of a file that is only looked at.
+pub(super) async fn inspect(
+    connection: &mut SqliteConnection,
+    location: &str,
+) -> Result<(), Trouble> {
+    let found = look(connection).await?;
+    found.check_ours(location)?;
+    found.check_no_foreign_code(location)?;
+    let version = found.version(location)?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let store = location.to_owned();
+    Err(OpenError::OlderSchema {
+        store,
+        found: version,
+        needed: VERSION,
+    }
+    .into())
 }
 
 /// What leads from a version to the newest, step by step.
@@ -105,6 +128,8 @@ const MARK_AS_OURS: &str = "PRAGMA application_id = 0x5378746e";
 struct Found {
     application_id: i64,
     foreign_table: Option<String>,
+    /// A trigger on a table of ours, or a view in the place of one.
+    foreign_code: Option<String>,
     version: Option<i64>,
 }
 
@@ -113,7 +138,10 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, Trouble> {
         "SELECT (SELECT application_id FROM pragma_application_id), \
                 (SELECT min(name) FROM sqlite_schema WHERE type = 'table' \
                     AND substr(name, 1, 7) <> 'sexton_' AND substr(name, 1, 7) <> 'sqlite_'), \
-                EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sexton_schema')",
+                EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sexton_schema'), \
+                (SELECT min(type || ' ' || name) FROM sqlite_schema \
+                    WHERE (type = 'trigger' AND lower(substr(tbl_name, 1, 7)) = 'sexton_') \
+                    OR (type = 'view' AND lower(substr(name, 1, 7)) = 'sexton_'))",
     )
     .fetch_one(&mut *connection)
     .await?;
@@ -128,6 +156,7 @@ async fn look(connection: &mut SqliteConnection) -> Result<Found, Trouble> {
     Ok(Found {
         application_id: row.try_get(0)?,
         foreign_table: row.try_get(1)?,
+        foreign_code: row.try_get(3)?,
         version,
     })
 }
@@ -145,6 +174,18 @@ impl Found {
             application_id: self.application_id,
             table: self.foreign_table.clone(),
         })
+    }
+
+    /// No migration of ours makes a trigger or a view: what is there would run somebody else's SQL
+    /// with our rights.
+    fn check_no_foreign_code(&self, location: &str) -> Result<(), OpenError> {
+        match &self.foreign_code {
+            None => Ok(()),
+            Some(what) => Err(OpenError::ForeignCode {
+                store: location.to_owned(),
+                what: what.clone(),
+            }),
+        }
     }
 
     fn version(&self, location: &str) -> Result<i64, OpenError> {

@@ -7,7 +7,7 @@ use crate::error::OpenError;
 /// Whether a file that is not there is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Missing {
-    /// It is made, with the permissions that the process's umask leaves.
+    /// It is made. On Unix only its owner may read and write it (mode 0600).
     #[default]
     Create,
     /// It is an error.

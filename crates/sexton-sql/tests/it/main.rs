@@ -17,6 +17,8 @@ mod doubt;
 mod equivalence;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod fixtures;
+#[cfg(feature = "sqlite")]
+mod looking;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(any(feature = "mysql", feature = "postgres"))]

@@ -6,7 +6,7 @@ use super::Refused;
 use super::store::named;
 use crate::args::MigrateArguments;
 use crate::environment::Environment;
-use crate::store::{self, Missing, StoreError};
+use crate::store::{self, StoreError};
 use crate::store_url::StoreUrl;
 use crate::visible::visible;
 
@@ -26,7 +26,7 @@ pub(super) async fn migrate(
         )?;
         return Ok(());
     }
-    let store = store::open(&url, None, Missing::Create).await?;
+    let store = store::open(&url, None, store::Purpose::Run).await?;
     let is = match script {
         Some(_) => "its tables are those of this version",
         None => "it keeps no tables, there is nothing to migrate",

@@ -22,7 +22,7 @@ use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::similar;
-use crate::store::StoreError;
+use crate::store::{Purpose, StoreError};
 use crate::visible::visible;
 use store::Opened;
 
@@ -69,12 +69,13 @@ impl Refused {
 
 /// Opens the store, does `work` with it, and tells what came of it.
 fn operate(
+    purpose: Purpose,
     arguments: &StoreArguments,
     environment: &Environment,
     work: impl AsyncFnOnce(&Opened) -> Result<(), Refused>,
 ) -> io::Result<Exit> {
     told(async || {
-        let opened = store::open(arguments, environment).await?;
+        let opened = store::open(purpose, arguments, environment).await?;
         work(&opened).await
     })
 }
@@ -100,9 +101,12 @@ fn told(work: impl AsyncFnOnce() -> Result<(), Refused>) -> io::Result<Exit> {
 /// # Errors
 /// If standard output cannot be written.
 pub fn history(arguments: &HistoryArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        history::show(arguments, opened).await
-    })
+    operate(
+        Purpose::Look,
+        &arguments.store,
+        environment,
+        async |opened| history::show(arguments, opened).await,
+    )
 }
 
 /// `sexton tasks`.
@@ -110,9 +114,12 @@ pub fn history(arguments: &HistoryArguments, environment: &Environment) -> io::R
 /// # Errors
 /// If standard output cannot be written.
 pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        tasks::show(arguments, opened).await
-    })
+    operate(
+        Purpose::Look,
+        &arguments.store,
+        environment,
+        async |opened| tasks::show(arguments, opened).await,
+    )
 }
 
 /// `sexton trigger`.
@@ -120,9 +127,12 @@ pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Resul
 /// # Errors
 /// If standard output cannot be written.
 pub fn trigger(arguments: &TriggerArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        act::trigger(arguments, &opened.operator).await
-    })
+    operate(
+        Purpose::Operate,
+        &arguments.store,
+        environment,
+        async |opened| act::trigger(arguments, &opened.operator).await,
+    )
 }
 
 /// `sexton pause`.
@@ -130,9 +140,12 @@ pub fn trigger(arguments: &TriggerArguments, environment: &Environment) -> io::R
 /// # Errors
 /// If standard output cannot be written.
 pub fn pause(arguments: &PauseArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        act::pause(arguments, &opened.operator).await
-    })
+    operate(
+        Purpose::Operate,
+        &arguments.store,
+        environment,
+        async |opened| act::pause(arguments, &opened.operator).await,
+    )
 }
 
 /// `sexton resume`.
@@ -140,9 +153,12 @@ pub fn pause(arguments: &PauseArguments, environment: &Environment) -> io::Resul
 /// # Errors
 /// If standard output cannot be written.
 pub fn resume(arguments: &TaskArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        act::resume(arguments, &opened.operator).await
-    })
+    operate(
+        Purpose::Operate,
+        &arguments.store,
+        environment,
+        async |opened| act::resume(arguments, &opened.operator).await,
+    )
 }
 
 /// `sexton cancel`.
@@ -150,9 +166,12 @@ pub fn resume(arguments: &TaskArguments, environment: &Environment) -> io::Resul
 /// # Errors
 /// If standard output cannot be written.
 pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Result<Exit> {
-    operate(&arguments.store, environment, async |opened| {
-        act::cancel(arguments, &opened.operator).await
-    })
+    operate(
+        Purpose::Operate,
+        &arguments.store,
+        environment,
+        async |opened| act::cancel(arguments, &opened.operator).await,
+    )
 }
 
 /// `sexton store migrate`.

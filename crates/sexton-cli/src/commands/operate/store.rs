@@ -9,7 +9,7 @@ use super::Refused;
 use crate::args::{StoreArguments, StoreFlags};
 use crate::config;
 use crate::environment::Environment;
-use crate::store::{self, Missing};
+use crate::store::{self, Purpose};
 use crate::store_url::StoreUrl;
 use crate::tasks::TaskFile;
 
@@ -38,6 +38,7 @@ pub(super) fn named(
 
 /// Opens the store that is named, which must be there: a wrong name is no reason to make one.
 pub(super) async fn open(
+    purpose: Purpose,
     arguments: &StoreArguments,
     environment: &Environment,
 ) -> Result<Opened, Refused> {
@@ -49,7 +50,7 @@ pub(super) async fn open(
         ),
         None => file.as_ref().and_then(|file| file.store.namespace.clone()),
     };
-    let store = store::open(&url, namespace, Missing::Refuse).await?;
+    let store = store::open(&url, namespace, purpose).await?;
     let operator = Operator::shared(store.manager, who(environment));
     Ok(Opened { operator, file })
 }

@@ -146,43 +146,7 @@ impl Text {
                 }
                 Some((Tone::Quiet, text))
             }
-            Event::Finished {
-                execution,
-                outcome,
-                duration,
-                error,
-                output,
-            } => {
-                let tone = if *outcome == Outcome::Succeeded {
-                    Tone::Good
-                } else {
-                    Tone::Bad
-                };
-                let what = match outcome {
-                    Outcome::Succeeded => "ok".to_owned(),
-                    outcome => outcome.as_str().replace('_', " "),
-                };
-                let mut text = about(execution, &format!("{what} in {}", span(*duration)));
-                if let Some(error) = error {
-                    let _ = write!(text, ": {}", visible(error));
-                }
-                let said = output.as_deref().unwrap_or_default();
-                let lines_max = if tone == Tone::Good {
-                    1
-                } else {
-                    TRACE_LINES_MAX
-                };
-                match &*last_lines(said, lines_max) {
-                    [] => {}
-                    [line] => {
-                        let _ = write!(text, "  {line}");
-                    }
-                    lines => lines.iter().for_each(|line| {
-                        let _ = write!(text, "\n{line}");
-                    }),
-                }
-                Some((tone, text))
-            }
+            Event::Finished { .. } => finished(event),
             Event::Retried {
                 execution,
                 error,
@@ -221,6 +185,49 @@ impl Text {
             other => of_fleet(other),
         }
     }
+}
+
+/// How a run ended, and the last that it said.
+fn finished(event: &Event) -> Option<(Tone, String)> {
+    let Event::Finished {
+        execution,
+        outcome,
+        duration,
+        error,
+        output,
+    } = event
+    else {
+        return None;
+    };
+    let tone = if *outcome == Outcome::Succeeded {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    let what = match outcome {
+        Outcome::Succeeded => "ok".to_owned(),
+        outcome => outcome.as_str().replace('_', " "),
+    };
+    let mut text = about(execution, &format!("{what} in {}", span(*duration)));
+    if let Some(error) = error {
+        let _ = write!(text, ": {}", visible(error));
+    }
+    let said = output.as_deref().unwrap_or_default();
+    let lines_max = if tone == Tone::Good {
+        1
+    } else {
+        TRACE_LINES_MAX
+    };
+    match &*last_lines(said, lines_max) {
+        [] => {}
+        [line] => {
+            let _ = write!(text, "  {line}");
+        }
+        lines => lines.iter().for_each(|line| {
+            let _ = write!(text, "\n{line}");
+        }),
+    }
+    Some((tone, text))
 }
 
 /// What is not about one execution.

@@ -9,7 +9,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{MySql, MySqlPool};
 
 use crate::fixtures::{claim, grant};
-use crate::servers::mariadb::Server;
+use crate::servers::mariadb::{Maker, Server};
 
 const SET: &str = "SET SESSION idle_transaction_timeout = 71, SESSION net_write_timeout = 72, \
     SESSION innodb_lock_wait_timeout = 73, SESSION lock_wait_timeout = 74, SESSION wait_timeout = 75, \
@@ -27,6 +27,10 @@ async fn a_connection_comes_back_as_it_was_lent() {
     let Some(server) = Server::start() else {
         return;
     };
+    if matches!(Maker::here(), Maker::MySql { .. }) {
+        eprintln!("not run: MySQL has no idle_transaction_timeout");
+        return;
+    }
     let pool = PoolOptions::<MySql>::new().max_connections(1);
     let pool = pool.connect(&server.url()).await.unwrap();
     let manager = MySqlLockManager::with_pool(pool.clone()).await.unwrap();

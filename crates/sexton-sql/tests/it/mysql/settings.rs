@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, Row};
 
 use crate::fixtures::{claim, grant};
-use crate::servers::mariadb::Server;
+use crate::servers::mariadb::{Maker, Server};
 use crate::servers::process::Disk;
 
 /// Claims, and what was granted is committed.
@@ -86,6 +86,10 @@ async fn tables_are_made_where_rows_are_compact_by_default() {
 /// They speak MySQL's protocol, and lack what is needed.
 #[tokio::test]
 async fn a_service_that_is_no_mysql_is_recognised_at_the_start() {
+    if matches!(Maker::here(), Maker::MySql { .. }) {
+        eprintln!("not run: MySQL says its own version, whatever it is told");
+        return;
+    }
     for version in ["8.0.11-TiDB-v7.5.0", "8.0.34-Vitess"] {
         let setting = format!("version={version}");
         let Some(server) = Server::start_with(Disk::Lazy, &[&setting]) else {
