@@ -57,7 +57,7 @@ fn another_shell_can_be_chosen() {
 
 const VARIABLES: [(&str, &str); 4] = [
     ("STORE_PASSWORD", "hunter2"),
-    ("SEXTON_STORE", "redis://:hunter2@localhost"),
+    ("SEXTON_STORE", "sqlite:of-the-environment.db"),
     ("WORD", "word"),
     ("OTHER", "other"),
 ];
