@@ -27,8 +27,8 @@ pub(crate) fn ci(arguments: &test::Arguments) -> Result<(), Failed> {
     test::test(arguments)
 }
 
-/// Licences, sources and duplicates, where cargo-deny is installed. Advisories are not looked at here: their database is not
-/// to be had everywhere; `cargo deny check` does.
+/// Licences, sources and duplicates, where cargo-deny is installed. Advisories are not looked at
+/// here: their database is not to be had everywhere; `cargo deny check` does.
 fn deny() -> Result<(), Failed> {
     if succeeds(&mut cargo("deny --version")) {
         return run(&mut cargo("deny check bans licenses sources"));

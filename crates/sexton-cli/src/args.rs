@@ -309,8 +309,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub running_max: Option<u32>,
     /// How long the program may take to end after SIGTERM or SIGINT, all in all; what still runs is
-    /// asked to end 6 s before that, or after half of a grace below 12 s. The store is told for 2 s in
-    /// any case
+    /// asked to end 6 s before that, or after half of a grace below 12 s. The store is told for 2 s
+    /// in any case
     #[arg(long, value_name = "DURATION", default_value = GRACE_DEFAULT, value_parser = crate::duration::parse)]
     pub grace: Duration,
     /// How events are written to standard output

@@ -1,8 +1,9 @@
 //! `sexton run` as process 1, as in a container: a small init over the program itself.
 //!
-//! Process 1 becomes the parent of every process that loses its own, and has to wait for each, or they stay as zombies. A
-//! program that runs commands cannot do that beside them. So process 1 runs itself as a child, passes signals on to it,
-//! waits for whatever ends, and ends as the child has ended.
+//! Process 1 becomes the parent of every process that loses its own, and has to wait for each, or
+//! they stay as zombies. A program that runs commands cannot do that beside them. So process 1 runs
+//! itself as a child, passes signals on to it, waits for whatever ends, and ends as the child has
+//! ended.
 
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};

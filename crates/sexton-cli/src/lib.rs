@@ -1,8 +1,8 @@
-//! The `sexton` program: tasks that are commands or HTTP requests, from a task file or a crontab, each tick run once over all
-//! processes that share a store.
+//! The `sexton` program: tasks that are commands or HTTP requests, from a task file or a crontab,
+//! each tick run once over all processes that share a store.
 //!
-//! This crate is the program's inside; what others build on is the `sexton` crate. Only here are files, flags and the
-//! environment read.
+//! This crate is the program's inside; what others build on is the `sexton` crate. Only here are
+//! files, flags and the environment read.
 
 #[cfg(not(any(
     feature = "mongodb",

@@ -7,7 +7,8 @@ use sexton_cli::args::{Arguments, Command};
 use sexton_cli::{commands, exec, init};
 
 fn main() -> ExitCode {
-    // Both are done before there is a thread: what they start and reap is the whole of what this process has.
+    // Both are done before there is a thread: what they start and reap is the whole of what this
+    // process has.
     if let Some(code) = exec::run_if_asked() {
         return code;
     }

@@ -1,8 +1,8 @@
 //! The program's outputs, each written by a thread with a bounded queue.
 //!
-//! A caller hands over a line and continues: a pipe that nobody reads, a full disk or a terminal that
-//! was closed delays nothing and ends nothing. What is not written is
-//! counted, and told as soon as something can be written again.
+//! A caller hands over a line and continues: a pipe that nobody reads, a full disk or a terminal
+//! that was closed delays nothing and ends nothing. What is not written is counted, and told as
+//! soon as something can be written again.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -137,7 +137,8 @@ impl<'t> UrlText<'t> {
             // Behind a path the `@` of a parameter ends no password.
             path.rfind('@')
         } else {
-            // A password that is not encoded may have any of these characters, and a quotation mark.
+            // A password that is not encoded may have any of these characters, and a quotation
+            // mark.
             let found = text.rfind('@').or_else(|| word.rfind('@'));
             found.or_else(|| authority.len().checked_sub(1))
         };

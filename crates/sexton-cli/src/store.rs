@@ -37,6 +37,8 @@ pub(crate) enum StoreError {
     },
     #[error("the store cannot be used")]
     UnsafeFile(#[from] UnsafeFile),
+    #[error("this sexton was built without this kind of store")]
+    NotBuiltIn,
     #[error("the folder of the store {path:?} cannot be made")]
     Folder {
         path: PathBuf,
@@ -58,9 +60,10 @@ impl StoreError {
     /// How the program ends by it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            StoreError::Url { .. } | StoreError::Variable(_) | StoreError::UrlFile { .. } => {
-                Exit::BadInput
-            }
+            StoreError::Url { .. }
+            | StoreError::Variable(_)
+            | StoreError::UrlFile { .. }
+            | StoreError::NotBuiltIn => Exit::BadInput,
             StoreError::UnsafeFile(_) | StoreError::Folder { .. } => Exit::StoreRefuses,
             StoreError::Open { is_transient, .. } => Exit::of_store(*is_transient),
         }
@@ -206,7 +209,6 @@ pub(crate) async fn open(
     purpose: Purpose,
 ) -> Result<Store, StoreError> {
     let namespace = namespace.unwrap_or_default();
-    let missing = purpose.missing();
     match url {
         StoreUrl::Memory => Ok(Store::of(MemoryLockManager::new().in_namespace(namespace))),
         #[cfg(feature = "redis")]
@@ -221,7 +223,7 @@ pub(crate) async fn open(
         #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => {
             let options = sexton::postgres::PostgresOptions::new().namespace(namespace);
-            let options = options.migrations(migrations(missing));
+            let options = options.migrations(migrations(purpose.missing()));
             Ok(Store::of(options.connect(url.expose()).await?))
         }
         #[cfg(feature = "mongodb")]
@@ -241,10 +243,13 @@ pub(crate) async fn open(
         #[cfg(feature = "mysql")]
         StoreUrl::MySql(url) => {
             let options = sexton::mysql::MySqlOptions::new().namespace(namespace);
-            let options = options.migrations(migrations(missing));
+            let options = options.migrations(migrations(purpose.missing()));
             Ok(Store::of(options.connect(url.expose()).await?))
         }
         StoreUrl::Sqlite(path) => sqlite(path, namespace, purpose).await,
+        #[allow(unreachable_patterns, reason = "it depends on the features")]
+        // A URL of such a store is not read in the first place.
+        _ => Err(StoreError::NotBuiltIn),
     }
 }
 

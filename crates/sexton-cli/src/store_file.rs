@@ -54,7 +54,7 @@ fn is_no_place_for_data(folder: &Path) -> bool {
         .any(|named| folder.starts_with(named))
 }
 
-/// Makes root's own folder, if the store is to be there and it is missing.
+/// Makes root's own folder, if the store belongs there and it is missing.
 pub(crate) fn make_folder(store: &Path) -> io::Result<()> {
     if store != of_root() {
         return Ok(());

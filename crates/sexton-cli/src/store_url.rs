@@ -22,16 +22,12 @@ pub enum StoreUrl {
     /// One SQLite file, shared by the processes of one machine.
     Sqlite(PathBuf),
     /// Redis or Valkey: a server, what Sentinels watch, or a cluster. Its URL may hold a password.
-    #[cfg(feature = "redis")]
     Redis(Secret),
     /// A PostgreSQL database. Its URL may hold a password.
-    #[cfg(feature = "postgres")]
     Postgres(Secret),
     /// A MySQL or MariaDB database. Its URL may hold a password.
-    #[cfg(feature = "mysql")]
     MySql(Secret),
     /// A MongoDB database. Its URL may hold a password.
-    #[cfg(feature = "mongodb")]
     MongoDb(Secret),
     /// The memory of this process: nobody to share with.
     Memory,

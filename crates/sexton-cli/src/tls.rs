@@ -4,7 +4,6 @@
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` count for all of them.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
@@ -82,8 +81,8 @@ impl Authorities {
 /// The machine's authorities as one file, for drivers that take no other: `SSL_CERT_FILE`, or where
 /// this system has them.
 #[cfg(feature = "mongodb")]
-pub(crate) fn machine_file() -> Option<PathBuf> {
-    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+pub(crate) fn machine_file() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("SSL_CERT_FILE").map(Into::into);
     named.or_else(|| openssl_probe::probe().cert_file)
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use sexton_core::name::is_format_character;
 
-/// `text` with nothing in it that could move a cursor, change a colour or reorder what is read: a tab
-/// becomes a space, other control characters and format characters, such as those of writing
+/// `text` with nothing in it that could move a cursor, change a colour or reorder what is read: a
+/// tab becomes a space, other control characters and format characters, such as those of writing
 /// direction, become their escapes (`\u{1b}`).
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -24,7 +24,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The beginning of a text of any length, for a message: at most `chars_max` characters, and a `…` if there are more.
+/// The beginning of a text of any length, for a message: at most `chars_max` characters, and a `…`
+/// if there are more.
 #[must_use]
 pub fn brief(text: &str, chars_max: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars_max) {

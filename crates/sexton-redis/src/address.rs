@@ -57,7 +57,8 @@ fn bad(problem: impl Into<String>) -> ConnectError {
     ConnectError::Url { problem }
 }
 
-/// One node, as the driver reads it. What it says of a URL that it cannot read may repeat a password.
+/// One node, as the driver reads it. What it says of a URL that it cannot read may repeat a
+/// password.
 fn node(
     scheme: &str,
     login: &str,

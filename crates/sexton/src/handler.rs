@@ -14,8 +14,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a handler ended.
 ///
-/// Most handlers return `()` or a `Result`, which become one; return an `Ending` itself to put output into the
-/// history.
+/// Most handlers return `()` or a `Result`, which become one; return an `Ending` itself to put
+/// output into the history.
 ///
 /// ```
 /// use sexton::{Ending, Run};
@@ -127,7 +127,8 @@ impl<T: IntoEnding, E: Into<BoxError>> IntoEnding for Result<T, E> {
     }
 }
 
-/// Something that can run a task: an `async fn` or closure of up to eight arguments, each of which is [`FromRun`].
+/// Something that can run a task: an `async fn` or closure of up to eight arguments, each of which
+/// is [`FromRun`].
 ///
 /// ```
 /// use sexton::{Fence, Run, State};

@@ -93,8 +93,8 @@ fn make(newer: &Newer, folder: &Path, mirror: Option<&str>) -> Result<(), Failed
     root::make(newer, folder, &mirror)
 }
 
-/// Where servers are kept. The tests start them as other users, who cannot look into the home of the
-/// one who made them.
+/// Where servers are kept. The tests start them as other users, who cannot look into the home of
+/// the one who made them.
 fn kept() -> PathBuf {
     std::env::var_os(KEPT_VARIABLE).map_or_else(|| PathBuf::from(KEPT), PathBuf::from)
 }

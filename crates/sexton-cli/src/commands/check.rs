@@ -47,7 +47,7 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     Ok(Exit::Done)
 }
 
-/// What is to be said of the store that the file names.
+/// Warns of the store that the file names.
 fn of_store(file: &TaskFile) -> Option<String> {
     let url = file.store.url.as_ref()?;
     let url = StoreUrl::parse(url.expose(), &file.folder).ok()?;

@@ -13,8 +13,8 @@ use super::ticks::{self, Ticks};
 use crate::args::ExpressionArguments;
 use crate::exit::Exit;
 
-/// How many changes of a zone's clocks are looked at for the next that skips and the next that repeats times. Most
-/// zones have two a year; a few have four.
+/// How many changes of a zone's clocks are looked at for the next that skips and the next that
+/// repeats times. Most zones have two a year; a few have four.
 const CHANGES_MAX: usize = 8;
 
 /// Says in plain English when an expression is due, and what that means where clocks change.
@@ -99,7 +99,8 @@ struct Change {
     after: Offset,
 }
 
-/// The zone's next change that skips times and its next that repeats times, in the order in which they come.
+/// The zone's next change that skips times and its next that repeats times, in the order in which
+/// they come.
 fn next_changes(zone: &TimeZone, from: Tick) -> Vec<Change> {
     let mut before = zone.to_offset(from.timestamp());
     let mut found: Vec<Change> = Vec::new();

@@ -17,8 +17,8 @@ const FOUND_CHARS_MAX: usize = 60;
 /// How much of it is looked at for what is secret.
 const FOUND_BYTES_LOOKED_AT: usize = 4 * 1024;
 
-/// Fields that secrets are written in, in `[defaults]` too. A folder or a name is none, and a mask on
-/// it would hide what is to be seen.
+/// Fields that secrets are written in, in `[defaults]` too. A folder or a name is none, and a mask
+/// on it would hide what people need to see.
 const MAY_BE_SECRET: [&str; 7] = [
     "command",
     "env",
@@ -59,8 +59,8 @@ impl<'f> Field<'f> {
         self.scope.push(self.problem(message).allowed(allowed));
     }
 
-    /// Reports that `text`, which came from this value, is not what it should be. `detail` may quote
-    /// the value, so it is told only if nothing of the value came from the environment.
+    /// Reports that `text`, which came from this value, is not what it should be. `detail` may
+    /// quote the value, so it is told only if nothing of the value came from the environment.
     pub(super) fn reject_text(&self, text: &Secret, detail: &str, allowed: impl Into<String>) {
         let problem = if text.is_resolved() {
             self.problem("the value that the environment gives cannot be used")

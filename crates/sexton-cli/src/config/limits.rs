@@ -11,7 +11,8 @@ const FORM: &str = "a table: { memory = \"512M\", files = 256, cpu = \"10m\", pr
     core = 0, file_size = \"1G\" }";
 const SIZE_FORM: &str =
     "a number of bytes, or a string such as \"512M\" (K, M, G and T are powers of 1024)";
-/// A command needs its standard streams, and its program and libraries to be opened one after the other.
+/// A command needs its standard streams, and its program and libraries to be opened one after the
+/// other.
 const FILES_MIN: i64 = 16;
 const COUNT_MAX: i64 = 1 << 30;
 const CPU_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);

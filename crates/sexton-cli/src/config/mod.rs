@@ -45,8 +45,8 @@ use task::{Defaults, Names};
 
 const TASK_FORM: &str = "one or more tables [[task]]";
 
-/// Reads a task file, which must be UTF-8 and at most [`FILE_BYTES_MAX`](crate::diagnostic::FILE_BYTES_MAX) long. `-` is
-/// standard input.
+/// Reads a task file, which must be UTF-8 and at most
+/// [`FILE_BYTES_MAX`](crate::diagnostic::FILE_BYTES_MAX) long. `-` is standard input.
 ///
 /// # Errors
 /// [`Rejected`], with everything that is wrong with it.

@@ -1,4 +1,5 @@
-//! How a command is set up, from `[defaults]` and the task: its folder, environment, shell, and what it may use.
+//! How a command is set up, from `[defaults]` and the task: its folder, environment, shell, and
+//! what it may use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The setting of a task that says nothing, in a file where no command inherits these variables.
+    /// The setting of a task that says nothing, in a file where no command inherits these
+    /// variables.
     pub(super) fn withholding(names: BTreeSet<String>) -> Setting {
         let withheld = Arc::new(names);
         Setting {

@@ -58,7 +58,8 @@ impl Defaults {
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<String, usize>);
 
-/// Reads the task at `place`, counted from 0. `None` if there is anything wrong with it; that was reported.
+/// Reads the task at `place`, counted from 0. `None` if there is anything wrong with it; that was
+/// reported.
 pub(super) fn read(
     item: &Field<'_>,
     place: usize,
@@ -103,7 +104,8 @@ pub(super) fn read(
     })
 }
 
-/// The scope of what is said of a task, and how its fields are called: by its name where it has one.
+/// The scope of what is said of a task, and how its fields are called: by its name where it has
+/// one.
 fn named<'f>(scope: &Scope<'f>, table: &Fields<'f>, place: usize) -> (Scope<'f>, String) {
     let name = table.peek_text("name");
     let task: Rc<str> = match name {
@@ -160,7 +162,8 @@ fn read_concurrency(fields: &mut Fields<'_>) -> Concurrency {
         .unwrap_or(Concurrency::ONE)
 }
 
-/// A schedule that has no tick between its start and its end is an error here, not when the program starts.
+/// A schedule that has no tick between its start and its end is an error here, not when the program
+/// starts.
 fn check_bounds(fields: &Fields<'_>, due: &schedule::Due, policies: &Policies) {
     let (start, end) = (policies.start, policies.end);
     let is_in_order = !matches!((start, end), (Some(start), Some(end)) if start >= end);

@@ -6,12 +6,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::interpolate::names;
 
-/// What commands need whoever else uses it, and what is no secret.
+/// What commands need, whether or not the store uses it too, and what is no secret.
 const EVERYBODYS: [&str; 9] = [
     "HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TMPDIR", "TZ", "USER",
 ];
 
-/// The names of variables that `[store]` fills in by `${NAME}` and that nothing else in the file mentions.
+/// The names of variables that `[store]` fills in by `${NAME}` and that nothing else in the file
+/// mentions.
 pub(super) fn of_store_alone(top: &DeTable<'_>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (key, value) in top {

@@ -1,20 +1,26 @@
 //! Crontabs as they are: user form and system form, environment lines, `%`, nicknames.
 //!
-//! What a line means follows Debian's cron ([crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html)):
+//! What a line means follows Debian's cron
+//! ([crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html)):
 //!
-//! - Blank lines and lines that begin with `#` are skipped; white space in front does not matter. The last line needs no
-//!   newline, and `\r\n` ends a line as well.
-//! - `NAME = value` sets a variable for the lines below it; a value may stand in quotes. Nothing is expanded. `SHELL` is
-//!   what runs the commands, `CRON_TZ` the time zone of the lines below it (the machine's unless said), `MAILTO` is only
-//!   passed on: what a command prints is in Sexton's history.
-//! - A command begins in its user's home directory, or in `/` if that is not there, with `HOME`, `LOGNAME`, `USER`, `SHELL`, `PATH=/usr/bin:/bin` and the
-//!   crontab's variables, and none of the environment that Sexton itself was started in. `HOME`, `LOGNAME` and `USER` are
-//!   those of the user in the machine's list of users.
-//! - The first `%` that has no backslash ends the command; what follows is its standard input, each further `%` a newline.
-//! - `@reboot` has no meaning where many replicas share a schedule: the line is skipped with a warning.
+//! - Blank lines and lines that begin with `#` are skipped; white space in front does not matter.
+//!   The last line needs no newline, and `\r\n` ends a line as well.
+//! - `NAME = value` sets a variable for the lines below it; a value may stand in quotes. Nothing is
+//!   expanded. `SHELL` is what runs the commands, `CRON_TZ` the time zone of the lines below it
+//!   (the machine's unless said), `MAILTO` is only passed on: what a command prints is in Sexton's
+//!   history.
+//! - A command begins in its user's home directory, or in `/` if that is not there, with `HOME`,
+//!   `LOGNAME`, `USER`, `SHELL`, `PATH=/usr/bin:/bin` and the crontab's variables, and none of the
+//!   environment that Sexton itself was started in. `HOME`, `LOGNAME` and `USER` are those of the
+//!   user in the machine's list of users.
+//! - The first `%` that has no backslash ends the command; what follows is its standard input, each
+//!   further `%` a newline.
+//! - `@reboot` has no meaning where many replicas share a schedule: the line is skipped with a
+//!   warning.
 //!
-//! A task has a name: the file's, the command's beginning, and a digest of when, who and what. Editing one line leaves
-//! the names of the others alone, and replicas with the same crontab have the same names.
+//! A task has a name: the file's, the command's beginning, and a digest of when, who and what.
+//! Editing one line leaves the names of the others alone, and replicas with the same crontab have
+//! the same names.
 
 mod command;
 mod line;
@@ -62,8 +68,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of the file at `path`: [`Form::System`] for `…/etc/crontab` and files in `…/etc/cron.d`, [`Form::User`]
-    /// for all others.
+    /// The form of the file at `path`: [`Form::System`] for `…/etc/crontab` and files in
+    /// `…/etc/cron.d`, [`Form::User`] for all others.
     #[must_use]
     pub fn of(path: &Path) -> Form {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -89,7 +95,8 @@ pub trait Users {
     fn own(&self) -> Option<String>;
 }
 
-/// Reads a crontab. `-` is standard input. `user` is whose it is, if it is not that of the program's own user.
+/// Reads a crontab. `-` is standard input. `user` is whose it is, if it is not that of the
+/// program's own user.
 ///
 /// Root reads only what belongs to root or to `user`, and what nobody else can write.
 ///
@@ -290,7 +297,8 @@ impl Reader<'_> {
         let home = user.and_then(|user| self.users.home(user));
         let variables = self.variables.of_command(user, home.as_deref());
         let command = CommandText::parse(timed.command);
-        // The machine's zone is no part of the name: machines call the same zone by different names.
+        // The machine's zone is no part of the name: machines call the same zone by different
+        // names.
         let zone = match self.zone.chosen {
             ZoneChosen::ByFile => self.zone.zone.iana_name().unwrap_or(""),
             ZoneChosen::ByMachine | ZoneChosen::ByDefault => "",

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use sexton_core::name::{NameError, TaskName, is_format_character};
 
-/// How much of a command is part of its task's name: with the rest of the name it stays below [`TaskName::BYTES_MAX`].
+/// How much of a command is part of its task's name: with the rest of the name it stays below
+/// [`TaskName::BYTES_MAX`].
 const COMMAND_BYTES_MAX: usize = 60;
 const FILE_BYTES_MAX: usize = 40;
 /// Names that begin with `sexton:` are Sexton's own, and a crontab may well be called so.
@@ -31,8 +32,8 @@ impl Names {
         }
     }
 
-    /// The name of the task with this command: the same for the same identity, and for no other. A line that stands in the
-    /// file again has a number behind it.
+    /// The name of the task with this command: the same for the same identity, and for no other. A
+    /// line that stands in the file again has a number behind it.
     ///
     /// # Errors
     /// [`NameError`] if the file's name has characters that no task name may have.
@@ -66,7 +67,8 @@ fn shortened(text: &str, bytes_max: usize) -> String {
     )
 }
 
-/// FNV-1a, folded to 32 bits, over the texts with a mark behind each. Part of the names in stores: it never changes.
+/// FNV-1a, folded to 32 bits, over the texts with a mark behind each. Part of the names in stores:
+/// it never changes.
 fn digest(texts: &[&str]) -> u32 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for text in texts {

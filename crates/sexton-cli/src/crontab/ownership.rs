@@ -9,8 +9,8 @@ use crate::tasks::RunAs;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Refuses a crontab by which somebody else could run commands as root, or as the user that root runs it for, as cron does.
-/// A user's own program runs what the user may run anyway.
+/// Refuses a crontab by which somebody else could run commands as root, or as the user that root
+/// runs it for, as cron does. A user's own program runs what the user may run anyway.
 pub(super) fn check(metadata: &Metadata, user: Option<&RunAs>) -> Result<(), String> {
     if !geteuid().is_root() {
         return Ok(());

@@ -47,7 +47,8 @@ impl Variables {
         of_file.map_or(SHELL, String::as_str)
     }
 
-    /// What the command of a line sees. `LOGNAME` and `USER` are the user's, whatever the crontab says.
+    /// What the command of a line sees. `LOGNAME` and `USER` are the user's, whatever the crontab
+    /// says.
     pub(super) fn of_command(
         &self,
         user: Option<&str>,

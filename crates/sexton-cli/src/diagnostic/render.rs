@@ -74,7 +74,8 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    /// Looks at no more of a line than is shown: it may be as long as the file, with a thousand problems in it.
+    /// Looks at no more of a line than is shown: it may be as long as the file, with a thousand
+    /// problems in it.
     fn of(problem: &Problem, source: &Source, line: usize) -> Excerpt {
         let range = source.line_range(line);
         let text = source.slice(range.clone());

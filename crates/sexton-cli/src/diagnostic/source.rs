@@ -77,7 +77,8 @@ impl Source {
         }
     }
 
-    /// Reads a file, which must be UTF-8 and no longer than [`FILE_BYTES_MAX`]. `-` is standard input.
+    /// Reads a file, which must be UTF-8 and no longer than [`FILE_BYTES_MAX`]. `-` is standard
+    /// input.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -85,7 +86,8 @@ impl Source {
         Source::read_if(path, |_| Ok(()))
     }
 
-    /// Reads a file as [`Source::read`] does, unless its owner or mode speak against it. Standard input has neither.
+    /// Reads a file as [`Source::read`] does, unless its owner or mode speak against it. Standard
+    /// input has neither.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -27,7 +27,8 @@ impl Feed {
         (self.to.as_fd(), PollFlags::OUT)
     }
 
-    /// Writes what can be written without waiting. `None` when all is written, or nobody reads it any more.
+    /// Writes what can be written without waiting. `None` when all is written, or nobody reads it
+    /// any more.
     pub(super) fn advance(mut self) -> Option<Feed> {
         while self.written < self.bytes.len() {
             match self.to.write(&self.bytes[self.written..]) {

@@ -1,7 +1,8 @@
-//! Starts a command under limits: through one more process, which limits itself and then becomes the command.
+//! Starts a command under limits: through one more process, which limits itself and then becomes
+//! the command.
 //!
-//! The process that watches cannot take the limits itself, since it could not go on under them, and to limit a command that
-//! has begun is too late: what it has started by then would have no limits.
+//! The process that watches cannot take the limits itself, since it could not go on under them, and
+//! to limit a command that has begun is too late: what it has started by then would have no limits.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,10 +20,11 @@ use super::{LIMITED, NAME};
 use crate::program_file::program_file;
 use crate::tasks::Limits;
 
-/// How much more processor time a command has that goes on after SIGXCPU, in seconds.
+/// How much more processor time a command has that ignores SIGXCPU, in seconds.
 const CPU_GRACE_SECONDS: u64 = 5;
 
-/// The limits that are set. That of the address space is the last, since nothing can be allocated after it.
+/// The limits that are set. That of the address space is the last, since nothing can be allocated
+/// after it.
 fn each(limits: &Limits) -> impl Iterator<Item = (Resource, u64)> {
     let Limits {
         memory,

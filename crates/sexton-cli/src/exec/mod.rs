@@ -1,9 +1,10 @@
 //! `sexton __exec`: the process between the program and one command.
 //!
-//! It is single-threaded, starts the command and outlives the program long enough to end it: when the program is gone, so
-//! is the command and everything that it has started. After a command that has left nothing it waits a while for the next
-//! one, since a start of this program costs more than one of most commands. What it is to run comes over a socket on its standard input, so
-//! that nothing of it stands in its arguments or its environment.
+//! It is single-threaded, starts the command and outlives the program long enough to end it: when
+//! the program is gone, so is the command and everything that it has started. After a command that
+//! has left nothing it waits a while for the next one, since a start of this program costs more
+//! than one of most commands. What it is to run comes over a socket on its standard input, so that
+//! nothing of it stands in its arguments or its environment.
 
 mod feed;
 mod limits;
@@ -43,7 +44,8 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 /// The lowest descriptor that is no standard stream.
 const FIRST_FREE: i32 = 3;
 
-/// What a supervisor sends to a whole control group, and people to all processes of a name. Here the program decides.
+/// What a supervisor sends to a whole control group, and people to all processes of a name. Here
+/// the program decides.
 const NOT_OURS: [i32; 6] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
 
 #[derive(Debug, Error)]
@@ -155,7 +157,8 @@ fn kept(stream: std::os::fd::BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(fcntl_dupfd_cloexec(stream, FIRST_FREE)?)
 }
 
-/// Closes what the program itself was started with, such as a lock file of its starter, so that no command has it.
+/// Closes what the program itself was started with, such as a lock file of its starter, so that no
+/// command has it.
 fn close_inherited() {
     let Ok(listing) = std::fs::read_dir("/dev/fd") else {
         return;

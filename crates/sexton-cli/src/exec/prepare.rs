@@ -49,8 +49,8 @@ pub(super) struct Started {
     pub(super) stdin: Option<Feed>,
 }
 
-/// Takes a session without a terminal, which a command could push keys into, and becomes the parent of what loses its own,
-/// so that none of it is lost sight of.
+/// Takes a session without a terminal, which a command could push keys into, and becomes the parent
+/// of what loses its own, so that none of it is lost sight of.
 pub(super) fn session() -> io::Result<()> {
     rustix::process::setsid()?;
     #[cfg(target_os = "linux")]
@@ -84,9 +84,9 @@ pub(super) fn prepare(order: &Order) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the user's groups, supplementary ones included, and the user. On Linux this process keeps the right to be root
-/// again (the saved user id), by which it can end what a command has started under yet another user; a command does not
-/// have it, since starting a program resets it.
+/// Takes the user's groups, supplementary ones included, and the user. On Linux this process keeps
+/// the right to be root again (the saved user id), by which it can end what a command has started
+/// under yet another user; a command does not have it, since starting a program resets it.
 fn become_user(user: &RunAs) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     take_groups(user, gid)?;

@@ -11,14 +11,14 @@ struct Process {
     session: i32,
 }
 
-/// Sends a signal to every process below this one. Of those that run while the list is read, some may be missed: who wants
-/// all of them gone repeats this until there are none.
+/// Sends a signal to every process below this one. Of those that run while the list is read, some
+/// may be missed: who wants all of them gone repeats this until there are none.
 pub(super) fn kill_all() {
     signal_where(Signal::KILL, |_| true);
 }
 
-/// Sends a signal to those below this process that are in this process group. The group's number may be another's when
-/// there are none.
+/// Sends a signal to those below this process that are in this process group. The group's number
+/// may be another's when there are none.
 pub(super) fn signal_group(group: Pid, signal: Signal) {
     signal_where(signal, |process| {
         process.group == group.as_raw_nonzero().get()
@@ -29,7 +29,8 @@ fn signal_where(signal: Signal, is_meant: impl Fn(&Process) -> bool) {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     for process in below(own, &processes()) {
         if let Some(pid) = Pid::from_raw(process.pid).filter(|_| is_meant(&process)) {
-            // One that has ended meanwhile is what was wanted; one that is not ours to end stays a child.
+            // One that has ended meanwhile is what was wanted; one that is not ours to end stays a
+            // child.
             let _ = kill_process(pid, signal);
         }
     }

@@ -16,7 +16,8 @@ use super::wire::{KILL, Reply, TERMINATE};
 
 /// How soon all that is left is killed again: a process may have been born while the list was read.
 const KILL_AGAIN_MIN: Duration = Duration::from_millis(5);
-/// How long between two kills at most: what cannot be killed now may be in the hands of a disk, or of another user.
+/// How long between two kills at most: what cannot be killed now may be in the hands of a disk, or
+/// of another user.
 const KILL_AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// How much of what a command says is passed on at once. More is read when that is written.
@@ -47,7 +48,8 @@ pub(super) struct Watch<'s> {
     socket: &'s UnixStream,
     /// Whether the program is there, and has not seen enough.
     is_connected: bool,
-    /// What is still to be sent. It is short of a limit: output is read only when nothing is left to send.
+    /// What is still to be sent. It is short of a limit: output is read only when nothing is left
+    /// to send.
     outgoing: Vec<u8>,
     child_ended: &'s UnixStream,
     /// The command and its process group have this number.
@@ -109,8 +111,8 @@ impl<'s> Watch<'s> {
         })
     }
 
-    /// Returns when the command has ended, its output is at its end and sent, and nothing is left of it if it was asked to
-    /// end.
+    /// Returns when the command has ended, its output is at its end and sent, and nothing is left
+    /// of it if it was asked to end.
     fn watch(mut self) -> io::Result<Watched> {
         self.flush();
         while !self.is_over() {
@@ -176,8 +178,8 @@ impl<'s> Watch<'s> {
             .collect())
     }
 
-    /// Passes on what the command says, or reads it to nowhere when the program is gone: a command in the background never
-    /// meets a broken pipe.
+    /// Passes on what the command says, or reads it to nowhere when the program is gone: a command
+    /// in the background never meets a broken pipe.
     fn pass_on(&mut self) {
         let Some(output) = &mut self.output else {
             return;
@@ -226,8 +228,8 @@ impl<'s> Watch<'s> {
         }
     }
 
-    /// The end of the program ends the command; what a command has left in the background after it ended by itself is left
-    /// alone.
+    /// The end of the program ends the command; what a command has left in the background after it
+    /// ended by itself is left alone.
     fn disconnect(&mut self) {
         self.is_connected = false;
         self.outgoing.clear();
@@ -264,7 +266,8 @@ impl<'s> Watch<'s> {
         }
     }
 
-    /// The group's number is the command's own until the command was waited for, and may be another's after that.
+    /// The group's number is the command's own until the command was waited for, and may be
+    /// another's after that.
     fn signal_group(&self, signal: Signal) {
         if self.is_running || cfg!(not(target_os = "linux")) {
             // A group that has no process any more is what was wanted.
@@ -313,7 +316,8 @@ fn ended(status: WaitStatus) -> Reply {
     }
 }
 
-/// Takes back the right to signal any process, if this one was root before it became the command's user.
+/// Takes back the right to signal any process, if this one was root before it became the command's
+/// user.
 fn be_root_again() {
     let root = nix::unistd::Uid::from_raw(0);
     if nix::unistd::geteuid() != root {

@@ -1,8 +1,9 @@
 //! What the program and its `__exec` process say to each other over their socket.
 //!
-//! The program sends one [`Order`], length first, and then single bytes: [`TERMINATE`], [`KILL`]. The process answers
-//! with [`Reply`]s of a fixed size; behind [`Reply::Output`] comes what the command said. After [`Reply::Ready`] there may
-//! be another order. Both are the same binary, so nothing of this has a version.
+//! The program sends one [`Order`], length first, and then single bytes: [`TERMINATE`], [`KILL`].
+//! The process answers with [`Reply`]s of a fixed size; behind [`Reply::Output`] comes what the
+//! command said. After [`Reply::Ready`] there may be another order. Both are the same binary, so
+//! nothing of this has a version.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -18,8 +19,8 @@ pub(crate) const TERMINATE: u8 = b'T';
 /// Ends the command and everything that it has started.
 pub(crate) const KILL: u8 = b'K';
 
-/// The longest order: far more than an operating system lets a command have as arguments and environment, and the
-/// longest file that standard input can come from.
+/// The longest order: far more than an operating system lets a command have as arguments and
+/// environment, and the longest file that standard input can come from.
 const ORDER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What to run, and as what.
@@ -63,7 +64,7 @@ pub(crate) enum Reply {
     Exited { code: i32 },
     /// This signal ended the command.
     Signalled { signal: i32 },
-    /// The command said something: so many bytes follow.
+    /// The command said something: this number of bytes follows.
     Output { bytes: i32 },
     /// Nothing is left of the command, which ended by itself, and the next one may come.
     Ready,

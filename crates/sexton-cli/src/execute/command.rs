@@ -1,9 +1,10 @@
 //! Runs a command, and takes the whole of it down when its run is cancelled.
 //!
-//! A command is the head of a process group, started and watched by `sexton __exec`. Cancelling sends the group SIGTERM
-//! and, after [`STOP_GRACE`], ends everything that the command has started by SIGKILL; so does dropping the future, at
-//! once. What a command leaves running in the background when it ends by itself is its own affair, but its output is waited
-//! for no longer than [`LINGER_MAX`].
+//! A command is the head of a process group, started and watched by `sexton __exec`. Cancelling
+//! sends the group SIGTERM and, after [`STOP_GRACE`], ends everything that the command has started
+//! by SIGKILL; so does dropping the future, at once. What a command leaves running in the
+//! background when it ends by itself is its own affair, but its output is waited for no longer than
+//! [`LINGER_MAX`].
 
 use std::ffi::OsString;
 use std::io;
@@ -21,8 +22,8 @@ use super::tail::Tail;
 use crate::exec::wire::{Order, Reply, Step, WireError};
 use crate::tasks::{CommandSpec, Program};
 
-/// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be longer, or what the
-/// command said last is lost.
+/// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be
+/// longer, or what the command said last is lost.
 pub const STOP_GRACE: Duration = Duration::from_secs(4);
 
 /// How long the output of processes in the background is waited for once the command has ended.
@@ -123,8 +124,9 @@ pub(super) async fn run(
             () = stop.due(cancellation) => stop = stop.next(&process),
         }
     };
-    // The command is gone; whatever holds its output open was left in the background. When the process is dropped, it
-    // learns by the end of its socket to leave that alone, or to end it if the command was cancelled.
+    // The command is gone; whatever holds its output open was left in the background. When the
+    // process is dropped, it learns by the end of its socket to leave that alone, or to end it if
+    // the command was cancelled.
     let until = match stop {
         Stop::NotAsked | Stop::Killed => Instant::now() + LINGER_MAX,
         Stop::Asked { until } => until,

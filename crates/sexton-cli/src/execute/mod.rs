@@ -1,6 +1,7 @@
 //! Does what a task's file says: runs its command, or sends its request.
 //!
-//! What either says is kept in the history, bounded; a run that is cancelled leaves no process behind.
+//! What either says is kept in the history, bounded; a run that is cancelled leaves no process
+//! behind.
 
 mod command;
 mod context;

@@ -19,15 +19,15 @@ use crate::program_file::program_file;
 /// How many processes wait for their next command at most.
 const IDLE_COUNT_MAX: usize = 64;
 
-/// Processes that wait for their next command, the one that waits the longest first. Each ends by itself after a while, and
-/// when the program ends.
+/// Processes that wait for their next command, the one that waits the longest first. Each ends by
+/// itself after a while, and when the program ends.
 static IDLE: Mutex<Vec<UnixStream>> = Mutex::new(Vec::new());
 
 /// Told when there is one more of them.
 static KEPT: Notify = Notify::const_new();
 
-/// How many processes may be starting at once. Where many commands are due at once and soon end, the next ones are sooner
-/// started by a process that is there than by one more.
+/// How many processes may be starting at once. Where many commands are due at once and soon end,
+/// the next ones are sooner started by a process that is there than by one more.
 static STARTS: Semaphore = Semaphore::const_new(4);
 
 /// A process that watches a command. Dropping it ends the command if that still runs.
@@ -39,7 +39,8 @@ pub(super) struct Process {
     running: Option<Pid>,
 }
 
-/// Starts a process. The runtime waits for it when it ends, which may be after its socket was dropped.
+/// Starts a process. The runtime waits for it when it ends, which may be after its socket was
+/// dropped.
 fn spawn() -> io::Result<UnixStream> {
     let (own, theirs) = StdUnixStream::pair()?;
     own.set_nonblocking(true)?;
@@ -166,7 +167,8 @@ impl Process {
     }
 
     fn say(&self, word: u8) {
-        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes that there ever are.
+        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes
+        // that there ever are.
         let _ = self.socket.try_write(&[word]);
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Tells that the tasks run from now on and, if the supervisor wants to hear it, that they still
-    /// do, as often as it asks for.
+    /// Tells that the tasks run from now on and, if the supervisor wants to hear it, that they
+    /// still do, as often as it asks for.
     pub(super) fn told_ready(handle: &SchedulerHandle) -> Supervisor {
         tell(&[NotifyState::Ready]);
         let mut watchdog = JoinSet::new();

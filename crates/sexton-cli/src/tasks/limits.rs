@@ -1,6 +1,7 @@
 //! What a command may use of the machine.
 
-/// Limits of each process of a command, as setrlimit(2) has them. `None` leaves the limit that Sexton itself has.
+/// Limits of each process of a command, as setrlimit(2) has them. `None` leaves the limit that
+/// Sexton itself has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of address space.

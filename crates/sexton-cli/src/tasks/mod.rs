@@ -1,7 +1,7 @@
 //! What the program is asked to run, whichever kind of file asked for it.
 //!
-//! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what is
-//! left to go wrong is the run itself.
+//! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what
+//! is left to go wrong is the run itself.
 
 mod http;
 mod limits;

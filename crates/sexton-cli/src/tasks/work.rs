@@ -89,7 +89,8 @@ impl Default for Inherit {
 }
 
 impl Inherit {
-    /// Variables that a supervisor means for the program alone, and the one with its store's password.
+    /// Variables that a supervisor means for the program alone, and the one with its store's
+    /// password.
     const OF_THE_PROGRAM: [&str; 5] = [
         "JOURNAL_STREAM",
         "NOTIFY_SOCKET",

@@ -1,4 +1,5 @@
-//! Several programs on one store, some of them killed and stopped: nothing twice, nothing silently not at all.
+//! Several programs on one store, some of them killed and stopped: nothing twice, nothing silently
+//! not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,8 +33,8 @@ struct Written {
     instance: String,
 }
 
-/// `a…` skips what it is too late for; `b…` catches up with every tick, so that however slow the machine is, none may
-/// be missing.
+/// `a…` skips what it is too late for; `b…` catches up with every tick, so that however slow the
+/// machine is, none may be missing.
 fn task_file(store: &str) -> String {
     let line = "$SEXTON_TASK $SEXTON_CONCURRENCY_INDEX $SEXTON_TICK $SEXTON_FENCE $SEXTON_INSTANCE";
     let mut file = format!("[store]\nurl = \"{store}\"\n");
@@ -260,8 +261,9 @@ fn never_twice(written: &[Written]) {
     }
 }
 
-/// Every execution of every tick has one record, and what the record says of it is what its task wrote down. Returns
-/// how many were missed, and recorded so, and how many the killed one was granted and did not come to.
+/// Every execution of every tick has one record, and what the record says of it is what its task
+/// wrote down. Returns how many were missed, and recorded so, and how many the killed one was
+/// granted and did not come to.
 fn account(
     written: &[Written],
     records: &[ExecutionRecord],

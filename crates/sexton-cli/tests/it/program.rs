@@ -1,4 +1,5 @@
-//! The real program, run by a test. Whatever it is awaited to say is awaited with a limit, and it does not outlive its test.
+//! The real program, run by a test. Whatever it is awaited to say is awaited with a limit, and it
+//! does not outlive its test.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -14,7 +15,8 @@ use rustix::process::{
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
 
-/// How long a test waits for what must come. Far more than it takes: whoever waits this long has failed.
+/// How long a test waits for what must come. Far more than it takes: whoever waits this long has
+/// failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// A program that runs, and what it has said.
@@ -33,7 +35,8 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The program with these arguments, in a folder, with nothing of the test's own environment but `PATH`.
+/// The program with these arguments, in a folder, with nothing of the test's own environment but
+/// `PATH`.
 pub(crate) fn sexton(
     folder: &Path,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -110,7 +113,8 @@ impl Program {
         Some(event)
     }
 
-    /// The next event of this name that fits. Sexton's own tasks, which are due at times of their own, are passed over.
+    /// The next event of this name that fits. Sexton's own tasks, which are due at times of their
+    /// own, are passed over.
     pub(crate) fn wait(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.wait_line(event, |line| {
             let found = parsed(line);

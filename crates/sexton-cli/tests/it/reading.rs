@@ -33,7 +33,8 @@ pub(crate) fn rejected(text: &str) -> String {
     told
 }
 
-/// All that is said of a task that is bad: `lines` are what it has besides name, schedule and command.
+/// All that is said of a task that is bad: `lines` are what it has besides name, schedule and
+/// command.
 pub(crate) fn rejected_task(lines: &str) -> String {
     rejected(&format!(
         "[[task]]\nname = \"bell\"\ncron = \"@hourly\"\ncommand = [\"ring\"]\n{lines}\n"

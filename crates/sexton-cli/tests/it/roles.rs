@@ -49,7 +49,7 @@ fn start(folder: &Path, url: &str) -> Program {
     program
 }
 
-/// Whoever has the documented rights to run tasks can do everything that operators do.
+/// A user with the documented rights to run tasks can do everything that operators do.
 fn operates(folder: &Path, url: &str) {
     for words in [
         vec!["pause", "ring", "--note", "quiet"],
@@ -65,7 +65,7 @@ fn operates(folder: &Path, url: &str) {
     assert_eq!(code, Some(1), "{stderr}");
 }
 
-/// Whoever has the documented rights to look can look, and is refused everything else.
+/// A user with the documented rights to look can look, and is refused everything else.
 fn looks(folder: &Path, url: &str) {
     for words in [["history", "--json"], ["tasks", "--json"]] {
         let (code, stdout, stderr) = say(folder, url, &words);

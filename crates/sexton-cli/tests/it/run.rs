@@ -1,4 +1,5 @@
-//! `sexton run`: its logs, its store, what it refuses to start with, and the example that the README begins with.
+//! `sexton run`: its logs, its store, what it refuses to start with, and the example that the
+//! README begins with.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

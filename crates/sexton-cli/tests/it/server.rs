@@ -1,4 +1,5 @@
-//! A small HTTP server, so that requests are tested over real sockets. It answers one request a connection.
+//! A small HTTP server, so that requests are tested over real sockets. It answers one request a
+//! connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

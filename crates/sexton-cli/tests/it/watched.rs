@@ -1,5 +1,5 @@
-//! What becomes of commands and of all that they start: nothing outlives the program or a cancelled run, and what is left in
-//! the background on purpose is left in peace.
+//! What becomes of commands and of all that they start: nothing outlives the program or a cancelled
+//! run, and what is left in the background on purpose is left in peace.
 
 use std::path::Path;
 
@@ -38,8 +38,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// Starts a child, a grandchild in a session of its own, and one that no parent knows of and that does not listen to
-/// SIGTERM; writes the ids of all, and of who watches, and waits.
+/// Starts a child, a grandchild in another session, and one that no parent knows of and that does
+/// not listen to SIGTERM; writes the ids of all, and of who watches, and waits.
 const FAMILY: &str = r#"shell = '''
 sleep 1000 & echo $! >> pids
 setsid sleep 1000 & echo $! >> pids
@@ -49,7 +49,7 @@ echo $$ >> pids
 wait'''"#;
 const FAMILY_SIZE: usize = 5;
 
-/// The process ids of so many families, when all of them run.
+/// The process ids of this number of families, when all of them run.
 fn families(folder: &Path, count: usize) -> Vec<String> {
     ask_until("all processes run", || {
         let pids = read(&folder.join("pids"));
@@ -108,7 +108,8 @@ fn a_shutdown_leaves_nothing() {
     wait_until_all_gone(&pids);
 }
 
-/// A command whose background says much more than a pipe holds, once it is told to, and then how that went.
+/// A command whose background says much more than a pipe holds, once it is told to, and then how
+/// that went.
 const BACKGROUND: &str = r#"shell = '''
 test -e begun && exit 0
 : > begun
@@ -145,7 +146,8 @@ fn what_is_left_in_the_background_outlives_the_program() {
     }
 }
 
-/// Five runs of a task that says which process watches it, and where and with which umask it begins.
+/// Five runs of a task that says which process watches it, and where and with which umask it
+/// begins.
 fn five_runs(extra: &str) -> Vec<(String, String)> {
     let folder = folder();
     std::fs::create_dir(folder.path().join("below")).unwrap();

@@ -7,7 +7,8 @@ use sqlx::mysql::MySqlConnectOptions;
 
 use crate::error::OpenError;
 
-/// What may be said behind the `?`; the driver would pass over anything else. Character set and time zone are ours to choose.
+/// What may be said behind the `?`; the driver would pass over anything else. Character set and
+/// time zone are ours to choose.
 const PARAMETERS: [&str; 10] = [
     "ssl-mode",
     "sslmode",

@@ -13,7 +13,7 @@ use crate::error::OpenError;
 
 /// How many pages the write-ahead log may grow to before they are moved into the database: 16 MiB.
 const WAL_PAGES_MAX: &str = "4000";
-/// How many rows a connection's thread may be ahead of whoever reads them.
+/// How many rows a connection's thread may be ahead of its reader.
 const ROWS_AHEAD_MAX: usize = 1_000;
 /// More than the statements there are.
 const STATEMENTS_KEPT_MAX: usize = 64;

@@ -1,10 +1,10 @@
 //! A file that is only looked at: nothing is written to it, and nothing is made beside it.
 //!
-//! SQLite reads a file in WAL mode with the help of its `-wal` and `-shm`, and makes both where they
-//! are missing, read-only or not. A file without a `-wal` is whole by itself, and is read as one that
-//! does not change (`immutable`). That somebody begins to write to it meanwhile shows: a `-wal` is
-//! there, or the file has another time, size or number. Then what was read is thrown away and read
-//! again.
+//! SQLite reads a file in WAL mode with the help of its `-wal` and `-shm`, and makes both where
+//! they are missing, read-only or not. A file without a `-wal` is whole by itself, and is read as
+//! one that does not change (`immutable`). That somebody begins to write to it meanwhile shows: a
+//! `-wal` is there, or the file has another time, size or number. Then what was read is thrown away
+//! and read again.
 
 use std::fs::Metadata;
 use std::io;

@@ -37,7 +37,8 @@ impl Target {
         if text.contains('\0') {
             return Err(bad("it has a NUL character"));
         }
-        // An absolute path also keeps SQLite from reading `file:…` and `:memory:` as something else.
+        // An absolute path also keeps SQLite from reading `file:…` and `:memory:` as something
+        // else.
         let absolute =
             std::path::absolute(path).map_err(|_| bad("the current directory is gone"))?;
         Ok(Target::File(absolute))

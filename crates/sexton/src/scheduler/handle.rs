@@ -347,8 +347,8 @@ impl SchedulerHandle {
     }
 
     /// Completes when each of the scheduler's drivers has answered, and so still decides what is
-    /// due when: what a watchdog wants to know. A driver that is stuck, as by a schedule that blocks
-    /// its thread, does not answer: give this a time limit. Cancel safe.
+    /// due when: what a watchdog wants to know. A driver that is stuck, as by a schedule that
+    /// blocks its thread, does not answer: give this a time limit. Cancel safe.
     ///
     /// # Errors
     /// [`HandleError::ShuttingDown`] or [`HandleError::Stopped`]: there is no driver any more.

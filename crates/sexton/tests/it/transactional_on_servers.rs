@@ -1,4 +1,5 @@
-//! Transactional delivery on servers that are in the way of a run: what is not the handler's fault has another attempt.
+//! Transactional delivery on servers that are in the way of a run: what is not the handler's fault
+//! has another attempt.
 
 use std::time::Duration;
 

@@ -187,7 +187,8 @@ fn is_own(task: &TaskName) -> bool {
     task.as_str().starts_with(OWN_PREFIX)
 }
 
-/// The task of this name, if the store has heard of it; else with what its name was meant to be, perhaps.
+/// The task of this name, if the store has heard of it; else with what its name was meant to be,
+/// perhaps.
 async fn known_task(operator: &Operator, name: &str) -> Result<TaskName, Refused> {
     let unknown = |similar: Option<&str>| Refused::UnknownTask {
         name: name.to_owned(),

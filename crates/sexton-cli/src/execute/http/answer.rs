@@ -27,7 +27,8 @@ impl Unread {
     }
 }
 
-/// Reads at most `bytes_max` bytes. What is behind them is never asked for: the connection is closed.
+/// Reads at most `bytes_max` bytes. What is behind them is never asked for: the connection is
+/// closed.
 pub(super) async fn read(
     mut response: Response,
     bytes_max: u64,

@@ -26,7 +26,8 @@ pub use error::HttpError;
 const FRAME_BYTES_MAX: usize = 192;
 
 impl Requests {
-    /// Sends a request and reads the answer, until it is cancelled. Dropping the future gives both up.
+    /// Sends a request and reads the answer, until it is cancelled. Dropping the future gives both
+    /// up.
     pub(super) async fn send(
         &self,
         spec: &HttpSpec,

@@ -189,8 +189,8 @@ impl Call<'_> {
     }
 }
 
-/// An answer with MongoDB's number for a duplicate key, by which its clients know that somebody else
-/// was faster.
+/// An answer with MongoDB's number for a duplicate key, by which its clients know that somebody
+/// else was faster.
 fn renumbered(answer: &[u8]) -> Result<Vec<u8>, Refused> {
     let read = sexton_mongo::mongodb::bson::Document::from_reader(answer);
     let mut answer = read.map_err(|error| Refused::Broken(error.into()))?;
