@@ -15,12 +15,17 @@ pub(crate) const LIMIT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 const WAIT_FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two tries.
 const WAIT_MAX: Duration = Duration::from_millis(16);
+/// After so many tries what is in the way is no transaction of ours that goes on: a client stands
+/// still in the middle of one, and asking often only makes work.
+const TRIES_MANY: u32 = 32;
+const WAIT_AFTER_MANY_MAX: Duration = Duration::from_millis(64);
 
 /// The waits of one call. Cancel-safe: it holds nothing.
 #[derive(Debug)]
 pub(crate) struct Patience {
     deadline: Instant,
     wait_max: Duration,
+    tries: u32,
 }
 
 impl Patience {
@@ -29,13 +34,19 @@ impl Patience {
         Patience {
             deadline: Instant::now() + limit,
             wait_max: WAIT_FIRST,
+            tries: 0,
         }
     }
 
     /// Waits for the next try. `false`, at once, if it would come after the limit.
     pub(crate) async fn wait(&mut self) -> bool {
         let wait = self.wait_max.mul_f64(random_fraction());
-        self.wait_max = (self.wait_max * 2).min(WAIT_MAX);
+        self.tries = self.tries.saturating_add(1);
+        let longest = match self.tries {
+            0..TRIES_MANY => WAIT_MAX,
+            _ => WAIT_AFTER_MANY_MAX,
+        };
+        self.wait_max = (self.wait_max * 2).min(longest);
         let until = Instant::now() + wait;
         if until >= self.deadline {
             return false;
@@ -60,15 +71,19 @@ mod tests {
     async fn tries_end_before_the_limit_and_their_waits_stay_short() {
         let start = Instant::now();
         let mut patience = Patience::new(Duration::from_secs(1));
-        let mut waits = 0;
+        let mut waits = 0_u32;
         loop {
             let before = Instant::now();
             if !patience.wait().await {
                 break;
             }
             waits += 1;
+            let longest = match waits {
+                0..=TRIES_MANY => WAIT_MAX,
+                _ => WAIT_AFTER_MANY_MAX,
+            };
             // tokio's timer rounds up to the next millisecond.
-            assert!(before.elapsed() <= WAIT_MAX + Duration::from_millis(1));
+            assert!(before.elapsed() <= longest + Duration::from_millis(1));
         }
         assert!(start.elapsed() <= Duration::from_secs(1));
         assert!(waits > 50, "{waits} tries in a second");

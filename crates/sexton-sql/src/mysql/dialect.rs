@@ -56,42 +56,43 @@ const TICK_OF_LIST: &str = "tick_ms BIGINT PATH '$.tick_ms'";
 // How long the server waits for a client within a transaction, in seconds: MariaDB has a setting
 // for that, which MySQL takes for a comment, as `/*M!` says. MySQL only knows how long it waits for
 // a client at all, and is told so for the length of a transaction, in what MariaDB takes for a
-// comment. The 2 is how long a client may be silent.
+// comment. The 1 is how long a client may be silent; 2 where an attempt of a handler is at stake.
 //
 // A client that is gone leaves what it had asked for: a transaction that is idle, and others that
-// wait for its rows. Each of those would have the rows next, and be idle for as long again, one
-// after the other. So a wait for rows is shorter than the silence: those that wait for nobody have
-// given up before the first is ended, and a client that lives asks again.
+// wait for its rows. Nobody waits for a register (see `sql/lock_registers.sql`), and for other rows
+// no longer than this, so that few of those others have the rows next.
 
 /// Each statement sees what is committed by then, and locks no gaps between rows.
-pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 2 */; \
+pub(super) const BEGIN: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 1 */; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
-const BEGIN_SNAPSHOT: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 2 */; \
+const BEGIN_SNAPSHOT: &str = "SET @sexton_begun = 1 /*!80000 , SESSION wait_timeout = 1 */; \
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 const COMMIT: &str =
     "COMMIT; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
 const ROLLBACK: &str =
     "ROLLBACK; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
-/// For rows and for tables, for a client in a transaction and for one that takes no answers; the
+/// For rows and for tables, for a client in a transaction, for one that takes no answers and for one
+/// that stops in the middle of a statement; the
 /// time zone of `TIMESTAMP`s, and how transactions end: what a server may have been told for all
 /// its sessions. Variables of the session's keep what was there before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
-    @sexton_for_answers = @@SESSION.net_write_timeout, @sexton_wait = @@SESSION.wait_timeout, \
+    @sexton_for_answers = @@SESSION.net_write_timeout, \
+    @sexton_for_questions = @@SESSION.net_read_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_autocommit = @@SESSION.autocommit, @sexton_completion = @@SESSION.completion_type, \
     SESSION autocommit = 1, SESSION completion_type = 'NO_CHAIN', \
     SESSION time_zone = '+00:00', SESSION net_write_timeout = 2, \
-    SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ? \
-    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 2 */";
+    SESSION net_read_timeout = 2, SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ? \
+    /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 1 */";
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
     SESSION net_write_timeout = @sexton_for_answers, \
-    SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion \
+    SESSION net_read_timeout = @sexton_for_questions, SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */";
 
 /// What a handler's transaction needs to know, and what there was before.
-const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, @sexton_patience = ?, \
+const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, \
     @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_for_answers = @@SESSION.net_write_timeout \
     /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout */";
@@ -102,7 +103,7 @@ const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_b
     /*!80000 , SESSION wait_timeout = @sexton_silence */; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; SAVEPOINT sexton_run";
 const SETTLE_FOR_HANDLER: &str = "RELEASE SAVEPOINT sexton_run; \
-    SET SESSION innodb_lock_wait_timeout = @sexton_patience, SESSION net_write_timeout = 2 \
+    SET SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = 2 \
     /*M! , SESSION idle_transaction_timeout = 2 */ /*!80000 , SESSION wait_timeout = 2 */";
 const DEPART_FROM_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION net_write_timeout = @sexton_for_answers \
@@ -212,11 +213,9 @@ impl Dialect for MySql {
     async fn begin_for_handler(
         connection: &mut Lent<MySql>,
         silence: Duration,
-        limit: Duration,
     ) -> Result<(), sqlx::Error> {
         query(ARRIVE_WITH_HANDLER)
             .bind(seconds(silence))
-            .bind(seconds(limit))
             .execute(&mut **connection)
             .await?;
         connection.begin(BEGIN_FOR_HANDLER).await

@@ -140,6 +140,7 @@ pub struct Sql {
     /// The clock, in milliseconds.
     pub(super) clock: Statement,
     pub(super) load: Statement,
+    pub(super) lock_registers: Statement,
     pub(super) store_registers: Statement,
     pub(super) kept: Statement,
     pub(super) store_records: Statement,
@@ -190,6 +191,7 @@ impl Sql {
         Sql {
             clock: new("SELECT {clock_ms}"),
             load: new(include_str!("sql/load.sql")),
+            lock_registers: new(include_str!("sql/lock_registers.sql")),
             store_registers: new(include_str!("sql/store_registers.sql")),
             kept: new(include_str!("sql/kept.sql")),
             store_records: records(

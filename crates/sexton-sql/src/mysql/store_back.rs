@@ -1,6 +1,6 @@
 //! What the rules changed, back into the tables, within a transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use sexton_core::lock::ExecutionRecord;
 use sexton_core::lock::rules::Changes;
@@ -30,7 +30,11 @@ pub(super) async fn store_back(
     // No other write has this mark.
     let writer = ClaimId::random().as_u128().to_be_bytes();
     let (sql, namespace) = (manager.sql(), manager.namespace_word());
-    let registers = lists::of_registers(loaded, pairs);
+    let unchanged = lock_unchanged(manager, connection, loaded, pairs).await?;
+    if unchanged.is_empty() {
+        return Ok(Kept::new());
+    }
+    let registers = lists::of_registers(loaded, unchanged.iter().copied());
     let bound = [
         Bound::Text(namespace),
         Bound::Bytes(&writer),
@@ -38,11 +42,14 @@ pub(super) async fn store_back(
     ];
     let store = sql.store_registers.query(&bound);
     store.execute(&mut *connection).await?;
-    let rows = sql.kept.query(&bound).fetch_all(&mut *connection).await?;
-    let kept = rows
-        .iter()
-        .map(read_pair)
-        .collect::<Result<Kept, Trouble>>()?;
+    let has_new = unchanged.iter().any(|pair| loaded.version(pair) == 0);
+    let kept: Kept = if has_new {
+        // Somebody else may have been faster to make one.
+        let rows = sql.kept.query(&bound).fetch_all(&mut *connection).await?;
+        rows.iter().map(read_pair).collect::<Result<_, _>>()?
+    } else {
+        unchanged.into_iter().cloned().collect()
+    };
     let records = changes.records.iter().filter(|execution| {
         let pair = (execution.task.clone(), execution.index);
         kept.contains(&pair)
@@ -61,6 +68,29 @@ pub(super) async fn store_back(
         store.execute(&mut *connection).await?;
     }
     Ok(kept)
+}
+
+/// Holds the registers that are as they were read, and answers which those are; those that were not
+/// there are among them. One that somebody else holds may change any moment.
+async fn lock_unchanged<'p>(
+    manager: &Manager,
+    connection: &mut MySqlConnection,
+    loaded: &Loaded,
+    pairs: &'p BTreeSet<Pair>,
+) -> Result<Vec<&'p Pair>, Trouble> {
+    let list = lists::of_pairs(pairs);
+    let bound = [Bound::Text(manager.namespace_word()), Bound::Text(&list)];
+    let lock = manager.sql().lock_registers.query(&bound);
+    let rows = lock.fetch_all(connection).await?;
+    let mut versions = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        versions.insert(read_pair(row)?, row.try_get_unchecked::<i64, _>(2)?);
+    }
+    let is_unchanged = |pair: &&Pair| match versions.get(*pair) {
+        Some(version) => *version == loaded.version(pair),
+        None => loaded.version(pair) == 0,
+    };
+    Ok(pairs.iter().filter(is_unchanged).collect())
 }
 
 fn read_pair(row: &MySqlRow) -> Result<Pair, Trouble> {

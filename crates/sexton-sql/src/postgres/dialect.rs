@@ -159,7 +159,6 @@ impl Dialect for Postgres {
     async fn begin_for_handler(
         connection: &mut Lent<Postgres>,
         silence: Duration,
-        _: Duration,
     ) -> Result<(), sqlx::Error> {
         connection.begin(BEGIN_FOR_HANDLER).await?;
         let limit = query("SELECT set_config('idle_in_transaction_session_timeout', $1, true)");

@@ -156,7 +156,6 @@ pub trait Dialect: Database<Connection: Connection<Options: Clone>> + KtorDialec
     fn begin_for_handler(
         connection: &mut Lent<Self>,
         silence: Duration,
-        limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Whether a handler's transaction is still the one that was begun, with all that was written

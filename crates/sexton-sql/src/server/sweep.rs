@@ -15,13 +15,14 @@ use super::decide::write_each;
 use super::dialect::{Candidates, CandidatesPage, Dialect};
 use super::error::Trouble;
 use super::loaded::{Loaded, touched};
+use crate::patience::Patience;
 
 /// The most executions of an answer.
 const ANSWER_MAX: usize = 1_000;
 /// How many candidates are looked at together.
 const PAGE: usize = 1_000;
 /// How often a sweep looks again at what others wrote to between its look and its write.
-const OVERTAKEN_MAX: usize = 3;
+const OVERTAKEN_MAX: usize = 24;
 
 /// A walk over candidates in the order of (task, index, tick).
 #[derive(Debug, Clone)]
@@ -112,6 +113,7 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
             is_at_end: false,
         };
         let mut overtaken = 0;
+        let mut patience = Patience::new(manager.inner.wait_max);
         loop {
             let before = walk.clone();
             let rest = SweepQuery {
@@ -149,7 +151,8 @@ impl<DB: Dialect> Errand<DB> for Sweeping<'_> {
             }
             self.found.lost.extend(lost);
             self.found.missed.extend(missed);
-            if was_overtaken && overtaken < OVERTAKEN_MAX && self.found.len() < limit {
+            let may_wait = was_overtaken && overtaken < OVERTAKEN_MAX && self.found.len() < limit;
+            if may_wait && patience.wait().await {
                 // What is still to be closed is closed now, and not a heartbeat later.
                 overtaken += 1;
                 walk = before;

@@ -16,6 +16,7 @@ use super::dialect::Dialect;
 use super::error::{Outage, Trouble};
 use super::lane::give_back_from_handler;
 use crate::lent::Lent;
+use crate::patience::Patience;
 use crate::tx::ENDED_EARLY;
 use crate::wanted::Wanted;
 
@@ -56,7 +57,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
         let silence = lease.duration().max(HANDLER_SILENCE_MIN);
         let beginning = async {
             let mut lent = self.inner.source.handlers_lane(deadline, limit).await?;
-            DB::begin_for_handler(&mut lent, silence, limit).await?;
+            DB::begin_for_handler(&mut lent, silence).await?;
             Ok(lent)
         };
         let begun = timeout_at(deadline, beginning).await;
@@ -156,6 +157,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
             wanted: Wanted::by_settlements,
             execution: |settlement: &Settlement| &settlement.lock.execution,
         };
+        let mut patience = Patience::new(self.inner.wait_max);
         loop {
             let mut decision = Decision::new(kind, batch, LockState::settle);
             match decision.run(self, &mut *connection).await {
@@ -164,7 +166,11 @@ impl<DB: Dialect> ServerLockManager<DB> {
                     return Ok(Some(answer.unwrap_or(Settled::Refused)));
                 }
                 // Each statement sees what is committed by then.
-                Err(Trouble::Outage(Outage::Overtaken)) => {}
+                Err(trouble) if trouble.is_overtaken() => {
+                    if !patience.wait().await {
+                        return Err(trouble);
+                    }
+                }
                 Err(trouble) => return Err(trouble),
             }
         }

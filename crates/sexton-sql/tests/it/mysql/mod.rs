@@ -3,6 +3,7 @@
 mod clock;
 mod conformance;
 mod equivalence;
+mod held;
 mod lent;
 mod opening;
 mod passwords;

@@ -1,4 +1,5 @@
-//! Handlers that go on after their transaction was ended under them.
+//! Handlers that go on after their transaction was ended under them, and settlings that wait for
+//! their rows.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use sexton_core::lock::{
     TransactionSlot,
 };
 use sexton_sql::Tx;
-use sqlx::MySql;
+use sqlx::{Connection, MySql, Row};
 
 use crate::fixtures::{claim, grant};
 use crate::servers::mariadb::Server;
@@ -27,9 +28,7 @@ async fn what_is_written_after_the_transaction_has_ended_does_not_settle_the_run
         let Some(server) = Server::start() else {
             return;
         };
-        server
-            .run("CREATE TABLE rows_of (id INT PRIMARY KEY, said INT NOT NULL); INSERT INTO rows_of VALUES (1, 0), (2, 0)")
-            .await;
+        server.run(ROWS).await;
         let manager = server.open().await;
         let claim = claim("interest", 0, "one");
         let batch = std::slice::from_ref(&claim);
@@ -73,6 +72,55 @@ async fn what_is_written_after_the_transaction_has_ended_does_not_settle_the_run
         let told = error.to_string();
         assert!(told.contains("ended before its handler did"), "{told}");
     }
+}
+
+const ROWS: &str = "CREATE TABLE rows_of (id INT PRIMARY KEY, said INT NOT NULL); \
+    INSERT INTO rows_of VALUES (1, 0), (2, 0)";
+const HOLD: &str = "SELECT version FROM sexton_registers \
+    WHERE namespace = 'default' AND task = 'interest' FOR UPDATE";
+/// It holds what its handler wrote, and waits for no row: it asks again until the row is free.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settling_asks_again_for_its_row() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    server.run(ROWS).await;
+    let manager = server.open().await;
+    let claim = claim("interest", 0, "one");
+    let batch = std::slice::from_ref(&claim);
+    let answer = manager.claim(ClaimLead::default(), batch).await;
+    let answer = answer.unwrap().whole().unwrap();
+    let slot = TransactionSlot::new(Arc::new(manager.clone()));
+    let begin = Tx::<MySql>::of(slot.clone()).unwrap().begin();
+    let mut tx = begin.await.unwrap();
+    let write = "UPDATE rows_of SET said = 1 WHERE id = 1";
+    sqlx::query(write).execute(&mut *tx).await.unwrap();
+    drop(tx);
+    let Handed::Transaction(transaction) = slot.close() else {
+        panic!("no transaction was handed over");
+    };
+
+    let mut other = server.raw().await;
+    let mut holding = other.begin().await.unwrap();
+    sqlx::raw_sql(HOLD).execute(&mut *holding).await.unwrap();
+    let settling = tokio::spawn({
+        let lock = HeldLock {
+            execution: claim.execution.clone(),
+            claim_id: claim.claim_id,
+            fence: grant(&answer.value[0]).fence,
+        };
+        let now = SystemClock.now();
+        let settlement = Settlement::new(lock, Outcome::Succeeded, now, now);
+        async move { transaction.settle_and_commit(&settlement).await }
+    });
+    crate::on_servers::someone_waits(&server).await;
+    assert!(!settling.is_finished(), "{:?}", settling.await.unwrap());
+    holding.rollback().await.unwrap();
+    let committed = settling.await.unwrap();
+    assert!(matches!(committed, Committed::Recorded), "{committed:?}");
+    let said = sqlx::query("SELECT said FROM rows_of WHERE id = 1");
+    let said = said.fetch_one(&mut server.raw().await).await.unwrap();
+    assert_eq!(said.get::<i32, _>(0), 1);
 }
 
 /// Lets the transaction, which holds row 1, lose against one that has done more.

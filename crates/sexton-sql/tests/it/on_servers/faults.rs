@@ -177,15 +177,12 @@ async fn the_answer_to_the_write_itself_may_be_lost<S: TestServer>() {
     proxy.has_cut().await;
 }
 
-pub(super) const HOLD_REGISTERS: &str = "SELECT 1 FROM sexton_registers \
+pub(crate) const HOLD_REGISTERS: &str = "SELECT 1 FROM sexton_registers \
     WHERE namespace = 'default' AND task = 'digest' AND concurrency_index = 1 FOR UPDATE";
 
-/// Returns when a session waits for what another one holds.
+/// Returns when a session is held up by what another one holds.
 pub(crate) async fn someone_waits<S: TestServer>(server: &S) {
-    let mut watcher = server.raw().await;
-    while S::number(&mut watcher, S::WAITING).await == 0 {
-        tokio::task::yield_now().await;
-    }
+    server.someone_is_held_up().await;
 }
 
 async fn an_intruder_who_holds_a_row_is_an_outage_and_then_over<S: TestServer>() {

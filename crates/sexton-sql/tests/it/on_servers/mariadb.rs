@@ -2,13 +2,19 @@
 
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::pool::PoolOptions;
-use sqlx::{AssertSqlSafe, MySql, MySqlPool};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row};
 
 use super::TestServer;
 use crate::servers::mariadb::Server;
 use crate::servers::process::Disk;
 
 const TRANSACTION_IN_PROGRESS: u16 = 1568;
+/// Counts what was prepared and then executed.
+const EXECUTED: &str = "SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'";
+/// After so many tries somebody is held up.
+const TRIES: i64 = 5;
+/// A look at what there is, and at what is held by others.
+const STATEMENTS_OF_A_TRY: i64 = 2;
 
 impl TestServer for Server {
     type DB = MySql;
@@ -53,6 +59,23 @@ impl TestServer for Server {
 
     async fn raw(&self) -> MySqlConnection {
         Server::raw(self).await
+    }
+
+    /// Nobody waits for a register, but asks again and again.
+    async fn someone_is_held_up(&self) {
+        let mut watcher = self.raw().await;
+        let mut executed = async |sql| -> i64 {
+            // As text: the watcher itself executes nothing that was prepared.
+            let row = sqlx::raw_sql(sql).fetch_one(&mut watcher).await.unwrap();
+            let last: String = row.try_get_unchecked(row.len() - 1).unwrap();
+            last.parse().unwrap()
+        };
+        let before = executed(EXECUTED).await;
+        while executed(<Server as TestServer>::WAITING).await == 0
+            && executed(EXECUTED).await < before + TRIES * STATEMENTS_OF_A_TRY
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: &'static str) {

@@ -15,7 +15,7 @@ mod tls;
 mod transactions;
 
 #[cfg(feature = "mysql")]
-pub(crate) use faults::someone_waits;
+pub(crate) use faults::{HOLD_REGISTERS, someone_waits};
 use std::time::Duration;
 
 use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions, TransactionalDatabase};
@@ -72,6 +72,14 @@ pub(crate) trait TestServer: Sized + Send {
     async fn pool(&self, connections: u32) -> Pool<Self::DB>;
     /// Whether this session was left in a transaction.
     async fn is_in_transaction(connection: &mut <Self::DB as Database>::Connection) -> bool;
+
+    /// Returns when a session is held up by what another one holds.
+    async fn someone_is_held_up(&self) {
+        let mut watcher = self.raw().await;
+        while Self::number(&mut watcher, Self::WAITING).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
 
     fn url(&self) -> String {
         self.url_at(self.port())
