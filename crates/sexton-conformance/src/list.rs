@@ -204,6 +204,7 @@ macro_rules! __for_each_case {
                 a_task_that_was_only_triggered_has_a_fence_and_no_watermark [History, Operations];
                 a_triggered_execution_is_never_granted_twice [History, Operations];
                 a_trigger_that_is_never_granted_leaves_no_register [Leases, History, Operations];
+                at_most_a_hundred_wait_of_an_index [History, Operations];
                 an_execution_says_whether_it_was_scheduled_or_triggered [Leases, History, Operations];
                 grants_and_releases_keep_what_an_execution_came_from [Leases, History, Operations];
                 what_was_found_is_granted_while_it_has_a_record [Leases, History, Operations];

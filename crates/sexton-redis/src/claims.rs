@@ -246,6 +246,7 @@ impl RedisLockManager {
         let words = [
             ("waiting", Enqueued::Waiting),
             ("already", Enqueued::Already),
+            ("full", Enqueued::Full),
         ];
         let call = Call::new("enqueue", &scripts::ENQUEUE);
         self.each(call, batch, write, |_, answers| word(answers, &words))

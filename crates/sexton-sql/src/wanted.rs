@@ -93,11 +93,12 @@ impl Wanted {
     }
 
     pub(crate) fn by_enqueues(batch: &[Enqueue]) -> Wanted {
-        let records = batch.iter().map(|enqueue| enqueue.execution.clone());
-        Wanted {
-            records: records.collect(),
-            ..Wanted::default()
+        let mut wanted = Wanted::default();
+        for enqueue in batch {
+            wanted.open(&enqueue.execution);
+            wanted.records.insert(enqueue.execution.clone());
         }
+        wanted
     }
 
     pub(crate) fn by_execution(execution: &Execution) -> Wanted {

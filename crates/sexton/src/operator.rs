@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sexton_core::lock::{
     CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, LockError,
-    LockManager, PauseChange, TaskQuery, TaskState,
+    LockManager, PauseChange, TaskQuery, TaskState, WAITING_MAX,
 };
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Tick};
@@ -129,7 +129,9 @@ impl Operator {
     /// [`Operator::trigger_within`] for another time.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be asked or told.
+    /// [`LockError::TooManyWaiting`] if [`WAITING_MAX`] of its
+    /// executions wait already for each concurrency index; others if the store cannot be asked or
+    /// told.
     pub async fn trigger(&self, task: &TaskName) -> Result<Option<Tick>, LockError> {
         self.trigger_within(task, TRIGGER_WITHIN).await
     }
@@ -138,7 +140,7 @@ impl Operator {
     /// is recorded as missed. [`Duration::MAX`] waits without a limit.
     ///
     /// # Errors
-    /// [`LockError`] if the store cannot be asked or told.
+    /// As [`Operator::trigger`].
     pub async fn trigger_within(
         &self,
         task: &TaskName,
@@ -152,11 +154,16 @@ impl Operator {
         let enqueue =
             |batch: Vec<Enqueue>| async move { Ok(self.manager.enqueue(&batch).await?.value) };
         let deadline = trigger_deadline(begin, within);
-        let batch = enqueue_now(task, definition.concurrency, begin, deadline, enqueue).await?;
-        match batch.first() {
-            Some(first) => Ok(Some(first.execution.tick)),
-            None => Err(no_free_tick(self.manager.location())),
-        }
+        let store = self.manager.location();
+        let batch = enqueue_now(
+            store,
+            task,
+            definition.concurrency,
+            begin,
+            deadline,
+            enqueue,
+        );
+        Ok(Some(batch.await?.tick))
     }
 
     /// Asks for an execution to be cancelled, on whichever instance it runs.
@@ -168,15 +175,24 @@ impl Operator {
     }
 }
 
+/// What a trigger has made wait.
+#[derive(Debug)]
+pub(crate) struct Triggered {
+    pub(crate) tick: Tick,
+    /// All of that tick: one for each index, but for those of which too many wait already.
+    pub(crate) executions: Vec<Execution>,
+}
+
 /// Makes one execution for each index wait, all of a tick of their own: `begin`, or the first
-/// millisecond behind it that is no tick of the task yet. Empty if there is none near.
+/// millisecond behind it that is no tick of the task yet.
 pub(crate) async fn enqueue_now<Enqueuing>(
+    store: String,
     task: &TaskName,
     concurrency: Concurrency,
     begin: Tick,
     deadline: Option<Timestamp>,
     enqueue: impl Fn(Vec<Enqueue>) -> Enqueuing,
-) -> Result<Vec<Enqueue>, LockError>
+) -> Result<Triggered, LockError>
 where
     Enqueuing: Future<Output = Result<Vec<Enqueued>, LockError>>,
 {
@@ -191,12 +207,29 @@ where
             }
         };
         let batch: Vec<Enqueue> = concurrency.indices().map(one).collect();
-        if enqueue(batch.clone()).await?.contains(&Enqueued::Waiting) {
-            return Ok(batch);
+        let enqueued = enqueue(batch.clone()).await?;
+        if enqueued.contains(&Enqueued::Waiting) {
+            let answered = batch.into_iter().zip(enqueued);
+            let executions = answered
+                .filter(|(_, enqueued)| *enqueued != Enqueued::Full)
+                .map(|(enqueue, _)| enqueue.execution)
+                .collect();
+            return Ok(Triggered { tick, executions });
+        }
+        if enqueued.contains(&Enqueued::Full) {
+            return Err(LockError::TooManyWaiting {
+                task: task.clone(),
+                max: WAITING_MAX,
+            });
         }
         tick = tick.saturating_add_millis(1);
     }
-    Ok(Vec::new())
+    Err(LockError::Refused {
+        store,
+        action: "trigger a task",
+        advice: format!("each of {TRIGGER_TRIES_MAX} milliseconds is a tick already"),
+        source: None,
+    })
 }
 
 /// Until when what is triggered at `begin` may be started.
@@ -204,13 +237,4 @@ pub(crate) fn trigger_deadline(begin: Tick, within: Duration) -> Option<Timestam
     let deadline = begin.timestamp().checked_add(within).ok()?;
     let deadline = Tick::at_or_before(deadline);
     (deadline < Tick::MAX).then(|| deadline.timestamp())
-}
-
-pub(crate) fn no_free_tick(store: String) -> LockError {
-    LockError::Refused {
-        store,
-        action: "trigger a task",
-        advice: format!("each of {TRIGGER_TRIES_MAX} milliseconds is a tick already"),
-        source: None,
-    }
 }

@@ -422,3 +422,25 @@ fn a_trigger_says_what_it_waits_for() {
     let expected = "; no instance is up: it waits up to 2m for one\n";
     assert!(said.ends_with(expected), "{said}");
 }
+
+#[test]
+fn a_hundred_triggers_of_a_paused_task_wait_and_one_more_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let programs = two_programs(folder);
+    wait_for_definition(folder, "by hand");
+    assert_eq!(say(folder, &["pause", "by hand"]).code, Some(0));
+    for _ in 0..100 {
+        let said = say(folder, &["trigger", "by hand"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+    }
+    let refused = say(folder, &["trigger", "by hand"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert_eq!(
+        refused.stderr,
+        "error: by hand has 100 executions that wait already, as many as may: let them run, or cancel some\n"
+    );
+    assert_eq!(say(folder, &["cancel", "by hand"]).code, Some(0));
+    assert_eq!(say(folder, &["trigger", "by hand"]).code, Some(0));
+    stop(programs);
+}

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use sexton_core::lock::{
-    CancelRequested, Denial, Execution, ExecutionState, Origin, Outcome, Register, Retention,
-    TaskQuery, Verdict,
+    CancelRequested, Denial, Enqueue, Enqueued, Execution, ExecutionState, Origin, Outcome,
+    Register, Retention, TaskQuery, Verdict, WAITING_MAX,
 };
 use sexton_core::policy::{Lease, Overlap};
-use sexton_core::tick::{Fence, Tick};
+use sexton_core::tick::{Concurrency, Fence, Tick};
 
 use crate::Failure;
 use crate::bench::{Bench, Ticks};
@@ -95,6 +95,41 @@ pub(crate) async fn a_trigger_that_is_never_granted_leaves_no_register(
     assert_eq!(a.state(&digest.task).await?.registers, []);
     let scheduled = b.run(&digest.nth(2)).await?;
     assert_eq!(scheduled.grant.fence, Fence::new(1));
+    Ok(())
+}
+
+pub(crate) async fn at_most_a_hundred_wait_of_an_index(bench: Bench) -> Result<(), Failure> {
+    let (a, digest) = (bench.replica().await?, bench.task("digest").await?);
+    let other = bench.task("backup").await?;
+    let enqueue = |n: i64| Enqueue {
+        execution: digest.nth(n),
+        concurrency: Concurrency::ONE,
+        deadline: None,
+    };
+    let most = i64::try_from(WAITING_MAX)?;
+    // Two of the last batch find no room.
+    let batches = [0..most / 2, most / 2..most - 1, most - 1..most + 2];
+    let mut answers = Vec::new();
+    for batch in batches {
+        let batch: Vec<Enqueue> = batch.map(enqueue).collect();
+        answers.extend(a.manager.enqueue(&batch).await?.value);
+    }
+    let (waiting, refused) = answers.split_at(WAITING_MAX);
+    assert!(
+        waiting.iter().all(|one| *one == Enqueued::Waiting),
+        "{waiting:?}"
+    );
+    assert_eq!(refused, [Enqueued::Full; 2]);
+    let known = a.record(&digest.nth(most)).await?;
+    assert!(known.is_none(), "{known:?}");
+    // What it has is told as such, and others are not held up.
+    assert_eq!(a.enqueue(&digest.nth(3)).await?, Enqueued::Already);
+    assert_eq!(a.enqueue(&other.nth(3)).await?, Enqueued::Waiting);
+    a.run(&digest.nth(0)).await?;
+    assert_eq!(a.enqueue(&digest.nth(most)).await?, Enqueued::Waiting);
+    assert_eq!(a.enqueue(&digest.nth(most + 1)).await?, Enqueued::Full);
+    a.manager.request_cancel(&digest.nth(7)).await?;
+    assert_eq!(a.enqueue(&digest.nth(most + 1)).await?, Enqueued::Waiting);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::Capability;
+use crate::name::TaskName;
 
 /// Why a lock manager could not do what it was asked.
 ///
@@ -56,6 +57,16 @@ pub enum LockError {
         store: String,
         /// What was asked for.
         capability: Capability,
+    },
+    /// A trigger of a task of which as many executions wait already as may.
+    #[error(
+        "{task} has {max} executions that wait already, as many as may: let them run, or cancel some"
+    )]
+    TooManyWaiting {
+        /// Which task.
+        task: TaskName,
+        /// How many may wait, for each concurrency index.
+        max: usize,
     },
     /// A batch has too many entries.
     #[error("a batch may have at most {max} entries, found {found}")]

@@ -338,7 +338,13 @@ pub enum Enqueued {
     Waiting,
     /// The store has a record of this execution already. Nothing has changed.
     Already,
+    /// [`WAITING_MAX`] others of its (task, index) wait already. Nothing has changed.
+    Full,
 }
+
+/// How many executions of a (task, index) may wait at once before a trigger is refused: a task
+/// that is paused for weeks does not run thousands of them when it is resumed.
+pub const WAITING_MAX: usize = 100;
 
 /// The answer to a request to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

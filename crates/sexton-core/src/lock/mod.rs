@@ -71,7 +71,7 @@ pub use error::LockError;
 pub use fleet::{
     CancelRequested, Claimable, Consumed, Consumption, Covered, Defined, Enqueue, Enqueued,
     InstanceRecord, InstanceReport, Pause, PauseChange, Register, Signals, Sweep, SweepQuery,
-    TaskDefinition, TaskQuery, TaskState,
+    TaskDefinition, TaskQuery, TaskState, WAITING_MAX,
 };
 pub use hold::{Release, Released, Renewal, Renewed, Settled, Settlement};
 pub use record::{
@@ -294,7 +294,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Answer<()>, LockError>;
 
     /// Makes executions wait for the next claim, whatever the watermark says, until their deadline.
-    /// Their grant leaves the watermark as it is.
+    /// Their grant leaves the watermark as it is. Where [`WAITING_MAX`] executions of the (task,
+    /// index) wait already, one more is refused; what the store has a record of is answered first.
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError>;
 
     /// Asks for an execution to be cancelled, on whichever instance it runs.

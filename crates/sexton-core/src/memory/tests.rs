@@ -199,7 +199,8 @@ fn what_runs_or_waits_stays() {
     );
     let waiting = |before| Enqueue {
         execution: Execution {
-            task: TaskName::new("by hand").unwrap(),
+            // As many tasks as it takes for all to wait.
+            task: TaskName::new(format!("by hand {}", before % 10)).unwrap(),
             ..tick(before)
         },
         concurrency: Concurrency::ONE,

@@ -9,7 +9,7 @@ use sexton_core::lock::{
     HistoryQuery, LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery,
     TaskDefinition, Verdict,
 };
-use sexton_core::policy::{Delivery, Placement};
+use sexton_core::policy::Placement;
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
 
 use super::held_up::HeldUp;
@@ -286,19 +286,21 @@ async fn a_full_batch_is_a_handful_of_commands() {
 }
 
 #[tokio::test]
-async fn what_waits_for_ever_leaves_no_room_at_last() {
+async fn what_runs_for_ever_leaves_no_room_at_last() {
     let server = server();
     let manager = server.manager().await;
-    let enqueue = |number: i64| Enqueue {
-        execution: execution("t", number),
-        concurrency: Concurrency::ONE,
-        deadline: None,
-    };
+    let mut first = None;
     let mut number = 0;
     let refused = loop {
-        let batch: Vec<Enqueue> = (number..number + 1_000).map(enqueue).collect();
-        match manager.enqueue(&batch).await {
-            Ok(_) => number += 1_000,
+        let batch: Vec<Claim> = (number..number + 1_000)
+            .map(|number| claim("t", number, "one"))
+            .collect();
+        let answer = manager.claim(ClaimLead::default(), &batch).await;
+        match answer.and_then(Answer::whole) {
+            Ok(answer) => {
+                first.get_or_insert_with(|| held(&batch[0], &answer.value[0]));
+                number += 1_000;
+            }
             Err(error) => break error,
         }
     };
@@ -312,11 +314,9 @@ async fn what_waits_for_ever_leaves_no_room_at_last() {
     let register = server.documents("sexton_registers").pop().unwrap();
     assert_eq!(register.get_array("open").unwrap().len(), 10_000);
     assert!(register.to_vec().unwrap().len() < 8 * 1024 * 1024);
-    let claim = Claim {
-        delivery: Delivery::AtMostOnce,
-        ..claim("t", 0, "one")
-    };
-    let verdicts = claimed(&manager, &[claim]).await;
+    let settled = manager.settle(&[succeeded(first.unwrap())]).await;
+    settled.unwrap().whole().unwrap();
+    let verdicts = claimed(&manager, &[claim("t", number, "one")]).await;
     assert!(
         matches!(verdicts[..], [Verdict::Granted(_)]),
         "{verdicts:?}"

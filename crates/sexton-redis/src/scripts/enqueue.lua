@@ -1,9 +1,15 @@
 -- Makes executions wait for the next claim. Four arguments an execution: field, tick, concurrency, and
 -- until when it may be granted in µs, or nothing.
--- Answers the clock, then for each "waiting" or "already".
+-- Answers the clock, then for each "waiting", "already", or "full".
+
+-- How many executions of a (task, index) may wait at once before one more is refused.
+local WAITING_MAX = 100
+
 local function enqueue(field, tick_text, concurrency, deadline)
   local member, tick = field .. '\t' .. tick_text, tick_number(tick_text)
   if fetch(member) then return 'already' end
+  local waiting = call('ZLEXCOUNT', WAIT, '[' .. field .. '\t', '(' .. field .. '\n')
+  if waiting >= WAITING_MAX then return 'full' end
   local r = blank_record('waiting', '', concurrency)
   r.origin, r.deadline = 'triggered', deadline
   save(member, r)

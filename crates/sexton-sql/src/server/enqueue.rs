@@ -37,11 +37,11 @@ impl Tries {
         let mut written = self.written();
         match state.enqueue(enqueue, now) {
             Enqueued::Already if written.perhaps.contains(&enqueue.execution) => Enqueued::Waiting,
-            Enqueued::Already => Enqueued::Already,
             Enqueued::Waiting => {
                 written.by_this_try.insert(enqueue.execution.clone());
                 Enqueued::Waiting
             }
+            other => other,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::driver::{Command, Found, Put, tick_at};
 use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
-use crate::operator::{TRIGGER_WITHIN, enqueue_now, no_free_tick, trigger_deadline};
+use crate::operator::{TRIGGER_WITHIN, enqueue_now, trigger_deadline};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
 use crate::watched::{Failure, Watch};
@@ -193,8 +193,9 @@ impl SchedulerHandle {
     /// [`SchedulerHandle::trigger_within`] for another time.
     ///
     /// # Errors
-    /// [`HandleError::NoSuchTask`] if neither the store nor this scheduler knows the task; others if
-    /// the store cannot be told, or the scheduler has stopped.
+    /// [`HandleError::NoSuchTask`] if neither the store nor this scheduler knows the task;
+    /// [`LockError::TooManyWaiting`] if 100 of its executions wait already for each concurrency
+    /// index; others if the store cannot be told, or the scheduler has stopped.
     pub async fn trigger(
         &self,
         manager: &ManagerName,
@@ -225,17 +226,15 @@ impl SchedulerHandle {
             home.link.call(home.link.manager.enqueue(&batch)).await
         };
         let deadline = trigger_deadline(begin, within);
-        let batch = enqueue_now(task, concurrency, begin, deadline, enqueue).await?;
-        let Some(tick) = batch.first().map(|enqueue| enqueue.execution.tick) else {
-            return Err(no_free_tick(home.link.manager.location()).into());
-        };
-        let found = batch
-            .into_iter()
-            .map(|enqueue| Found::waiting(enqueue.execution, Some(concurrency)))
+        let store = home.link.manager.location();
+        let triggered = enqueue_now(store, task, concurrency, begin, deadline, enqueue).await?;
+        let executions = triggered.executions.into_iter();
+        let found = executions
+            .map(|execution| Found::waiting(execution, Some(concurrency)))
             .collect();
         // If the driver is busy, the next heartbeat finds it.
         let _ = home.commands.try_send(Command::Claim(found));
-        Ok(tick)
+        Ok(triggered.tick)
     }
 
     /// The concurrency of a task as the store knows it; as this scheduler does, if it has not told

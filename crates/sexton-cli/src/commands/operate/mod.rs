@@ -10,6 +10,7 @@ mod tasks;
 use std::io;
 
 use sexton::Operator;
+use sexton::lock::LockError;
 use sexton::name::TaskName;
 use thiserror::Error;
 
@@ -51,7 +52,7 @@ enum Refused {
     #[error("{0}")]
     NotSucceeded(String),
     #[error(transparent)]
-    Lock(#[from] sexton::lock::LockError),
+    Lock(#[from] LockError),
     #[error("cannot write")]
     Write(#[from] io::Error),
 }
@@ -60,6 +61,7 @@ impl Refused {
     fn exit(&self) -> Exit {
         match self {
             Refused::NothingToDo(_) | Refused::NotSucceeded(_) | Refused::Write(_) => Exit::Trouble,
+            Refused::Lock(LockError::TooManyWaiting { .. }) => Exit::Trouble,
             Refused::Lock(error) => Exit::of_store(error.is_transient()),
             Refused::Store(error) => error.exit(),
             _ => Exit::BadInput,

@@ -73,6 +73,8 @@ faults! {
         DefinitionForgotten,
         KnownSinceForgotten,
         EnqueueForgotten,
+        FullNotRefused,
+        FullTooEarly,
         CancelForgotten,
         HistoryUnfiltered,
         HistoryInTheWrongOrder,

@@ -372,7 +372,15 @@ impl LockManager for Mutant {
         if self.has(Fault::DeadlineOfEnqueueForgotten) {
             batch.iter_mut().for_each(|one| one.deadline = None);
         }
-        self.inner.enqueue(&batch).await
+        let mut answer = self.inner.enqueue(&batch).await?;
+        for enqueued in &mut answer.value {
+            *enqueued = match (self.fault, *enqueued) {
+                (Fault::FullNotRefused, Enqueued::Full) => Enqueued::Waiting,
+                (Fault::FullTooEarly, Enqueued::Already) => Enqueued::Full,
+                (_, enqueued) => enqueued,
+            };
+        }
+        Ok(answer)
     }
 
     async fn request_cancel(&self, execution: &Execution) -> Answered<CancelRequested> {

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Consumed, Consumption, Enqueue, Enqueued, Execution, ExecutionRecord, ExecutionState, HeldLock,
-    Origin, Pause, Reason, Register,
+    Origin, Pause, Reason, Register, WAITING_MAX,
 };
 use crate::name::{InstanceId, TaskName};
 use crate::policy::{Delivery, Overlap};
@@ -25,10 +25,10 @@ use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 /// Registers, records and pauses, and the rules over them.
 ///
 /// A manager that loads a part must load, for every entry of a batch: the register of its (task,
-/// index); its own record; for claims also the task's pause, all records of its (task, index) that
-/// wait, those that run as well unless its overlap policy allows them, and under
-/// [`Placement::Distinct`](crate::policy::Placement::Distinct) the records of all indices of its
-/// tick.
+/// index); its own record; for an [`Enqueue`] also all records of its (task, index) that wait; for
+/// claims those as well, the task's pause, the records that run unless its overlap policy allows
+/// them, and under [`Placement::Distinct`](crate::policy::Placement::Distinct) the records of all
+/// indices of its tick.
 #[derive(Debug, Default)]
 pub struct LockState {
     registers: BTreeMap<(TaskName, ConcurrencyIndex), Register>,
@@ -179,6 +179,14 @@ impl LockState {
     pub fn enqueue(&mut self, enqueue: &Enqueue, now: Timestamp) -> Enqueued {
         if self.records.contains_key(&enqueue.execution) {
             return Enqueued::Already;
+        }
+        let Execution { task, index, .. } = &enqueue.execution;
+        if self
+            .waiting_records(task, *index)
+            .nth(WAITING_MAX - 1)
+            .is_some()
+        {
+            return Enqueued::Full;
         }
         let Enqueue {
             execution,
