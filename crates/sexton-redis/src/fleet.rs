@@ -20,26 +20,54 @@ use crate::parts::those_that_answered;
 use crate::record_text::{execution, field_of, nanos_text, register};
 use crate::scripts;
 
+/// How many members of a kind a sweep asks a bucket for at once: no reply keeps the server busy for
+/// long, however much waits.
+const OPEN_PAGE_SIZE: u64 = 10_000;
+
+/// A page of what a sweep is to look at, in no order.
+struct Open {
+    is_last: bool,
+    found: Vec<Execution>,
+}
+
+fn open_arguments(abandoned_after: u128, page: u64) -> Arguments {
+    let mut arguments = Arguments::default();
+    arguments.add(abandoned_after);
+    arguments.add(page);
+    arguments.add(OPEN_PAGE_SIZE);
+    arguments
+}
+
+fn open(answers: &mut Answers) -> Result<Open, LockError> {
+    let is_last = answers.number()? == 0;
+    let mut found = Vec::new();
+    while !answers.is_at_end() {
+        let member = answers.text()?;
+        found.push(execution(&member).map_err(|found| answers.strange(found.0))?);
+    }
+    Ok(Open { is_last, found })
+}
+
 impl RedisLockManager {
     pub(crate) async fn sweep_page(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
         let abandoned_after = query.abandoned_after.as_micros();
-        let mut arguments = Arguments::default();
-        arguments.add(abandoned_after);
-        let call = Call::new("sweep", &scripts::OPEN);
-        let read = |answers: &mut Answers| {
-            let mut open = Vec::new();
-            while !answers.is_at_end() {
-                let member = answers.text()?;
-                open.push(execution(&member).map_err(|found| answers.strange(found.0))?);
+        let (mut now, mut members) = (Timestamp::UNIX_EPOCH, Vec::new());
+        let mut page = Some(0);
+        while let Some(number) = page {
+            let arguments = open_arguments(abandoned_after, number);
+            let call = Call::new("sweep", &scripts::OPEN);
+            // Other parts of a cluster are looked at with the next sweep.
+            let answer = self.wherever_it_can(call, &arguments, open).await?;
+            now = answer.now;
+            page = None;
+            for Open { is_last, found } in answer.value {
+                page = page.or((!is_last).then_some(number + 1));
+                members.extend(found);
             }
-            Ok(open)
-        };
-        // Other parts of a cluster are looked at with the next sweep.
-        let answer = self.wherever_it_can(call, &arguments, read).await?;
-        let Answer { mut now, value } = answer;
-        let mut members: Vec<Execution> = value.into_iter().flatten().collect();
+        }
         members.retain(|member| query.after.as_ref().is_none_or(|after| member > after));
         members.sort_unstable();
+        members.dedup();
         let (mut sweep, mut to_close) = (Sweep::default(), Vec::new());
         let mut members = members.as_slice();
         loop {

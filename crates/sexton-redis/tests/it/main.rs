@@ -27,4 +27,5 @@ mod sentinel_server;
 mod sentinels;
 mod server;
 mod suite;
+mod sweeps;
 mod tls;
