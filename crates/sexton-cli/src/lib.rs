@@ -17,6 +17,7 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod crontab;
+mod descriptors;
 pub mod diagnostic;
 pub mod duration;
 pub mod environment;

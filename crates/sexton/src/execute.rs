@@ -59,7 +59,8 @@ pub(crate) enum Tried {
     Unknown(String),
     /// The database failed it, and what it wrote is not there: another attempt may do better.
     Undone(BoxError),
-    /// No transaction could begin, and so nothing was done: this costs no attempt.
+    /// It lacked something, such as a transaction or memory, and so nothing was done: this costs no
+    /// attempt.
     NotBegun(BoxError),
 }
 
@@ -95,24 +96,8 @@ pub(crate) async fn execute(
     } = end.unwrap_or_else(|panic| End::panicked(&panic));
     let finished_us = link.now_us();
     let duration = duration_us(finished_us - started_us);
-    runs.shared.events.emit(Event::Finished {
-        execution,
-        outcome,
-        duration,
-        error: error.clone(),
-        output: output.clone(),
-    });
-    drop(granted.permit);
-    if telling == Telling::NotBegun {
-        let lease = granted.task.policies.lease.duration();
-        let here = timestamp(later_us(finished_us, lease));
-        return Executed::GivenBack(Release {
-            lock: granted.lock,
-            deadline: granted.deadline.map(|deadline| deadline.max(here)),
-        });
-    }
     let mut settlement = Settlement::new(
-        granted.lock,
+        granted.lock.clone(),
         outcome,
         timestamp(started_us),
         timestamp(finished_us),
@@ -122,6 +107,24 @@ pub(crate) async fn execute(
     }
     if let Some(output) = output {
         settlement = settlement.with_output(&output);
+    }
+    // As the history keeps it: what waits for subscribers is bounded.
+    runs.shared.events.emit(Event::Finished {
+        execution,
+        outcome,
+        duration,
+        error: settlement.error().map(str::to_owned),
+        output: settlement.output().map(str::to_owned),
+    });
+    drop(granted.permit);
+    if telling == Telling::NotBegun {
+        let lease = granted.task.policies.lease;
+        runs.leave_to_others(granted.lock.execution.clone(), lease);
+        let here = timestamp(later_us(finished_us, lease.duration()));
+        return Executed::GivenBack(Release {
+            lock: granted.lock,
+            deadline: granted.deadline.map(|deadline| deadline.max(here)),
+        });
     }
     Executed::Ended(settlement, telling)
 }
@@ -193,7 +196,7 @@ async fn run_and_retry(
     let policies = &task.policies;
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
     let mut retries = 0;
-    // So long a transaction is waited for here; then another instance may have more luck.
+    // What it lacks is waited for here as long as this; then another instance may have more luck.
     let give_back_at = clock.monotonic() + policies.lease.duration();
     let mut begin_failures = 0;
     loop {
@@ -201,6 +204,8 @@ async fn run_and_retry(
         let tried = run_once(runs, granted, retries, slot.clone(), times_out_at, stopped).await;
         let tried = match slot {
             Some(slot) => end_transaction(runs, granted, started_us, &slot, tried).await,
+            // What began before is not undone.
+            None if retries > 0 => failed_if_not_begun(tried),
             None => tried,
         };
         let (error, message) = match &tried {
@@ -217,14 +222,24 @@ async fn run_and_retry(
             Tried::Undone(error) => (Some(error), chain(&**error)),
             Tried::NotBegun(error) => {
                 let message = chain(&**error);
-                if clock.monotonic() >= give_back_at {
+                let left = give_back_at.saturating_sub(clock.monotonic());
+                if left.is_zero() {
                     return tried;
                 }
-                let after = backoff(begin_failures);
+                let after = backoff(begin_failures).min(left);
+                if begin_failures == 0 {
+                    tracing::warn!(error = message, "could not begin, tried again");
+                }
                 begin_failures += 1;
-                tracing::debug!(error = message, ?after, "no transaction could begin");
-                if let Some(cause) = stopped_within(runs, after, stopped, times_out_at).await {
-                    return Tried::Stopped(cause, None);
+                tokio::select! {
+                    biased;
+                    // An instance that shuts down begins nothing more.
+                    () = runs.shared.stopping.cancelled() => return tried,
+                    cause = stopped_within(runs, after, stopped, times_out_at) => {
+                        if let Some(cause) = cause {
+                            return Tried::Stopped(cause, None);
+                        }
+                    }
                 }
                 continue;
             }
@@ -345,8 +360,20 @@ async fn run_once(
     }
 }
 
+fn failed_if_not_begun(tried: Tried) -> Tried {
+    match tried {
+        Tried::NotBegun(error) => Tried::Ended(Ending::failed(error)),
+        other => other,
+    }
+}
+
 fn tried(ended: Result<Ending, String>) -> Tried {
     match ended {
+        Ok(Ending {
+            has_begun: false,
+            error: Some(error),
+            ..
+        }) => Tried::NotBegun(error),
         Ok(ending) => Tried::Ended(ending),
         Err(panic) => Tried::Panicked(panicked(&panic)),
     }
@@ -393,6 +420,7 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
             outcome,
             error,
             output,
+            ..
         }) => (outcome, error.map(text), output),
         Tried::Committed(Ending {
             outcome, output, ..
@@ -407,7 +435,7 @@ fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>,
         }
         Tried::NotBegun(error) => {
             let why = format!(
-                "no transaction could begin, given back without spending an attempt: {}",
+                "could not begin, given back without spending an attempt: {}",
                 text(error)
             );
             (Outcome::Lost, Some(why), None)

@@ -30,37 +30,70 @@ pub struct Ending {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<BoxError>,
     pub(crate) output: Option<String>,
+    /// Whether its work may have begun.
+    pub(crate) has_begun: bool,
 }
 
 impl Ending {
+    fn of(outcome: Outcome, error: Option<BoxError>) -> Ending {
+        Ending {
+            outcome,
+            error,
+            output: None,
+            has_begun: true,
+        }
+    }
+
     /// It did what it should.
     #[must_use]
     pub fn succeeded() -> Ending {
-        Ending {
-            outcome: Outcome::Succeeded,
-            error: None,
-            output: None,
-        }
+        Ending::of(Outcome::Succeeded, None)
     }
 
     /// It did not.
     #[must_use]
     pub fn failed(error: impl Into<BoxError>) -> Ending {
+        Ending::of(Outcome::Failed, Some(error.into()))
+    }
+
+    /// It lacked something that passes, such as memory or file descriptors, and so its work has not
+    /// begun at all.
+    ///
+    /// This costs neither a try nor an attempt. The handler is called again after a backoff, for as
+    /// long as the task's lease; then the execution is given back, for another instance to run until
+    /// its deadline. An instance that shuts down gives it back at once. Where an earlier try of the
+    /// same run did begin, this is a failure like any other.
+    ///
+    /// ```
+    /// use sexton::Ending;
+    ///
+    /// async fn dump() -> Result<Ending, std::io::Error> {
+    ///     let mut child = match tokio::process::Command::new("pg_dump").spawn() {
+    ///         Ok(child) => child,
+    ///         Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+    ///             return Ok(Ending::not_begun(error));
+    ///         }
+    ///         Err(error) => return Err(error),
+    ///     };
+    ///     let status = child.wait().await?;
+    ///     Ok(match status.success() {
+    ///         true => Ending::succeeded(),
+    ///         false => Ending::failed(status.to_string()),
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn not_begun(error: impl Into<BoxError>) -> Ending {
         Ending {
-            outcome: Outcome::Failed,
-            error: Some(error.into()),
-            output: None,
+            has_begun: false,
+            ..Ending::failed(error)
         }
     }
 
     /// It stopped because its run was [cancelled](Run::cancellation).
     #[must_use]
     pub fn cancelled() -> Ending {
-        Ending {
-            outcome: Outcome::Cancelled,
-            error: None,
-            output: None,
-        }
+        Ending::of(Outcome::Cancelled, None)
     }
 
     /// Adds what the handler said, for the history, which keeps its last 64 KiB.
@@ -89,7 +122,7 @@ impl Ending {
         self.error.as_deref().map(|error| error as _)
     }
 
-    /// The outcome.
+    /// The outcome. What has [not begun](Ending::not_begun) counts as failed.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome

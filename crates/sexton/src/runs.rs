@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use crate::event::Event;
 use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
-use crate::link::{Link, backoff, chain};
+use crate::link::{Link, backoff, chain, later_us};
 use crate::scheduler::Shared;
 use crate::starts::StartGate;
 use crate::task::CheckedTask;
@@ -84,6 +84,8 @@ pub(crate) struct Runs {
     settlements: Mutex<Option<mpsc::Sender<Settlement>>>,
     /// Whether an outcome was dropped that the store should have heard of.
     is_unsettled: AtomicBool,
+    /// What could not begin here, and until when it is left to other instances.
+    left_to_others: Mutex<HashMap<Execution, i64>>,
     /// Told when a run ends.
     ended: Notify,
     /// Told when a run under a lease begins.
@@ -131,6 +133,7 @@ impl Runs {
             running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             is_unsettled: AtomicBool::new(false),
+            left_to_others: Mutex::default(),
             ended: Notify::new(),
             leased: Notify::new(),
         }
@@ -219,6 +222,26 @@ impl Runs {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+    }
+
+    /// Leaves an execution that could not begin here to the others for half of the time that it has
+    /// from now on. Then this instance may have what it lacks, and there may be no other.
+    pub(crate) fn leave_to_others(&self, execution: Execution, lease: Lease) {
+        let now_us = self.link.now_us();
+        let until_us = later_us(now_us, lease.duration() / 2);
+        let mut left = self.left();
+        left.retain(|_, until_us| *until_us > now_us);
+        left.insert(execution, until_us);
+    }
+
+    pub(crate) fn is_left_to_others(&self, execution: &Execution) -> bool {
+        let until_us = self.left().get(execution).copied();
+        until_us.is_some_and(|until_us| until_us > self.link.now_us())
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<Execution, i64>> {
+        let left = self.left_to_others.lock();
+        left.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes an execution that was granted to us without our knowing, and that it is too late to

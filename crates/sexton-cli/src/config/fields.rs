@@ -11,6 +11,7 @@ use super::field::Field;
 use crate::diagnostic::{Problem, Report};
 use crate::environment::Environment;
 use crate::similar;
+use crate::tasks::Groups;
 use crate::visible::brief;
 
 /// How much of a key is repeated in a message, in characters.
@@ -25,6 +26,8 @@ pub(super) struct Scope<'f> {
     pub(super) task: Option<Rc<str>>,
     /// What the environment gave to fields that may hold a secret.
     pub(super) secrets: Rc<RefCell<BTreeSet<String>>>,
+    /// The groups that the file has.
+    pub(super) groups: Rc<Groups>,
 }
 
 impl Scope<'_> {

@@ -16,6 +16,7 @@
 
 mod field;
 mod fields;
+mod groups;
 mod http;
 mod http_connection;
 pub(crate) mod instant;
@@ -38,7 +39,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
-use crate::tasks::{StoreSpec, TASKS_MAX, TaskFile};
+use crate::tasks::{Groups, StoreSpec, TASKS_MAX, TaskFile};
 use fields::{Fields, Scope};
 use setting::Setting;
 use task::{Defaults, Names};
@@ -90,6 +91,7 @@ pub fn read(
             url: None,
             namespace: None,
         },
+        groups: Groups::new(),
         folder: folder.to_owned(),
         warnings: Vec::new(),
     };
@@ -100,6 +102,7 @@ pub fn read(
             environment,
             task: None,
             secrets: Rc::default(),
+            groups: Rc::default(),
         };
         let span = 0..source.text().len();
         read_top(
@@ -119,6 +122,13 @@ fn read_top(mut top: Fields<'_>, folder: &Path, file: &mut TaskFile) {
         .and_then(|store| store.table("a table [store]"))
     {
         file.store = store::read(fields);
+    }
+    if let Some(fields) = top
+        .get("groups")
+        .and_then(|groups| groups.table(groups::FORM))
+    {
+        file.groups = groups::read(fields);
+        top.scope.groups = Rc::new(file.groups.clone());
     }
     let defaults = top
         .get("defaults")

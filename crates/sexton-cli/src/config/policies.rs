@@ -8,7 +8,7 @@ use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 
 use super::field::Field;
 use super::fields::Fields;
-use super::instant;
+use super::{groups, instant};
 use crate::tasks::{
     BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
     TIMEOUT_MIN,
@@ -71,6 +71,18 @@ pub(super) fn read(fields: &mut Fields<'_>, base: &Policies, zone: &TimeZone) ->
         && let Some(priority) = field.integer(-PRIORITY_MAX..=PRIORITY_MAX)
     {
         policies.priority = i8::try_from(priority).unwrap_or(0);
+    }
+    if let Some(field) = fields.get("running_max") {
+        policies.running_max = match is_none(&field) {
+            true => None,
+            false => groups::running_max(&field),
+        };
+    }
+    if let Some(field) = fields.get("group") {
+        policies.group = match is_none(&field) {
+            true => None,
+            false => groups::named(&field),
+        };
     }
     policies
 }

@@ -42,8 +42,8 @@ use crate::environment::Environment;
 use crate::masks::Masks;
 use crate::secret::Secret;
 use crate::tasks::{
-    CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec, TASKS_MAX,
-    TaskFile, TaskSpec, Work, Zone, ZoneChosen,
+    CommandSpec, Groups, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec,
+    TASKS_MAX, TaskFile, TaskSpec, Work, Zone, ZoneChosen,
 };
 use crate::visible::brief;
 use command::CommandText;
@@ -181,6 +181,7 @@ pub fn read(
             url: None,
             namespace: None,
         },
+        groups: Groups::new(),
         folder: folder.to_owned(),
         warnings: Vec::new(),
     };

@@ -69,6 +69,20 @@ pub(super) fn allow(limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets how many descriptors this process and its commands may have; the program's own limit may be
+/// higher.
+pub(super) fn set_files(limit: Option<u64>) {
+    let own = getrlimit(Resource::Nofile);
+    let lowered = Rlimit {
+        current: limit,
+        ..own
+    };
+    if limit.is_some() && own.current != limit {
+        // A command with more of them than usual is no reason not to start it.
+        let _ = setrlimit(Resource::Nofile, lowered);
+    }
+}
+
 /// The word of a limited command that could not be started.
 pub(super) struct Report(PipeReader);
 

@@ -67,7 +67,10 @@ pub fn run_if_asked() -> Option<ExitCode> {
     if word != ARGUMENT {
         return None;
     }
-    Some(match serve() {
+    let files = arguments
+        .next()
+        .and_then(|limit| limit.to_str()?.parse().ok());
+    Some(match serve(files) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refused(&error),
     })
@@ -83,9 +86,11 @@ fn refused(error: &ExecError) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Does what the program at the other end of standard input says.
-fn serve() -> Result<(), ExecError> {
+/// Does what the program at the other end of standard input says. `files` is how many descriptors a
+/// command may have that has no limit of its own.
+fn serve(files: Option<u64>) -> Result<(), ExecError> {
     close_inherited();
+    limits::set_files(files);
     // A handler, and not a blocked or an ignored signal: a command would inherit those.
     let ignored = Arc::new(AtomicBool::new(false));
     for signal in NOT_OURS {

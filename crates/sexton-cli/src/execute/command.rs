@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::process::{Heard, Process};
 use super::tail::Tail;
+use crate::descriptors::is_shortage;
 use crate::exec::wire::{Order, Reply, Step, WireError};
-use crate::tasks::{CommandSpec, Program};
+use crate::tasks::{CommandSpec, Limits, Program};
 
 /// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be
 /// longer, or what the command said last is lost.
@@ -101,8 +102,10 @@ pub(super) async fn run(
     let mut process = match Process::start(&encoded).await {
         Ok(process) => process,
         Err(source) => {
+            let is_shortage = is_shortage(&source);
             let program = written(spec);
-            return Ending::failed(CommandError::Start { program, source });
+            let error = CommandError::Start { program, source };
+            return not_started(error, is_shortage);
         }
     };
     let mut tail = Tail::default();
@@ -113,7 +116,9 @@ pub(super) async fn run(
                 Ok(Heard::Output(output)) => tail.push(&output),
                 Ok(Heard::Reply(Reply::NotStarted { step, errno })) => {
                     let source = io::Error::from_raw_os_error(errno);
-                    return Ending::failed(not_started(spec, step, source));
+                    // What it lacks under limits of its own, it lacks by them.
+                    let is_shortage = spec.limits == Limits::default() && is_shortage(&source);
+                    return not_started(failed_at(spec, step, source), is_shortage);
                 }
                 Ok(Heard::Reply(ended @ (Reply::Exited { .. } | Reply::Signalled { .. }))) => {
                     break Ok(ended);
@@ -164,7 +169,16 @@ fn too_long(spec: &CommandSpec, error: WireError) -> CommandError {
     }
 }
 
-fn not_started(spec: &CommandSpec, step: Step, source: io::Error) -> CommandError {
+/// Of a command that could not be started. What the machine lacks, it or another may have soon.
+fn not_started(error: CommandError, is_shortage: bool) -> Ending {
+    if is_shortage {
+        Ending::not_begun(error)
+    } else {
+        Ending::failed(error)
+    }
+}
+
+fn failed_at(spec: &CommandSpec, step: Step, source: io::Error) -> CommandError {
     let program = written(spec);
     let folder = || spec.cwd.clone().unwrap_or_default();
     let action = match step {

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::descriptors::{self, Descriptor};
 use crate::exec::wire::{KILL, Reply, TERMINATE};
 use crate::exec::{ARGUMENT, NAME};
 use crate::program_file::program_file;
@@ -21,7 +22,7 @@ const IDLE_COUNT_MAX: usize = 64;
 
 /// Processes that wait for their next command, the one that waits the longest first. Each ends by
 /// itself after a while, and when the program ends.
-static IDLE: Mutex<Vec<UnixStream>> = Mutex::new(Vec::new());
+static IDLE: Mutex<Vec<Connection>> = Mutex::new(Vec::new());
 
 /// Told when there is one more of them.
 static KEPT: Notify = Notify::const_new();
@@ -30,9 +31,16 @@ static KEPT: Notify = Notify::const_new();
 /// the next ones are sooner started by a process that is there than by one more.
 static STARTS: Semaphore = Semaphore::const_new(4);
 
+/// The way to a process.
+struct Connection {
+    socket: UnixStream,
+    descriptor: Descriptor,
+}
+
 /// A process that watches a command. Dropping it ends the command if that still runs.
 pub(super) struct Process {
     socket: UnixStream,
+    descriptor: Descriptor,
     /// What was heard and not looked at yet.
     received: Vec<u8>,
     /// The command's process group, while it is known to run.
@@ -41,19 +49,24 @@ pub(super) struct Process {
 
 /// Starts a process. The runtime waits for it when it ends, which may be after its socket was
 /// dropped.
-fn spawn() -> io::Result<UnixStream> {
+fn spawn() -> io::Result<Connection> {
+    let descriptor = descriptors::take()?;
     let (own, theirs) = StdUnixStream::pair()?;
     own.set_nonblocking(true)?;
     let own = UnixStream::from_std(own)?;
     Command::new(program_file()?)
         .arg0(NAME)
         .arg(ARGUMENT)
+        .args(descriptors::limit_of_commands().map(|limit| limit.to_string()))
         .env_clear()
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    Ok(own)
+    Ok(Connection {
+        socket: own,
+        descriptor,
+    })
 }
 
 /// What a process says.
@@ -67,9 +80,9 @@ impl Process {
     /// Sends an encoded order to a process that waits for one, or to a new one.
     pub(super) async fn start(order: &[u8]) -> io::Result<Process> {
         loop {
-            if let Some(socket) = last_used() {
+            if let Some(connection) = last_used() {
                 // One that had waited for too long has ended, and has started nothing.
-                if let Ok(process) = Process::accepted(socket, order).await {
+                if let Ok(process) = Process::accepted(connection, order).await {
                     return Ok(process);
                 }
                 continue;
@@ -85,9 +98,11 @@ impl Process {
         }
     }
 
-    async fn accepted(socket: UnixStream, order: &[u8]) -> io::Result<Process> {
+    async fn accepted(connection: Connection, order: &[u8]) -> io::Result<Process> {
+        let Connection { socket, descriptor } = connection;
         let mut process = Process {
             socket,
+            descriptor,
             received: Vec::new(),
             running: None,
         };
@@ -151,7 +166,10 @@ impl Process {
     pub(super) fn keep(self) {
         let mut idle = idle();
         if idle.len() < IDLE_COUNT_MAX {
-            idle.push(self.socket);
+            idle.push(Connection {
+                socket: self.socket,
+                descriptor: self.descriptor,
+            });
             KEPT.notify_one();
         }
     }
@@ -173,11 +191,26 @@ impl Process {
     }
 }
 
+/// A descriptor for something else than a process: one that waits for its next command is ended for
+/// it where all are in use.
+///
+/// # Errors
+/// EMFILE if there is none.
+pub(super) fn descriptor() -> io::Result<Descriptor> {
+    descriptors::take().or_else(|error| match last_used() {
+        Some(waiting) => {
+            drop(waiting);
+            descriptors::take()
+        }
+        None => Err(error),
+    })
+}
+
 /// The one that has waited for the shortest time, so that those that are not needed end.
-fn last_used() -> Option<UnixStream> {
+fn last_used() -> Option<Connection> {
     idle().pop()
 }
 
-fn idle() -> std::sync::MutexGuard<'static, Vec<UnixStream>> {
+fn idle() -> std::sync::MutexGuard<'static, Vec<Connection>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }

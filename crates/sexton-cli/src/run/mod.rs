@@ -15,6 +15,7 @@ use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArguments;
+use crate::descriptors;
 use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
 use crate::execute::{Requests, STOP_GRACE};
@@ -23,7 +24,7 @@ use crate::output::Output;
 use crate::store::{self, Purpose, Store};
 use crate::store_privacy;
 use crate::store_url::StoreUrl;
-use crate::tasks::TaskFile;
+use crate::tasks::{Groups, TaskFile};
 use supervisor::Supervisor;
 
 pub(crate) use live::{FINISH_MAX, allows_colours};
@@ -73,6 +74,7 @@ pub(crate) async fn run(
     out: Output,
     again: impl Fn() -> Result<TaskFile, Rejected>,
 ) -> Result<Exit, RunError> {
+    descriptors::raise_limit();
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let requests = Requests::new();
@@ -92,7 +94,10 @@ pub(crate) async fn run(
     };
     log.began(&scheduler, &store.location, &file);
     let supervisor = Supervisor::told_ready(&scheduler.handle());
-    let of_start = file.store;
+    let of_start = reload::OfStart {
+        store: file.store,
+        groups: file.groups,
+    };
     let mut current = file.tasks;
     loop {
         tokio::select! {
@@ -171,7 +176,7 @@ impl Start<'_> {
         let store = store::open(self.url, namespace, Purpose::Run).await?;
         let manager = Arc::clone(&store.manager);
         let tasks = self.file.tasks.iter();
-        let scheduler = builder(self.arguments)
+        let scheduler = builder(self.arguments, &self.file.groups)
             .shared_manager(ManagerName::default().as_str(), manager)
             .tasks(tasks.map(|spec| tasks::ready(spec, self.requests)));
         log.follow(scheduler.events());
@@ -179,12 +184,16 @@ impl Start<'_> {
     }
 }
 
-fn builder(arguments: &RunArguments) -> SchedulerBuilder {
+fn builder(arguments: &RunArguments, groups: &Groups) -> SchedulerBuilder {
+    let count = |runs: u32| usize::try_from(runs).unwrap_or(usize::MAX);
     let builder = Scheduler::builder().cancel_grace(STOP_GRACE + STOP_GRACE / 4);
     let builder = match arguments.running_max {
-        Some(runs) => builder.running_max(usize::try_from(runs).unwrap_or(usize::MAX)),
+        Some(runs) => builder.running_max(count(runs)),
         None => builder,
     };
+    let builder = groups.iter().fold(builder, |builder, (group, runs)| {
+        builder.group_running_max(group, count(*runs))
+    });
     arguments
         .labels
         .iter()

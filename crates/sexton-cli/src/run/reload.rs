@@ -8,7 +8,14 @@ use sexton::name::TaskName;
 use super::tasks::ready;
 use crate::diagnostic::Rejected;
 use crate::execute::Requests;
-use crate::tasks::{StoreSpec, TaskFile, TaskSpec};
+use crate::tasks::{Groups, StoreSpec, TaskFile, TaskSpec};
+
+/// What stays as it was at the start, whatever the file says later.
+#[derive(Debug)]
+pub(super) struct OfStart {
+    pub(super) store: StoreSpec,
+    pub(super) groups: Groups,
+}
 
 /// What came of reading the file again.
 #[derive(Debug, Default)]
@@ -30,10 +37,15 @@ impl Reloaded {
         }
     }
 
-    /// Adds the warnings of a file. The store stays that of the start.
-    pub(super) fn with_warnings_of(mut self, file: &TaskFile, of_start: &StoreSpec) -> Reloaded {
+    /// Adds the warnings of a file.
+    pub(super) fn with_warnings_of(mut self, file: &TaskFile, of_start: &OfStart) -> Reloaded {
         self.warnings.extend(file.warnings.iter().cloned());
-        if file.store != *of_start {
+        if file.groups != of_start.groups {
+            let warning = "warning: [groups] has changed, and the limits stay those of the start: \
+                start the program again to have the others";
+            self.warnings.push(warning.to_owned());
+        }
+        if file.store != of_start.store {
             let warning = "warning: [store] has changed, and the store stays that of the start: \
                 start the program again to use the other";
             self.warnings.push(warning.to_owned());

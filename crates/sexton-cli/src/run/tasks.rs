@@ -21,6 +21,12 @@ pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
         .missed(missed(policies.missed))
         .placement(policies.placement)
         .priority(policies.priority);
+    if let Some(runs) = policies.running_max {
+        task = task.running_max(usize::try_from(runs).unwrap_or(usize::MAX));
+    }
+    if let Some(group) = &policies.group {
+        task = task.group(group);
+    }
     for (name, value) in &policies.labels {
         task = task.only_on(format!("{name}={value}"));
     }

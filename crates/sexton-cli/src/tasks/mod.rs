@@ -9,6 +9,7 @@ mod policies;
 mod work;
 
 use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -103,6 +104,12 @@ pub enum ZoneChosen {
 }
 
 /// Everything that one file asks for.
+/// Limits of groups of tasks, by the group's name.
+pub type Groups = BTreeMap<String, u32>;
+
+/// The highest limit of runs at once.
+pub const RUNNING_MAX: u32 = 1_000_000;
+
 #[derive(Debug, Clone)]
 pub struct TaskFile {
     /// The tasks, in the order of the file.
@@ -110,6 +117,8 @@ pub struct TaskFile {
     /// Where the replicas agree.
     pub store: StoreSpec,
     /// The folder that the file lies in: relative paths begin here.
+    /// How many runs of all tasks of a group an instance may have at once, by group.
+    pub groups: Groups,
     pub folder: PathBuf,
     /// What the file does not quite mean, ready to be printed.
     pub warnings: Vec<String>,

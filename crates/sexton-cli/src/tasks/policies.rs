@@ -45,6 +45,10 @@ pub struct Policies {
     pub end: Option<Tick>,
     /// Who goes first when there is not room for all: the higher.
     pub priority: i8,
+    /// How many of its runs an instance may have at once.
+    pub running_max: Option<u32>,
+    /// The group whose limit counts for it, too.
+    pub group: Option<String>,
 }
 
 /// What happens with ticks that nobody was there for.

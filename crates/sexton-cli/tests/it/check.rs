@@ -91,7 +91,7 @@ http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKE
       |
     6 | corn = "30 9 * * MON-FRI"
       | ^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `cron`?
 
     error: the task in line 4 has the same name

@@ -40,6 +40,11 @@ jitter = "1m"
 start = 2026-12-24
 end = "2027-12-24T18:00:00"
 priority = -7
+running_max = 4
+group = "ropes"
+
+[groups.ropes]
+running_max = 6
 
 [[task]]
 name = "notify"
@@ -144,6 +149,12 @@ fn every_policy_by_its_word() {
     assert_eq!(policies.start, Some(tick("2026-12-23T23:00:00Z")));
     assert_eq!(policies.end, Some(tick("2027-12-24T17:00:00Z")));
     assert_eq!(policies.priority, -7);
+    assert_eq!(policies.running_max, Some(4));
+    assert_eq!(policies.group.as_deref(), Some("ropes"));
+    assert_eq!(
+        file.groups.into_iter().collect::<Vec<_>>(),
+        [("ropes".to_owned(), 6)]
+    );
     assert_eq!(file.tasks[0].concurrency.get(), 3);
 }
 
@@ -358,6 +369,7 @@ fn the_task_files_of_the_documentation_are_read() {
         "reindex",
         "fetch",
         "thumbnails",
+        "vacuum",
         "sale",
     ];
     assert_eq!(names, expected);

@@ -126,7 +126,9 @@ fn sighup_tells_what_does_not_take_effect() {
     let path = folder.path().join("tasks.toml");
     let mut program = Program::run_file(folder.path(), TASKS);
     program.finished("good");
-    std::fs::write(&path, TASKS.replace("memory:", "sqlite:other.db")).unwrap();
+    let other = TASKS.replace("memory:", "sqlite:other.db");
+    let other = format!("{other}\n[groups.late]\nrunning_max = 1\n");
+    std::fs::write(&path, other).unwrap();
     program.signal(Signal::HUP);
     let reloaded = program.wait("reloaded", |_| true);
     let warnings = reloaded["warnings"].to_string();
@@ -134,6 +136,7 @@ fn sighup_tells_what_does_not_take_effect() {
         warnings.contains("the store stays that of the start"),
         "{reloaded}"
     );
+    assert!(warnings.contains("[groups] has changed"), "{reloaded}");
     assert!(!folder.path().join("other.db").exists());
     program.stop();
 }

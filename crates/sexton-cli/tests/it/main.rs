@@ -14,6 +14,7 @@ mod command;
 mod crontab;
 mod crontab_owner;
 mod crontabs;
+mod descriptors;
 #[path = "../../../sexton-mongo/tests/it/documentdb"]
 #[allow(dead_code, reason = "shared with the tests of the MongoDB manager")]
 mod documentdb {

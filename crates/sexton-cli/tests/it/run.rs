@@ -252,3 +252,44 @@ fn the_example_shows_something_at_once_and_two_of_it_share_the_ticks() {
         }
     }
 }
+
+#[test]
+fn what_shares_a_limit_does_not_run_at_once() {
+    const FILE: &str = r#"
+[store]
+url = "memory:"
+
+[groups.rope]
+running_max = 1
+
+[defaults]
+missed = { mode = "all", window = "1m" }
+
+[[task]]
+name = "one"
+every = "400ms"
+group = "rope"
+shell = "mkdir held && sleep 0.05 && rmdir held"
+
+[[task]]
+name = "two"
+every = "400ms"
+group = "rope"
+shell = "mkdir held && sleep 0.05 && rmdir held"
+
+[[task]]
+name = "alone"
+every = "400ms"
+concurrency = 3
+running_max = 1
+shell = "mkdir alone && sleep 0.05 && rmdir alone"
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::run_file(folder.path(), FILE);
+    for task in ["one", "two", "alone"].repeat(4) {
+        let end = program.finished(task);
+        assert_eq!(end["outcome"], "succeeded", "{end}");
+    }
+    let ended = program.stop();
+    assert!(ended.status.success(), "{ended:?}");
+}

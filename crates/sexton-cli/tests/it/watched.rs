@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal, getrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -231,7 +231,10 @@ fn nothing_of_a_command_is_seen_in_the_process_that_watches_it() {
     let task = "env = { WORD = \"hunter2\" }\n\
                 shell = 'cat /proc/$PPID/cmdline /proc/$PPID/environ /proc/$PPID/comm | tr \"\\0\" \" \"'";
     let end = first_end(folder().path(), task);
-    assert_eq!(output(&end), "sexton-exec __exec sexton-exec\n");
+    // What it is told is the limit of descriptors that a command has.
+    let limit = getrlimit(Resource::Nofile).current.unwrap();
+    let expected = format!("sexton-exec __exec {limit} sexton-exec\n");
+    assert_eq!(output(&end), expected);
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Driver {
             return;
         };
         let task = Arc::clone(task);
-        if self.lines.has(&execution) {
+        if self.lines.has(&execution) || self.runs.is_left_to_others(&execution) {
             return;
         }
         let now_us = self.link.now_us();

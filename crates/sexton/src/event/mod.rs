@@ -20,6 +20,7 @@
 
 mod logged;
 mod measured;
+mod queued;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,7 @@ use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
 use tokio::sync::broadcast;
 
 use crate::contained::contained;
+use queued::Queued;
 
 /// Events that a slow subscriber may lag behind before it loses the oldest, and is told how many.
 pub const EVENTS_MAX: usize = 4_096;
@@ -85,7 +87,8 @@ pub enum Event {
         duration: Duration,
         /// What went wrong.
         error: Option<String>,
-        /// What the handler said.
+        /// What the handler said, as the history keeps it: its last 64 KiB. Where outputs of 16 MiB
+        /// wait for a subscriber, further ones are left out, and a word says so.
         output: Option<String>,
     },
     /// A run's lock was lost: while it ran, and the run is cancelled; or before, and it does not
@@ -263,6 +266,7 @@ pub(crate) struct EventBus {
     sender: broadcast::Sender<Arc<Event>>,
     /// What is for the first subscriber, since nobody can subscribe before the start.
     kept: Arc<Mutex<Vec<Arc<Event>>>>,
+    queued: Arc<Mutex<Queued>>,
 }
 
 impl EventBus {
@@ -270,6 +274,7 @@ impl EventBus {
         EventBus {
             sender: broadcast::channel(EVENTS_MAX).0,
             kept: Arc::default(),
+            queued: Arc::default(),
         }
     }
 
@@ -301,8 +306,9 @@ impl EventBus {
 
     fn send(&self, event: Event) {
         if self.sender.receiver_count() > 0 {
+            let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
             // Nobody listening any more is no trouble.
-            let _ = self.sender.send(Arc::new(event));
+            let _ = self.sender.send(queued.admitted(event));
         }
     }
 

@@ -25,6 +25,7 @@ mod limits;
 mod missed;
 mod moved;
 mod never_due;
+mod not_begun;
 mod operations;
 mod overlap;
 mod parted;

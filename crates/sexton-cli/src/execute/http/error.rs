@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::client::RequestsError;
 use super::redirect::Unfollowed;
+use crate::descriptors;
 use crate::duration;
 use crate::tasks::{Accept, HttpSpec};
 
@@ -19,6 +20,17 @@ pub enum HttpError {
     /// No request can be sent.
     #[error(transparent)]
     NoClient(RequestsError),
+    /// The machine lacks something that a connection needs, such as descriptors or memory.
+    #[error("{method} {url}: not sent")]
+    NotSent {
+        /// The method.
+        method: String,
+        /// The URL.
+        url: String,
+        /// What it lacks.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// The request got no answer.
     #[error("{method} {url}: no answer{}", .advice.unwrap_or_default())]
     NoAnswer {
@@ -89,6 +101,14 @@ impl HttpError {
         }
     }
 
+    pub(super) fn not_sent(spec: &HttpSpec, source: Box<dyn StdError + Send + Sync>) -> HttpError {
+        HttpError::NotSent {
+            method: spec.method.to_string(),
+            url: spec.url_shown.clone(),
+            source,
+        }
+    }
+
     pub(super) fn timed_out(spec: &HttpSpec) -> HttpError {
         HttpError::TimedOut {
             method: spec.method.to_string(),
@@ -96,6 +116,21 @@ impl HttpError {
             limit: spec.timeout,
         }
     }
+}
+
+/// Whether no connection was made, for want of something that passes.
+pub(super) fn is_shortage(error: &reqwest::Error) -> bool {
+    if !error.is_connect() {
+        return false;
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref().is_some_and(descriptors::is_shortage) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What to do where the server's certificate is the cause.

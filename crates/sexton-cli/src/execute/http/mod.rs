@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Unread;
 use self::redirect::{Next, Unfollowed};
 use super::context::Context;
+use super::process::descriptor;
 use super::tail::Tail;
 use crate::tasks::{AnswerTooLong, HttpSpec};
 
@@ -45,9 +46,14 @@ impl Requests {
             Ok(client) => client,
             Err(error) => return Ending::failed(HttpError::NoClient(error)),
         };
+        let _descriptor = match descriptor() {
+            Ok(descriptor) => descriptor,
+            Err(error) => return Ending::not_begun(HttpError::not_sent(spec, error.into())),
+        };
         let mut limit = pin!(tokio::time::sleep(spec.timeout));
         let (response, unfollowed) = match exchange(&client, spec, context, limit.as_mut()).await {
             Ok(answer) => answer,
+            Err(error @ HttpError::NotSent { .. }) => return Ending::not_begun(error),
             Err(error) => return Ending::failed(error),
         };
         let status = response.status();
@@ -109,7 +115,12 @@ async fn exchange(
             sent = sending => sent,
             () = limit.as_mut() => return Err(HttpError::timed_out(spec)),
         };
-        let response = sent.map_err(|source| HttpError::no_answer(spec, source))?;
+        let response = sent.map_err(|source| match followed {
+            0 if error::is_shortage(&source) => {
+                HttpError::not_sent(spec, source.without_url().into())
+            }
+            _ => HttpError::no_answer(spec, source),
+        })?;
         match redirect::next(spec, &url, &response, followed) {
             Next::Answer(unfollowed) => return Ok((response, unfollowed)),
             Next::Follow(next) => url = next,

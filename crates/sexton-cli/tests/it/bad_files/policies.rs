@@ -328,3 +328,53 @@ fn priority() {
     tasks.toml: 1 error
     "#);
 }
+
+#[test]
+fn limits_of_runs() {
+    assert_snapshot!(rejected_task("running_max = 0"), @r#"
+    error: the number is out of range
+     --> tasks.toml:5:15, task "bell", field `running_max`
+      |
+    5 | running_max = 0
+      |               ^ found 0
+      = allowed: a whole number, 1..=1000000
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_task("group = \"ropes\""), @r#"
+    error: the file has no such group
+     --> tasks.toml:5:9, task "bell", field `group`
+      |
+    5 | group = "ropes"
+      |         ^^^^^^^ found "ropes"
+      = allowed: the name of a table [groups.NAME], of which the file has none
+
+    tasks.toml: 1 error
+    "#);
+    let groups = "[groups.ropes]\nrunning_max = 2\n[groups.none]\nrunning_max = 2\n[groups.bells]";
+    assert_snapshot!(rejected_task(&format!("group = \"rope\"\n{groups}")), @r#"
+    error: the file has no such group
+     --> tasks.toml:5:9, task "bell", field `group`
+      |
+    5 | group = "rope"
+      |         ^^^^^^ found "rope"
+      = allowed: `ropes`
+      = help: did you mean `ropes`?
+
+    error: this cannot be a group's name
+     --> tasks.toml:8:9, field `groups.none`
+      |
+    8 | [groups.none]
+      |         ^^^^ found [groups.none]
+      = allowed: 1 to 200 bytes without control characters, and not `none`
+
+    error: `running_max` is missing
+      --> tasks.toml:10:1, field `groups.bells`
+       |
+    10 | [groups.bells]
+       | ^^^^^^^^^^^^^^ found [groups.bells]
+       = allowed: tables [groups.NAME], each with its `running_max`
+
+    tasks.toml: 3 errors
+    "#);
+}

@@ -12,7 +12,7 @@ fn a_field_with_a_typo() {
       |
     5 | concurency = 2
       | ^^^^^^^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `concurrency`?
 
     tasks.toml: 1 error
@@ -27,7 +27,7 @@ fn a_field_that_looks_like_none() {
       |
     5 | frobnicate = true
       | ^^^^^^^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
 
     tasks.toml: 1 error
     "#);
@@ -52,7 +52,7 @@ retry = { attempts = 3, delay = "1s" }
       |
     2 | tasks = []
       | ^^^^^
-      = allowed: `defaults`, `store`, `task`
+      = allowed: `defaults`, `groups`, `store`, `task`
       = help: did you mean `task`?
 
     error: unknown field `uri`
@@ -68,7 +68,7 @@ retry = { attempts = 3, delay = "1s" }
       |
     6 | cron = "@daily"
       | ^^^^
-      = allowed: `cwd`, `delivery`, `end`, `env`, `inherit`, `jitter`, `limits`, `missed`, `nice`, `overlap`, `placement`, `priority`, `retry`, `shell_program`, `start`, `timeout`, `timezone`, `umask`
+      = allowed: `cwd`, `delivery`, `end`, `env`, `group`, `inherit`, `jitter`, `limits`, `missed`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell_program`, `start`, `timeout`, `timezone`, `umask`
 
     error: unknown field `retries`
       --> tasks.toml:10:41, task "bell", field `http.retries`

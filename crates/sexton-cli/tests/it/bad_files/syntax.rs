@@ -110,7 +110,7 @@ fn lines_are_counted_in_a_file_with_carriage_returns() {
       |
     4 | crom = 1
       | ^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `cron`?
 
     tasks.toml: 1 error
@@ -125,7 +125,7 @@ fn columns_are_counted_behind_a_byte_order_mark() {
       |
     1 | tasks = 1
       | ^^^^^
-      = allowed: `defaults`, `store`, `task`
+      = allowed: `defaults`, `groups`, `store`, `task`
       = help: did you mean `task`?
 
     tasks.toml: 1 error
