@@ -20,7 +20,8 @@ pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
         .overlap(policies.overlap)
         .missed(missed(policies.missed))
         .placement(policies.placement)
-        .priority(policies.priority);
+        .priority(policies.priority)
+        .work(spec.work.digest());
     if let Some(runs) = policies.running_max {
         task = task.running_max(usize::try_from(runs).unwrap_or(usize::MAX));
     }

@@ -3,13 +3,14 @@
 //! A [`TaskSpec`] is a task of a TOML file or a line of a crontab, checked in every respect: what
 //! is left to go wrong is the run itself.
 
+mod digest;
 mod http;
 mod limits;
 mod policies;
 mod work;
 
-use std::path::PathBuf;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -103,22 +104,22 @@ pub enum ZoneChosen {
     ByMachine,
 }
 
-/// Everything that one file asks for.
 /// Limits of groups of tasks, by the group's name.
 pub type Groups = BTreeMap<String, u32>;
 
 /// The highest limit of runs at once.
 pub const RUNNING_MAX: u32 = 1_000_000;
 
+/// Everything that one file asks for.
 #[derive(Debug, Clone)]
 pub struct TaskFile {
     /// The tasks, in the order of the file.
     pub tasks: Vec<TaskSpec>,
     /// Where the replicas agree.
     pub store: StoreSpec,
-    /// The folder that the file lies in: relative paths begin here.
     /// How many runs of all tasks of a group an instance may have at once, by group.
     pub groups: Groups,
+    /// The folder that the file lies in: relative paths begin here.
     pub folder: PathBuf,
     /// What the file does not quite mean, ready to be printed.
     pub warnings: Vec<String>,

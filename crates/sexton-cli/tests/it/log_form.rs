@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::program::{Program, ask_until, sexton};
 
@@ -184,4 +184,42 @@ fn of_a_run_that_failed_the_last_lines_are_shown() {
         let shown = line.get("2026-12-24T18:00:00.500+01:00 ".len()..);
         assert_eq!(shown, Some(expected), "{line}");
     }
+}
+
+#[test]
+fn a_task_of_the_same_name_that_runs_something_else_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |shell: &str| {
+        format!(
+            "[store]\nurl = \"sqlite:it.db\"\n[[task]]\nname = \"t\"\nevery = \"1h\"\nshell = '{shell}'\n"
+        )
+    };
+    std::fs::write(folder.path().join("same.toml"), file("echo one")).unwrap();
+    std::fs::write(folder.path().join("other.toml"), file("echo two")).unwrap();
+    let mut first = Program::run_file(folder.path(), &file("echo one"));
+    first.began();
+    ask_until("it is defined", || {
+        let mut tasks = sexton(
+            folder.path(),
+            ["tasks", "--json", "--store", "sqlite:it.db"],
+        );
+        let tasks = tasks.output().unwrap().stdout;
+        String::from_utf8(tasks)
+            .unwrap()
+            .contains("; work ")
+            .then_some(())
+    });
+    let mut same = Program::run(folder.path(), &["same.toml"]);
+    same.began();
+    let mut other = Program::run(folder.path(), &["other.toml"]);
+    let differs = other.wait("definition differs", |_| true);
+    let [theirs, ours] = ["theirs", "ours"].map(|side| differs[side].as_str().unwrap());
+    let before_work = |text: &str| text.split_once("; work ").unwrap().0.to_owned();
+    assert_ne!(theirs, ours);
+    assert_eq!(before_work(theirs), before_work(ours));
+    let ended = same.stop();
+    let is_told = |event: &Value| event["event"] == "definition differs";
+    assert!(!ended.events().iter().any(is_told), "{ended:?}");
+    other.stop();
+    first.stop();
 }

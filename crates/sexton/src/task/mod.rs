@@ -74,6 +74,7 @@ pub(crate) struct Policies {
     pub(crate) timeout: Option<Duration>,
     pub(crate) jitter: Option<Jitter>,
     pub(crate) priority: i8,
+    pub(crate) work: Option<Box<str>>,
 }
 
 impl Task {
@@ -276,6 +277,16 @@ impl<S> Task<S> {
     #[must_use]
     pub fn group(mut self, name: impl Into<String>) -> Task<S> {
         self.settings.policies.group = Some(name.into().into());
+        self
+    }
+
+    /// What tells this task's work apart from other work, such as a digest of the command that it
+    /// runs: 1..=100 bytes. A replica that defines a task of the same name with another text tells so
+    /// by [`Event::DefinitionDiffers`](crate::Event::DefinitionDiffers), and runs it all the same. The
+    /// store keeps the text, for people to read.
+    #[must_use]
+    pub fn work(mut self, text: impl Into<String>) -> Task<S> {
+        self.settings.policies.work = Some(text.into().into());
         self
     }
 

@@ -18,6 +18,9 @@ use crate::layer::{HandlerService, Layered};
 use crate::policy::Lease;
 use crate::run::Run;
 
+/// The longest text that tells work apart.
+const WORK_BYTES_MAX: usize = 100;
+
 /// A task that has all it needs, for [`SchedulerBuilder::task`](crate::SchedulerBuilder::task).
 #[derive(Debug)]
 pub struct ReadyTask {
@@ -135,6 +138,14 @@ impl ReadyTask {
                 advice,
             });
         }
+        let fits = |work: &str| (1..=WORK_BYTES_MAX).contains(&work.len());
+        if policies.work.as_deref().is_some_and(|work| !fits(work)) {
+            let advice = format!("must be a text of 1 to {WORK_BYTES_MAX} bytes");
+            return Err(TaskProblem::Policy {
+                policy: "work",
+                advice,
+            });
+        }
         let concurrency = concurrency.map_or(Ok(Concurrency::ONE), Concurrency::new)?;
         let manager = manager.map_or(Ok(ManagerName::default()), ManagerName::new)?;
         Ok(CheckedTask {
@@ -178,11 +189,16 @@ impl CheckedTask {
             missed,
             placement,
             jitter,
+            work,
             ..
         } = &self.policies;
+        let work = match work {
+            Some(work) => format!("; work {work}"),
+            None => String::new(),
+        };
         format!(
             "{}; concurrency {}; delivery {delivery:?}; lease {:?}; overlap {overlap:?}; \
-             missed {missed:?}; placement {placement:?}; jitter {jitter:?}",
+             missed {missed:?}; placement {placement:?}; jitter {jitter:?}{work}",
             self.schedule.describe(),
             self.concurrency,
             lease.duration(),

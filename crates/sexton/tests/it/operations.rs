@@ -6,6 +6,7 @@ use sexton::lock::{
     CancelRequested, ExecutionState, HistoryQuery, LockError, Outcome, Reason, TaskQuery,
 };
 use sexton::name::{ManagerName, TaskName};
+use sexton::schedule::Every;
 use sexton::{Event, HandleError, Task};
 
 use crate::fleet::{
@@ -13,7 +14,7 @@ use crate::fleet::{
     store,
 };
 
-fn every_10_s(name: &str) -> Task<sexton::schedule::Every> {
+fn every_10_s(name: &str) -> Task<Every> {
     Task::new(name).every(seconds(10)).unwrap()
 }
 
@@ -206,32 +207,41 @@ async fn a_run_is_cancelled_on_whichever_instance_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn replicas_that_define_a_task_differently_are_noticed_and_told() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let task = every_10_s("t").run(diary.noting(&clock));
-    let old = replica(&clock, store.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    pass_seconds(1.0).await;
-    let task = every_10_s("t").concurrency(2).run(diary.noting(&clock));
-    let new = replica(&clock, store.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    let mut events = new.events();
-    pass_seconds(1.0).await;
-    let differs = drain(&mut events)
-        .into_iter()
-        .find_map(|event| match event {
-            Event::DefinitionDiffers { task, by, .. } => Some((task, by)),
-            _ => None,
-        });
-    assert_eq!(differs, Some((name("t"), old.instance().clone())));
-    old.shutdown(Duration::ZERO).await;
-    new.shutdown(Duration::ZERO).await;
+    type Change = fn(Task<Every>) -> Task<Every>;
+    let changes: [(Change, &str); 2] = [
+        (|task| task.concurrency(2), "concurrency 2"),
+        (|task| task.work("another"), "; work another"),
+    ];
+    for (change, expected) in changes {
+        let (clock, diary) = (begin(), Diary::default());
+        let store = store(&clock);
+        let task = every_10_s("t").work("one").run(diary.noting(&clock));
+        let old = replica(&clock, store.clone())
+            .task(task)
+            .start()
+            .await
+            .unwrap();
+        pass_seconds(1.0).await;
+        let task = change(every_10_s("t").work("one")).run(diary.noting(&clock));
+        let new = replica(&clock, store.clone())
+            .task(task)
+            .start()
+            .await
+            .unwrap();
+        let mut events = new.events();
+        pass_seconds(1.0).await;
+        let differs = drain(&mut events)
+            .into_iter()
+            .find_map(|event| match event {
+                Event::DefinitionDiffers { task, by, ours, .. } => Some((task, by, ours)),
+                _ => None,
+            });
+        let (task, by, ours) = differs.unwrap();
+        assert_eq!((task, by), (name("t"), old.instance().clone()));
+        assert!(ours.contains(expected), "{ours}");
+        old.shutdown(Duration::ZERO).await;
+        new.shutdown(Duration::ZERO).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
