@@ -117,7 +117,7 @@ mod tests {
         let told = without(&["--without", "redis,oracle"]).unwrap_err();
         assert!(told.contains("\"oracle\""), "{told}");
         assert!(
-            told.contains("known: redis, postgres, mariadb, faketime, nextest"),
+            told.contains("known: redis, postgres, mariadb, faketime, nextest, cargo-deny"),
             "{told}"
         );
         assert!(without(&["--without"]).is_err());
