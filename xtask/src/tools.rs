@@ -67,7 +67,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     },
 ];
 
-/// What looks at licences and sources: `cargo xtask ci` needs it, and builds it where it is missing.
+/// Checks licences and sources. `cargo xtask ci` needs it, and builds it where it is missing.
 pub(crate) const DENY: &str = "cargo-deny";
 
 /// The variable that tells tests which tools were declared to be absent: names with commas between.

@@ -30,7 +30,7 @@ pub(crate) fn raise_limit() {
         current: maximum,
         maximum,
     };
-    // Where the system has another limit besides, the program goes on with what it has.
+    // If the system refuses, the program keeps the limit that it has.
     let _ = setrlimit(Resource::Nofile, raised);
 }
 

@@ -15,8 +15,8 @@ pub(crate) const LIMIT_MAX: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 const WAIT_FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two tries.
 const WAIT_MAX: Duration = Duration::from_millis(16);
-/// After so many tries what is in the way is no transaction of ours that goes on: a client stands
-/// still in the middle of one, and asking often only makes work.
+/// From this try on a client probably stands still in the middle of a transaction, and asking often
+/// only makes work.
 const TRIES_MANY: u32 = 32;
 const WAIT_AFTER_MANY_MAX: Duration = Duration::from_millis(64);
 

@@ -60,8 +60,8 @@ impl Ending {
     /// begun at all.
     ///
     /// This costs neither a try nor an attempt. The handler is called again after a backoff, for as
-    /// long as the task's lease; then the execution is given back, for another instance to run until
-    /// its deadline. An instance that shuts down gives it back at once. Where an earlier try of the
+    /// long as the task's lease. Then the execution is given back, and another instance may run it
+    /// until its deadline. An instance that shuts down gives it back at once. Where an earlier try of the
     /// same run did begin, this is a failure like any other.
     ///
     /// ```

@@ -7,7 +7,7 @@
 //!   The last line needs no newline, and `\r\n` ends a line as well.
 //! - `NAME = value` sets a variable for the lines below it; a value may stand in quotes. Nothing is
 //!   expanded. `SHELL` is what runs the commands, `CRON_TZ` the time zone of the lines below it
-//!   (the machine's unless said), `MAILTO` is only passed on: what a command prints is in Sexton's
+//!   (the machine's by default), `MAILTO` is only passed on: what a command prints is in Sexton's
 //!   history.
 //! - A command begins in its user's home directory, or in `/` if that is not there, with `HOME`,
 //!   `LOGNAME`, `USER`, `SHELL`, `PATH=/usr/bin:/bin` and the crontab's variables, and none of the

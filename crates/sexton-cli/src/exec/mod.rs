@@ -86,8 +86,8 @@ fn refused(error: &ExecError) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Does what the program at the other end of standard input says. `files` is how many descriptors a
-/// command may have that has no limit of its own.
+/// Does what the program at the other end of standard input says. `files` limits the descriptors of
+/// a command whose task sets no limit.
 fn serve(files: Option<u64>) -> Result<(), ExecError> {
     close_inherited();
     limits::set_files(files);

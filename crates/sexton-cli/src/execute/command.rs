@@ -116,7 +116,7 @@ pub(super) async fn run(
                 Ok(Heard::Output(output)) => tail.push(&output),
                 Ok(Heard::Reply(Reply::NotStarted { step, errno })) => {
                     let source = io::Error::from_raw_os_error(errno);
-                    // What it lacks under limits of its own, it lacks by them.
+                    // A command that its task limits lacks what the limits deny it.
                     let is_shortage = spec.limits == Limits::default() && is_shortage(&source);
                     return not_started(failed_at(spec, step, source), is_shortage);
                 }

@@ -11,8 +11,8 @@ use crate::secret::Secret;
 const BYTES: usize = 8;
 
 impl Work {
-    /// A digest of what is done, as the file writes it: the same on replicas whose environments fill
-    /// in other values, or whose files lie in other folders.
+    /// A digest of what is done, as the file writes it. It is the same on replicas whose
+    /// environments fill in other values, or whose files lie in other folders.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut parts = Parts::default();

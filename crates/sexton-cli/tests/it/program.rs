@@ -15,8 +15,8 @@ use rustix::process::{
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
 
-/// How long a test waits for what must come. Far more than it takes: whoever waits this long has
-/// failed.
+/// How long a test waits for what must come. Far more than it takes: a test that waits this long
+/// has failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(90);
 
 /// A program that runs, and what it has said.

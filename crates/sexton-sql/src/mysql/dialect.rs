@@ -72,10 +72,10 @@ const COMMIT: &str =
     "COMMIT; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
 const ROLLBACK: &str =
     "ROLLBACK; SET @sexton_begun = 0 /*!80000 , SESSION wait_timeout = @sexton_wait */";
-/// For rows and for tables, for a client in a transaction, for one that takes no answers and for one
-/// that stops in the middle of a statement; the
-/// time zone of `TIMESTAMP`s, and how transactions end: what a server may have been told for all
-/// its sessions. Variables of the session's keep what was there before, for [`DEPART`].
+/// Limits of waiting: for rows and tables, for a client in a transaction, for one that takes no
+/// answers and for one that stops in the middle of a statement. The time zone of `TIMESTAMP`s, and
+/// how transactions end, may be set for all sessions of a server. Variables of the session keep
+/// what there was before, for [`DEPART`].
 const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
     @sexton_for_answers = @@SESSION.net_write_timeout, \
@@ -88,25 +88,29 @@ const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout,
 const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
     SESSION net_write_timeout = @sexton_for_answers, \
-    SESSION net_read_timeout = @sexton_for_questions, SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion \
+    SESSION net_read_timeout = @sexton_for_questions, \
+    SESSION autocommit = @sexton_autocommit, SESSION completion_type = @sexton_completion \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */";
 
 /// What a handler's transaction needs to know, and what there was before.
 const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, \
     @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, @sexton_wait = @@SESSION.wait_timeout, \
-    @sexton_for_answers = @@SESSION.net_write_timeout \
+    @sexton_for_answers = @@SESSION.net_write_timeout, \
+    @sexton_for_questions = @@SESSION.net_read_timeout \
     /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout */";
 /// With a mark, to be found at the end. Where autocommit is off, what used the connection before
 /// may have left a transaction, which would refuse the first of these.
-const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_begun = 1 \
+const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_begun = 1, \
+    SESSION net_read_timeout = @sexton_silence \
     /*M! , SESSION idle_transaction_timeout = @sexton_silence */ \
     /*!80000 , SESSION wait_timeout = @sexton_silence */; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; SAVEPOINT sexton_run";
 const SETTLE_FOR_HANDLER: &str = "RELEASE SAVEPOINT sexton_run; \
-    SET SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = 2 \
-    /*M! , SESSION idle_transaction_timeout = 2 */ /*!80000 , SESSION wait_timeout = 2 */";
+    SET SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = 2, \
+    SESSION net_read_timeout = 2 /*M! , SESSION idle_transaction_timeout = 2 */ /*!80000 , SESSION wait_timeout = 2 */";
 const DEPART_FROM_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
-    SESSION net_write_timeout = @sexton_for_answers \
+    SESSION net_write_timeout = @sexton_for_answers, \
+    SESSION net_read_timeout = @sexton_for_questions \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */ \
     /*!80000 , SESSION wait_timeout = @sexton_wait */";
 

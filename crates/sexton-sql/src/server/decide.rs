@@ -5,9 +5,11 @@
 //! they changed is written in one more, or in one short transaction, which takes a register's row only if its version is still the one that was read.
 //! Every writer raises the version of the (task, index) it writes anything of. So what is written was decided on what still was, as if all of it
 //! had happened at the moment of the write; and whoever finds another version reads again, which is also what the loser of a race does, and
-//! learns that it has lost. A client that is stopped, slow or far away makes others wait in no statement but the one that writes the very rows
-//! that it has written and not committed. On MySQL and MariaDB, where a transaction is several statements long, nobody waits for such a row either:
-//! it is left for the next try, so that nobody who holds rows waits for others.
+//! learns that it has lost.
+//!
+//! A client that is stopped, slow or far away holds the rows that it has written and not committed,
+//! and no others. On MySQL and MariaDB, where a transaction takes several statements, a write skips
+//! the rows that are held and tries them again: nobody who holds rows waits for others.
 //!
 //! Somebody fails only because somebody else has succeeded, so the fleet always gets on. Within a
 //! batch each (task, index) stands for itself: those that were overtaken are decided again, the

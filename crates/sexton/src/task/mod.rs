@@ -280,10 +280,11 @@ impl<S> Task<S> {
         self
     }
 
-    /// What tells this task's work apart from other work, such as a digest of the command that it
-    /// runs: 1..=100 bytes. A replica that defines a task of the same name with another text tells so
-    /// by [`Event::DefinitionDiffers`](crate::Event::DefinitionDiffers), and runs it all the same. The
-    /// store keeps the text, for people to read.
+    /// A text that identifies this task's work, such as a digest of its command: 1..=100 bytes.
+    ///
+    /// A replica whose task of the same name has another text emits
+    /// [`Event::DefinitionDiffers`](crate::Event::DefinitionDiffers), and runs its task all the
+    /// same. The store keeps the text, for people to read.
     #[must_use]
     pub fn work(mut self, text: impl Into<String>) -> Task<S> {
         self.settings.policies.work = Some(text.into().into());

@@ -11,7 +11,7 @@ use crate::servers::process::Disk;
 const TRANSACTION_IN_PROGRESS: u16 = 1568;
 /// Counts what was prepared and then executed.
 const EXECUTED: &str = "SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'";
-/// After so many tries somebody is held up.
+/// A session that has tried this often is held up.
 const TRIES: i64 = 5;
 /// A look at what there is, and at what is held by others.
 const STATEMENTS_OF_A_TRY: i64 = 2;
