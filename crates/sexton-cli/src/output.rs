@@ -176,10 +176,15 @@ impl Shared {
     }
 }
 
-/// Says to people how many lines are missing here.
+/// Says how many lines are missing here, as a line of an output that is for people.
 pub(crate) fn lost_in_words(lines: u64) -> Vec<u8> {
+    format!("sexton: {}\n", lines_missing(lines)).into_bytes()
+}
+
+/// Says how many lines are missing here.
+pub(crate) fn lines_missing(lines: u64) -> String {
     let plural = if lines == 1 { " is" } else { "s are" };
-    format!("sexton: {lines} line{plural} missing here: they could not be written\n").into_bytes()
+    format!("{lines} line{plural} missing here: they could not be written")
 }
 
 /// An [`Output`] as what logs write to: each call has whole lines.

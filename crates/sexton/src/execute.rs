@@ -231,17 +231,11 @@ async fn run_and_retry(
                     tracing::warn!(error = message, "could not begin, tried again");
                 }
                 begin_failures += 1;
-                tokio::select! {
-                    biased;
-                    // An instance that shuts down begins nothing more.
-                    () = runs.shared.stopping.cancelled() => return tried,
-                    cause = stopped_within(runs, after, stopped, times_out_at) => {
-                        if let Some(cause) = cause {
-                            return Tried::Stopped(cause, None);
-                        }
-                    }
+                match pause(runs, after, stopped, times_out_at).await {
+                    Paused::Over => continue,
+                    Paused::ShuttingDown => return tried,
+                    Paused::Stopped(cause) => return Tried::Stopped(cause, None),
                 }
-                continue;
             }
             Tried::Panicked(message) => (None, message.clone()),
             _ => return tried,
@@ -264,32 +258,37 @@ async fn run_and_retry(
             error: message,
             after,
         });
-        tokio::select! {
-            biased;
-            // An instance that shuts down begins nothing more.
-            () = runs.shared.stopping.cancelled() => return tried,
-            cause = stopped_within(runs, after, stopped, times_out_at) => {
-                if let Some(cause) = cause {
-                    return Tried::Stopped(cause, None);
-                }
-            }
+        match pause(runs, after, stopped, times_out_at).await {
+            Paused::Over => {}
+            Paused::ShuttingDown => return tried,
+            Paused::Stopped(cause) => return Tried::Stopped(cause, None),
         }
     }
 }
 
-/// Waits, unless the run is to stop meanwhile.
-async fn stopped_within(
+/// How the pause before the next try ended.
+enum Paused {
+    /// The next try may begin.
+    Over,
+    /// An instance that shuts down begins no further try.
+    ShuttingDown,
+    /// The run was stopped during the pause.
+    Stopped(StopCause),
+}
+
+/// Waits before the next try of a run.
+async fn pause(
     runs: &Runs,
-    pause: Duration,
+    length: Duration,
     stopped: &mut watch::Receiver<Option<StopCause>>,
     times_out_at: Option<Duration>,
-) -> Option<StopCause> {
+) -> Paused {
     let clock = &runs.link.clock;
-    let wait = sleep_until(&**clock, clock.monotonic() + pause);
     tokio::select! {
         biased;
-        cause = stop_cause(runs, stopped, times_out_at) => Some(cause),
-        () = wait => None,
+        () = runs.shared.stopping.cancelled() => Paused::ShuttingDown,
+        cause = stop_cause(runs, stopped, times_out_at) => Paused::Stopped(cause),
+        () = sleep_until(&**clock, clock.monotonic() + length) => Paused::Over,
     }
 }
 

@@ -16,6 +16,7 @@ use super::Line;
 use super::form::{Form, Tone};
 use super::unrun::Unrun;
 use crate::environment::Environment;
+use crate::output::lines_missing;
 use crate::visible::{brief, visible};
 
 /// How much of a line that a run said is shown, in characters.
@@ -99,11 +100,7 @@ impl Text {
                     visible(error)
                 ),
             )),
-            Line::NotWritten(lines) => {
-                let plural = if *lines == 1 { " is" } else { "s are" };
-                let text = format!("{lines} line{plural} missing here: they could not be written");
-                Some((Tone::Bad, text))
-            }
+            Line::NotWritten(lines) => Some((Tone::Bad, lines_missing(*lines))),
             Line::Dropped(count) => Some((
                 Tone::Odd,
                 format!("{count} events came too fast to be written"),
