@@ -65,7 +65,7 @@ fn what_is_no_command_line_is_refused() {
       tip: a similar value exists: 'system'
     error: the following required arguments were not provided:
       <FILE|--crontab <FILE>>
-    error: invalid value 'soon' for '--grace <DURATION>': not a duration like "200ms", "15m", "1h30m" or "7d"
+    error: invalid value 'soon' for '--grace <DURATION>': at byte 0: found "soon", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     error: invalid value '0' for '--running-max <COUNT>': 0 is not in 1..=4294967295
     error: invalid value 'xml' for '--log-format <FORMAT>'
       [possible values: text, json]
