@@ -40,6 +40,7 @@
 //! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error
 //! when it is made, and every search is bounded by the calendar.
 
+mod beside;
 mod bounded;
 mod calendar;
 mod canonical;
@@ -50,7 +51,6 @@ mod except;
 mod gregorian;
 mod jitter;
 mod kron;
-mod length;
 mod once;
 mod part;
 mod place;

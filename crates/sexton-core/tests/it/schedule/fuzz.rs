@@ -26,7 +26,9 @@ fn exercise(schedule: &dyn Schedule) {
 
 fn read_all(text: &str) {
     if let Ok(cron) = Cron::parse(text) {
-        exercise(&cron);
+        if let Ok(cron) = cron.clone().in_tz(tz("UTC")) {
+            exercise(&cron);
+        }
         if let Ok(cron) = cron.in_tz(tz("Europe/Paris")) {
             exercise(&cron);
         }
