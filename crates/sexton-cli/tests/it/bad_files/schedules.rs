@@ -43,17 +43,7 @@ fn a_task_is_due_by_exactly_one_schedule() {
 }
 
 #[test]
-fn cron_expressions_that_are_none() {
-    assert_snapshot!(rejected_schedule("cron = \"0 25 * * *\""), @r#"
-    error: cron "0 25 * * *": hours, at byte 2: found "25", allowed is a number 0-23
-     --> tasks.toml:4:8, task "bell", field `cron`
-      |
-    4 | cron = "0 25 * * *"
-      |        ^^^^^^^^^^^^ found "0 25 * * *"
-      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
-
-    tasks.toml: 1 error
-    "#);
+fn what_belongs_beside_an_expression() {
     assert_snapshot!(rejected_schedule("cron = \"TZ=Europe/Paris 0 0 * * *\""), @r#"
     error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
      --> tasks.toml:4:8, task "bell", field `cron`
@@ -70,6 +60,20 @@ fn cron_expressions_that_are_none() {
       |
     4 | cron = "@every 5m"
       |        ^^^^^^^^^^^ found "@every 5m"
+      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
+fn cron_expressions_that_are_none() {
+    assert_snapshot!(rejected_schedule("cron = \"0 25 * * *\""), @r#"
+    error: cron "0 25 * * *": hours, at byte 2: found "25", allowed is a number 0-23
+     --> tasks.toml:4:8, task "bell", field `cron`
+      |
+    4 | cron = "0 25 * * *"
+      |        ^^^^^^^^^^^^ found "0 25 * * *"
       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
 
     tasks.toml: 1 error
