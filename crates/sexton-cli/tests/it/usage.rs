@@ -73,6 +73,25 @@ fn what_is_no_command_line_is_refused() {
 }
 
 #[test]
+fn durations_and_instants_are_read_as_in_a_task_file() {
+    assert_snapshot!(refused(&[
+        &["run", "tasks.toml", "--store-wait", "1.5h"],
+        &["run", "tasks.toml", "--store-wait", "1 month"],
+        &["cancel", "backup", "--tick", "2016-12-31T23:59:60Z"],
+        &["cancel", "backup", "--tick", "2026-01-01T00:00:00+25:00"],
+        &["cancel", "backup", "--tick", "2026-01-01T00:00:00.0001Z"],
+        &["cancel", "backup", "--tick", "2026-01-01T01:00+01:00[Europe/Paris]"],
+    ]), @r#"
+    error: invalid value '1.5h' for '--store-wait <DURATION>': at byte 0: found "1.5h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    error: invalid value '1 month' for '--store-wait <DURATION>': at byte 2: found "month", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
+    error: invalid value '2016-12-31T23:59:60Z' for '--tick <INSTANT>': seconds are 00-59: a leap second, :60, is no instant here; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T00:00:00+25:00' for '--tick <INSTANT>': an offset from UTC is less than a day: -23:59 to +23:59; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T00:00:00.0001Z' for '--tick <INSTANT>': an instant is in whole milliseconds; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T01:00+01:00[Europe/Paris]' for '--tick <INSTANT>': an instant has an offset, not a zone in brackets, which could contradict it; allowed is an instant like 2026-12-24T18:00:00.000Z
+    "#);
+}
+
+#[test]
 fn a_store_that_cannot_be_used_is_told_before_anything_runs() {
     let task = "[[task]]\nname = \"touch\"\nevery = \"1ms\"\ncommand = [\"touch\", \"touched\"]\n";
     let folder = Folder::new()
