@@ -30,7 +30,6 @@ mod output;
 mod program_file;
 mod run;
 pub mod secret;
-mod similar;
 mod store;
 mod store_file;
 mod store_privacy;

@@ -2,15 +2,19 @@
 //!
 //! This crate holds what every part of Sexton agrees on: [schedules](schedule) that give ticks, the
 //! [claim protocol](lock) by which replicas agree who runs a tick, the [clock] that alone
-//! reads the time, and a [lock manager in memory](memory). It has no network, no database and no
-//! async runtime of its own.
+//! reads the time, and a [lock manager in memory](memory). It also holds the one grammar of
+//! [instants](instant) and of [lengths of time](length). It has no network, no database and no
+//! async runtime.
 
 pub mod clock;
+pub mod instant;
+pub mod length;
 pub mod lock;
 pub mod memory;
 
 pub mod name;
 pub mod policy;
 pub mod schedule;
+pub mod similar;
 pub mod tick;
 pub mod url;

@@ -8,6 +8,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::instant::{self, InstantError};
+
 /// The instant at which a schedule says that a task is due, in whole milliseconds UTC.
 ///
 /// A tick is an identity as much as a time: replicas that agree on a task's schedule agree on its
@@ -27,8 +29,9 @@ pub struct Tick(i64);
 impl Tick {
     /// The earliest tick, in the year -9999.
     pub const MIN: Tick = Tick(-377_705_023_201_000);
-    /// The latest tick, in the year 9999.
-    pub const MAX: Tick = Tick(253_402_207_200_999);
+    /// The latest tick, 9999-12-30T22:00:00.000Z: the last millisecond that jiff makes a timestamp
+    /// of, so that ticks are told apart up to the last.
+    pub const MAX: Tick = Tick(253_402_207_200_000);
 
     /// The tick at this many milliseconds since the Unix epoch; `None` outside
     /// [`Tick::MIN`]..=[`Tick::MAX`].
@@ -39,6 +42,12 @@ impl Tick {
         } else {
             Some(Tick(millis))
         }
+    }
+
+    /// The earliest tick that is not before `timestamp`, if there is one: the start of a span that
+    /// includes its start, the end of one that does not include its end.
+    pub(crate) fn first_at_or_after(timestamp: Timestamp) -> Option<Tick> {
+        (timestamp <= Tick::MAX.timestamp()).then(|| Tick::at_or_after(timestamp))
     }
 
     /// The latest tick that is not after `timestamp`.
@@ -102,11 +111,11 @@ impl fmt::Debug for Tick {
 }
 
 impl std::str::FromStr for Tick {
-    type Err = jiff::Error;
+    type Err = InstantError;
 
-    /// Reads an RFC 3339 instant; anything finer than a millisecond is cut off.
-    fn from_str(text: &str) -> Result<Tick, jiff::Error> {
-        Ok(Tick::at_or_before(text.parse()?))
+    /// Reads an [instant](crate::instant) with `Z` or an offset, in whole milliseconds.
+    fn from_str(text: &str) -> Result<Tick, InstantError> {
+        instant::parse(text)
     }
 }
 

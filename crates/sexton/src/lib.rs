@@ -71,7 +71,7 @@ pub use run::Run;
 pub use scheduler::{Scheduler, SchedulerBuilder, SchedulerHandle, ShutdownReport};
 pub use sexton_core::memory::MemoryLockManager;
 pub use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
-pub use sexton_core::{lock, name, schedule};
+pub use sexton_core::{instant, length, lock, name, schedule};
 #[cfg(feature = "mongodb")]
 pub use sexton_mongo::{self as mongodb, MongoLockManager};
 #[cfg(feature = "redis")]
@@ -93,6 +93,10 @@ struct Readme;
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../../docs/policies.md")]
 struct Policies;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/schedules.md")]
+struct Schedules;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/migrating-from-ktor.md")]

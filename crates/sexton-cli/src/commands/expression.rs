@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError, zone};
 
 use crate::args::ExpressionArguments;
@@ -12,15 +12,39 @@ use crate::visible::visible;
 pub(super) struct Expression {
     pub(super) schedule: Arc<dyn Schedule>,
     pub(super) zone: TimeZone,
-    pub(super) language: Language,
+    /// What is read by clocks on walls, which change; `None` if it is due at instants.
+    on_walls: Option<OnWalls>,
+}
+
+/// An expression that is not bound to its zone.
+enum OnWalls {
+    Cron(Cron),
+    Kron(Kron),
 }
 
 /// What an expression was read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+enum Language {
     Cron,
     Kron,
     Every,
+}
+
+impl Expression {
+    /// Whether it is read by clocks on walls, which may change.
+    pub(super) fn is_on_walls(&self) -> bool {
+        self.on_walls.is_some()
+    }
+
+    /// The same expression by clocks that never change. `None` if it is not read by clocks, or is
+    /// never due by these.
+    pub(super) fn at_offset(&self, offset: Offset) -> Option<Arc<dyn Schedule>> {
+        let zone = TimeZone::fixed(offset);
+        match self.on_walls.as_ref()? {
+            OnWalls::Cron(cron) => Some(Arc::new(cron.clone().in_tz(zone).ok()?)),
+            OnWalls::Kron(kron) => Some(Arc::new(kron.clone().in_tz(zone).ok()?)),
+        }
+    }
 }
 
 pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
@@ -35,10 +59,11 @@ fn parse(arguments: &ExpressionArguments) -> Result<Expression, ScheduleError> {
         (_, true) => Language::Kron,
         _ => Language::Cron,
     };
-    let (schedule, zone): (Arc<dyn Schedule>, TimeZone) = match language {
+    let (schedule, zone, on_walls): (Arc<dyn Schedule>, TimeZone, _) = match language {
         Language::Every => (
             Arc::new(Every::parse(text)?),
             named.unwrap_or(TimeZone::UTC),
+            None,
         ),
         Language::Kron => {
             let kron = Kron::parse(text)?;
@@ -48,16 +73,17 @@ fn parse(arguments: &ExpressionArguments) -> Result<Expression, ScheduleError> {
                 None => kron,
             };
             let zone = kron.tz().clone();
-            (Arc::new(kron), zone)
+            (Arc::new(kron.clone()), zone, Some(OnWalls::Kron(kron)))
         }
         Language::Cron => {
             let zone = named.unwrap_or(TimeZone::UTC);
-            (Arc::new(Cron::parse(text)?.in_tz(zone.clone())?), zone)
+            let cron = Cron::parse(text)?.in_tz(zone.clone())?;
+            (Arc::new(cron.clone()), zone, Some(OnWalls::Cron(cron)))
         }
     };
     Ok(Expression {
         schedule,
         zone,
-        language,
+        on_walls,
     })
 }

@@ -1,6 +1,7 @@
 //! The program's commands, one a file.
 
 pub mod check;
+mod clock_change;
 pub mod explain;
 mod expression;
 pub mod next;

@@ -8,7 +8,7 @@ use sexton_core::tick::Tick;
 
 use super::expression::{self, Expression};
 use crate::args::ExpressionArguments;
-use crate::config::instant;
+use sexton_core::instant;
 
 const INSTANT_FORM: &str = "an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24";
 
@@ -31,7 +31,7 @@ impl Ticks {
     fn read(expression: &Expression, arguments: &ExpressionArguments) -> Result<Ticks, String> {
         let from = match &arguments.from {
             None => Tick::at_or_before(SystemClock.now()),
-            Some(text) => instant::parse(text, &expression.zone).map_err(|why| {
+            Some(text) => instant::parse_in(text, &expression.zone).map_err(|why| {
                 format!("error: --from {text:?}: {why}; allowed is {INSTANT_FORM}\n")
             })?,
         };

@@ -3,6 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use sexton_core::similar;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Scope, kind, quoted};
@@ -10,7 +11,6 @@ use super::interpolate::{InterpolateError, interpolate};
 use crate::diagnostic::Problem;
 use crate::duration;
 use crate::secret::{Secret, without_secrets};
-use crate::similar;
 
 /// How much of what was found is repeated in a message, in characters.
 const FOUND_CHARS_MAX: usize = 60;

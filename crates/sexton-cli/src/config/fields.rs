@@ -10,9 +10,9 @@ use toml::de::{DeTable, DeValue};
 use super::field::Field;
 use crate::diagnostic::{Problem, Report};
 use crate::environment::Environment;
-use crate::similar;
 use crate::tasks::Groups;
 use crate::visible::brief;
+use sexton_core::similar;
 
 /// How much of a key is repeated in a message, in characters.
 pub(super) const KEY_CHARS_MAX: usize = 60;

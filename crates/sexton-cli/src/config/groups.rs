@@ -2,8 +2,8 @@
 
 use super::field::Field;
 use super::fields::Fields;
-use crate::similar;
 use crate::tasks::{Groups, RUNNING_MAX};
+use sexton_core::similar;
 
 const GROUPS_MAX: usize = 1_000;
 const NAME_BYTES_MAX: usize = 200;

@@ -19,7 +19,7 @@ mod fields;
 mod groups;
 mod http;
 mod http_connection;
-pub(crate) mod instant;
+mod instant;
 mod interpolate;
 mod limits;
 mod policies;

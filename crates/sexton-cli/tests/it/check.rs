@@ -145,7 +145,7 @@ fn one_error_keeps_a_file_from_running() {
     assert_snapshot!(checked, @r#"
     exit 2
     --- stderr
-    error: every "90": length, at byte 0: found "90", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "90": length, at byte 2: found nothing, allowed is a unit: w, d, h, m, s or ms, or its English name
       --> tasks.toml:10:9, task "ping", field `every`
        |
     10 | every = "90"

@@ -322,7 +322,7 @@ fn what_cannot_be_is_told() {
     wait_for_definition(folder, "by hand");
     assert!(program.stop().status.success());
     std::fs::write(folder.join("bad.toml"), "[[task]]\nname = 1\n").unwrap();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (
             &["history", "rign"],
             2,
@@ -352,6 +352,16 @@ fn what_cannot_be_is_told() {
             &["history", "--since", "yesterday"],
             2,
             "or how long ago, like 90m or 1d\n",
+        ),
+        (
+            &["history", "--since", "2016-12-31T23:59:60Z"],
+            2,
+            "a leap second, :60, is no instant here",
+        ),
+        (
+            &["history", "--until", "2026-01-01T01:00+05:00[Europe/Paris]"],
+            2,
+            "not a zone in brackets",
         ),
         (&["history", "--tz", "Mars/Olympus"], 2, "Mars/Olympus"),
         (&["tasks", "--file", "bad.toml"], 2, "bad.toml:2"),

@@ -87,12 +87,25 @@ fn bad_periods_say_what_is_allowed() {
         &["--every", "-5s"],
         &["--every", "4000d"],
     ]), @r#"
-    error: every "": length, at byte 0: found nothing, allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "": length, at byte 0: found nothing, allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     error: period: found 0ns, allowed is 1ms to 3650 days in whole milliseconds
-    error: every "5x": length, at byte 1: found "x", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    error: every "1.5h": length, at byte 0: found "1.5h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    error: every "-5s": length, at byte 0: found "-5s", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "5x": length, at byte 1: found "x", allowed is a unit: w, d, h, m, s or ms, or its English name
+    error: every "1.5h": length, at byte 0: found "1.5h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "-5s": length, at byte 0: found "-5s", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     error: period: found 345600000s, allowed is 1ms to 3650 days in whole milliseconds
+    "#);
+}
+
+#[test]
+fn what_belongs_beside_an_expression_is_told_with_its_place() {
+    assert_snapshot!(refused(&[
+        &["TZ=Europe/Paris 0 0 * * *"],
+        &["@every 5m"],
+        &["--kron", "CRON_TZ=Europe/Paris 0 0 9 * *"],
+    ]), @r#"
+    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    error: cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    error: kron "CRON_TZ=Europe/Paris 0 0 9 * *": "CRON_TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
     "#);
 }
 
@@ -101,12 +114,14 @@ fn bad_zones_say_what_is_allowed() {
     assert_snapshot!(refused(&[
         &["* * * * *", "--tz", "Mars/Olympus"],
         &["* * * * *", "--tz", "Paris"],
+        &["* * * * *", "--tz", "Europe/Pariss"],
         &["* * * * *", "--tz", ""],
         &["* * * * *", "--tz", "../../etc/passwd"],
         &["--every", "5s", "--tz", "\u{1b}[31m"],
     ]), @r#"
     error: no time zone is called "Mars/Olympus"; write an IANA name such as Europe/Paris, America/New_York or UTC
     error: no time zone is called "Paris"; did you mean Europe/Paris?
+    error: no time zone is called "Europe/Pariss"; did you mean Europe/Paris?
     error: no time zone is called ""; write an IANA name such as Europe/Paris, America/New_York or UTC
     error: no time zone is called "../../etc/passwd"; write an IANA name such as Europe/Paris, America/New_York or UTC
     error: no time zone is called "\u{1b}[31m"; write an IANA name such as Europe/Paris, America/New_York or UTC
@@ -125,6 +140,9 @@ fn bad_beginnings_say_what_is_allowed() {
         &from("9999-12-31"),
         &from("2026-01-01T00:00:00.0001Z"),
         &from("2026-01-01T00:00[America/New_York]"),
+        &from("2016-12-31T23:59:60Z"),
+        &from("2026-01-01T00:00:60"),
+        &from("2026-01-01T00:00+25:00"),
         &from("2026-03-29T02:30"),
         &from("2026-10-25T02:30"),
         &from("\u{1b}[31m"),
@@ -135,7 +153,10 @@ fn bad_beginnings_say_what_is_allowed() {
     error: --from "9999-12-31T00:00:00Z": there is no such date or time, or it is past the year 9999; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
     error: --from "9999-12-31": there is no such date or time, or it is past the year 9999; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
     error: --from "2026-01-01T00:00:00.0001Z": an instant is in whole milliseconds; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
-    error: --from "2026-01-01T00:00[America/New_York]": this is not an instant; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
+    error: --from "2026-01-01T00:00[America/New_York]": an instant has an offset, not a zone in brackets, which could contradict it; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
+    error: --from "2016-12-31T23:59:60Z": seconds are 00-59: a leap second, :60, is no instant here; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
+    error: --from "2026-01-01T00:00:60": seconds are 00-59: a leap second, :60, is no instant here; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
+    error: --from "2026-01-01T00:00+25:00": an offset from UTC is less than a day: -23:59 to +23:59; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
     error: --from "2026-03-29T02:30": this local time is skipped or repeated where the clocks change: give an offset; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
     error: --from "2026-10-25T02:30": this local time is skipped or repeated where the clocks change: give an offset; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24
     error: --from "\u{1b}[31m": this is not an instant; allowed is an instant like 2026-12-24T18:00:00Z, or a local time of the zone like 2026-12-24T18:00 or 2026-12-24

@@ -65,10 +65,29 @@ fn what_is_no_command_line_is_refused() {
       tip: a similar value exists: 'system'
     error: the following required arguments were not provided:
       <FILE|--crontab <FILE>>
-    error: invalid value 'soon' for '--grace <DURATION>': not a duration like "200ms", "15m", "1h30m" or "7d"
+    error: invalid value 'soon' for '--grace <DURATION>': at byte 0: found "soon", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     error: invalid value '0' for '--running-max <COUNT>': 0 is not in 1..=4294967295
     error: invalid value 'xml' for '--log-format <FORMAT>'
       [possible values: text, json]
+    "#);
+}
+
+#[test]
+fn durations_and_instants_are_read_as_in_a_task_file() {
+    assert_snapshot!(refused(&[
+        &["run", "tasks.toml", "--store-wait", "1.5h"],
+        &["run", "tasks.toml", "--store-wait", "1 month"],
+        &["cancel", "backup", "--tick", "2016-12-31T23:59:60Z"],
+        &["cancel", "backup", "--tick", "2026-01-01T00:00:00+25:00"],
+        &["cancel", "backup", "--tick", "2026-01-01T00:00:00.0001Z"],
+        &["cancel", "backup", "--tick", "2026-01-01T01:00+01:00[Europe/Paris]"],
+    ]), @r#"
+    error: invalid value '1.5h' for '--store-wait <DURATION>': at byte 0: found "1.5h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    error: invalid value '1 month' for '--store-wait <DURATION>': at byte 2: found "month", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
+    error: invalid value '2016-12-31T23:59:60Z' for '--tick <INSTANT>': seconds are 00-59: a leap second, :60, is no instant here; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T00:00:00+25:00' for '--tick <INSTANT>': an offset from UTC is less than a day: -23:59 to +23:59; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T00:00:00.0001Z' for '--tick <INSTANT>': an instant is in whole milliseconds; allowed is an instant like 2026-12-24T18:00:00.000Z
+    error: invalid value '2026-01-01T01:00+01:00[Europe/Paris]' for '--tick <INSTANT>': an instant has an offset, not a zone in brackets, which could contradict it; allowed is an instant like 2026-12-24T18:00:00.000Z
     "#);
 }
 

@@ -48,7 +48,9 @@ impl Bounded {
                 allowed: "a start before the end".into(),
             });
         }
-        let (start, end) = (start.map(Tick::at_or_after), end.map(Tick::at_or_after));
+        // An end past the last tick is none.
+        let end = end.and_then(Tick::first_at_or_after);
+        let start = start.map(Tick::at_or_after);
         let bounded = Bounded {
             schedule,
             start,

@@ -36,6 +36,20 @@ pub enum ScheduleError {
         /// What may stand there.
         allowed: Box<str>,
     },
+    /// A time zone or an interval stands in an expression, where it is written beside it.
+    #[error(
+        "{language} {expression:?}: {found:?} does not belong in the expression; write {advice}"
+    )]
+    Beside {
+        /// The language of the expression: `cron` or `kron`.
+        language: &'static str,
+        /// The whole expression.
+        expression: Box<str>,
+        /// What does not belong in it.
+        found: Box<str>,
+        /// What to write instead, in a task file, on the command line and in code.
+        advice: Box<str>,
+    },
     /// An expression is longer than [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX).
     #[error("{language} expression is {found} bytes long, at most {max} are allowed: {start:?}…")]
     TooLong {

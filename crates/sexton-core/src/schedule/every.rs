@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Schedule;
 use super::error::ScheduleError;
-use super::length::{length_in_words, parse_length, whole_millis};
+use super::part::Part;
+use crate::length::{self, in_words, whole_millis};
 use crate::tick::Tick;
 
 /// Every so often, counted from the Unix epoch (1970-01-01T00:00:00Z), so that all replicas agree
@@ -67,20 +68,30 @@ impl Every {
                 found: format!("{phase:?}").into(),
                 allowed: format!(
                     "less than the period, {}, in whole milliseconds",
-                    length_in_words(self.period_ms)
+                    in_words(self.period())
                 )
                 .into(),
             })?;
         Ok(Every { phase_ms, ..self })
     }
 
-    /// Reads a period: whole numbers with the units `d`, `h`, `m`, `s`, `ms`, the largest first and
-    /// each at most once, such as `1h30m` or `250ms`.
+    /// Reads a period, a [length of time](crate::length) such as `1h30m`, `250ms` or `2 days`.
     ///
     /// # Errors
-    /// [`ScheduleError`] if it cannot be read, or as [`Every::new`].
+    /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read, or as
+    /// [`Every::new`].
     pub fn parse(text: &str) -> Result<Every, ScheduleError> {
-        Every::new(parse_length("every", text)?)
+        const LANGUAGE: &str = "every";
+        Part::whole(LANGUAGE, text)?;
+        let period = length::parse(text).map_err(|error| ScheduleError::Part {
+            language: LANGUAGE,
+            expression: text.into(),
+            part: "length",
+            position: error.position,
+            found: error.found,
+            allowed: error.allowed.into(),
+        })?;
+        Every::new(period)
     }
 
     /// The period.
@@ -98,13 +109,14 @@ impl Schedule for Every {
     }
 
     fn describe(&self) -> String {
-        let period = match length_in_words(self.period_ms) {
+        let period = match in_words(self.period()) {
             one if one.starts_with("1 ") && !one[2..].contains(' ') => one[2..].to_owned(),
             more => more,
         };
-        match self.phase_ms {
-            0 => format!("every {period}"),
-            phase => format!("every {period}, {} later", length_in_words(phase)),
+        let phase = Duration::from_millis(self.phase_ms.unsigned_abs());
+        match phase.is_zero() {
+            true => format!("every {period}"),
+            false => format!("every {period}, {} later", in_words(phase)),
         }
     }
 

@@ -47,11 +47,21 @@ pub struct Except {
     schedules: Vec<Arc<dyn Schedule>>,
 }
 
-/// From the start (included) to the end (excluded).
+/// From the start to the last tick that is excepted, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Range {
     start: Tick,
-    end: Tick,
+    last: Tick,
+}
+
+impl Range {
+    /// `from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z`.
+    fn in_words(&self) -> String {
+        match self.last.succ() {
+            Some(end) => format!("from {} before {end}", self.start),
+            None => format!("from {} on", self.start),
+        }
+    }
 }
 
 impl Except {
@@ -80,7 +90,8 @@ impl Except {
         }
     }
 
-    /// Not on these dates.
+    /// Not on these dates: no tick at which a calendar on the wall shows one of them. Where clocks go
+    /// back over midnight, the date before comes a second time, and is excepted only if it is named.
     ///
     /// # Errors
     /// [`ScheduleError::NeverDue`] if nothing is left.
@@ -106,13 +117,16 @@ impl Except {
         }
         self.ranges.push(Range {
             start: Tick::at_or_after(start),
-            end: Tick::at_or_after(end),
+            last: match Tick::first_at_or_after(end) {
+                Some(end) => end.saturating_add_millis(-1),
+                None => Tick::MAX,
+            },
         });
         self.ranges.sort_unstable();
         self.ranges.dedup_by(|later, earlier| {
-            let touches = later.start <= earlier.end;
+            let touches = later.start <= earlier.last.saturating_add_millis(1);
             if touches {
-                earlier.end = earlier.end.max(later.end);
+                earlier.last = earlier.last.max(later.last);
             }
             touches
         });
@@ -141,14 +155,14 @@ impl Except {
 
     /// If the tick is excepted, the instant after which the next may lie that is not.
     fn excepted(&self, tick: Tick) -> Option<Tick> {
-        let range = self.ranges.partition_point(|range| range.end <= tick);
+        let range = self.ranges.partition_point(|range| range.last < tick);
         if let Some(range) = self.ranges.get(range).filter(|range| range.start <= tick) {
-            return Some(range.end.saturating_add_millis(-1));
+            return Some(range.last);
         }
         if !self.dates.is_empty() {
             let date = self.place.date_of(tick);
             if self.dates.binary_search(&date).is_ok() {
-                return Some(self.place.end_of_date(date, tick));
+                return Some(self.place.end_of_date(tick));
             }
         }
         let before = tick.saturating_add_millis(-1);
@@ -179,11 +193,7 @@ impl Schedule for Except {
                 self.place.in_words()
             ));
         }
-        exceptions.extend(
-            self.ranges
-                .iter()
-                .map(|range| format!("from {} before {}", range.start, range.end)),
-        );
+        exceptions.extend(self.ranges.iter().map(Range::in_words));
         exceptions.extend(
             self.schedules
                 .iter()
@@ -205,8 +215,7 @@ impl Schedule for Except {
             let dates = joined(self.dates.iter());
             exceptions.push(format!("on {dates} {}", self.place.canonical()));
         }
-        let range = |range: &Range| format!("from {} before {}", range.start, range.end);
-        exceptions.extend(self.ranges.iter().map(range));
+        exceptions.extend(self.ranges.iter().map(Range::in_words));
         let mut schedules: Vec<String> = self
             .schedules
             .iter()

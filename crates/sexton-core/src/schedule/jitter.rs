@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::ScheduleError;
-use super::length::whole_millis;
+use crate::length::whole_millis;
 use crate::name::{Namespace, TaskName};
 use crate::tick::Tick;
 

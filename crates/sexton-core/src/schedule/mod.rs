@@ -34,12 +34,17 @@
 //! | `*/30 2 * * *` | not due | 02:00, 02:30 summer time, 02:00, 02:30 winter time |
 //!
 //! The rule asks how an expression is written, not what it adds up to: hours `0-23` and `0/1` are
-//! times of day. An expression in UTC or at a fixed offset has no such days.
+//! times of day, so that `0/30 0-23 * * *` pauses for an hour and a half in October. An expression
+//! in UTC or at a fixed offset has no such days.
+//!
+//! The rule is the same for any change. Debian's cron takes changes of three hours and more for
+//! corrections of the clock, and drops the times of day in between: there the likeness ends.
 //!
 //! # Never without end
 //! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error
-//! when it is made, and every search is bounded by the calendar.
+//! when it is made, and every search is bounded by the calendar. The last tick is [`Tick::MAX`].
 
+mod beside;
 mod bounded;
 mod calendar;
 mod canonical;
@@ -50,7 +55,6 @@ mod except;
 mod gregorian;
 mod jitter;
 mod kron;
-mod length;
 mod once;
 mod part;
 mod place;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Schedule;
 use super::error::ScheduleError;
 use super::part::Part;
+use crate::instant::{self, InstantError};
 use crate::tick::Tick;
 
 /// Due once, at an instant.
@@ -27,17 +28,18 @@ impl Once {
         Once(Tick::at_or_before(at))
     }
 
-    /// Reads an instant of RFC 3339, with `Z` or an offset: `2026-11-01T09:00:00+01:00`.
+    /// Reads an [instant](crate::instant) with `Z` or an offset: `2026-11-01T09:00:00+01:00`.
     ///
     /// # Errors
     /// [`ScheduleError::Part`] if it is none, [`ScheduleError::TooLong`].
     pub fn parse(text: &str) -> Result<Once, ScheduleError> {
-        let whole = Part::whole("once", text)?.trimmed();
-        whole.text.parse().map(Once::at).map_err(|_| {
-            whole
-                .named("instant")
-                .error("an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00")
-        })
+        let whole = Part::whole("once", text)?.trimmed().named("instant");
+        instant::parse(whole.text)
+            .map(Once)
+            .map_err(|why| match why {
+                InstantError::Unreadable => whole.error(instant::FORM),
+                why => whole.error(format!("{} ({why})", instant::FORM)),
+            })
     }
 }
 

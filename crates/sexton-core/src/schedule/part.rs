@@ -64,13 +64,6 @@ impl<'a> Part<'a> {
         self.piece(self.text.trim_ascii())
     }
 
-    /// What stands before the first such character, and the rest.
-    pub(super) fn split_where(self, is_other: impl Fn(char) -> bool) -> (Part<'a>, Part<'a>) {
-        let at = self.text.find(is_other).unwrap_or(self.text.len());
-        let (left, right) = self.text.split_at(at);
-        (self.piece(left), self.piece(right))
-    }
-
     /// What stands before this ending, in either case of letters.
     pub(super) fn strip_end(self, ending: &str) -> Option<Part<'a>> {
         let start = self.text.len().checked_sub(ending.len())?;
@@ -122,6 +115,16 @@ impl<'a> Part<'a> {
             ..self
         }
         .error(allowed)
+    }
+
+    /// The error that this piece belongs beside the expression.
+    pub(super) fn beside(self, advice: String) -> ScheduleError {
+        ScheduleError::Beside {
+            language: self.language,
+            expression: self.expression.into(),
+            found: self.text.into(),
+            advice: advice.into(),
+        }
     }
 
     pub(super) fn never_due(self, reason: &'static str) -> ScheduleError {

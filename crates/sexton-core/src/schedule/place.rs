@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{Calendar, DAY, DayRule, Local};
-use super::gregorian::{date_of, day_of};
+use super::gregorian::date_of;
 use super::zone::zone_in_words;
 use crate::tick::Tick;
 
@@ -48,6 +48,12 @@ impl Place {
         });
         let fixed_ms = fixed.map(|offset| offset.seconds() * 1_000);
         Place { zone, fixed_ms }
+    }
+
+    /// Further east than every zone, where a local time stands for an instant that is as early as
+    /// it can be: what is never due here is due nowhere.
+    pub(super) fn easternmost() -> Place {
+        Place::new(TimeZone::fixed(Offset::MAX))
     }
 
     pub(super) fn is_utc(&self) -> bool {
@@ -146,21 +152,21 @@ impl Place {
         self.zone.to_datetime(tick.timestamp()).date()
     }
 
-    /// The last tick before the date after `date` begins; `tick` if that is later, which it can be
-    /// in a fold over midnight.
-    pub(super) fn end_of_date(&self, date: Date, tick: Tick) -> Tick {
-        let next = date.tomorrow().ok().and_then(|next| {
-            let day = day_of(
-                next.year().into(),
-                next.month().unsigned_abs().into(),
-                next.day().unsigned_abs().into(),
-            );
-            self.instant_of(day * DAY)
-        });
-        let end = next
-            .and_then(|next| Tick::from_millis(next.at - 1))
-            .unwrap_or(Tick::MAX);
-        end.max(tick)
+    /// The last tick of those from `tick` on that surely have its date: the last before the next
+    /// midnight, or before the clocks change, which in a fold over midnight brings back the date
+    /// before.
+    pub(super) fn end_of_date(&self, tick: Tick) -> Tick {
+        let at = tick.as_millis();
+        let Some(offset) = self.offset_at(at) else {
+            return tick;
+        };
+        let midnight = ((at + offset).div_euclid(DAY) + 1) * DAY - offset;
+        let change = match self.fixed_ms {
+            Some(_) => None,
+            None => self.change_after(at),
+        };
+        let end = change.map_or(midnight, |change| change.min(midnight));
+        Tick::from_millis(end - 1).unwrap_or(Tick::MAX).max(tick)
     }
 
     /// Milliseconds to add to the instant to get the local time.

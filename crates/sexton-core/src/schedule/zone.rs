@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::error::ScheduleError;
+use crate::similar::closest_within;
 
 /// The longest name looked up, in bytes.
 const NAME_BYTES_MAX: usize = 100;
@@ -41,9 +42,11 @@ fn unknown(name: &str) -> ScheduleError {
             .is_some_and(|city| city.eq_ignore_ascii_case(name))
     };
     let database = jiff::tz::db();
-    let meant = database
-        .available()
-        .find(|known| known.as_str().contains('/') && city(known.as_str()));
+    let names: Vec<_> = database.available().collect();
+    let names: Vec<&str> = names.iter().map(|known| known.as_str()).collect();
+    let is_meant = |known: &&str| known.contains('/') && city(known);
+    let meant = names.iter().copied().find(is_meant);
+    let meant = meant.or_else(|| similar(name, &names));
     let advice = match meant {
         Some(known) => format!("did you mean {known}?"),
         None => "write an IANA name such as Europe/Paris, America/New_York or UTC".to_owned(),
@@ -52,6 +55,25 @@ fn unknown(name: &str) -> ScheduleError {
         name: name.chars().take(NAME_BYTES_MAX).collect(),
         advice: advice.into(),
     }
+}
+
+/// The name that was misspelt by a letter, or by one in four of the city's; or a city alone that was
+/// misspelt by one letter in five.
+fn similar<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+    // Without a place, as in `CET`, they are legacy.
+    let names: Vec<&str> = (names.iter().copied())
+        .filter(|known| known.contains('/'))
+        .collect();
+    let city = |known: &'n str| known.rsplit('/').next().unwrap_or(known);
+    let whole = closest_within(name, names.iter().copied(), |known| {
+        let city = known.rsplit('/').next().unwrap_or(known);
+        (city.len() / 4).max(1)
+    });
+    whole.or_else(|| {
+        let cities = names.iter().map(|known| city(known));
+        let meant = closest_within(name, cities, |city| city.len() / 5)?;
+        names.iter().copied().find(|known| city(known) == meant)
+    })
 }
 
 /// `Europe/Paris time`, `UTC+05:30`.

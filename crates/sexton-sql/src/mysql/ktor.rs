@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use sexton_core::tick::Tick;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, Row as _, query, query_scalar, raw_sql};
 
@@ -20,7 +21,7 @@ use crate::server::names::Names;
 /// 31 bits.
 const TIMESTAMPS_MS: RangeInclusive<i64> = 2_000..=2_147_483_647_999;
 /// From the year 1000 to the last tick.
-const DATETIMES_MS: RangeInclusive<i64> = -30_610_224_000_000..=253_402_207_200_999;
+const DATETIMES_MS: RangeInclusive<i64> = -30_610_224_000_000..=Tick::MAX.as_millis();
 
 const COLUMNS: &str = "SELECT CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
     CAST(datetime_precision AS SIGNED), CAST(character_maximum_length AS SIGNED), is_nullable = 'YES', \

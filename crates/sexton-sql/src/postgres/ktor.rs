@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sexton_core::tick::Tick;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, query, query_scalar, raw_sql};
@@ -14,7 +15,7 @@ use crate::server::ktor::dialect::{Column, Found, Held, KtorDialect, Row, held};
 use crate::server::names::{Names, filled};
 
 /// From the year 1000 to the last tick.
-const INSTANTS_MS: RangeInclusive<i64> = -30_610_224_000_000..=253_402_207_200_999;
+const INSTANTS_MS: RangeInclusive<i64> = -30_610_224_000_000..=Tick::MAX.as_millis();
 const TIMESTAMP: &str = "timestamp without time zone";
 const TIMESTAMPTZ: &str = "timestamp with time zone";
 

@@ -14,9 +14,9 @@ use super::store::Opened;
 use super::table::{Table, wall, zone};
 use super::{Refused, is_own, known_task};
 use crate::args::HistoryArguments;
-use crate::config::instant;
 use crate::duration;
 use crate::visible::{brief, visible, visible_json};
+use sexton_core::instant;
 
 const PAGE_MAX: usize = 1_000;
 /// How much of an error or an output a row of the table shows.
@@ -132,7 +132,7 @@ fn moment(flag: &str, text: Option<&str>, zone: &TimeZone) -> Result<Option<Tick
             .unwrap_or(Timestamp::MIN);
         return Ok(Some(Tick::at_or_before(moment)));
     }
-    match instant::parse(text, zone) {
+    match instant::parse_in(text, zone) {
         Ok(tick) => Ok(Some(tick)),
         Err(why) => Err(Refused::Argument(format!(
             "{flag} {text:?}: {why}; allowed is an instant like 2026-12-24T18:00:00Z, a local time like \

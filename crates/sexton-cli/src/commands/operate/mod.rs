@@ -22,9 +22,9 @@ use crate::args::{
 use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::similar;
 use crate::store::{Purpose, StoreError};
 use crate::visible::visible;
+use sexton_core::similar;
 use store::Opened;
 
 /// What the names of Sexton's own tasks begin with.

@@ -135,7 +135,7 @@ fn missed() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_task("missed = { mode = \"all\", window = \"2 years\" }"), @r#"
-    error: this is not a duration that can be used: months and years have no fixed length
+    error: this is not a duration that can be used: at byte 2: found "years", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
      --> tasks.toml:5:35, task "bell", field `missed.window`
       |
     5 | missed = { mode = "all", window = "2 years" }
@@ -254,7 +254,7 @@ fn durations() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_task("timeout = \"10 parsecs\""), @r#"
-    error: this is not a duration that can be used: not a duration like "200ms", "15m", "1h30m" or "7d"
+    error: this is not a duration that can be used: at byte 3: found "parsecs", allowed is a unit: w, d, h, m, s or ms, or its English name
      --> tasks.toml:5:11, task "bell", field `timeout`
       |
     5 | timeout = "10 parsecs"
@@ -274,7 +274,7 @@ fn durations() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_task("jitter = \"-5m\""), @r#"
-    error: this is not a duration that can be used: a duration cannot be negative
+    error: this is not a duration that can be used: at byte 0: found "-5m", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
      --> tasks.toml:5:10, task "bell", field `jitter`
       |
     5 | jitter = "-5m"
@@ -284,7 +284,7 @@ fn durations() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_task("jitter = \"100us\""), @r#"
-    error: this is not a duration that can be used: nothing finer than a millisecond
+    error: this is not a duration that can be used: at byte 3: found "us", allowed is a unit: w, d, h, m, s or ms, or its English name
      --> tasks.toml:5:10, task "bell", field `jitter`
       |
     5 | jitter = "100us"

@@ -43,6 +43,30 @@ fn a_task_is_due_by_exactly_one_schedule() {
 }
 
 #[test]
+fn what_belongs_beside_an_expression() {
+    assert_snapshot!(rejected_schedule("cron = \"TZ=Europe/Paris 0 0 * * *\""), @r#"
+    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+     --> tasks.toml:4:8, task "bell", field `cron`
+      |
+    4 | cron = "TZ=Europe/Paris 0 0 * * *"
+      |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "TZ=Europe/Paris 0 0 * * *"
+      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_schedule("cron = \"@every 5m\""), @r#"
+    error: cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+     --> tasks.toml:4:8, task "bell", field `cron`
+      |
+    4 | cron = "@every 5m"
+      |        ^^^^^^^^^^^ found "@every 5m"
+      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+
+    tasks.toml: 1 error
+    "#);
+}
+
+#[test]
 fn cron_expressions_that_are_none() {
     assert_snapshot!(rejected_schedule("cron = \"0 25 * * *\""), @r#"
     error: cron "0 25 * * *": hours, at byte 2: found "25", allowed is a number 0-23
@@ -177,7 +201,7 @@ fn intervals_that_are_none() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_schedule("every = \"sometimes\""), @r#"
-    error: every "sometimes": length, at byte 0: found "sometimes", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "sometimes": length, at byte 0: found "sometimes", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
      --> tasks.toml:4:9, task "bell", field `every`
       |
     4 | every = "sometimes"
@@ -187,11 +211,21 @@ fn intervals_that_are_none() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_schedule("every = \"1 month\""), @r#"
-    error: every "1 month": length, at byte 0: found "1 month", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    error: every "1 month": length, at byte 2: found "month", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
      --> tasks.toml:4:9, task "bell", field `every`
       |
     4 | every = "1 month"
       |         ^^^^^^^^^ found "1 month"
+      = allowed: a duration like "200ms", "15m", "1h30m" or "7d"
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_schedule("every = \"1.5h\""), @r#"
+    error: every "1.5h": length, at byte 0: found "1.5h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+     --> tasks.toml:4:9, task "bell", field `every`
+      |
+    4 | every = "1.5h"
+      |         ^^^^^^ found "1.5h"
       = allowed: a duration like "200ms", "15m", "1h30m" or "7d"
 
     tasks.toml: 1 error
@@ -250,6 +284,46 @@ fn instants_that_are_none() {
 
     tasks.toml: 1 error
     "#);
+    assert_snapshot!(rejected_schedule("at = \"2016-12-31T23:59:60Z\""), @r#"
+    error: seconds are 00-59: a leap second, :60, is no instant here
+     --> tasks.toml:4:6, task "bell", field `at`
+      |
+    4 | at = "2016-12-31T23:59:60Z"
+      |      ^^^^^^^^^^^^^^^^^^^^^^ found "2016-12-31T23:59:60Z"
+      = allowed: an instant like 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00, or a local time of the task's time zone like 2026-12-24T18:00:00 or 2026-12-24
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_schedule("at = 2016-12-31T23:59:60Z"), @r#"
+    error: seconds are 00-59: a leap second, :60, is no instant here
+     --> tasks.toml:4:6, task "bell", field `at`
+      |
+    4 | at = 2016-12-31T23:59:60Z
+      |      ^^^^^^^^^^^^^^^^^^^^ found 2016-12-31T23:59:60Z
+      = allowed: an instant like 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00, or a local time of the task's time zone like 2026-12-24T18:00:00 or 2026-12-24
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_schedule("at = \"2026-12-24T18:00:00+25:00\""), @r#"
+    error: an offset from UTC is less than a day: -23:59 to +23:59
+     --> tasks.toml:4:6, task "bell", field `at`
+      |
+    4 | at = "2026-12-24T18:00:00+25:00"
+      |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "2026-12-24T18:00:00+25:00"
+      = allowed: an instant like 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00, or a local time of the task's time zone like 2026-12-24T18:00:00 or 2026-12-24
+
+    tasks.toml: 1 error
+    "#);
+    assert_snapshot!(rejected_schedule("at = \"2026-11-01T09:00+05:00[Europe/Paris]\""), @r#"
+    error: an instant has an offset, not a zone in brackets, which could contradict it
+     --> tasks.toml:4:6, task "bell", field `at`
+      |
+    4 | at = "2026-11-01T09:00+05:00[Europe/Paris]"
+      |      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "2026-11-01T09:00+05:00[Europe/Paris]"
+      = allowed: an instant like 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00, or a local time of the task's time zone like 2026-12-24T18:00:00 or 2026-12-24
+
+    tasks.toml: 1 error
+    "#);
     assert_snapshot!(rejected_schedule("at = 1766599200"), @r#"
     error: an integer does not belong here
      --> tasks.toml:4:6, task "bell", field `at`
@@ -265,7 +339,7 @@ fn instants_that_are_none() {
 #[test]
 fn time_zones_that_are_none() {
     assert_snapshot!(rejected_task("timezone = \"Europe/Pariss\""), @r#"
-    error: no time zone is called "Europe/Pariss"; write an IANA name such as Europe/Paris, America/New_York or UTC
+    error: no time zone is called "Europe/Pariss"; did you mean Europe/Paris?
      --> tasks.toml:5:12, task "bell", field `timezone`
       |
     5 | timezone = "Europe/Pariss"

@@ -355,7 +355,7 @@ timeout = "soon"
       |       ^^^^^^^^^^^^^^^^^^^^^^ found "ftp://files.example/"
       = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
-    error: no time zone is called "Europe/Pariss"; write an IANA name such as Europe/Paris, America/New_York or UTC
+    error: no time zone is called "Europe/Pariss"; did you mean Europe/Paris?
      --> tasks.toml:6:12, field `defaults.timezone`
       |
     6 | timezone = "Europe/Pariss"
@@ -411,7 +411,7 @@ timeout = "soon"
        |                   ^^^^^^^ found "FETCH"
        = allowed: "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
-    error: this is not a duration that can be used: not a duration like "200ms", "15m", "1h30m" or "7d"
+    error: this is not a duration that can be used: at byte 0: found "soon", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
       --> tasks.toml:19:11, task "bell", field `timeout`
        |
     19 | timeout = "soon"

@@ -60,7 +60,7 @@ fn every_line_that_is_wrong_is_told() {
       | ^^^^^^ found "\u{1b}"
       = allowed: minute hour day-of-month month day-of-week command, or NAME=value
 
-    error: no time zone is called "Europe/Pariss"; write an IANA name such as Europe/Paris, America/New_York or UTC
+    error: no time zone is called "Europe/Pariss"; did you mean Europe/Paris?
      --> bells:9:1, field `CRON_TZ`
       |
     9 | CRON_TZ=Europe/Pariss

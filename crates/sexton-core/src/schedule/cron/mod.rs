@@ -15,6 +15,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use super::Schedule;
+use super::beside;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
 use super::error::ScheduleError;
@@ -52,7 +53,9 @@ use days::CronDays;
 /// | year | 1970-9999 | every year if there is no seventh field |
 ///
 /// A field is `*` or a list, joined by commas, of `N`, `N-M`, `*/S`, `N/S` (from N to the field's
-/// last value) and `N-M/S`. A step is at least 1 and at most the number of the field's values.
+/// last value, for weekdays to Saturday) and `N-M/S`. A step is at least 1 and at most the number of
+/// the field's values. Quartz counts weekdays from 1 (Sunday): its `2-6` is `1-5` here, `MON-FRI` in
+/// both.
 /// Ranges of hours, months and days of the week may run past the end (`22-2`, `NOV-FEB`,
 /// `FRI-MON`); those of the other fields may not. Letters in either case. At most
 /// [`EXPRESSION_BYTES_MAX`](super::EXPRESSION_BYTES_MAX) bytes.
@@ -72,7 +75,8 @@ use days::CronDays;
 /// # What is refused
 /// An expression that cannot be read, and one that is never due (`0 0 30 2 *`), found out within
 /// milliseconds. Years that are over are not refused here, where nothing knows what time it is; see
-/// [`first_after`](super::first_after).
+/// [`first_after`](super::first_after). The last tick is [`Tick::MAX`], so that an expression of the
+/// last two days of 9999 may be due in the east only: [`Cron::in_tz`] refuses it elsewhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cron {
     calendar: Calendar<CronDays>,
@@ -85,19 +89,21 @@ impl Cron {
     ///
     /// # Errors
     /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
+    /// [`ScheduleError::Beside`] if it holds a time zone or is an interval (`@every`),
     /// [`ScheduleError::NeverDue`] if it is never due.
     pub fn parse(expression: &str) -> Result<Cron, ScheduleError> {
         let whole = Part::whole(parse::LANGUAGE, expression)?;
+        beside::refuse(whole)?;
         let parse::Parsed { calendar, change } = parse::parse(whole)?;
-        let cron = Cron {
+        let somewhere = Place::easternmost();
+        if somewhere.next_after(&calendar, change, Tick::MIN).is_none() {
+            return Err(whole.never_due("no date up to 9999-12-30 matches"));
+        }
+        Ok(Cron {
             calendar,
             place: Place::utc(),
             change,
-        };
-        if cron.next_after(Tick::MIN).is_none() {
-            return Err(whole.never_due("no date up to 9999-12-30 matches"));
-        }
-        Ok(cron)
+        })
     }
 
     /// The same expression, read in a time zone.
@@ -111,7 +117,11 @@ impl Cron {
         };
         if cron.next_after(Tick::MIN).is_none() {
             let schedule = format!("cron {}", cron.describe()).into();
-            let reason = "the zone's clocks skip it";
+            let in_utc = Place::utc().next_after(&cron.calendar, cron.change, Tick::MIN);
+            let reason = match in_utc {
+                Some(_) => "the zone's clocks skip it",
+                None => "it lies past the last tick, 9999-12-30T22:00:00Z",
+            };
             return Err(ScheduleError::NeverDue { schedule, reason });
         }
         Ok(cron)

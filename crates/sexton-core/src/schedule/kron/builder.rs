@@ -92,7 +92,7 @@ impl KronBuilder {
         self
     }
 
-    /// The offset from UTC in which the fields are read, in minutes east of it: -1080 to 1080.
+    /// The offset from UTC in which the fields are read, in minutes east of it: -1559 to 1559.
     pub fn offset_minutes(mut self, minutes: i32) -> KronBuilder {
         if minutes.unsigned_abs() > OFFSET_MINUTES_MAX.unsigned_abs() {
             let allowed = format!("minutes -{OFFSET_MINUTES_MAX} to {OFFSET_MINUTES_MAX}");
@@ -113,7 +113,7 @@ impl KronBuilder {
             return Err(error);
         }
         let kron = Kron::from_draft(&self.draft);
-        kron.checked(|kron| format!("kron {}", super::Schedule::describe(kron)))
+        kron.checked_somewhere(|kron| format!("kron {}", super::Schedule::describe(kron)))
     }
 
     fn said(

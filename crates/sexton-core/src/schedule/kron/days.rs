@@ -3,7 +3,7 @@
 use crate::schedule::calendar::DayRule;
 use crate::schedule::canonical::set;
 use crate::schedule::gregorian::Month;
-use crate::schedule::words::{DateWords, list, members, ordinal, weekdays_in_words};
+use crate::schedule::words::{DateWords, IfShorter, members, ordinal, weekdays_in_words};
 
 /// Days of the month and days of the week; a day must match both.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,33 +44,23 @@ impl KronDays {
     }
 
     pub(super) fn in_words(self) -> DateWords {
-        let (of_month, of_month_note) = self.month_days_in_words();
-        DateWords {
-            of_month,
-            of_month_note,
-            nth_weekdays: String::new(),
+        const LAST: u32 = 30;
+        let mut words = DateWords {
+            if_shorter: IfShorter::LastDay,
             weekdays: weekdays_in_words(self.of_week),
             both: true,
-        }
-    }
-
-    fn month_days_in_words(self) -> (String, &'static str) {
-        const LAST: u32 = 30;
+            ..DateWords::default()
+        };
         if self.of_month == ALL_DAYS {
-            return (String::new(), "");
+            return words;
         }
         let mut days = members(u64::from(self.of_month));
-        let has_last = days.pop_if(|day| *day == LAST).is_some();
-        let may_be_past_end = days.last().is_some_and(|day| *day >= 28);
-        let mut items: Vec<_> = days.into_iter().map(|day| ordinal(day + 1)).collect();
-        if has_last {
-            items.push("last day".to_owned());
+        // Where the last day is due, one past the end adds nothing.
+        match days.pop_if(|day| *day == LAST) {
+            Some(_) => words.other.push("the last day".to_owned()),
+            None => words.month_len = days.last().map_or(0, |day| day + 1),
         }
-        let note = if may_be_past_end && !has_last {
-            ", or its last day if it is shorter"
-        } else {
-            ""
-        };
-        (format!("the {}", list(&items)), note)
+        words.numbered = days.into_iter().map(|day| ordinal(day + 1)).collect();
+        words
     }
 }

@@ -8,8 +8,8 @@ use crate::schedule::calendar::{Calendar, EVERY_MONTH, Millis, Times};
 use crate::schedule::place::{ClockChange, Place};
 use crate::schedule::years::{YearSpan, Years};
 
-/// 18 hours: no place on earth is further from UTC.
-pub(super) const OFFSET_MINUTES_MAX: i32 = 18 * 60;
+/// 25 hours and 59 minutes, the most whole minutes that jiff makes an offset of.
+pub(super) const OFFSET_MINUTES_MAX: i32 = 25 * 60 + 59;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Draft {

@@ -11,6 +11,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use super::Schedule;
+use super::beside;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
 use super::error::ScheduleError;
@@ -48,7 +49,7 @@ use draft::Draft;
 /// | day of the month | 0-30 | **zero-based**: 0 is the 1st. A day past the month's end means its last day |
 /// | month | 0-11 | **zero-based**: 0 is January |
 /// | year | 0-9999 | |
-/// | `60o` | -1080 to 1080 | offset from UTC in minutes in which the fields are read |
+/// | `60o` | -1559 to 1559 | offset from UTC in minutes in which the fields are read |
 /// | `1-5w` | 0-6 | day of the week, 0 is Sunday; a day must match this and the day of the month |
 /// | `0,500ms` | 0-999 | milliseconds; 0 if left out |
 ///
@@ -80,11 +81,14 @@ impl Kron {
     ///
     /// # Errors
     /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
+    /// [`ScheduleError::Beside`] if it holds a time zone or is an interval (`@every`),
     /// [`ScheduleError::NeverDue`] if it is never due.
     pub fn parse(expression: &str) -> Result<Kron, ScheduleError> {
         let whole = Part::whole(parse::LANGUAGE, expression)?;
+        beside::refuse(whole)?;
         let draft = parse::parse(whole)?;
-        Kron::from_draft(&draft).checked(|_| format!("{} {expression:?}", parse::LANGUAGE))
+        Kron::from_draft(&draft)
+            .checked_somewhere(|_| format!("{} {expression:?}", parse::LANGUAGE))
     }
 
     /// Builds a schedule of the same words in code.
@@ -124,6 +128,18 @@ impl Kron {
         }
     }
 
+    /// Refuses what is never due, in whichever zone it may still be given.
+    fn checked_somewhere(self, name: impl FnOnce(&Kron) -> String) -> Result<Kron, ScheduleError> {
+        let somewhere = Place::easternmost();
+        match self.offset_minutes {
+            None if (somewhere.next_after(&self.calendar, self.change, Tick::MIN)).is_some() => {
+                Ok(self)
+            }
+            _ => self.checked(name),
+        }
+    }
+
+    /// Refuses what is never due where it is read.
     fn checked(self, name: impl FnOnce(&Kron) -> String) -> Result<Kron, ScheduleError> {
         if self.next_after(Tick::MIN).is_some() {
             return Ok(self);

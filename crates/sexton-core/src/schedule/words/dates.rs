@@ -1,8 +1,8 @@
 //! Dates in words.
 
-use super::{list, members, with_runs};
+use super::{list, list_or, members};
 use crate::schedule::calendar::{Calendar, DayRule, EVERY_MONTH};
-use crate::schedule::years::Years;
+use crate::schedule::years::{YearSpan, Years};
 
 pub(in crate::schedule) const WEEKDAYS: [&str; 7] = [
     "Sunday",
@@ -27,20 +27,39 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
+/// The days that each month has in every year.
+const DAYS_ALWAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const YEAR_MAX: u16 = 9999;
 
 /// The days a schedule means, in the words of its own language.
 #[derive(Default)]
 pub(in crate::schedule) struct DateWords {
-    /// Days counted in the month, which `of every month` or `of March` follows: `the 1st and 15th`.
-    pub(in crate::schedule) of_month: String,
-    /// What is still to be said of them: `or its last day if it is shorter`.
-    pub(in crate::schedule) of_month_note: &'static str,
+    /// Days counted in the month: `1st`, `15th`.
+    pub(in crate::schedule) numbered: Vec<String>,
+    /// Other days of the month, with their article: `the last day`.
+    pub(in crate::schedule) other: Vec<String>,
+    /// How many days a month must have so that it has all of these.
+    pub(in crate::schedule) month_len: u32,
+    /// What a month does that is shorter than that.
+    pub(in crate::schedule) if_shorter: IfShorter,
     /// Weekdays of the month: `the second Monday`.
-    pub(in crate::schedule) nth_weekdays: String,
+    pub(in crate::schedule) nth_weekdays: Vec<String>,
+    /// Whether a month may lack one of them.
+    pub(in crate::schedule) nth_may_lack: bool,
     /// Weekdays: `Mondays and Fridays`.
     pub(in crate::schedule) weekdays: String,
     /// Whether a day must match both the month's days and the weekdays.
     pub(in crate::schedule) both: bool,
+}
+
+/// What becomes of a day that a month does not have.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schedule) enum IfShorter {
+    /// It is not due in that month.
+    #[default]
+    NotDue,
+    /// The last day stands for it.
+    LastDay,
 }
 
 impl DateWords {
@@ -50,34 +69,74 @@ impl DateWords {
         calendar: &Calendar<D>,
         lists_times: bool,
     ) -> String {
-        let (of_months, in_months) = if calendar.months == EVERY_MONTH {
-            (" of every month".to_owned(), String::new())
-        } else {
-            let months = months_in_words(calendar.months);
-            (format!(" of {months}"), format!(" in {months}"))
-        };
+        let Months { of, within } = Months::in_words(calendar.months);
         let mut weekdays = Vec::new();
         if !self.weekdays.is_empty() {
-            weekdays.push(format!("on {}{in_months}", self.weekdays));
+            weekdays.push(format!("on {}{within}", self.weekdays));
         }
         if !self.nth_weekdays.is_empty() {
-            weekdays.push(format!("on {}{of_months}", self.nth_weekdays));
+            let note = match (self.nth_may_lack, self.nth_weekdays.len()) {
+                (false, _) => "",
+                (true, 1) => THAT_HAS_ONE,
+                (true, _) => EACH_WHERE_THERE_IS_ONE,
+            };
+            weekdays.push(format!("on {}{of}{note}", list(&self.nth_weekdays)));
         }
         let weekdays = weekdays.join(" and ");
-        let (of_month, note) = (&self.of_month, self.of_month_note);
-        let days = match (of_month.is_empty(), weekdays.is_empty()) {
-            (true, true) if lists_times => format!(" every day{in_months}"),
-            (true, true) => in_months,
-            (true, false) => format!(" {weekdays}"),
-            (false, true) => format!(" on {of_month}{of_months}{note}"),
-            (false, false) if self.both => {
+        let names_month_days = !(self.numbered.is_empty() && self.other.is_empty());
+        let note = self.note(calendar.months);
+        let days = match (names_month_days, weekdays.is_empty()) {
+            (false, true) if lists_times => format!(" every day{within}"),
+            (false, true) => within,
+            (false, false) => format!(" {weekdays}"),
+            (true, true) => format!(" on {}{of}{note}", self.of_month(list)),
+            (true, false) if self.both && self.nth_weekdays.is_empty() => {
+                let of_month = self.of_month(list_or);
                 format!(" {weekdays} that are {of_month} of a month{note}")
             }
-            (false, false) => format!(" on {of_month}{of_months}{note} and {weekdays}"),
+            (true, false) if self.both => {
+                let of_month = self.of_month(list_or);
+                format!(" {weekdays}, but only if that is {of_month} of the month{note}")
+            }
+            (true, false) => {
+                format!(" on {}{of}{note}, and also {weekdays}", self.of_month(list))
+            }
         };
         format!("{days}{}", years_in_words(&calendar.years))
     }
+
+    /// `the 1st, 5th and 9th`; with an article each where other days stand among them, so that
+    /// none is taken for the same day as another.
+    fn of_month(&self, list: impl Fn(&[String]) -> String) -> String {
+        if self.other.is_empty() {
+            return format!("the {}", list(&self.numbered));
+        }
+        let numbered = self.numbered.iter().map(|day| format!("the {day}"));
+        let days: Vec<String> = numbered.chain(self.other.iter().cloned()).collect();
+        list(&days)
+    }
+
+    /// What happens in those of the months that are too short.
+    fn note(&self, months: u16) -> &'static str {
+        let months = members(u64::from(months));
+        let is_short = |month: &u32| DAYS_ALWAYS[(*month as usize + 11) % 12] < self.month_len;
+        let is_one = self.numbered.len() + self.other.len() == 1;
+        let has_weekdays = !(self.weekdays.is_empty() && self.nth_weekdays.is_empty());
+        match self.if_shorter {
+            _ if !months.iter().any(is_short) => "",
+            IfShorter::LastDay if is_one => ", or its last day if it is shorter",
+            IfShorter::LastDay => ", its last day in place of one that it lacks",
+            // Only those days are spoken of that a month has.
+            IfShorter::NotDue if self.both && has_weekdays => "",
+            IfShorter::NotDue if is_one && months == [2] => " in leap years",
+            IfShorter::NotDue if is_one => THAT_HAS_ONE,
+            IfShorter::NotDue => EACH_WHERE_THERE_IS_ONE,
+        }
+    }
 }
+
+const THAT_HAS_ONE: &str = " that has one";
+const EACH_WHERE_THERE_IS_ONE: &str = ", each where there is one";
 
 /// `Mondays, Wednesdays and Fridays`, `weekdays`; nothing for no day and for every day.
 pub(in crate::schedule) fn weekdays_in_words(weekdays: u8) -> String {
@@ -94,25 +153,67 @@ pub(in crate::schedule) fn weekdays_in_words(weekdays: u8) -> String {
     }
 }
 
-fn months_in_words(months: u16) -> String {
-    list(&with_runs(&members(u64::from(months)), |month| {
-        MONTHS[(month as usize + 11) % 12]
-    }))
+struct Months {
+    /// What follows a day of a month: `of March`, `of each of March and June`.
+    of: String,
+    /// What follows other days: `in March`.
+    within: String,
+}
+
+impl Months {
+    fn in_words(months: u16) -> Months {
+        if months == EVERY_MONTH {
+            return Months {
+                of: " of every month".to_owned(),
+                within: String::new(),
+            };
+        }
+        let numbers = members(u64::from(months));
+        let names: Vec<&str> = numbers
+            .iter()
+            .map(|month| MONTHS[(*month as usize + 11) % 12])
+            .collect();
+        let is_run = numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        let (of, within) = match names.as_slice() {
+            [name] => (format!("of {name}"), format!("in {name}")),
+            [first, _, .., last] if is_run => {
+                let run = format!("{first} to {last}");
+                (
+                    format!("of each month from {run}"),
+                    format!("in the months {run}"),
+                )
+            }
+            names => (
+                format!("of each of {}", list(names)),
+                format!("in {}", list(names)),
+            ),
+        };
+        Months {
+            of: format!(" {of}"),
+            within: format!(" {within}"),
+        }
+    }
 }
 
 fn years_in_words(years: &Years) -> String {
-    let spans = years
-        .spans()
-        .iter()
-        .map(|span| match (span.first, span.last, span.step) {
-            (first, last, step) if first + step > last => format!("in {first}"),
-            (first, last, 1) => format!("in {first} to {last}"),
-            (first, last, step) => format!("every {step} years from {first} to {last}"),
-        });
-    let spans: Vec<_> = spans.collect();
-    if spans.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", list(&spans))
+    let spans: Vec<_> = years.spans().iter().map(span_in_words).collect();
+    match spans.is_empty() {
+        true => String::new(),
+        false => format!(", {}", list(&spans)),
+    }
+}
+
+fn span_in_words(span: &YearSpan) -> String {
+    let (first, step) = (span.first, span.step.max(1));
+    // The last year that is one of the steps.
+    let last = first + span.last.saturating_sub(first) / step * step;
+    // Nothing comes after it, so that it is only where the span was left open.
+    let is_open = span.last == YEAR_MAX;
+    match step {
+        _ if last == first => format!("in {first}"),
+        1 if is_open => format!("from {first} on"),
+        1 => format!("in the years {first} to {last}"),
+        _ if is_open => format!("every {step} years from {first} on"),
+        _ => format!("every {step} years from {first} to {last}"),
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use super::calendar::{Calendar, DayRule};
 use super::place::{ClockChange, Place};
 
-pub(super) use dates::{DateWords, WEEKDAYS, weekdays_in_words};
+pub(super) use dates::{DateWords, IfShorter, WEEKDAYS, weekdays_in_words};
 
 /// A whole schedule: its times, its dates, its zone.
 pub(super) fn schedule_in_words<D: DayRule>(
@@ -19,7 +19,7 @@ pub(super) fn schedule_in_words<D: DayRule>(
     place: &Place,
     change: ClockChange,
 ) -> String {
-    let times = times::in_words(&calendar.times, change);
+    let times = times::in_words(&calendar.times);
     let mut text = times.text;
     text.push_str(&dates.after_times(calendar, times.lists_times));
     let names_hours = calendar.times.hours != 0xff_ffff || !calendar.is_daily();
@@ -52,6 +52,15 @@ pub(super) fn members(mut bits: u64) -> Vec<u32> {
 
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list<T: Display>(items: &[T]) -> String {
+    joined(items, "and")
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn list_or<T: Display>(items: &[T]) -> String {
+    joined(items, "or")
+}
+
+fn joined<T: Display>(items: &[T], word: &str) -> String {
     let commas = |items: &[T]| {
         items
             .iter()
@@ -60,7 +69,7 @@ pub(super) fn list<T: Display>(items: &[T]) -> String {
             .join(", ")
     };
     match items {
-        [start @ .., last] if !start.is_empty() => format!("{} and {last}", commas(start)),
+        [start @ .., last] if !start.is_empty() => format!("{} {word} {last}", commas(start)),
         _ => commas(items),
     }
 }

@@ -1,11 +1,12 @@
 //! Times of day in words.
 
-use super::{count_of, list, members, ordinal, with_runs};
+use super::{count_of, list, members, with_runs};
 use crate::schedule::calendar::Times;
-use crate::schedule::place::ClockChange;
 
 /// More times a day than this are told by their pattern.
 const LISTED_MAX: usize = 6;
+/// More spans of hours than this are told by their numbers.
+const HOUR_SPANS_MAX: usize = 3;
 
 pub(super) struct TimeWords {
     pub(super) text: String,
@@ -39,10 +40,11 @@ impl Level {
         (len > 1 && round && all).then_some(step)
     }
 
-    /// The first and the last value, if none is missing in between.
-    fn run(&self) -> Option<(u32, u32)> {
-        let (first, last) = (*self.values.first()?, *self.values.last()?);
-        (self.values.len() == (last - first + 1) as usize).then_some((first, last))
+    /// The first and the last value of each run without a gap.
+    fn runs(&self) -> Vec<(u32, u32)> {
+        let runs = self.values.chunk_by(|one, next| one + 1 == *next);
+        runs.filter_map(|run| Some((*run.first()?, *run.last()?)))
+            .collect()
     }
 
     /// `minute 5`, `minutes 5, 10 to 12 and 30`.
@@ -56,7 +58,7 @@ impl Level {
     }
 }
 
-pub(super) fn in_words(times: &Times, change: ClockChange) -> TimeWords {
+pub(super) fn in_words(times: &Times) -> TimeWords {
     let level = |unit, values: Vec<u32>, len| Level { unit, values, len };
     let levels = [
         level("millisecond", times.millis.iter().collect(), 1000),
@@ -64,18 +66,11 @@ pub(super) fn in_words(times: &Times, change: ClockChange) -> TimeWords {
         level("minute", members(times.minutes), 60),
         level("hour", members(u64::from(times.hours)), 24),
     ];
-    let a_day: usize = levels.iter().map(|level| level.values.len()).product();
-    if change == ClockChange::TimesOfDay && a_day <= LISTED_MAX {
-        return TimeWords {
-            text: format!("at {}", list(&times_of_day(&levels))),
-            lists_times: true,
-        };
-    }
     let lead = levels
         .iter()
         .position(|level| !level.is_zero())
         .unwrap_or(3);
-    if lead == 3 && levels[3].step().is_none() && levels[3].run().is_none() {
+    if lists_times(&levels, lead) {
         return TimeWords {
             text: format!("at {}", list(&times_of_day(&levels))),
             lists_times: true,
@@ -91,11 +86,17 @@ pub(super) fn in_words(times: &Times, change: ClockChange) -> TimeWords {
     }
 }
 
+/// Whether there are so few times a day, or hours with such gaps, that a list says it best.
+fn lists_times(levels: &[Level; 4], lead: usize) -> bool {
+    let a_day: usize = levels.iter().map(|level| level.values.len()).product();
+    a_day <= LISTED_MAX || (lead == 3 && levels[3].runs().len() != 1)
+}
+
 /// The finest level that matters, and whether it named values, so that `of every …` must follow.
 fn lead_in_words(level: &Level) -> (String, bool) {
-    match (level.step(), level.run()) {
+    match (level.step(), level.runs().as_slice()) {
         (Some(step), _) => (format!("every {}", count_of(step, level.unit)), false),
-        (None, Some((first, last))) if level.unit == "hour" => (
+        (None, [(first, last)]) if level.unit == "hour" => (
             format!("every hour from {first:02}:00 to {last:02}:00"),
             false,
         ),
@@ -104,22 +105,36 @@ fn lead_in_words(level: &Level) -> (String, bool) {
 }
 
 fn push_level(text: &mut String, level: &Level, specific: bool) -> bool {
-    let (words, specific) = match (level.step(), level.run()) {
-        (Some(1), _) if specific => (format!(" of every {}", level.unit), false),
-        (Some(1), _) => (String::new(), false),
-        (Some(step), _) => (format!(" of every {} {}", ordinal(step), level.unit), false),
-        (None, Some((first, last))) if level.unit == "hour" => {
-            let of = match specific {
-                true if first == last => " of the hour",
-                true => " of every hour",
-                false => "",
-            };
-            (format!("{of} from {first:02}:00 to {last:02}:59"), false)
+    let (words, specific) = match level.step() {
+        Some(1) if specific => (format!(" of every {}", level.unit), false),
+        Some(1) => (String::new(), false),
+        _ if level.unit == "hour" => (hours_in_words(level, specific), false),
+        Some(step) if level.values.len() > LISTED_MAX => {
+            (format!(" in {}s divisible by {step}", level.unit), true)
         }
         _ => (format!(" in {}", level.named()), true),
     };
     text.push_str(&words);
     specific
+}
+
+/// `from 09:00 to 17:59`, `of every hour from 09:00 to 17:59`, `in hours 0, 2, 4 and 6`.
+fn hours_in_words(level: &Level, specific: bool) -> String {
+    let runs = level.runs();
+    if runs.len() > HOUR_SPANS_MAX {
+        let join = if specific { "of" } else { "in" };
+        return format!(" {join} {}", level.named());
+    }
+    let of = match (specific, level.values.len()) {
+        (false, _) => "",
+        (true, 1) => " of the hour",
+        (true, _) => " of every hour",
+    };
+    let spans: Vec<_> = runs
+        .iter()
+        .map(|(first, last)| format!("from {first:02}:00 to {last:02}:59"))
+        .collect();
+    format!("{of} {}", list(&spans))
 }
 
 fn times_of_day([millis, seconds, minutes, hours]: &[Level; 4]) -> Vec<String> {

@@ -1,11 +1,14 @@
 //! Schedules made of schedules.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 use sexton_core::schedule::{Bounded, Every, Except, Once, Schedule, Union};
+use sexton_core::tick::Tick;
 
 use super::{assert_ticks, cron, cron_in, tick, ticks_between, tz};
 
@@ -144,6 +147,89 @@ fn excepted_dates_hold_to_the_last_minute_where_clocks_change_at_midnight() {
 }
 
 #[test]
+fn an_excepted_date_leaves_the_second_pass_of_the_date_before() {
+    // At 00:01 on 7 November clocks go back to 23:01 on the 6th.
+    let except = Except::new(shared(cron_in("*/30 * * * *", "America/St_Johns")))
+        .in_tz(tz("America/St_Johns"))
+        .on([date(2010, 11, 7)])
+        .unwrap();
+    assert_ticks(
+        &except,
+        "2010-11-07T01:31:00Z",
+        &[
+            "2010-11-07T02:00:00Z",
+            "2010-11-07T03:00:00Z",
+            "2010-11-08T03:30:00Z",
+        ],
+    );
+    assert_eq!(
+        except.next_after(tick("2010-11-07T02:30:00Z")),
+        Some(tick("2010-11-07T03:00:00Z"))
+    );
+}
+
+/// A change of a zone's clocks that brings back a date, once for all zones that share it.
+fn folds_over_midnight() -> HashMap<(Tick, i32, i32), TimeZone> {
+    let mut folds = HashMap::new();
+    let (from, end) = (at("1900-01-01T00:00:00Z"), at("2050-01-01T00:00:00Z"));
+    for name in jiff::tz::db().available() {
+        // What the machine keeps beside the zones is none.
+        let Ok(zone) = TimeZone::get(name.as_str()) else {
+            continue;
+        };
+        let mut before = zone.to_offset(from);
+        for change in zone.following(from) {
+            let (at, after) = (change.timestamp(), change.offset());
+            if at > end {
+                break;
+            }
+            if after.to_datetime(at).date() < before.to_datetime(at).date() {
+                let offsets = (before.seconds(), after.seconds());
+                let key = (Tick::at_or_before(at), offsets.0, offsets.1);
+                folds.insert(key, zone.clone());
+            }
+            before = after;
+        }
+    }
+    folds
+}
+
+#[test]
+fn excepted_dates_agree_with_brute_force_in_every_fold_over_midnight() {
+    const MINUTE_MS: i64 = 60_000;
+    let folds = folds_over_midnight();
+    assert!(folds.len() > 100, "{}", folds.len());
+    for ((change, _, _), zone) in folds {
+        let start = change.saturating_add_millis(-180 * MINUTE_MS);
+        let minutes = (0..360).map(|minute| start.saturating_add_millis(minute * MINUTE_MS));
+        let ticks: Vec<Tick> = minutes.collect();
+        let date_of = |tick: Tick| zone.to_datetime(tick.timestamp()).date();
+        for excepted in [date_of(change), date_of(change.saturating_add_millis(-1))] {
+            let except = Except::new(every("1m"))
+                .in_tz(zone.clone())
+                .on([excepted])
+                .unwrap();
+            let from_whole_minute = start.as_millis().div_euclid(MINUTE_MS) * MINUTE_MS;
+            let due = |minute: i64| Tick::from_millis(from_whole_minute + minute * MINUTE_MS);
+            let due: Vec<Tick> = (0..362)
+                .filter_map(due)
+                .filter(|tick| date_of(*tick) != excepted)
+                .collect();
+            for after in &ticks {
+                let Some(expected) = due.iter().find(|tick| *tick > after) else {
+                    continue;
+                };
+                assert_eq!(
+                    except.next_after(*after),
+                    Some(*expected),
+                    "after {after} but {excepted} in {zone:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn excepted_ranges_are_stepped_over_at_once_however_many_ticks_lie_in_them() {
     let except = Except::new(every("1ms"))
         .between(at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))
@@ -186,8 +272,16 @@ fn exceptions_that_leave_nothing_are_refused() {
     assert_snapshot!(Except::new(every("1h")).when(every("30m")).unwrap_err(), @"every hour, except when due every 30 minutes is never due: its exceptions leave nothing");
     let once = Except::new(shared(Once::at(at("2026-05-01T12:00:00Z")))).on([date(2026, 5, 1)]);
     assert_snapshot!(once.unwrap_err(), @"once at 2026-05-01T12:00:00.000Z, except on 2026-05-01 (UTC) is never due: its exceptions leave nothing");
-    let never = Except::new(every("1h")).between(Timestamp::MIN, Timestamp::MAX);
-    assert!(never.is_err());
+    for end in [Timestamp::MAX, at("9999-12-30T22:00:00.001Z")] {
+        assert!(
+            Except::new(every("1h"))
+                .between(Timestamp::MIN, end)
+                .is_err()
+        );
+        assert!(Bounded::new(every("1h"), Some(Tick::MAX.timestamp()), Some(end)).is_ok());
+    }
+    let last = Except::new(every("1h")).between(Timestamp::MIN, Tick::MAX.timestamp());
+    assert_eq!(last.unwrap().next_after(Tick::MIN), Some(Tick::MAX));
 }
 
 #[test]

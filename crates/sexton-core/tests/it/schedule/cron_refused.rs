@@ -118,7 +118,7 @@ fn special_days_that_do_not_exist_are_refused() {
 
 #[test]
 fn the_number_of_fields_is_checked() {
-    assert_snapshot!(refused(&["", " \t ", "*", "* * * *", "* * * * * * * *", "@reboot", "@daily *", "@", "@every 5m"]), @r#"
+    assert_snapshot!(refused(&["", " \t ", "*", "* * * *", "* * * * * * * *", "@reboot", "@daily *", "@", "@weekdays"]), @r#"
     cron "": field count, at byte 0: found nothing, allowed is 5 fields (minutes hours day-of-month month day-of-week), 6 (seconds first), 7 (years last), or a nickname
     cron " \t ": field count, at byte 3: found nothing, allowed is 5 fields (minutes hours day-of-month month day-of-week), 6 (seconds first), 7 (years last), or a nickname
     cron "*": field count, at byte 1: found nothing, allowed is 5 fields (minutes hours day-of-month month day-of-week), 6 (seconds first), 7 (years last), or a nickname
@@ -127,7 +127,23 @@ fn the_number_of_fields_is_checked() {
     cron "@reboot": nickname, at byte 0: found "@reboot", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
     cron "@daily *": field count, at byte 8: found nothing, allowed is 5 fields (minutes hours day-of-month month day-of-week), 6 (seconds first), 7 (years last), or a nickname
     cron "@": nickname, at byte 0: found "@", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
-    cron "@every 5m": field count, at byte 9: found nothing, allowed is 5 fields (minutes hours day-of-month month day-of-week), 6 (seconds first), 7 (years last), or a nickname
+    cron "@weekdays": nickname, at byte 0: found "@weekdays", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
+    "#);
+}
+
+#[test]
+fn what_belongs_beside_an_expression_is_told_with_its_place() {
+    assert_snapshot!(refused(&[
+        "TZ=Europe/Paris 0 0 * * *", "cron_tz=Europe/Paris 0 0 * * *", "TZ=\u{1b}[31m * * * * *", "@every 5m", "@every 1h 30m", "@every",
+        "@EVERY 5m",
+    ]), @r#"
+    cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    cron "cron_tz=Europe/Paris 0 0 * * *": "cron_tz=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    cron "TZ=\u{1b}[31m * * * * *": "TZ=\u{1b}[31m" does not belong in the expression; write timezone = "\u{1b}[31m" in a task file, --tz "\u{1b}[31m" on the command line, `in_tz` in code
+    cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron "@every 1h 30m": "@every 1h 30m" does not belong in the expression; write every = "1h 30m" in a task file, --every "1h 30m" on the command line, `Every` in code
+    cron "@every": "@every" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron "@EVERY 5m": "@EVERY 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
     "#);
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, zone};
 use sexton_core::tick::Tick;
+use sexton_core::{instant, length};
 
 use super::tz;
 
@@ -26,7 +27,9 @@ fn exercise(schedule: &dyn Schedule) {
 
 fn read_all(text: &str) {
     if let Ok(cron) = Cron::parse(text) {
-        exercise(&cron);
+        if let Ok(cron) = cron.clone().in_tz(tz("UTC")) {
+            exercise(&cron);
+        }
         if let Ok(cron) = cron.in_tz(tz("Europe/Paris")) {
             exercise(&cron);
         }
@@ -41,6 +44,13 @@ fn read_all(text: &str) {
         exercise(&every);
     }
     let _ = Once::parse(text);
+    if let Ok(tick) = instant::parse_in(text, &tz("Europe/Paris")) {
+        assert_eq!(instant::parse(&tick.to_string()), Ok(tick), "{text}");
+    }
+    if let Ok(read) = length::parse(text) {
+        assert_eq!(length::parse(&length::text(read)), Ok(read), "{text}");
+        assert_eq!(length::parse(&length::in_words(read)), Ok(read), "{text}");
+    }
     let _ = zone::parse(text);
 }
 
@@ -88,7 +98,7 @@ proptest! {
     #[test]
     fn one_letter_changed(
         text in proptest::sample::select(vec![
-            "*/5 9-17 * JAN-MAR MON-FRI", "0 0 0 LW,15W,L-3 * 5#2 2026-2040/2", "0/5,L F * 28,29 * 1-5w 60o 0,500ms 2026", "1d2h3m4s5ms",
+            "*/5 9-17 * JAN-MAR MON-FRI", "0 0 0 LW,15W,L-3 * 5#2 2026-2040/2", "0/5,L F * 28,29 * 1-5w 60o 0,500ms 2026", "1d2h3m4s5ms", "2 weeks 1 day 5 mins",
             "2026-01-01T00:00:00+01:00", "Europe/Paris", "@daily",
         ]),
         place in 0_usize..60, letter in any::<char>(),

@@ -82,7 +82,7 @@ fn values_out_of_range_are_told_when_it_is_built() {
         Kron::builder().years(|f| f.at(10_000)),
         Kron::builder().milliseconds(|f| f.every(0)),
         Kron::builder().milliseconds(|f| f.every(1000)),
-        Kron::builder().offset_minutes(1081),
+        Kron::builder().offset_minutes(1560),
         Kron::builder().seconds(|f| f.at(99)).hours(|f| f.at(99)),
         Kron::builder()
             .years(|f| f.at(2024))
@@ -101,7 +101,7 @@ fn values_out_of_range_are_told_when_it_is_built() {
     years: found 10000, allowed is 0-9999
     milliseconds: found a step of 0, allowed is 1-999
     milliseconds: found a step of 1000, allowed is 1-999
-    offset: found 1081, allowed is minutes -1080 to 1080
+    offset: found 1560, allowed is minutes -1559 to 1559
     seconds: found 99, allowed is 0-59
     kron every second on Tuesdays in January that are the 1st of a month, in 2024, UTC is never due: no date up to 9999-12-30 matches, or clocks skip its times
     "#);

@@ -1,10 +1,45 @@
 //! Every example of the krontab facts, in UTC, `next` inclusive.
 
-use sexton_core::schedule::Schedule;
+use sexton_core::schedule::{Kron, Schedule};
 
 use super::{assert_ticks, kron, tick};
 
 const AT: &str = "2024-01-30T10:20:30.400Z";
+
+#[test]
+fn offsets_reach_as_far_as_an_offset_can() {
+    let at_the_half_minute = kron("30 39 9 * * 1339o");
+    assert_ticks(
+        &at_the_half_minute,
+        "2024-01-30T10:20:29.999Z",
+        &["2024-01-30T11:20:30Z", "2024-01-31T11:20:30Z"],
+    );
+    let last_days = kron("0 0 0 L * 1200o");
+    assert_ticks(
+        &last_days,
+        "2024-01-30T10:20:30.399Z",
+        &[
+            "2024-02-28T04:00:00Z",
+            "2024-03-30T04:00:00Z",
+            "2024-04-29T04:00:00Z",
+        ],
+    );
+    for (offset, expected) in [
+        (1559, "2024-01-29T22:01:00Z"),
+        (-1559, "2024-02-01T01:59:00Z"),
+    ] {
+        let new_day = kron(&format!("0 0 0 30 0 {offset}o"));
+        assert_ticks(&new_day, "2024-01-01T00:00:00Z", &[expected]);
+        let built = Kron::builder()
+            .seconds(|field| field.at(0))
+            .minutes(|field| field.at(0))
+            .hours(|field| field.at(0))
+            .day_of_month(|field| field.at(30))
+            .months(|field| field.at(0))
+            .offset_minutes(offset);
+        assert_eq!(built.build(), Ok(new_day));
+    }
+}
 
 #[test]
 fn examples_of_seconds_and_milliseconds() {

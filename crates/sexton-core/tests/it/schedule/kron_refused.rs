@@ -37,7 +37,7 @@ fn what_krontab_drops_or_clamps_is_told_with_its_part_its_place_and_its_range() 
 fn each_field_has_its_range() {
     assert_snapshot!(refused(&[
         "* 60 * * *", "* * 24 * *", "* * * 31 *", "* * * * 12", "* * * * * 10000", "* * * * * 1000ms",
-        "* * * * * 1081o", "* * * * * -1081o", "* * * * * 5-7w", "* */60 * * *", "* * */24 * *", "* * * */31 *",
+        "* * * * * 1560o", "* * * * * -1560o", "* * * * * 5-7w", "* */60 * * *", "* * */24 * *", "* * * */31 *",
         "* * * * */12", "* * * * * */7w", "* * * * * */1000ms",
     ]), @r#"
     kron "* 60 * * *": minutes, at byte 2: found "60", allowed is a number 0-59
@@ -46,8 +46,8 @@ fn each_field_has_its_range() {
     kron "* * * * 12": months, at byte 8: found "12", allowed is a number 0-11
     kron "* * * * * 10000": years, at byte 10: found "10000", allowed is a number 0-9999
     kron "* * * * * 1000ms": milliseconds, at byte 10: found "1000", allowed is a number 0-999
-    kron "* * * * * 1081o": offset, at byte 10: found "1081", allowed is minutes -1080 to 1080
-    kron "* * * * * -1081o": offset, at byte 10: found "-1081", allowed is minutes -1080 to 1080
+    kron "* * * * * 1560o": offset, at byte 10: found "1560", allowed is minutes -1559 to 1559
+    kron "* * * * * -1560o": offset, at byte 10: found "-1560", allowed is minutes -1559 to 1559
     kron "* * * * * 5-7w": days of the week, at byte 12: found "7", allowed is a number 0-6
     kron "* */60 * * *": minutes, at byte 4: found "60", allowed is a step 1-59
     kron "* * */24 * *": hours, at byte 6: found "24", allowed is a step 1-23
@@ -70,9 +70,9 @@ fn what_is_no_part_is_told_with_what_is_allowed() {
     kron "* * * * * x": years, at byte 10: found "x", allowed is a list of years 0-9999, or a part that ends in o, w or ms
     kron "* * * * * w": days of the week, at byte 10: found nothing, allowed is a number 0-6, N-M, N-L, N/S, /S, */S, *, F or L
     kron "* * * * * ms": milliseconds, at byte 10: found nothing, allowed is a number 0-999, N-M, N-L, N/S, /S, */S, *, F or L
-    kron "* * * * * o": offset, at byte 10: found nothing, allowed is minutes -1080 to 1080
-    kron "* * * * * --5o": offset, at byte 10: found "--5", allowed is minutes -1080 to 1080
-    kron "* * * * * 5-o": offset, at byte 10: found "5-", allowed is minutes -1080 to 1080
+    kron "* * * * * o": offset, at byte 10: found nothing, allowed is minutes -1559 to 1559
+    kron "* * * * * --5o": offset, at byte 10: found "--5", allowed is minutes -1559 to 1559
+    kron "* * * * * 5-o": offset, at byte 10: found "5-", allowed is minutes -1559 to 1559
     kron "* * * * * 2024 2025": repeated part, at byte 15: found "2025", allowed is at most one part of each kind
     kron "* * * * * 1w 2w": repeated part, at byte 13: found "2w", allowed is at most one part of each kind
     kron "* * * * * 1o 1o": repeated part, at byte 13: found "1o", allowed is at most one part of each kind
@@ -85,6 +85,14 @@ fn what_is_no_part_is_told_with_what_is_allowed() {
     kron "-5 * * * *": seconds, at byte 0: found nothing, allowed is a number 0-59
     kron "٣ * * * *": seconds, at byte 0: found "٣", allowed is a number 0-59, N-M, N-L, N/S, /S, */S, *, F or L
     kron "\u{1b} * * * *": seconds, at byte 0: found "\u{1b}", allowed is a number 0-59, N-M, N-L, N/S, /S, */S, *, F or L
+    "#);
+}
+
+#[test]
+fn what_belongs_beside_a_string_is_told_with_its_place() {
+    assert_snapshot!(refused(&["TZ=Europe/Paris 0 0 9 * *", "@every 90s"]), @r#"
+    kron "TZ=Europe/Paris 0 0 9 * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    kron "@every 90s": "@every 90s" does not belong in the expression; write every = "90s" in a task file, --every "90s" on the command line, `Every` in code
     "#);
 }
 

@@ -7,6 +7,7 @@ mod cron_clock_changes;
 mod cron_refused;
 mod cron_second_opinion;
 mod described;
+mod documented;
 mod fuzz;
 mod jitter;
 mod kron_brute_force;

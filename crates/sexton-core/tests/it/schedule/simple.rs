@@ -55,6 +55,10 @@ fn lengths_add_up() {
         ("1d2h3m4s5ms", 93_784_005),
         (" 2m ", 120_000),
         ("007s", 7_000),
+        ("1w", 604_800_000),
+        ("1h 30m", 5_400_000),
+        ("2 days", 172_800_000),
+        ("2592000000ms", 2_592_000_000),
     ] {
         assert_eq!(
             every(text).period(),
@@ -75,7 +79,6 @@ fn periods_and_phases_out_of_range_are_refused() {
         "1h1h",
         "1m1h",
         "1H",
-        "1 h",
         "-1s",
         "0s",
         "3651d",
@@ -106,21 +109,20 @@ fn periods_and_phases_out_of_range_are_refused() {
             .to_string(),
     );
     assert_snapshot!(errors.join("\n"), @r#"
-    every "": length, at byte 0: found nothing, allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "5": length, at byte 0: found "5", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "h": length, at byte 0: found "h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1.5h": length, at byte 0: found "1.5h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1h1h": length, at byte 3: found "h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1m1h": length, at byte 3: found "h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1H": length, at byte 1: found "H", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1 h": length, at byte 0: found "1 h", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "-1s": length, at byte 0: found "-1s", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    every "": length, at byte 0: found nothing, allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    every "5": length, at byte 1: found nothing, allowed is a unit: w, d, h, m, s or ms, or its English name
+    every "h": length, at byte 0: found "h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    every "1.5h": length, at byte 0: found "1.5h", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    every "1h1h": length, at byte 3: found "h", allowed is a smaller unit than the one before: the largest comes first, each at most once
+    every "1m1h": length, at byte 3: found "h", allowed is a smaller unit than the one before: the largest comes first, each at most once
+    every "1H": length, at byte 1: found "H", allowed is a unit: w, d, h, m, s or ms, or its English name
+    every "-1s": length, at byte 0: found "-1s", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     period: found 0ns, allowed is 1ms to 3650 days in whole milliseconds
     period: found 315446400s, allowed is 1ms to 3650 days in whole milliseconds
-    every "9999999999s": length, at byte 0: found "9999999999s", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1y": length, at byte 1: found "y", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1hh": length, at byte 1: found "hh", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
-    every "1h;": length, at byte 2: found ";", allowed is whole numbers with the units d, h, m, s, ms, the largest first, such as 1h30m
+    period: found 9999999999s, allowed is 1ms to 3650 days in whole milliseconds
+    every "1y": length, at byte 1: found "y", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
+    every "1hh": length, at byte 1: found "hh", allowed is a unit: w, d, h, m, s or ms, or its English name
+    every "1h;": length, at byte 2: found ";", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     period: found 1.5ms, allowed is 1ms to 3650 days in whole milliseconds
     period: found 18446744073709551615.999999999s, allowed is 1ms to 3650 days in whole milliseconds
     phase: found 60s, allowed is less than the period, 1 minute, in whole milliseconds
@@ -147,14 +149,24 @@ fn once_is_due_once() {
         "2026-01-01",
         "2026-01-01T00:00",
         "2026-02-30T00:00Z",
+        "2016-12-31T23:59:60Z",
+        "2026-11-01T09:00+05:00[Europe/Paris]",
+        "2026-11-01T09:00+01:00[Europe/Paris]",
+        "2026-11-01T09:00+25:00",
+        "2026-11-01T09:00:00.0001Z",
     ]
     .map(|text| Once::parse(text).unwrap_err().to_string());
     assert_snapshot!(errors.join("\n"), @r#"
-    once "": instant, at byte 0: found nothing, allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00
-    once "tomorrow": instant, at byte 0: found "tomorrow", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00
-    once "2026-01-01": instant, at byte 0: found "2026-01-01", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00
-    once "2026-01-01T00:00": instant, at byte 0: found "2026-01-01T00:00", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00
-    once "2026-02-30T00:00Z": instant, at byte 0: found "2026-02-30T00:00Z", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00+01:00
+    once "": instant, at byte 0: found nothing, allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00
+    once "tomorrow": instant, at byte 0: found "tomorrow", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00
+    once "2026-01-01": instant, at byte 0: found "2026-01-01", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00
+    once "2026-01-01T00:00": instant, at byte 0: found "2026-01-01T00:00", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00
+    once "2026-02-30T00:00Z": instant, at byte 0: found "2026-02-30T00:00Z", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (there is no such date or time, or it is past the year 9999)
+    once "2016-12-31T23:59:60Z": instant, at byte 0: found "2016-12-31T23:59:60Z", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (seconds are 00-59: a leap second, :60, is no instant here)
+    once "2026-11-01T09:00+05:00[Europe/Paris]": instant, at byte 0: found "2026-11-01T09:00+05:00[Europe/Paris]", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (an instant has an offset, not a zone in brackets, which could contradict it)
+    once "2026-11-01T09:00+01:00[Europe/Paris]": instant, at byte 0: found "2026-11-01T09:00+01:00[Europe/Paris]", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (an instant has an offset, not a zone in brackets, which could contradict it)
+    once "2026-11-01T09:00+25:00": instant, at byte 0: found "2026-11-01T09:00+25:00", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (an offset from UTC is less than a day: -23:59 to +23:59)
+    once "2026-11-01T09:00:00.0001Z": instant, at byte 0: found "2026-11-01T09:00:00.0001Z", allowed is an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00 (an instant is in whole milliseconds)
     "#);
 }
 
@@ -172,8 +184,8 @@ fn who_knows_the_time_is_told_that_a_schedule_is_over() {
     ];
     let errors = over.map(|schedule| first_after(&schedule, now).unwrap_err().to_string());
     assert_snapshot!(errors.join("\n"), @r#"
-    at 00:00 on the 1st of January, in 2021 to 2025, UTC has ended: it is never due after 2026-01-01T00:00:00Z
-    at 03:02:01 on the 1st, 5th and last day of June, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z
+    at 00:00 on the 1st of January, in the years 2021 to 2025, UTC has ended: it is never due after 2026-01-01T00:00:00Z
+    at 03:02:01 on the 1st, the 5th and the last day of June, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z
     once at 2026-01-01T00:00:00.000Z has ended: it is never due after 2026-01-01T00:00:00Z
     "#);
 }
@@ -246,6 +258,55 @@ fn at_the_ends_of_time_schedules_end_and_nothing_panics() {
 }
 
 #[test]
+fn ticks_are_told_apart_up_to_the_last() {
+    assert_eq!(Tick::MAX.to_string(), "9999-12-30T22:00:00.000Z");
+    assert_eq!(Tick::MAX.to_string().parse(), Ok(Tick::MAX));
+    let millis: [Box<dyn Schedule>; 3] = [
+        Box::new(every("1ms")),
+        Box::new(kron("* * * * * *ms")),
+        Box::new(kron("* * * * * *ms").in_tz(tz("Europe/Paris")).unwrap()),
+    ];
+    for schedule in millis {
+        let start = Tick::MAX.saturating_add_millis(-3);
+        let last = std::iter::successors(Some(start), |tick| schedule.next_after(*tick));
+        let last: Vec<String> = last.map(|tick| tick.to_string()).collect();
+        assert_eq!(
+            last,
+            [
+                "9999-12-30T21:59:59.997Z",
+                "9999-12-30T21:59:59.998Z",
+                "9999-12-30T21:59:59.999Z",
+                "9999-12-30T22:00:00.000Z",
+            ]
+        );
+    }
+}
+
+#[test]
+fn the_last_days_there_are_have_ticks_in_the_east_only() {
+    let last = Some(tick("9999-12-30T09:59:59Z"));
+    let cron = cron("59 59 23 30 12 * 9999");
+    let in_kiritimati = cron.clone().in_tz(tz("Pacific/Kiritimati")).unwrap();
+    assert_eq!(in_kiritimati.next_after(Tick::MIN), last);
+    let kron = kron("59 59 23 29 11 9999");
+    let in_kiritimati = kron.clone().in_tz(tz("Pacific/Kiritimati")).unwrap();
+    assert_eq!(in_kiritimati.next_after(Tick::MIN), last);
+    let errors = [
+        cron.in_tz(tz("UTC")).unwrap_err().to_string(),
+        kron.in_tz(tz("UTC")).unwrap_err().to_string(),
+        Kron::parse("59 59 23 29 11 9999 0o")
+            .unwrap_err()
+            .to_string(),
+    ];
+    assert_snapshot!(errors.join("\n"), @r#"
+    cron at 23:59:59 on the 30th of December, in 9999, UTC is never due: it lies past the last tick, 9999-12-30T22:00:00Z
+    kron at 23:59:59 on the 30th of December, in 9999, UTC is never due: no date up to 9999-12-30 matches, or clocks skip its times
+    kron "59 59 23 29 11 9999 0o" is never due: no date up to 9999-12-30 matches, or clocks skip its times
+    "#);
+    assert!(Kron::parse("59 59 23 29 11 9999 840o").is_ok());
+}
+
+#[test]
 fn zones_have_iana_names() {
     assert_eq!(zone::parse("utc").unwrap().iana_name(), Some("UTC"));
     assert_eq!(
@@ -257,6 +318,11 @@ fn zones_have_iana_names() {
         "",
         "Paris",
         "Europe/Parid",
+        "Europe/Pariss",
+        "Erope/Berlin",
+        "America/New-York",
+        "Pariss",
+        "Europe/Xyz",
         "+02:00",
         "CEST6",
         "../../etc/passwd",
@@ -271,7 +337,12 @@ fn zones_have_iana_names() {
     assert_snapshot!(errors.join("\n"), @r#"
     no time zone is called ""; write an IANA name such as Europe/Paris, America/New_York or UTC
     no time zone is called "Paris"; did you mean Europe/Paris?
-    no time zone is called "Europe/Parid"; write an IANA name such as Europe/Paris, America/New_York or UTC
+    no time zone is called "Europe/Parid"; did you mean Europe/Paris?
+    no time zone is called "Europe/Pariss"; did you mean Europe/Paris?
+    no time zone is called "Erope/Berlin"; did you mean Europe/Berlin?
+    no time zone is called "America/New-York"; did you mean America/New_York?
+    no time zone is called "Pariss"; did you mean Europe/Paris?
+    no time zone is called "Europe/Xyz"; write an IANA name such as Europe/Paris, America/New_York or UTC
     no time zone is called "+02:00"; write an IANA name such as Europe/Paris, America/New_York or UTC
     no time zone is called "CEST6"; write an IANA name such as Europe/Paris, America/New_York or UTC
     no time zone is called "../../etc/passwd"; write an IANA name such as Europe/Paris, America/New_York or UTC
