@@ -54,6 +54,8 @@ mod length;
 mod once;
 mod part;
 mod place;
+mod spread;
+mod stable_hash;
 mod union;
 mod words;
 mod years;
@@ -71,6 +73,7 @@ pub use self::jitter::Jitter;
 pub use self::kron::{FieldBuilder, Kron, KronBuilder, StepBuilder};
 pub use self::once::Once;
 pub use self::part::EXPRESSION_BYTES_MAX;
+pub use self::spread::Spread;
 pub use self::union::Union;
 use crate::tick::Tick;
 

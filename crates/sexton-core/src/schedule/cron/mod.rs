@@ -9,6 +9,7 @@ mod days;
 mod describe;
 mod field;
 mod parse;
+mod spread;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ use super::canonical::calendar_text;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
+use super::spread::Spread;
 use super::words::schedule_in_words;
 use crate::tick::Tick;
 use days::CronDays;
@@ -60,6 +62,22 @@ use days::CronDays;
 /// Nicknames: `@yearly` and `@annually` (`0 0 1 1 *`), `@monthly` (`0 0 1 * *`), `@weekly` (`0 0 *
 /// * 0`), `@daily` and `@midnight` (`0 0 * * *`), `@hourly` (`0 * * * *`).
 ///
+/// # Spread values
+/// [`Cron::parse_spread`] also reads values that are picked by the name of a task, so that many tasks
+/// do not all begin on the hour; [`Cron::parse`] refuses them, since it knows no task.
+///
+/// | item | picks |
+/// |---|---|
+/// | `H` | one of the field's values |
+/// | `H/S` | every S-th value, beginning with one of the first S |
+/// | `H(N-M)` | one value from N to M |
+/// | `H(N-M)/S` | every S-th value from N to M, beginning with one of the first S |
+/// | `~`, `N~M`, `N~`, `~M` | one value from N (the field's first) to M (its last), as `H(N-M)` |
+///
+/// Days of the month are picked from the 1st to the 28th, which every month has: a range that goes
+/// further ends there. There is no `H` in years. A value that was picked counts as if it were
+/// written as its number: `H` minutes are times of day, where the hours do not begin with `*`.
+///
 /// # Day of the month and day of the week
 /// As in Vixie's cron: if **both are restricted, a day counts that matches either** (`0 0 13 * FRI`: every
 /// 13th, and every Friday). If one begins with `*` or is `?`, a day must match both, so that `*` and `?`
@@ -87,8 +105,31 @@ impl Cron {
     /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
     /// [`ScheduleError::NeverDue`] if it is never due.
     pub fn parse(expression: &str) -> Result<Cron, ScheduleError> {
+        Cron::parsed(expression, None)
+    }
+
+    /// Reads an expression in which `H` and `~` stand for values that `spread` picks; see [spread
+    /// values](Cron#spread-values).
+    ///
+    /// ```
+    /// use sexton_core::name::{Namespace, TaskName};
+    /// use sexton_core::schedule::{Cron, Schedule, Spread};
+    ///
+    /// let spread = Spread::of(&Namespace::default(), &TaskName::new("backup")?);
+    /// let cron = Cron::parse_spread("H/15 * * * *", &spread)?;
+    /// assert_eq!(cron, Cron::parse("5,20,35,50 * * * *")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Cron::parse`].
+    pub fn parse_spread(expression: &str, spread: &Spread) -> Result<Cron, ScheduleError> {
+        Cron::parsed(expression, Some(spread))
+    }
+
+    fn parsed(expression: &str, spread: Option<&Spread>) -> Result<Cron, ScheduleError> {
         let whole = Part::whole(parse::LANGUAGE, expression)?;
-        let parse::Parsed { calendar, change } = parse::parse(whole)?;
+        let parse::Parsed { calendar, change } = parse::parse(whole, spread)?;
         let cron = Cron {
             calendar,
             place: Place::utc(),
