@@ -36,6 +36,10 @@
 //! The rule asks how an expression is written, not what it adds up to: hours `0-23` and `0/1` are
 //! times of day. An expression in UTC or at a fixed offset has no such days.
 //!
+//! Where the rule is not what is wanted, [`ClockChanges`] says what is, for an expression of either
+//! kind: a gap's times due after it or not at all, a fold's times due the first time, the second
+//! time, or both. [`Cron::on_clock_changes`] and [`Kron::on_clock_changes`] take it.
+//!
 //! # Never without end
 //! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error
 //! when it is made, and every search is bounded by the calendar.
@@ -43,6 +47,7 @@
 mod bounded;
 mod calendar;
 mod canonical;
+mod clock_changes;
 mod cron;
 mod error;
 mod every;
@@ -65,6 +70,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::bounded::Bounded;
+pub use self::clock_changes::{ClockChanges, Fold, Gap};
 pub use self::cron::Cron;
 pub use self::error::ScheduleError;
 pub use self::every::Every;

@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use super::Schedule;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
+use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
@@ -162,6 +163,29 @@ impl Cron {
     #[must_use]
     pub fn tz(&self) -> &TimeZone {
         self.place.zone()
+    }
+
+    /// The same expression, with what happens where the zone's clocks change chosen by `changes`.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left of it.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Cron, ScheduleError> {
+        let cron = Cron {
+            change: self.change.chosen(changes),
+            ..self
+        };
+        if cron.next_after(Tick::MIN).is_none() {
+            let schedule = format!("cron {}", cron.describe()).into();
+            let reason = "the zone's clocks skip all of its times";
+            return Err(ScheduleError::NeverDue { schedule, reason });
+        }
+        Ok(cron)
+    }
+
+    /// What happens where the zone's clocks change.
+    #[must_use]
+    pub fn clock_changes(&self) -> ClockChanges {
+        self.change.effect()
     }
 }
 

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::Schedule;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
+use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
@@ -113,6 +114,21 @@ impl Kron {
     #[must_use]
     pub fn tz(&self) -> &TimeZone {
         self.place.zone()
+    }
+
+    /// The same schedule, with what happens where the zone's clocks change chosen by `changes`.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left of it.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Kron, ScheduleError> {
+        let change = self.change.chosen(changes);
+        Kron { change, ..self }.checked(|kron| format!("kron {}", kron.describe()))
+    }
+
+    /// What happens where the zone's clocks change.
+    #[must_use]
+    pub fn clock_changes(&self) -> ClockChanges {
+        self.change.effect()
     }
 
     fn from_draft(draft: &Draft) -> Kron {

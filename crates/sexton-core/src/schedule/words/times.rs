@@ -65,7 +65,7 @@ pub(super) fn in_words(times: &Times, change: ClockChange) -> TimeWords {
         level("hour", members(u64::from(times.hours)), 24),
     ];
     let a_day: usize = levels.iter().map(|level| level.values.len()).product();
-    if change == ClockChange::TimesOfDay && a_day <= LISTED_MAX {
+    if change != ClockChange::Elapsed && a_day <= LISTED_MAX {
         return TimeWords {
             text: format!("at {}", list(&times_of_day(&levels))),
             lists_times: true,

@@ -1,5 +1,6 @@
 //! Schedules, against examples, brute force and second opinions.
 
+mod clock_changes_chosen;
 mod combined;
 mod consistency;
 mod cron_calendar;
