@@ -275,4 +275,8 @@ impl Schedule for Except {
         let schedule = self.schedule.canonical();
         format!("except [{schedule}] {}", exceptions.join("; "))
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        self.schedule.advice_when_over()
+    }
 }

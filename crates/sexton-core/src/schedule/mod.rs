@@ -147,6 +147,25 @@ pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     fn canonical(&self) -> String {
         self.describe()
     }
+
+    /// Why a schedule that has no tick left is over, and what was probably meant, for people:
+    /// `its last year, 2020, is over`. `None` if there is nothing to say.
+    ///
+    /// Asked only of schedules that [are over](first_after).
+    ///
+    /// ```
+    /// use sexton_core::schedule::{Kron, Schedule};
+    ///
+    /// let advice = Kron::parse("0 0 9 * * 1")?.advice_when_over();
+    /// assert_eq!(
+    ///     advice.as_deref(),
+    ///     Some("its last year is the year 1: a part without a letter is a year; Monday is written 1w")
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn advice_when_over(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Schedule for Arc<dyn Schedule> {
@@ -160,6 +179,10 @@ impl Schedule for Arc<dyn Schedule> {
 
     fn canonical(&self) -> String {
         (**self).canonical()
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        (**self).advice_when_over()
     }
 }
 
@@ -175,6 +198,10 @@ impl Schedule for Box<dyn Schedule> {
     fn canonical(&self) -> String {
         (**self).canonical()
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        (**self).advice_when_over()
+    }
 }
 
 /// The schedule's first tick after an instant, for those who know what time it is and do not want a
@@ -186,7 +213,8 @@ impl Schedule for Box<dyn Schedule> {
 /// let cron = Cron::parse("0 0 0 1 1 * 2021")?;
 /// assert_eq!(
 ///     first_after(&cron, "2026-01-01T00:00:00Z".parse()?).unwrap_err().to_string(),
-///     "at 00:00 on the 1st of January, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z"
+///     "at 00:00 on the 1st of January, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z: \
+///      its last year, 2021, is over"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -199,5 +227,6 @@ pub fn first_after(schedule: &dyn Schedule, after: Tick) -> Result<Tick, Schedul
         .ok_or_else(|| ScheduleError::Ended {
             schedule: schedule.describe().into(),
             after: after.timestamp(),
+            advice: schedule.advice_when_over().map(String::into_boxed_str),
         })
 }

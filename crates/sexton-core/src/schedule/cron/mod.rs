@@ -204,6 +204,11 @@ impl Schedule for Cron {
         let days = self.calendar.days.canonical();
         calendar_text("cron", &self.calendar, &days, self.change, &self.place)
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let last = self.calendar.years.last()?;
+        Some(format!("its last year, {last}, is over"))
+    }
 }
 
 impl fmt::Debug for Cron {

@@ -17,11 +17,14 @@ use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
-use super::words::schedule_in_words;
+use super::words::{WEEKDAYS, schedule_in_words};
 use crate::tick::Tick;
 pub use builder::{FieldBuilder, KronBuilder, StepBuilder};
-use days::KronDays;
+use days::{ALL_WEEKDAYS, KronDays};
 use draft::Draft;
+
+/// Nobody plans for years before this one: what names them was meant as something else.
+const YEAR_PLAUSIBLE_MIN: u16 = 1970;
 
 /// A krontab schedule: read from the strings of the Kotlin library `krontab`, or built with its
 /// words.
@@ -166,6 +169,21 @@ impl Schedule for Kron {
     fn canonical(&self) -> String {
         let days = self.calendar.days.canonical();
         calendar_text("kron", &self.calendar, &days, self.change, &self.place)
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let last = self.calendar.years.last()?;
+        if last >= YEAR_PLAUSIBLE_MIN {
+            return Some(format!("its last year, {last}, is over"));
+        }
+        let weekday = WEEKDAYS.get(usize::from(last));
+        let example = match (weekday, self.calendar.days.of_week == ALL_WEEKDAYS) {
+            (Some(weekday), true) => format!("; {weekday} is written {last}w"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "its last year is the year {last}: a part without a letter is a year{example}"
+        ))
     }
 }
 
