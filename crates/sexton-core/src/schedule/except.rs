@@ -245,11 +245,14 @@ impl Schedule for Except {
         if exceptions.is_empty() {
             return self.schedule.describe();
         }
-        format!(
-            "{}, except {}",
-            self.schedule.describe(),
-            exceptions.join("; nor ")
-        )
+        let schedule = self.schedule.describe();
+        // What is excepted of several is excepted of each, not of the last alone.
+        let joint = if schedule.contains("; and ") {
+            "; all of them except"
+        } else {
+            ", except"
+        };
+        format!("{schedule}{joint} {}", exceptions.join("; nor "))
     }
 
     fn canonical(&self) -> String {

@@ -152,6 +152,16 @@ impl Task {
 impl Task<Cron> {
     /// What becomes of times that the zone's clocks skip, or show twice; see [`ClockChanges`].
     ///
+    /// ```
+    /// use sexton::Task;
+    /// use sexton::schedule::{ClockChanges, Fold, Gap};
+    ///
+    /// let not_by_day = ClockChanges { gap: Gap::Skip, fold: Fold::First };
+    /// let task = Task::new("reindex").cron("30 2 * * *")?.in_tz("Europe/Paris")?.on_clock_changes(not_by_day)?;
+    /// # let _ = task;
+    /// # Ok::<(), sexton::TaskError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`TaskError`] if nothing is left of the schedule.
     pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Task<Cron>, TaskError> {

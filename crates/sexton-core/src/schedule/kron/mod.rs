@@ -121,6 +121,16 @@ impl Kron {
 
     /// The same schedule, with what happens where the zone's clocks change chosen by `changes`.
     ///
+    /// ```
+    /// use sexton_core::schedule::{ClockChanges, Fold, Gap, Kron, Schedule, zone};
+    ///
+    /// let both = ClockChanges { gap: Gap::Run, fold: Fold::Both };
+    /// let kron = Kron::parse("0 30 2 * *")?.in_tz(zone::parse("Europe/Paris")?)?.on_clock_changes(both)?;
+    /// let first_pass = "2026-10-25T00:30:00Z".parse()?;
+    /// assert_eq!(kron.next_after(first_pass), Some("2026-10-25T01:30:00Z".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ScheduleError::NeverDue`] if nothing is left of it.
     pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Kron, ScheduleError> {
