@@ -1,11 +1,15 @@
-//! An expression of the command line, read.
+//! The expressions of the command line, read.
 
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError, zone};
+use sexton_core::name::{NameError, Namespace, TaskName};
+use sexton_core::schedule::{
+    ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union, zone,
+};
 
-use crate::args::ExpressionArguments;
+use crate::args::{ExpressionArguments, FoldChosen, GapChosen};
+use crate::exceptions::{self, Exceptions};
 use crate::visible::visible;
 
 /// A schedule, and the zone that it is shown in.
@@ -23,41 +27,129 @@ pub(super) enum Language {
     Every,
 }
 
-pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
-    parse(arguments).map_err(|error| format!("error: {}\n", visible(&error.to_string())))
+/// Why there is no schedule to show.
+#[derive(Debug, thiserror::Error)]
+enum ExpressionError {
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("--except {text:?}: {why}; allowed is {}", exceptions::FORM)]
+    Except { text: String, why: String },
+    #[error("--except-file: {0}")]
+    ExceptFile(String),
 }
 
-fn parse(arguments: &ExpressionArguments) -> Result<Expression, ScheduleError> {
-    let text = &arguments.expression;
+pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
+    parse(arguments).map_err(|error| {
+        let text = error.to_string();
+        let lines: Vec<_> = text.lines().map(visible).collect();
+        format!("error: {}\n", lines.join("\n"))
+    })
+}
+
+fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError> {
     let named = arguments.tz.as_deref().map(zone::parse).transpose()?;
     let language = match (arguments.every, arguments.kron) {
         (true, _) => Language::Every,
         (_, true) => Language::Kron,
         _ => Language::Cron,
     };
-    let (schedule, zone): (Arc<dyn Schedule>, TimeZone) = match language {
-        Language::Every => (
-            Arc::new(Every::parse(text)?),
-            named.unwrap_or(TimeZone::UTC),
-        ),
+    let (schedule, zone) = parse_one(&arguments.expression, language, named.as_ref(), arguments)?;
+    let mut schedules = vec![schedule];
+    for text in &arguments.more {
+        let (schedule, _) = parse_one(text, language, named.as_ref(), arguments)?;
+        schedules.push(schedule);
+    }
+    let schedule: Arc<dyn Schedule> = match schedules.as_slice() {
+        [schedule] => Arc::clone(schedule),
+        _ => Arc::new(Union::new(schedules)?),
+    };
+    Ok(Expression {
+        schedule: exceptions(arguments)?.out_of(schedule, &zone)?,
+        zone,
+        language,
+    })
+}
+
+/// Reads one expression, and tells which zone it is in.
+fn parse_one(
+    text: &str,
+    language: Language,
+    named: Option<&TimeZone>,
+    arguments: &ExpressionArguments,
+) -> Result<(Arc<dyn Schedule>, TimeZone), ExpressionError> {
+    let in_zone = || named.cloned().unwrap_or(TimeZone::UTC);
+    Ok(match language {
+        Language::Every => (Arc::new(Every::parse(text)?), in_zone()),
         Language::Kron => {
             let kron = Kron::parse(text)?;
             let kron = match named {
-                Some(zone) => kron.in_tz(zone)?,
+                Some(zone) => kron.in_tz(zone.clone())?,
                 // The string may name an offset of its own.
                 None => kron,
             };
             let zone = kron.tz().clone();
-            (Arc::new(kron), zone)
+            let changes = clock_changes(arguments, kron.clock_changes());
+            (Arc::new(kron.on_clock_changes(changes)?), zone)
         }
         Language::Cron => {
-            let zone = named.unwrap_or(TimeZone::UTC);
-            (Arc::new(Cron::parse(text)?.in_tz(zone.clone())?), zone)
+            let cron = parse_cron(text, arguments)?.in_tz(in_zone())?;
+            let changes = clock_changes(arguments, cron.clock_changes());
+            (Arc::new(cron.on_clock_changes(changes)?), in_zone())
         }
-    };
-    Ok(Expression {
-        schedule,
-        zone,
-        language,
     })
+}
+
+fn parse_cron(text: &str, arguments: &ExpressionArguments) -> Result<Cron, ExpressionError> {
+    if let Some(task) = &arguments.task {
+        let namespace = Namespace::new(&arguments.namespace)?;
+        let spread = Spread::of(&namespace, &TaskName::new(task)?);
+        return Ok(Cron::parse_spread(text, &spread)?);
+    }
+    Ok(Cron::parse(text).map_err(with_flag)?)
+}
+
+/// An error of the core, which knows no flags, with the flag by which `H` and `~` can be read.
+fn with_flag(mut error: ScheduleError) -> ScheduleError {
+    if let ScheduleError::Part { found, allowed, .. } = &mut error
+        && (found.starts_with(['H', 'h']) || found.contains('~'))
+    {
+        *allowed =
+            "a value written out; with --task NAME also H and ~, which that name picks".into();
+    }
+    error
+}
+
+/// What the flags choose; what they do not name stays as the expression has it.
+fn clock_changes(arguments: &ExpressionArguments, own: ClockChanges) -> ClockChanges {
+    let gap = arguments.gap.map(|gap| match gap {
+        GapChosen::Run => Gap::Run,
+        GapChosen::Skip => Gap::Skip,
+    });
+    let fold = arguments.fold.map(|fold| match fold {
+        FoldChosen::First => Fold::First,
+        FoldChosen::Last => Fold::Last,
+        FoldChosen::Both => Fold::Both,
+    });
+    ClockChanges {
+        gap: gap.unwrap_or(own.gap),
+        fold: fold.unwrap_or(own.fold),
+    }
+}
+
+fn exceptions(arguments: &ExpressionArguments) -> Result<Exceptions, ExpressionError> {
+    let mut exceptions = Exceptions::default();
+    for text in &arguments.except {
+        let refused = |why| ExpressionError::Except {
+            text: text.clone(),
+            why,
+        };
+        exceptions.add(text).map_err(refused)?;
+    }
+    for path in &arguments.except_file {
+        let refused = |wrong: Vec<String>| ExpressionError::ExceptFile(wrong.join("\n"));
+        exceptions.add_file(path).map_err(refused)?;
+    }
+    Ok(exceptions)
 }
