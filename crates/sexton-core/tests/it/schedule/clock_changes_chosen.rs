@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use jiff::tz::{AmbiguousOffset, TimeZone};
-use sexton_core::schedule::{ClockChanges, Cron, Fold, Gap, Kron, Schedule, ScheduleError};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use sexton_core::schedule::{ClockChanges, Cron, Fold, Gap, Kron, Schedule, ScheduleError, zone};
 use sexton_core::tick::Tick;
 
 use super::{cron, cron_in, kron, tick, ticks_between, tz};
@@ -87,14 +87,19 @@ const CHANGES: [(&str, &str, Date, Date); 12] = [
     ("24 h", "Pacific/Apia", date(2011, 12, 28), date(2012, 1, 2)),
 ];
 
-/// The instant from which on the zone has the later offset of a gap, which begins at a whole minute.
-fn end_of_gap(zone: &TimeZone, before_it: Timestamp, offset: jiff::tz::Offset) -> Timestamp {
-    let minute = jiff::SignedDuration::from_mins(1);
-    let mut at = before_it;
-    while zone.to_offset(at) != offset {
-        at += minute;
+/// The second from which on the zone has the later offset of a gap, looked for by halves: a gap is
+/// shorter than two days.
+fn end_of_gap(zone: &TimeZone, before_it: Timestamp, offset: Offset) -> Timestamp {
+    let (mut without, mut with) = (before_it.as_second(), before_it.as_second() + 2 * 86_400);
+    while with - without > 1 {
+        let middle = without.midpoint(with);
+        if zone.to_offset(Timestamp::from_second(middle).unwrap()) == offset {
+            with = middle;
+        } else {
+            without = middle;
+        }
     }
-    at
+    Timestamp::from_second(with).unwrap()
 }
 
 /// The instants that `times`, on each of the days, stand for by a choice.
@@ -109,7 +114,7 @@ fn counted(
     for day in days.take_while(|day| *day < end) {
         for (hour, minute) in times {
             let local = day.at(*hour, *minute, 0, 0);
-            let at = |offset: jiff::tz::Offset| offset.to_timestamp(local).unwrap();
+            let at = |offset: Offset| offset.to_timestamp(local).unwrap();
             match (zone.to_ambiguous_timestamp(local).offset(), changes) {
                 (AmbiguousOffset::Unambiguous { offset }, _) => instants.push(at(offset)),
                 (AmbiguousOffset::Gap { after, .. }, ClockChanges { gap: Gap::Run, .. }) => {
@@ -161,14 +166,7 @@ fn every_choice_in_every_kind_of_change_is_what_a_count_says() {
                 let chosen = cron_in(expression, name).on_clock_changes(changes).unwrap();
                 let what = format!("{kind}, {name}, {expression}, {changes:?}");
                 let expected = counted(&zone, &times, (first, end), changes);
-                // A day of both ends is left out: its times may stand for instants of its neighbour.
-                let inner = |date: Date| {
-                    Tick::at_or_before(date.to_zoned(zone.clone()).unwrap().timestamp())
-                };
-                let (from, until) = (
-                    inner(first.tomorrow().unwrap()),
-                    inner(end.yesterday().unwrap()),
-                );
+                let (from, until) = inner(&zone, first, end);
                 let expected: Vec<Tick> = expected
                     .into_iter()
                     .filter(|tick| (from..until).contains(tick))
@@ -186,6 +184,72 @@ fn every_choice_in_every_kind_of_change_is_what_a_count_says() {
         }
     }
 }
+
+/// A few changes of each zone that has any, drawn from a seed, and never two within a week.
+#[test]
+fn every_choice_in_changes_of_all_zones_is_what_a_count_says() {
+    let (mut seed, mut compared) = (15_u64, 0);
+    let mut names: Vec<String> = jiff::tz::db()
+        .available()
+        .map(|name| name.to_string())
+        .collect();
+    names.sort();
+    for name in names {
+        let Ok(zone) = zone::parse(&name) else {
+            continue;
+        };
+        let from: Timestamp = "1900-01-01T00:00:00Z".parse().unwrap();
+        let until: Timestamp = "2040-01-01T00:00:00Z".parse().unwrap();
+        let following = zone.following(from).map(|change| change.timestamp());
+        let changes: Vec<Timestamp> = following.take_while(|change| *change < until).collect();
+        let week = jiff::SignedDuration::from_hours(7 * 24);
+        let alone = |at: usize| {
+            let apart =
+                |one: usize, other: usize| changes[other].duration_since(changes[one]) > week;
+            (at == 0 || apart(at - 1, at)) && (at + 1 == changes.len() || apart(at, at + 1))
+        };
+        let alone: Vec<usize> = (0..changes.len()).filter(|at| alone(*at)).collect();
+        for _ in 0..DRAWN.min(alone.len()) {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let drawn = usize::try_from(seed >> 33).unwrap() % alone.len();
+            let day = zone.to_datetime(changes[alone[drawn]]).date();
+            let (first, end) = (day - days(3), day + days(4));
+            compare(&zone, first, end, &format!("{name}, {day}"));
+            compared += 1;
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
+
+fn days(count: i64) -> jiff::Span {
+    jiff::Span::new().days(count)
+}
+
+/// Compares all choices for one expression of each form with the count.
+fn compare(zone: &TimeZone, first: Date, end: Date, what: &str) {
+    for (expression, times) in expressions().into_iter().skip(1).take(2) {
+        for changes in ALL {
+            let chosen = cron(expression).in_tz(zone.clone()).unwrap();
+            let chosen = chosen.on_clock_changes(changes).unwrap();
+            let (from, until) = inner(zone, first, end);
+            let mut expected = counted(zone, &times, (first, end), changes);
+            expected.retain(|tick| (from..until).contains(tick));
+            let found = ticks_between(&chosen, from, until);
+            assert_eq!(found, expected, "{what}: {expression}, {changes:?}");
+        }
+    }
+}
+
+/// The days without the first and the last, whose times may stand for instants of their neighbours.
+fn inner(zone: &TimeZone, first: Date, end: Date) -> (Tick, Tick) {
+    let begin = |date: Date| Tick::at_or_before(date.to_zoned(zone.clone()).unwrap().timestamp());
+    (
+        begin(first.tomorrow().unwrap()),
+        begin(end.yesterday().unwrap()),
+    )
+}
+
+const DRAWN: usize = 3;
 
 #[test]
 fn a_day_that_came_twice_is_told_apart_by_its_passes() {
