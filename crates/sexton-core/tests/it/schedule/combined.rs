@@ -205,7 +205,7 @@ fn schedules_of_schedules_describe_themselves() {
         Some(at("2027-01-01T00:00:00Z")),
     )
     .unwrap();
-    assert_snapshot!(bounded.describe(), @"at 00:00 every day, UTC; and every 7 minutes, except on 2026-05-01 and 2026-12-25 (Europe/Paris time); nor from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z; nor when due every 49 minutes, from 2026-01-01T00:00:00.000Z, before 2027-01-01T00:00:00.000Z");
+    assert_snapshot!(bounded.describe(), @"at 00:00 every day, UTC; and every 7 minutes; all of them except on 2026-05-01 and 2026-12-25 (Europe/Paris time); nor from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z; nor when due every 49 minutes, from 2026-01-01T00:00:00.000Z, before 2027-01-01T00:00:00.000Z");
     let boxed: Box<dyn Schedule> = Box::new(bounded);
     assert_eq!(
         boxed.next_after(tick("2020-01-01T00:00:00Z")),
