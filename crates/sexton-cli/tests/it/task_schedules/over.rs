@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use rustix::process::Signal;
 
-use crate::program::Program;
+use crate::program::{Program, sexton};
 use crate::ran::Folder;
 
 const OVER: &str = "[store]\nurl = \"memory:\"\n\
@@ -64,5 +64,18 @@ fn a_task_that_is_over_is_told_at_the_start_and_at_a_reload() {
         told["advice"].to_string().contains("Friday is written 5w"),
         "{told}"
     );
+    assert_eq!(program.stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_task_that_is_over_is_told_to_people() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tasks.toml"), OVER).unwrap();
+    let mut program = Program::start(&mut sexton(folder.path(), ["run", "tasks.toml"]));
+    let told = program.wait_line("monday", |line| {
+        let (_, told) = line.split_once("monday: ")?;
+        Some(told.to_owned())
+    });
+    assert_snapshot!(told, @"never due any more: at 09:00 every day, in 1, UTC: its last year is the year 1: a part without a letter is a year; Monday is written 1w");
     assert_eq!(program.stop().status.code(), Some(0));
 }
