@@ -92,7 +92,7 @@ impl Task {
     }
 
     /// Due by a cron expression of five, six (seconds first) or seven (with year) fields; see
-    /// [`Cron`].
+    /// [`Cron`]. One with `H` is read by [`Cron::parse_spread`], for [`Task::schedule`].
     ///
     /// # Errors
     /// [`TaskError`] if it cannot be read or is never due.

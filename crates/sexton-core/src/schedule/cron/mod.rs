@@ -73,7 +73,8 @@ use days::CronDays;
 /// | `H/S` | every S-th value, beginning with one of the first S |
 /// | `H(N-M)` | one value from N to M |
 /// | `H(N-M)/S` | every S-th value from N to M, beginning with one of the first S |
-/// | `~`, `N~M`, `N~`, `~M` | one value from N (the field's first) to M (its last), as `H(N-M)` |
+/// | `~`, `N~M`, `N~`, `~M` | as `H(N-M)`, with the field's first and last value where one is left out |
+/// | `N~M/S` | as `H(N-M)/S` |
 ///
 /// Days of the month are picked from the 1st to the 28th, which every month has: a range that goes
 /// further ends there. There is no `H` in years. A value that was picked counts as if it were

@@ -6,9 +6,9 @@ use crate::schedule::part::Part;
 use crate::schedule::spread::Spread;
 
 const HASHED: &str = "H, H/S, H(N-M) or H(N-M)/S";
-const RANDOM: &str = "N~M, N~, ~M or ~; with a step, H(N-M)/S";
+const RANDOM: &str = "N~M, N~, ~M or ~, or one of them with a step, N~M/S";
 
-/// `H(first-last)/step` or `first~last`, as they are written.
+/// `H(first-last)/step` or `first~last/step`, as they are written.
 struct Written<'a> {
     first: Option<Part<'a>>,
     last: Option<Part<'a>>,
@@ -27,7 +27,7 @@ pub(super) fn list(
 }
 
 /// Reads an item: `H`, `H/S`, `H(N-M)`, `H(N-M)/S` as Jenkins writes them, `N~M`, `N~`, `~M`, `~`
-/// as cronie does, or one of those that need no name.
+/// as cronie does, `N~M/S` as OpenBSD's cron does, or one of those that need no name.
 pub(super) fn span(
     field: &Field,
     item: Part<'_>,
@@ -67,16 +67,20 @@ fn hashed<'a>(item: Part<'a>, rest: Part<'a>) -> Result<Written<'a>, ScheduleErr
 fn random<'a>(
     item: Part<'a>,
     first: Part<'a>,
-    last: Part<'a>,
+    rest: Part<'a>,
 ) -> Result<Written<'a>, ScheduleError> {
-    if last.text.contains(['~', '/']) {
+    if rest.text.contains('~') {
         return Err(item.error(RANDOM));
     }
+    let (last, step) = match rest.split_once('/') {
+        Some((last, step)) => (last, Some(step)),
+        None => (rest, None),
+    };
     let given = |part: Part<'a>| (!part.text.is_empty()).then_some(part);
     Ok(Written {
         first: given(first),
         last: given(last),
-        step: None,
+        step,
     })
 }
 

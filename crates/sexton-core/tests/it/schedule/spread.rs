@@ -95,7 +95,7 @@ fn a_hundred_thousand_tasks_are_spread_evenly_over_each_field_and_over_the_day()
 }
 
 #[test]
-fn what_cronie_writes_means_the_same() {
+fn what_cronie_and_openbsd_write_means_the_same() {
     for task in ["backup", "report", "digest"] {
         for (cronie, jenkins) in [
             ("~ ~ * * *", "H H * * *"),
@@ -105,6 +105,9 @@ fn what_cronie_writes_means_the_same() {
             ("0 0 * * MON~FRI", "0 0 * * h(mon-fri)"),
             ("0 0 20~31 * *", "0 0 H(20-28) * *"),
             ("1,30~59 * * * *", "1,H(30-59) * * * *"),
+            // OpenBSD's cron takes a step as well.
+            ("0~59/10 ~/5 * * *", "H/10 H/5 * * *"),
+            ("~29/10 30~/10 * * * *", "H(0-29)/10 H(30-59)/10 * * * *"),
         ] {
             assert_eq!(read(cronie, task), read(jenkins, task), "{cronie}");
         }
@@ -198,7 +201,8 @@ fn what_picks_nothing_is_refused() {
         "HH * * * *",
         "H-5 * * * *",
         "1-H * * * *",
-        "0~59/15 * * * *",
+        "0~9/11 * * * *",
+        "0~/5~ * * * *",
         "1~2~3 * * * *",
         "0 0 H(29-31) * *",
         "0 0 HW * *",
@@ -217,8 +221,9 @@ fn what_picks_nothing_is_refused() {
     cron "HH * * * *": minutes, at byte 0: found "HH", allowed is H, H/S, H(N-M) or H(N-M)/S
     cron "H-5 * * * *": minutes, at byte 0: found "H-5", allowed is H, H/S, H(N-M) or H(N-M)/S
     cron "1-H * * * *": minutes, at byte 2: found "H", allowed is a number 0-59
-    cron "0~59/15 * * * *": minutes, at byte 0: found "0~59/15", allowed is N~M, N~, ~M or ~; with a step, H(N-M)/S
-    cron "1~2~3 * * * *": minutes, at byte 0: found "1~2~3", allowed is N~M, N~, ~M or ~; with a step, H(N-M)/S
+    cron "0~9/11 * * * *": minutes, at byte 4: found "11", allowed is a step 1-10
+    cron "0~/5~ * * * *": minutes, at byte 0: found "0~/5~", allowed is N~M, N~, ~M or ~, or one of them with a step, N~M/S
+    cron "1~2~3 * * * *": minutes, at byte 0: found "1~2~3", allowed is N~M, N~, ~M or ~, or one of them with a step, N~M/S
     cron "0 0 H(29-31) * *": days of the month, at byte 4: found "H(29-31)", allowed is a range that begins at 28 or before, since not every month has the days behind it
     cron "0 0 HW * *": days of the month, at byte 4: found "HW", allowed is a number 1-31, a range, a step, L, L-N (N days before the last), LW, NW, or ? alone
     cron "0 0 * * H#2": days of the week, at byte 8: found "H", allowed is a number 0-7 or a name SUN-SAT
