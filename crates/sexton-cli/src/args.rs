@@ -50,7 +50,7 @@ pub enum Command {
     Check(FileArguments),
     /// Print when an expression is due next
     #[command(
-        after_help = "Examples:\n  sexton next '30 9 * * MON-FRI' --tz Europe/Paris\n  sexton next --every 90s --from 2026-01-01T00:00:00Z --count 3 --json\n  sexton next --kron '0/15 * * * *'"
+        after_help = "Examples:\n  sexton next '30 9 * * MON-FRI' --tz Europe/Paris\n  sexton next --every 90s --from 2026-01-01T00:00:00Z --count 3 --json\n  sexton next --kron '0/15 * * * *'\n  sexton next '0 9 * * MON-FRI' '0 11 * * SAT' --except 2026-12-24..2027-01-02\n  sexton next 'H H(0-5) * * *' --task backup"
     )]
     Next(ExpressionArguments),
     /// Say in plain English when an expression is due
@@ -334,12 +334,35 @@ pub enum LogFormat {
     Json,
 }
 
+/// What becomes of times that clocks skip.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GapChosen {
+    /// They are due together, right after the gap
+    Run,
+    /// They are not due
+    Skip,
+}
+
+/// What becomes of times that clocks show twice.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FoldChosen {
+    /// They are due the first time
+    First,
+    /// They are due the second time
+    Last,
+    /// They are due both times
+    Both,
+}
+
 /// An expression, what it is read as, and which of its ticks are shown.
 #[derive(Debug, Args)]
 pub struct ExpressionArguments {
     /// The expression: a cron expression, unless a flag says otherwise
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub expression: String,
+    /// More expressions: due whenever any of them is
+    #[arg(value_name = "EXPR")]
+    pub more: Vec<String>,
     /// Read it as a krontab string (seconds first, days and months from 0)
     #[arg(long, conflicts_with = "every")]
     pub kron: bool,
@@ -349,6 +372,30 @@ pub struct ExpressionArguments {
     /// The IANA time zone that it is read in [default: UTC]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+    /// Not on this date, or on any date of this range, the last included; may be given more than
+    /// once
+    #[arg(long, value_name = "DATE|DATE..DATE")]
+    pub except: Vec<String>,
+    /// Not on the dates of this file: a date or a range a line, `#` comments
+    #[arg(long, value_name = "FILE")]
+    pub except_file: Vec<PathBuf>,
+    /// The task that it is for, by whose name `H` and `~` are picked
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+    /// The namespace of that task
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        requires = "task"
+    )]
+    pub namespace: String,
+    /// What becomes of times that clocks skip [default: as the expression is written]
+    #[arg(long, value_name = "GAP", conflicts_with = "every")]
+    pub gap: Option<GapChosen>,
+    /// What becomes of times that clocks show twice [default: as the expression is written]
+    #[arg(long, value_name = "FOLD", conflicts_with = "every")]
+    pub fold: Option<FoldChosen>,
     /// Show ticks strictly after this instant [default: now]
     #[arg(long, value_name = "INSTANT")]
     pub from: Option<String>,

@@ -21,6 +21,7 @@ mod descriptors;
 pub mod diagnostic;
 pub mod duration;
 pub mod environment;
+mod exceptions;
 pub mod exec;
 pub mod execute;
 pub mod exit;

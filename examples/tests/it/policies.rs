@@ -30,6 +30,29 @@ fn delivery() {
 }
 
 #[test]
+fn schedules() {
+    assert_eq!(
+        lines_of(env!("CARGO_BIN_EXE_schedules")),
+        [
+            "at 09:00 on weekdays, Europe/Paris time; and at 11:00 on Saturdays, Europe/Paris time; \
+             all of them except on 2026-12-24 to 2026-12-26 (Europe/Paris time)",
+            "  2026-12-23T08:00:00.000Z",
+            "  2026-12-28T08:00:00.000Z",
+            "  2026-12-29T08:00:00.000Z",
+            "at 00:20 every day, UTC",
+            "  2026-12-23T00:20:00.000Z",
+            "  2026-12-24T00:20:00.000Z",
+            "  2026-12-25T00:20:00.000Z",
+            "at 02:30 every day, Europe/Paris time, where clocks change skipped times are left out and \
+             repeated times are due the first time only",
+            "  2026-03-28T01:30:00.000Z",
+            "  2026-03-30T00:30:00.000Z",
+            "  2026-03-31T00:30:00.000Z",
+        ]
+    );
+}
+
+#[test]
 fn overlap() {
     let lines = lines_of(env!("CARGO_BIN_EXE_overlap"));
     let has = |start: &str, end: &str| {

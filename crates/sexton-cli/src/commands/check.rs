@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use jiff::tz::{Offset, TimeZone};
+use sexton::Tick;
 use sexton::clock::{Clock, SystemClock};
+use sexton_core::schedule::ScheduleError;
 
 use super::{complain, load};
 use crate::args::FileArguments;
@@ -34,6 +36,9 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     file.warnings.extend(of_store(&file));
     file.warnings
         .extend(zone_differs(&file, &TimeZone::system()));
+    let now = Tick::at_or_before(SystemClock.now());
+    let over = over(&file.tasks, now);
+    file.warnings.extend(over);
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
@@ -52,6 +57,31 @@ fn of_store(file: &TaskFile) -> Option<String> {
     let url = file.store.url.as_ref()?;
     let url = StoreUrl::parse(url.expose(), &file.folder).ok()?;
     store_privacy::warning(&url)
+}
+
+/// The most tasks that are told to be over.
+const OVER_TOLD_MAX: usize = 1_000;
+
+/// A warning for each task that has no tick after `now`, with what was probably meant.
+fn over(tasks: &[TaskSpec], now: Tick) -> Vec<String> {
+    let over = tasks.iter().filter_map(|task| {
+        let ScheduleError::Ended {
+            schedule, advice, ..
+        } = task.first_tick_after(now).err()?
+        else {
+            return None;
+        };
+        let (name, line) = (task.name.as_str(), task.line);
+        let mut warning = format!(
+            "warning: task {name:?} in line {line} is never due any more: {}\n",
+            visible(&schedule)
+        );
+        if let Some(advice) = advice {
+            warning.push_str(&format!("  help: {}\n", visible(&advice)));
+        }
+        Some(warning)
+    });
+    over.take(OVER_TOLD_MAX).collect()
 }
 
 /// A warning if tasks name no time zone, and are read in another one than the machine's.
@@ -78,10 +108,17 @@ fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
 
 /// Whether a schedule, as a file writes it, is another one in another zone.
 fn depends_on_zone(written: &str) -> bool {
+    // Dates are those of a zone.
+    if written.contains(", except = ") {
+        return true;
+    }
     match written.split_once(" = ") {
         Some(("cron", _)) => true,
         // A number before an `o` is an offset from UTC.
-        Some(("kron", text)) => !text.trim_end_matches(['"', '\'']).ends_with('o'),
+        Some(("kron", text)) => {
+            let mut strings = text.split(['"', '\'']).skip(1).step_by(2);
+            strings.any(|text| !text.is_empty() && !text.ends_with('o'))
+        }
         // Behind the date only an offset has one of these.
         Some(("at", text)) => {
             let (_, time) = text.split_once(['T', 't', ' ']).unwrap_or(("", text));

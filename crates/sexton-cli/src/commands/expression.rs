@@ -1,17 +1,29 @@
-//! An expression of the command line, read.
+//! The expressions of the command line, read.
 
 use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
-use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError, zone};
+use sexton_core::name::{NameError, Namespace, TaskName};
+use sexton_core::schedule::{
+    ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union, zone,
+};
 
-use crate::args::ExpressionArguments;
+use crate::args::{ExpressionArguments, FoldChosen, GapChosen};
+use crate::exceptions::{self, Exceptions};
 use crate::visible::visible;
 
 /// A schedule, and the zone that it is shown in.
 pub(super) struct Expression {
     pub(super) schedule: Arc<dyn Schedule>,
     pub(super) zone: TimeZone,
+    /// What it was read from.
+    parts: Vec<ExpressionPart>,
+    exceptions: Exceptions,
+}
+
+/// One of the expressions.
+struct ExpressionPart {
+    schedule: Arc<dyn Schedule>,
     /// What is read by clocks on walls, which change; `None` if it is due at instants.
     on_walls: Option<OnWalls>,
 }
@@ -33,57 +45,163 @@ enum Language {
 impl Expression {
     /// Whether it is read by clocks on walls, which may change.
     pub(super) fn is_on_walls(&self) -> bool {
-        self.on_walls.is_some()
+        self.parts.iter().any(|part| part.on_walls.is_some())
     }
 
-    /// The same expression by clocks that never change. `None` if it is not read by clocks, or is
-    /// never due by these.
+    /// The same by clocks that never change. `None` if it is never due by these.
     pub(super) fn at_offset(&self, offset: Offset) -> Option<Arc<dyn Schedule>> {
         let zone = TimeZone::fixed(offset);
-        match self.on_walls.as_ref()? {
-            OnWalls::Cron(cron) => Some(Arc::new(cron.clone().in_tz(zone).ok()?)),
-            OnWalls::Kron(kron) => Some(Arc::new(kron.clone().in_tz(zone).ok()?)),
-        }
+        let parts = self.parts.iter().map(|part| part.in_tz(&zone));
+        let schedule = joined(parts.collect::<Result<_, _>>().ok()?).ok()?;
+        self.exceptions.clone().out_of(schedule, &zone).ok()
     }
+}
+
+impl ExpressionPart {
+    fn in_tz(&self, zone: &TimeZone) -> Result<Arc<dyn Schedule>, ScheduleError> {
+        let zone = zone.clone();
+        Ok(match &self.on_walls {
+            Some(OnWalls::Cron(cron)) => Arc::new(cron.clone().in_tz(zone)?),
+            Some(OnWalls::Kron(kron)) => Arc::new(kron.clone().in_tz(zone)?),
+            None => Arc::clone(&self.schedule),
+        })
+    }
+}
+
+/// The schedule that is due whenever one of these is.
+fn joined(schedules: Vec<Arc<dyn Schedule>>) -> Result<Arc<dyn Schedule>, ScheduleError> {
+    Ok(match schedules.as_slice() {
+        [schedule] => Arc::clone(schedule),
+        _ => Arc::new(Union::new(schedules)?),
+    })
+}
+
+/// Why there is no schedule to show.
+#[derive(Debug, thiserror::Error)]
+enum ExpressionError {
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("--except {text:?}: {why}; allowed is {}", exceptions::FORM)]
+    Except { text: String, why: String },
+    #[error("--except-file: {0}")]
+    ExceptFile(String),
 }
 
 pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
-    parse(arguments).map_err(|error| format!("error: {}\n", visible(&error.to_string())))
+    parse(arguments).map_err(|error| {
+        let text = error.to_string();
+        let lines: Vec<_> = text.lines().map(visible).collect();
+        format!("error: {}\n", lines.join("\n"))
+    })
 }
 
-fn parse(arguments: &ExpressionArguments) -> Result<Expression, ScheduleError> {
-    let text = &arguments.expression;
+fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError> {
     let named = arguments.tz.as_deref().map(zone::parse).transpose()?;
     let language = match (arguments.every, arguments.kron) {
         (true, _) => Language::Every,
         (_, true) => Language::Kron,
         _ => Language::Cron,
     };
-    let (schedule, zone, on_walls): (Arc<dyn Schedule>, TimeZone, _) = match language {
-        Language::Every => (
-            Arc::new(Every::parse(text)?),
-            named.unwrap_or(TimeZone::UTC),
-            None,
-        ),
+    let (part, zone) = parse_one(&arguments.expression, language, named.as_ref(), arguments)?;
+    let mut parts = vec![part];
+    for text in &arguments.more {
+        let (part, _) = parse_one(text, language, named.as_ref(), arguments)?;
+        parts.push(part);
+    }
+    let schedules = parts.iter().map(|part| Arc::clone(&part.schedule));
+    let schedule = joined(schedules.collect())?;
+    let exceptions = exceptions(arguments)?;
+    Ok(Expression {
+        schedule: exceptions.clone().out_of(schedule, &zone)?,
+        zone,
+        parts,
+        exceptions,
+    })
+}
+
+/// Reads one expression, and tells which zone it is in.
+fn parse_one(
+    text: &str,
+    language: Language,
+    named: Option<&TimeZone>,
+    arguments: &ExpressionArguments,
+) -> Result<(ExpressionPart, TimeZone), ExpressionError> {
+    let in_zone = || named.cloned().unwrap_or(TimeZone::UTC);
+    let (schedule, zone, on_walls): (Arc<dyn Schedule>, _, _) = match language {
+        Language::Every => (Arc::new(Every::parse(text)?), in_zone(), None),
         Language::Kron => {
             let kron = Kron::parse(text)?;
             let kron = match named {
-                Some(zone) => kron.in_tz(zone)?,
+                Some(zone) => kron.in_tz(zone.clone())?,
                 // The string may name an offset of its own.
                 None => kron,
             };
             let zone = kron.tz().clone();
+            let changes = clock_changes(arguments, kron.clock_changes());
+            let kron = kron.on_clock_changes(changes)?;
             (Arc::new(kron.clone()), zone, Some(OnWalls::Kron(kron)))
         }
         Language::Cron => {
-            let zone = named.unwrap_or(TimeZone::UTC);
-            let cron = Cron::parse(text)?.in_tz(zone.clone())?;
-            (Arc::new(cron.clone()), zone, Some(OnWalls::Cron(cron)))
+            let cron = parse_cron(text, arguments)?.in_tz(in_zone())?;
+            let changes = clock_changes(arguments, cron.clock_changes());
+            let cron = cron.on_clock_changes(changes)?;
+            (Arc::new(cron.clone()), in_zone(), Some(OnWalls::Cron(cron)))
         }
     };
-    Ok(Expression {
-        schedule,
-        zone,
-        on_walls,
-    })
+    Ok((ExpressionPart { schedule, on_walls }, zone))
+}
+
+fn parse_cron(text: &str, arguments: &ExpressionArguments) -> Result<Cron, ExpressionError> {
+    if let Some(task) = &arguments.task {
+        let namespace = Namespace::new(&arguments.namespace)?;
+        let spread = Spread::of(&namespace, &TaskName::new(task)?);
+        return Ok(Cron::parse_spread(text, &spread)?);
+    }
+    Ok(Cron::parse(text).map_err(with_flag)?)
+}
+
+/// An error of the core, which knows no flags, with the flag by which `H` and `~` can be read.
+fn with_flag(mut error: ScheduleError) -> ScheduleError {
+    if let ScheduleError::Part { found, allowed, .. } = &mut error
+        && (found.starts_with(['H', 'h']) || found.contains('~'))
+    {
+        *allowed =
+            "a value written out; with --task NAME also H and ~, which that name picks".into();
+    }
+    error
+}
+
+/// What the flags choose; what they do not name stays as the expression has it.
+fn clock_changes(arguments: &ExpressionArguments, own: ClockChanges) -> ClockChanges {
+    let gap = arguments.gap.map(|gap| match gap {
+        GapChosen::Run => Gap::Run,
+        GapChosen::Skip => Gap::Skip,
+    });
+    let fold = arguments.fold.map(|fold| match fold {
+        FoldChosen::First => Fold::First,
+        FoldChosen::Last => Fold::Last,
+        FoldChosen::Both => Fold::Both,
+    });
+    ClockChanges {
+        gap: gap.unwrap_or(own.gap),
+        fold: fold.unwrap_or(own.fold),
+    }
+}
+
+fn exceptions(arguments: &ExpressionArguments) -> Result<Exceptions, ExpressionError> {
+    let mut exceptions = Exceptions::default();
+    for text in &arguments.except {
+        let refused = |why| ExpressionError::Except {
+            text: text.clone(),
+            why,
+        };
+        exceptions.add(text).map_err(refused)?;
+    }
+    for path in &arguments.except_file {
+        let refused = |wrong: Vec<String>| ExpressionError::ExceptFile(wrong.join("\n"));
+        exceptions.add_file(path).map_err(refused)?;
+    }
+    Ok(exceptions)
 }

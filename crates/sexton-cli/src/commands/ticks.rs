@@ -18,6 +18,8 @@ pub(super) struct Ticks {
     pub(super) next: Vec<Tick>,
     /// Whether the schedule has ended with these.
     pub(super) ended: bool,
+    /// Why it is over, and what was probably meant, if it is.
+    advice: Option<String>,
 }
 
 /// Reads an expression, and computes the ticks that are to be shown.
@@ -40,7 +42,15 @@ impl Ticks {
         let ticks = std::iter::successors(Some(from), after).skip(1);
         let next: Vec<Tick> = ticks.take(count).collect();
         let ended = next.len() < count;
-        Ok(Ticks { from, next, ended })
+        // Of a schedule that is over already, not of one whose last ticks are shown.
+        let is_over = next.is_empty();
+        let advice = is_over.then(|| expression.schedule.advice_when_over());
+        Ok(Ticks {
+            from,
+            next,
+            ended,
+            advice: advice.flatten(),
+        })
     }
 
     /// As instants in UTC, to the millisecond.
@@ -79,7 +89,9 @@ impl Ticks {
             Some(last) => *last,
             None => self.from,
         };
-        Some(format!("It is never due after {after}."))
+        let advice = self.advice.iter().map(|advice| format!(": {advice}"));
+        let advice: String = advice.collect();
+        Some(format!("It is never due after {after}{advice}."))
     }
 }
 

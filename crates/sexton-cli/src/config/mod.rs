@@ -14,6 +14,8 @@
 //! command = ["/usr/local/bin/send-digest", "--all"]
 //! ```
 
+mod clock_change;
+mod exceptions;
 mod field;
 mod fields;
 mod groups;
@@ -139,6 +141,7 @@ fn read_top(mut top: Fields<'_>, folder: &Path, file: &mut TaskFile) {
         None => Defaults::of(setting),
     };
     let tasks = top.get("task");
+    let namespace = file.store.namespace.clone().unwrap_or_default();
     let mut names = Names::default();
     match &tasks {
         None => {
@@ -155,12 +158,16 @@ fn read_top(mut top: Fields<'_>, folder: &Path, file: &mut TaskFile) {
             if items.len() > TASKS_MAX {
                 tasks.reject("these are too many tasks", format!("at most {TASKS_MAX}"));
             }
+            let whole = task::Whole {
+                folder,
+                namespace: &namespace,
+            };
             for (place, item) in items.iter().take(TASKS_MAX).enumerate() {
                 if top.scope.report.is_full() {
                     break;
                 }
                 file.tasks
-                    .extend(task::read(item, place, &defaults, folder, &mut names));
+                    .extend(task::read(item, place, &defaults, &whole, &mut names));
             }
         }
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
-use sexton_core::name::TaskName;
-use sexton_core::schedule::Bounded;
+use sexton_core::name::{Namespace, TaskName};
+use sexton_core::schedule::{Bounded, Spread};
 use sexton_core::tick::Concurrency;
 
 use super::field::Field;
@@ -54,6 +54,13 @@ impl Defaults {
     }
 }
 
+/// What all tasks of a file share.
+pub(super) struct Whole<'f> {
+    /// The folder in which the paths of the file begin.
+    pub(super) folder: &'f Path,
+    pub(super) namespace: &'f Namespace,
+}
+
 /// The names that were given, and the lines they were given in.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<String, usize>);
@@ -64,7 +71,7 @@ pub(super) fn read(
     item: &Field<'_>,
     place: usize,
     defaults: &Defaults,
-    folder: &Path,
+    whole: &Whole<'_>,
     names: &mut Names,
 ) -> Option<TaskSpec> {
     let table = item.table("a table [[task]]")?;
@@ -75,11 +82,16 @@ pub(super) fn read(
     let name = read_name(&mut fields, line, names);
     let zone = schedule::read_zone(&mut fields).or_else(|| defaults.zone.clone());
     let zone = zone.unwrap_or_else(Zone::utc);
-    let due = schedule::read(&mut fields, &zone);
+    let context = schedule::Context {
+        zone: &zone,
+        spread: spread(whole.namespace, name.as_ref()),
+        folder: whole.folder,
+    };
+    let due = schedule::read(&mut fields, &context);
     let concurrency = read_concurrency(&mut fields);
     let policies = policies::read(&mut fields, &defaults.policies, &zone.zone);
     let setting = Setting::read(&mut fields, &defaults.setting);
-    let work = work::read(&mut fields, &setting, &policies, folder);
+    let work = work::read(&mut fields, &setting, &policies, whole.folder);
     if let Some(due) = &due {
         check_bounds(&fields, due, &policies);
     }
@@ -120,6 +132,14 @@ fn named<'f>(scope: &Scope<'f>, table: &Fields<'f>, place: usize) -> (Scope<'f>,
         },
         String::new(),
     )
+}
+
+/// What picks `H` in the expressions of a task. One whose name cannot be used is refused for its
+/// name alone: here it has any.
+fn spread(namespace: &Namespace, name: Option<&TaskName>) -> Option<Spread> {
+    let any = || TaskName::new("task").ok();
+    let name = name.cloned().or_else(any)?;
+    Some(Spread::of(namespace, &name))
 }
 
 fn read_name(fields: &mut Fields<'_>, line: usize, names: &mut Names) -> Option<TaskName> {

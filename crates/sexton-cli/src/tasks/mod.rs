@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use sexton_core::name::{Namespace, TaskName};
-use sexton_core::schedule::Schedule;
-use sexton_core::tick::Concurrency;
+use sexton_core::schedule::{Bounded, Schedule, ScheduleError, first_after};
+use sexton_core::tick::{Concurrency, Tick};
 
 pub use http::{
     ANSWER_BYTES_DEFAULT, Accept, AnswerTooLong, Connection, HTTP_TIMEOUT_DEFAULT, HttpSpec, Proxy,
@@ -59,6 +59,21 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
+    /// The task's first tick after `now`, between its start and its end.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Ended`] if it has none: its time has passed, or its years or its end are over.
+    pub fn first_tick_after(&self, now: Tick) -> Result<Tick, ScheduleError> {
+        let Policies { start, end, .. } = self.policies;
+        if start.is_none() && end.is_none() {
+            return first_after(&*self.schedule, now);
+        }
+        let instant = |tick: Option<Tick>| tick.map(|tick| tick.timestamp());
+        let schedule = Arc::clone(&self.schedule);
+        let bounded = Bounded::new(schedule, instant(start), instant(end))?;
+        first_after(&bounded, now)
+    }
+
     /// Whether the two are defined alike. Where in a file they stand does not matter.
     #[must_use]
     pub fn is_same(&self, other: &TaskSpec) -> bool {

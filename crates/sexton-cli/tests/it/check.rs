@@ -91,7 +91,7 @@ http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKE
       |
     6 | corn = "30 9 * * MON-FRI"
       | ^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `clock_change`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `except`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `cron`?
 
     error: the task in line 4 has the same name
@@ -106,7 +106,7 @@ http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKE
        |
     11 | cron = "61 * * * *"
        |        ^^^^^^^^^^^^ found "61 * * * *"
-       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily", or an array of them
 
     error: the number is out of range
       --> tasks.toml:12:15, task "digest", field `concurrency`

@@ -272,7 +272,7 @@ fn a_schedule_that_ends_says_so() {
     --- stdout
     At 00:00 on the 1st of January, in 2021, UTC
 
-    It is never due after 2026-01-01T00:00:00.000Z.
+    It is never due after 2026-01-01T00:00:00.000Z: its last year, 2021, is over.
     "#);
 }
 

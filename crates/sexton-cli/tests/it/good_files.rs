@@ -63,6 +63,13 @@ shell = "rm -rf \"${TMPDIR:-/tmp}\"/bells"
 name = "new year"
 at = 2030-01-01T00:00:00
 command = ["ring", "--all"]
+
+[[task]]
+name = "vespers"
+cron = ["0 18 * * SUN", "H(0-29) 17 * * MON-SAT"]
+except = [2026-12-24, "2026-12-26..2026-12-28"]
+clock_change = { gap = "skip", fold = "both" }
+command = ["ring", "--low"]
 "#;
 
 fn read(text: &str) -> TaskFile {

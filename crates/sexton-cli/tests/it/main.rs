@@ -66,5 +66,6 @@ mod store_file;
 mod store_named;
 mod store_privacy;
 mod supervised;
+mod task_schedules;
 mod usage;
 mod watched;

@@ -249,7 +249,7 @@ fn a_schedule_that_has_ended_prints_nothing() {
     assert_snapshot!(three(&["0 0 0 1 1 * 2021"]), @r#"
     exit 0
     --- stderr
-    It is never due after 2026-01-01T00:00:00.000Z.
+    It is never due after 2026-01-01T00:00:00.000Z: its last year, 2021, is over.
     "#);
     assert_eq!(three(&["0 0 0 1 1 * 2021", "--json"]).json(), json!([]));
 }

@@ -91,6 +91,21 @@ const PIECES: &[&str] = &[
     "timeout = ",
     "jitter = ",
     "start = ",
+    "except = ",
+    "clock_change = ",
+    "file = ",
+    "gap = ",
+    "fold = ",
+    "\"skip\"",
+    "\"both\"",
+    "\"H H(0-5) * * *\"",
+    "\"~ 3~5 * * *\"",
+    "\"2026-12-24..2027-01-02\"",
+    "2026-12-24",
+    "..",
+    "~",
+    "H",
+    "H(",
     "end = ",
     "priority = ",
     "mode = ",
@@ -217,6 +232,27 @@ fn bytes_of_any_kind() {
     });
 }
 
+/// Changes a text in one to six places.
+fn change(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..=random.below(6) {
+        let at = random.below(bytes.len());
+        let until = (at + random.below(30)).min(bytes.len());
+        match random.below(5) {
+            0 => drop(bytes.drain(at..until)),
+            1 => bytes.truncate(at),
+            2 => bytes.extend_from_within(at..until),
+            3 => {
+                let piece = random.one_of(PIECES).bytes();
+                bytes.splice(at..at, piece);
+            }
+            _ => bytes[at] ^= 1 << random.below(8),
+        }
+        if bytes.is_empty() {
+            break;
+        }
+    }
+}
+
 fn load_both_ways(folder: &Path, bytes: &[u8]) {
     let path = folder.join("bells");
     fs::write(&path, bytes).unwrap();
@@ -238,24 +274,53 @@ fn good_files_with_bytes_changed() {
     let folder = tempfile::tempdir().unwrap();
     for_each_seed(1_500, move |random| {
         let mut bytes = good[random.below(good.len())].clone();
-        for _ in 0..=random.below(6) {
-            let at = random.below(bytes.len());
-            let until = (at + random.below(30)).min(bytes.len());
-            match random.below(5) {
-                0 => drop(bytes.drain(at..until)),
-                1 => bytes.truncate(at),
-                2 => bytes.extend_from_within(at..until),
-                3 => {
-                    let piece = random.one_of(PIECES).bytes();
-                    bytes.splice(at..at, piece);
-                }
-                _ => bytes[at] ^= 1 << random.below(8),
-            }
-            if bytes.is_empty() {
-                break;
-            }
-        }
+        change(random, &mut bytes);
         load_both_ways(folder.path(), &bytes);
+    });
+}
+
+/// A file whose schedule has all that a task file can say of one.
+const BELLS: &str = "[store]\nnamespace = \"tower\"\n\n[[task]]\nname = \"bell\"\nshell = \"ring\"\n\
+    cron = [\"H H(0-5) * * *\", \"0 9 ~ * MON~FRI\"]\ntimezone = \"Europe/Paris\"\n\
+    except = [2026-12-24, \"2026-12-26..2026-12-28\", { file = \"holidays.txt\" }]\n\
+    clock_change = { gap = \"skip\", fold = \"last\" }\n\n[[task]]\nname = \"kron\"\nshell = \"ring\"\n\
+    kron = [\"0 0/15 * * *\", \"0 0 9 * * 1-5w\"]\nexcept = 2026-12-25\nclock_change = { fold = \"both\" }\n";
+const HOLIDAYS: &str =
+    "# Holidays\n2026-12-24\n2026-12-26..2027-01-02 # and a range\n\n2027-05-01\n";
+
+/// Whether a message names a line of a file of the folder.
+fn names_a_line(message: &str, folder: &Path) -> bool {
+    let folder = format!("{}/", folder.display());
+    message.match_indices(&folder).any(|(at, _)| {
+        let name = message[at..].split([' ', ',', '\n']).next().unwrap();
+        let mut parts = name.split(':').skip(1);
+        parts.next().is_some_and(|line| line.parse::<u32>().is_ok())
+    })
+}
+
+#[test]
+fn schedules_and_their_holidays_with_bytes_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    for_each_seed(3_000, move |random| {
+        let folder = folder.path();
+        let (tasks, holidays) = (folder.join("bells.toml"), folder.join("holidays.txt"));
+        let mut changed = [BELLS.as_bytes().to_vec(), HOLIDAYS.as_bytes().to_vec()];
+        let which = random.below(3).min(1);
+        change(random, &mut changed[which]);
+        fs::write(&tasks, &changed[0]).unwrap();
+        fs::write(&holidays, &changed[1]).unwrap();
+        let told = match config::load(&tasks, &environment()) {
+            Ok(file) => file.warnings,
+            Err(rejected) => rejected
+                .to_string()
+                .split("\n\n")
+                .map(str::to_owned)
+                .collect(),
+        };
+        for message in told {
+            let is_problem = message.starts_with("error") || message.starts_with("warning");
+            assert!(!is_problem || names_a_line(&message, folder), "{message}");
+        }
     });
 }
 

@@ -93,4 +93,15 @@ impl Schedule for Bounded {
         let (start, end) = (text(self.start), text(self.end));
         format!("bounded [{}] {start} {end}", self.schedule.canonical())
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let cut_off = self.end.filter(|end| {
+            let before_end = end.saturating_add_millis(-1);
+            self.schedule.next_after(before_end).is_some()
+        });
+        match cut_off {
+            Some(end) => Some(format!("its end, {end}, has passed")),
+            None => self.schedule.advice_when_over(),
+        }
+    }
 }

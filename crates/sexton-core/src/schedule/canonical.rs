@@ -39,6 +39,7 @@ pub(super) fn calendar_text<D>(
     let change = match change {
         ClockChange::TimesOfDay => "times-of-day",
         ClockChange::Elapsed => "elapsed",
+        ClockChange::Chosen(changes) => changes.canonical(),
     };
     format!(
         "{kind} s={}{millis} m={} h={} {days} mon={} y={years} {change} {}",

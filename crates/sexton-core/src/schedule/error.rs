@@ -81,12 +81,14 @@ pub enum ScheduleError {
         reason: &'static str,
     },
     /// The schedule has no tick after the instant asked about; see [`first_after`](super::first_after).
-    #[error("{schedule} has ended: it is never due after {after}")]
+    #[error("{schedule} has ended: it is never due after {after}{}", because(advice.as_deref()))]
     Ended {
         /// The schedule, in words.
         schedule: Box<str>,
         /// The instant.
         after: Timestamp,
+        /// Why, and what was probably meant, if there is anything to say of that.
+        advice: Option<Box<str>>,
     },
     /// There is no such time zone.
     #[error("no time zone is called {name:?}; {advice}")]
@@ -106,6 +108,10 @@ pub enum ScheduleError {
         /// The string's own offset, in minutes east of UTC.
         offset_minutes: i32,
     },
+}
+
+fn because(advice: Option<&str>) -> String {
+    advice.map_or_else(String::new, |advice| format!(": {advice}"))
 }
 
 fn quoted(found: &str) -> String {

@@ -1,5 +1,6 @@
 //! A schedule with exceptions.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -42,6 +43,8 @@ pub struct Except {
     place: Place,
     /// In order.
     dates: Vec<Date>,
+    /// In order, neither touching nor empty; the second date of each is its last.
+    date_ranges: Vec<(Date, Date)>,
     /// In order, neither touching nor empty.
     ranges: Vec<Range>,
     schedules: Vec<Arc<dyn Schedule>>,
@@ -76,6 +79,7 @@ impl Except {
             schedule,
             place: Place::utc(),
             dates: Vec::new(),
+            date_ranges: Vec::new(),
             ranges: Vec::new(),
             schedules: Vec::new(),
         }
@@ -99,6 +103,49 @@ impl Except {
         self.dates.extend(dates);
         self.dates.sort_unstable();
         self.dates.dedup();
+        self.checked()
+    }
+
+    /// Not on any date of these ranges, their last dates included.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use jiff::civil::date;
+    /// use sexton_core::schedule::{Cron, Except, Schedule};
+    ///
+    /// let holidays = date(2026, 12, 24)..=date(2027, 1, 2);
+    /// let open = Except::new(Arc::new(Cron::parse("@daily")?)).on_ranges([holidays])?;
+    /// assert_eq!(open.next_after("2026-12-23T00:00:00Z".parse()?), Some("2027-01-03T00:00:00Z".parse()?));
+    /// assert_eq!(open.describe(), "at 00:00 every day, UTC, except on 2026-12-24 to 2027-01-02 (UTC)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ScheduleError::Value`] for a range whose first date is after its last,
+    /// [`ScheduleError::NeverDue`] if nothing is left.
+    pub fn on_ranges(
+        mut self,
+        ranges: impl IntoIterator<Item = RangeInclusive<Date>>,
+    ) -> Result<Except, ScheduleError> {
+        for range in ranges {
+            let (first, last) = range.into_inner();
+            if first > last {
+                return Err(ScheduleError::Value {
+                    what: "exception",
+                    found: format!("{first} to {last}").into(),
+                    allowed: "a first date that is not after the last".into(),
+                });
+            }
+            self.date_ranges.push((first, last));
+        }
+        self.date_ranges.sort_unstable();
+        self.date_ranges.dedup_by(|later, earlier| {
+            let touches = later.0 <= earlier.1.tomorrow().unwrap_or(Date::MAX);
+            if touches {
+                earlier.1 = earlier.1.max(later.1);
+            }
+            touches
+        });
         self.checked()
     }
 
@@ -153,15 +200,21 @@ impl Except {
         })
     }
 
+    fn excepts_date(&self, date: Date) -> bool {
+        let range = self.date_ranges.partition_point(|(_, last)| *last < date);
+        let range = self.date_ranges.get(range);
+        range.is_some_and(|(first, _)| *first <= date) || self.dates.binary_search(&date).is_ok()
+    }
+
     /// If the tick is excepted, the instant after which the next may lie that is not.
     fn excepted(&self, tick: Tick) -> Option<Tick> {
         let range = self.ranges.partition_point(|range| range.last < tick);
         if let Some(range) = self.ranges.get(range).filter(|range| range.start <= tick) {
             return Some(range.last);
         }
-        if !self.dates.is_empty() {
+        if !(self.dates.is_empty() && self.date_ranges.is_empty()) {
             let date = self.place.date_of(tick);
-            if self.dates.binary_search(&date).is_ok() {
+            if self.excepts_date(date) {
                 return Some(self.place.end_of_date(tick));
             }
         }
@@ -186,12 +239,12 @@ impl Schedule for Except {
 
     fn describe(&self) -> String {
         let mut exceptions = Vec::new();
-        if !self.dates.is_empty() {
-            exceptions.push(format!(
-                "on {} ({})",
-                list(&self.dates),
-                self.place.in_words()
-            ));
+        let dates = self.dates.iter().map(Date::to_string);
+        let ranges = self.date_ranges.iter();
+        let ranges = ranges.map(|(first, last)| format!("{first} to {last}"));
+        let dates: Vec<String> = dates.chain(ranges).collect();
+        if !dates.is_empty() {
+            exceptions.push(format!("on {} ({})", list(&dates), self.place.in_words()));
         }
         exceptions.extend(self.ranges.iter().map(Range::in_words));
         exceptions.extend(
@@ -202,11 +255,14 @@ impl Schedule for Except {
         if exceptions.is_empty() {
             return self.schedule.describe();
         }
-        format!(
-            "{}, except {}",
-            self.schedule.describe(),
-            exceptions.join("; nor ")
-        )
+        let schedule = self.schedule.describe();
+        // What is excepted of several is excepted of each, not of the last alone.
+        let joint = if schedule.contains("; and ") {
+            "; all of them except"
+        } else {
+            ", except"
+        };
+        format!("{schedule}{joint} {}", exceptions.join("; nor "))
     }
 
     fn canonical(&self) -> String {
@@ -214,6 +270,11 @@ impl Schedule for Except {
         if !self.dates.is_empty() {
             let dates = joined(self.dates.iter());
             exceptions.push(format!("on {dates} {}", self.place.canonical()));
+        }
+        if !self.date_ranges.is_empty() {
+            let ranges = self.date_ranges.iter();
+            let ranges = joined(ranges.map(|(first, last)| format!("{first}..{last}")));
+            exceptions.push(format!("on {ranges} {}", self.place.canonical()));
         }
         exceptions.extend(self.ranges.iter().map(Range::in_words));
         let mut schedules: Vec<String> = self
@@ -225,5 +286,9 @@ impl Schedule for Except {
         exceptions.extend(schedules);
         let schedule = self.schedule.canonical();
         format!("except [{schedule}] {}", exceptions.join("; "))
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        self.schedule.advice_when_over()
     }
 }

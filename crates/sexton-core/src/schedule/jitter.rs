@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::ScheduleError;
+use super::stable_hash;
 use crate::length::whole_millis;
 use crate::name::{Namespace, TaskName};
 use crate::tick::Tick;
@@ -49,33 +50,9 @@ impl Jitter {
     /// How long after the tick its runs start.
     #[must_use]
     pub fn delay(&self, namespace: &Namespace, task: &TaskName, tick: Tick) -> Duration {
-        let hash = stable_hash(namespace.as_str(), task.as_str(), tick.as_millis());
-        // The high half of the product: evenly spread over 0..=longest, without a division.
-        let choices = u128::from(self.longest_ms) + 1;
-        let delay_ms = (u128::from(hash) * choices) >> 64;
-        Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0))
+        let task = stable_hash::of_task(namespace, task);
+        let hash = stable_hash::mix(task ^ tick.as_millis().cast_unsigned());
+        let choices = u64::from(self.longest_ms) + 1;
+        Duration::from_millis(stable_hash::below(hash, choices))
     }
-}
-
-/// FNV-1a over the names, each behind its length, then the finisher of SplitMix64 over that and the
-/// tick, since FNV alone hardly stirs its high bits. Written out here so that no library's new version
-/// can change it; its values are pinned by tests.
-fn stable_hash(namespace: &str, task: &str, tick_ms: i64) -> u64 {
-    const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut names = FNV_OFFSET;
-    for name in [namespace, task] {
-        let length = (name.len() as u64).to_le_bytes();
-        for byte in length.iter().chain(name.as_bytes()) {
-            names = (names ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
-        }
-    }
-    mix(mix(names) ^ tick_ms.cast_unsigned())
-}
-
-fn mix(bits: u64) -> u64 {
-    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }

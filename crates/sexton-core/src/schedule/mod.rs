@@ -40,6 +40,10 @@
 //! The rule is the same for any change. Debian's cron takes changes of three hours and more for
 //! corrections of the clock, and drops the times of day in between: there the likeness ends.
 //!
+//! Where the rule is not what is wanted, [`ClockChanges`] says what is, for an expression of either
+//! kind: a gap's times due after it or not at all, a fold's times due the first time, the second
+//! time, or both. [`Cron::on_clock_changes`] and [`Kron::on_clock_changes`] take it.
+//!
 //! # Never without end
 //! Expressions are at most [`EXPRESSION_BYTES_MAX`] bytes, one that can never be due is an error
 //! when it is made, and every search is bounded by the calendar. The last tick is [`Tick::MAX`].
@@ -48,6 +52,7 @@ mod beside;
 mod bounded;
 mod calendar;
 mod canonical;
+mod clock_changes;
 mod cron;
 mod error;
 mod every;
@@ -58,6 +63,8 @@ mod kron;
 mod once;
 mod part;
 mod place;
+mod spread;
+mod stable_hash;
 mod union;
 mod words;
 mod years;
@@ -67,6 +74,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::bounded::Bounded;
+pub use self::clock_changes::{ClockChanges, Fold, Gap};
 pub use self::cron::Cron;
 pub use self::error::ScheduleError;
 pub use self::every::Every;
@@ -75,6 +83,7 @@ pub use self::jitter::Jitter;
 pub use self::kron::{FieldBuilder, Kron, KronBuilder, StepBuilder};
 pub use self::once::Once;
 pub use self::part::EXPRESSION_BYTES_MAX;
+pub use self::spread::Spread;
 pub use self::union::Union;
 use crate::tick::Tick;
 
@@ -142,6 +151,25 @@ pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     fn canonical(&self) -> String {
         self.describe()
     }
+
+    /// Why a schedule that has no tick left is over, and what was probably meant, for people:
+    /// `its last year, 2020, is over`. `None` if there is nothing to say.
+    ///
+    /// Asked only of schedules that [are over](first_after).
+    ///
+    /// ```
+    /// use sexton_core::schedule::{Kron, Schedule};
+    ///
+    /// let advice = Kron::parse("0 0 9 * * 1")?.advice_when_over();
+    /// assert_eq!(
+    ///     advice.as_deref(),
+    ///     Some("its last year is the year 1: a part without a letter is a year; Monday is written 1w")
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn advice_when_over(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Schedule for Arc<dyn Schedule> {
@@ -155,6 +183,10 @@ impl Schedule for Arc<dyn Schedule> {
 
     fn canonical(&self) -> String {
         (**self).canonical()
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        (**self).advice_when_over()
     }
 }
 
@@ -170,6 +202,10 @@ impl Schedule for Box<dyn Schedule> {
     fn canonical(&self) -> String {
         (**self).canonical()
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        (**self).advice_when_over()
+    }
 }
 
 /// The schedule's first tick after an instant, for those who know what time it is and do not want a
@@ -181,7 +217,8 @@ impl Schedule for Box<dyn Schedule> {
 /// let cron = Cron::parse("0 0 0 1 1 * 2021")?;
 /// assert_eq!(
 ///     first_after(&cron, "2026-01-01T00:00:00Z".parse()?).unwrap_err().to_string(),
-///     "at 00:00 on the 1st of January, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z"
+///     "at 00:00 on the 1st of January, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z: \
+///      its last year, 2021, is over"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -194,5 +231,6 @@ pub fn first_after(schedule: &dyn Schedule, after: Tick) -> Result<Tick, Schedul
         .ok_or_else(|| ScheduleError::Ended {
             schedule: schedule.describe().into(),
             after: after.timestamp(),
+            advice: schedule.advice_when_over().map(String::into_boxed_str),
         })
 }

@@ -56,4 +56,8 @@ impl Schedule for Once {
     fn canonical(&self) -> String {
         format!("once {}", self.0)
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        Some("its time has passed".to_owned())
+    }
 }

@@ -64,6 +64,13 @@ impl<'a> Part<'a> {
         self.piece(self.text.trim_ascii())
     }
 
+    /// What stands behind this beginning, in either case of letters.
+    pub(super) fn strip_start(self, beginning: &str) -> Option<Part<'a>> {
+        let (left, right) = self.text.split_at_checked(beginning.len())?;
+        left.eq_ignore_ascii_case(beginning)
+            .then(|| self.piece(right))
+    }
+
     /// What stands before this ending, in either case of letters.
     pub(super) fn strip_end(self, ending: &str) -> Option<Part<'a>> {
         let start = self.text.len().checked_sub(ending.len())?;

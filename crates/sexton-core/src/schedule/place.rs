@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{Calendar, DAY, DayRule, Local};
+use super::clock_changes::{ClockChanges, Fold, Gap};
 use super::gregorian::date_of;
 use super::zone::zone_in_words;
 use crate::tick::Tick;
@@ -22,6 +23,28 @@ pub(super) enum ClockChange {
     TimesOfDay,
     /// Intervals: due whenever the clock on the wall matches.
     Elapsed,
+    /// As the user chose, where that is neither.
+    Chosen(ClockChanges),
+}
+
+impl ClockChange {
+    /// What this means for gaps and folds.
+    pub(super) fn effect(self) -> ClockChanges {
+        match self {
+            ClockChange::TimesOfDay => ClockChanges::default(),
+            ClockChange::Elapsed => ClockChanges::OF_INTERVALS,
+            ClockChange::Chosen(changes) => changes,
+        }
+    }
+
+    /// The same, or what the user chose if that is something else.
+    pub(super) fn chosen(self, changes: ClockChanges) -> ClockChange {
+        match changes {
+            _ if changes == self.effect() => self,
+            _ if changes == ClockChanges::default() => ClockChange::TimesOfDay,
+            _ => ClockChange::Chosen(changes),
+        }
+    }
 }
 
 /// Where the clock hangs.
@@ -103,6 +126,51 @@ impl Place {
         match change {
             ClockChange::TimesOfDay => self.next_time_of_day(calendar, from),
             ClockChange::Elapsed => self.next_elapsed(calendar, from),
+            ClockChange::Chosen(changes) => self.next_chosen(calendar, changes, from),
+        }
+    }
+
+    /// The least instant, not before `from`, that a choice leaves of both sets: of the instants at
+    /// which the clock on the wall shows a time of the calendar, and, where skipped times are made
+    /// up for, of those that times of day stand for. Whatever lies in a pass through a fold that the
+    /// choice leaves out is no tick, by either set.
+    fn next_chosen<D: DayRule>(
+        &self,
+        calendar: &Calendar<D>,
+        changes: ClockChanges,
+        from: i64,
+    ) -> Option<Tick> {
+        let mut from = from;
+        loop {
+            let shown = self.next_elapsed(calendar, from);
+            let made_up = match changes.gap {
+                Gap::Run => self.next_time_of_day(calendar, from),
+                Gap::Skip => None,
+            };
+            let tick = shown.into_iter().chain(made_up).min()?;
+            match self.end_of_pass(tick.as_millis(), changes.fold) {
+                None => return Some(tick),
+                Some(end) => from = end,
+            }
+        }
+    }
+
+    /// If the instant lies in a pass through a fold that is left out, where that pass ends.
+    fn end_of_pass(&self, at: i64, fold: Fold) -> Option<i64> {
+        let offset = self.offset_at(at)?;
+        let local = date_time(at + offset)?;
+        let AmbiguousOffset::Fold { before, after } =
+            self.zone.to_ambiguous_timestamp(local).offset()
+        else {
+            return None;
+        };
+        let (before, after) = (millis(before), millis(after));
+        let is_first = offset == before;
+        let change = self.change_after(at + offset - before)?;
+        match fold {
+            Fold::First if !is_first => Some(change + before - after),
+            Fold::Last if is_first => Some(change),
+            Fold::First | Fold::Last | Fold::Both => None,
         }
     }
 

@@ -75,4 +75,11 @@ impl Schedule for Union {
         schedules.sort_unstable();
         format!("union [{}]", schedules.join("; "))
     }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let advice = self.0.iter().filter_map(|one| one.advice_when_over());
+        let mut advice: Vec<String> = advice.collect();
+        advice.dedup();
+        (!advice.is_empty()).then(|| advice.join("; "))
+    }
 }

@@ -46,6 +46,15 @@ impl Years {
         self.0.as_deref().unwrap_or(&[])
     }
 
+    /// The last of these years; `None` if there is no last.
+    pub(super) fn last(&self) -> Option<u16> {
+        let lasts = self.spans().iter().map(|span| {
+            let steps = (span.last - span.first) / span.step.max(1);
+            span.first + steps * span.step
+        });
+        lasts.max()
+    }
+
     /// The least of these years that is not before `year`.
     pub(super) fn at_or_after(&self, year: i32) -> Option<i32> {
         match &self.0 {

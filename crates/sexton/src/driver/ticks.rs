@@ -57,6 +57,7 @@ impl Driver {
                 task: task.name.clone(),
                 schedule: task.schedule.describe(),
                 after,
+                advice: task.schedule.advice_when_over(),
             });
         }
     }

@@ -226,8 +226,9 @@ fn log_of_the_fleet(event: &Event) {
             task,
             schedule,
             after,
+            advice,
         } => {
-            tracing::warn!(event = "never_due", %task, schedule, %after, "this task's schedule has no tick left: it never runs");
+            tracing::warn!(event = "never_due", %task, schedule, %after, advice, "this task's schedule has no tick left: it never runs");
         }
         Event::ScheduleFailed { task, after, error } => {
             tracing::error!(event = "schedule_failed", %task, %after, error, "this task's schedule failed and has ended: replace the task, or mend its schedule and start again");

@@ -226,6 +226,9 @@ pub enum Event {
         schedule: String,
         /// There is no tick after this one.
         after: Tick,
+        /// Why, and what was probably meant, if the schedule says so:
+        /// [`Schedule::advice_when_over`](sexton_core::schedule::Schedule::advice_when_over).
+        advice: Option<String>,
     },
     /// A task's schedule panicked, or answered a tick that is not after the one it was asked about.
     /// It has ended for this scheduler: ticks that are known still run, no others come. The task

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sexton_core::schedule::{Cron, Every, Jitter, Kron, Once, Schedule, ScheduleError, zone};
+use sexton_core::schedule::{
+    ClockChanges, Cron, Every, Jitter, Kron, Once, Schedule, ScheduleError, zone,
+};
 
 use self::given_name::GivenName;
 pub use self::problem::{TaskError, TaskProblem};
@@ -90,7 +92,7 @@ impl Task {
     }
 
     /// Due by a cron expression of five, six (seconds first) or seven (with year) fields; see
-    /// [`Cron`].
+    /// [`Cron`]. One with `H` is read by [`Cron::parse_spread`], for [`Task::schedule`].
     ///
     /// # Errors
     /// [`TaskError`] if it cannot be read or is never due.
@@ -148,6 +150,34 @@ impl Task {
 }
 
 impl Task<Cron> {
+    /// What becomes of times that the zone's clocks skip, or show twice; see [`ClockChanges`].
+    ///
+    /// ```
+    /// use sexton::Task;
+    /// use sexton::schedule::{ClockChanges, Fold, Gap};
+    ///
+    /// let not_by_day = ClockChanges { gap: Gap::Skip, fold: Fold::First };
+    /// let task = Task::new("reindex").cron("30 2 * * *")?.in_tz("Europe/Paris")?.on_clock_changes(not_by_day)?;
+    /// # let _ = task;
+    /// # Ok::<(), sexton::TaskError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TaskError`] if nothing is left of the schedule.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Task<Cron>, TaskError> {
+        let Task {
+            name,
+            schedule,
+            settings,
+        } = self;
+        Task {
+            name,
+            schedule: (),
+            settings,
+        }
+        .scheduled_if(schedule.on_clock_changes(changes))
+    }
+
     /// The IANA time zone the expression is read in; UTC unless said.
     ///
     /// # Errors
@@ -169,6 +199,24 @@ impl Task<Cron> {
 }
 
 impl Task<Kron> {
+    /// What becomes of times that the zone's clocks skip, or show twice; see [`ClockChanges`].
+    ///
+    /// # Errors
+    /// [`TaskError`] if nothing is left of the schedule.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Task<Kron>, TaskError> {
+        let Task {
+            name,
+            schedule,
+            settings,
+        } = self;
+        Task {
+            name,
+            schedule: (),
+            settings,
+        }
+        .scheduled_if(schedule.on_clock_changes(changes))
+    }
+
     /// The IANA time zone the string is read in, if it names no offset of its own; UTC unless said.
     ///
     /// # Errors

@@ -58,6 +58,12 @@ impl TaskSchedule {
         self.say(|schedule| schedule.canonical())
     }
 
+    /// Why it is over, if it says anything of that.
+    pub(crate) fn advice_when_over(&self) -> Option<String> {
+        let schedule = self.schedule.as_deref()?;
+        contained(|| schedule.advice_when_over()).ok().flatten()
+    }
+
     fn say(&self, what: impl Fn(&dyn Schedule) -> String) -> String {
         let said = self
             .schedule

@@ -22,7 +22,15 @@ async fn told(scheduler: &Scheduler) -> Vec<String> {
     let told = drain(&mut events)
         .into_iter()
         .filter_map(|event| match event {
-            Event::NeverDue { task, schedule, .. } => Some(format!("{task}: {schedule}")),
+            Event::NeverDue {
+                task,
+                schedule,
+                advice,
+                ..
+            } => Some(format!(
+                "{task}: {schedule}: {}",
+                advice.unwrap_or_default()
+            )),
             _ => None,
         });
     told.collect()
@@ -42,11 +50,19 @@ async fn a_schedule_that_has_ended_is_told_at_the_start_and_when_it_is_added() {
     let scheduler = replica(&clock, store.clone())
         .task(once(all, &diary, &clock))
         .task(ended.concurrency(3).run(async || {}))
+        .task(
+            Task::new("monday")
+                .kron("0 0 9 * * 1")
+                .unwrap()
+                .run(async || {}),
+        )
         .task(alive.run(async || {}));
     let scheduler = scheduler.start().await.unwrap();
     let never = [
-        "t: once at 2024-01-30T10:21:00.000Z",
-        "ended: every second, before 2024-01-30T10:21:00.000Z",
+        "t: once at 2024-01-30T10:21:00.000Z: its time has passed",
+        "ended: every second, before 2024-01-30T10:21:00.000Z: its end, 2024-01-30T10:21:00.000Z, has passed",
+        "monday: at 09:00 every day, in 1, UTC: its last year is the year 1: a part without a letter is a year; \
+         Monday is written 1w",
     ];
     assert_eq!(told(&scheduler).await, never);
     let mut events = scheduler.events();

@@ -191,9 +191,10 @@ fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
             task,
             schedule,
             after,
+            advice,
         } => (
             "never due",
-            json!({"task": task.as_str(), "schedule": schedule, "after": after.to_string()}),
+            json!({"task": task.as_str(), "schedule": schedule, "after": after.to_string(), "advice": advice}),
         ),
         Event::ScheduleFailed { task, after, error } => (
             "schedule failed",

@@ -270,14 +270,22 @@ fn of_fleet(event: &Event) -> Option<(Tone, String)> {
             Tone::Odd,
             format!("the store's clock is {offset:#} from this machine's"),
         ),
-        Event::NeverDue { task, schedule, .. } => (
-            Tone::Odd,
-            format!(
-                "{}: never due any more: {}",
-                visible(task.as_str()),
-                visible(schedule)
-            ),
-        ),
+        Event::NeverDue {
+            task,
+            schedule,
+            advice,
+            ..
+        } => {
+            let (task, schedule) = (visible(task.as_str()), visible(schedule));
+            let text = match advice {
+                Some(advice) => format!(
+                    "{task}: never due any more: {schedule}: {}",
+                    visible(advice)
+                ),
+                None => format!("{task}: never due any more: {schedule}"),
+            };
+            (Tone::Odd, text)
+        }
         Event::ScheduleFailed { task, error, .. } => (
             Tone::Bad,
             format!(

@@ -12,7 +12,7 @@ fn a_field_with_a_typo() {
       |
     5 | concurency = 2
       | ^^^^^^^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `clock_change`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `except`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `concurrency`?
 
     tasks.toml: 1 error
@@ -27,7 +27,7 @@ fn a_field_that_looks_like_none() {
       |
     5 | frobnicate = true
       | ^^^^^^^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `clock_change`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `except`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
 
     tasks.toml: 1 error
     "#);
@@ -367,7 +367,7 @@ timeout = "soon"
        |
     10 | cron = "61 * * * *"
        |        ^^^^^^^^^^^^ found "61 * * * *"
-       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+       = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily", or an array of them
 
     error: a string does not belong here
       --> tasks.toml:11:11, task "bell", field `command`

@@ -110,7 +110,7 @@ fn lines_are_counted_in_a_file_with_carriage_returns() {
       |
     4 | crom = 1
       | ^^^^
-      = allowed: `at`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
+      = allowed: `at`, `clock_change`, `command`, `concurrency`, `cron`, `cwd`, `delivery`, `end`, `env`, `every`, `except`, `group`, `http`, `inherit`, `jitter`, `kron`, `limits`, `missed`, `name`, `nice`, `overlap`, `placement`, `priority`, `retry`, `running_max`, `shell`, `shell_program`, `start`, `stdin`, `timeout`, `timezone`, `umask`
       = help: did you mean `cron`?
 
     tasks.toml: 1 error

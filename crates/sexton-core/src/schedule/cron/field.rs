@@ -2,16 +2,19 @@
 
 use crate::schedule::error::ScheduleError;
 use crate::schedule::part::Part;
+use crate::schedule::spread::SpreadOver;
 
 /// What a field's numbers are.
 pub(super) struct Field {
     pub(super) name: &'static str,
-    min: u32,
+    pub(super) min: u32,
     max: u32,
     /// Names for numbers from `min` on.
     names: &'static [&'static str],
     /// Whether a range may run past the end, as in `22-2`.
-    wraps: bool,
+    pub(super) wraps: bool,
+    /// What `H` is spread over, and the last value that it picks; `None` where it picks nothing.
+    pub(super) spread: Option<(SpreadOver, u32)>,
 }
 
 pub(super) const SECONDS: Field = Field {
@@ -20,6 +23,7 @@ pub(super) const SECONDS: Field = Field {
     max: 59,
     names: &[],
     wraps: false,
+    spread: Some((SpreadOver::Seconds, 59)),
 };
 pub(super) const MINUTES: Field = Field {
     name: "minutes",
@@ -27,6 +31,7 @@ pub(super) const MINUTES: Field = Field {
     max: 59,
     names: &[],
     wraps: false,
+    spread: Some((SpreadOver::Minutes, 59)),
 };
 pub(super) const HOURS: Field = Field {
     name: "hours",
@@ -34,6 +39,7 @@ pub(super) const HOURS: Field = Field {
     max: 23,
     names: &[],
     wraps: true,
+    spread: Some((SpreadOver::Hours, 23)),
 };
 pub(super) const MONTH_DAYS: Field = Field {
     name: "days of the month",
@@ -41,6 +47,8 @@ pub(super) const MONTH_DAYS: Field = Field {
     max: 31,
     names: &[],
     wraps: false,
+    // Every month has these.
+    spread: Some((SpreadOver::MonthDays, 28)),
 };
 pub(super) const MONTHS: Field = Field {
     name: "months",
@@ -50,6 +58,7 @@ pub(super) const MONTHS: Field = Field {
         "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
     ],
     wraps: true,
+    spread: Some((SpreadOver::Months, 12)),
 };
 /// Sunday is 0, and 7 when it ends a range or stands alone.
 pub(super) const WEEK_DAYS: Field = Field {
@@ -58,6 +67,7 @@ pub(super) const WEEK_DAYS: Field = Field {
     max: 7,
     names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
     wraps: true,
+    spread: Some((SpreadOver::WeekDays, 6)),
 };
 pub(super) const YEARS: Field = Field {
     name: "years",
@@ -65,6 +75,7 @@ pub(super) const YEARS: Field = Field {
     max: 9999,
     names: &[],
     wraps: false,
+    spread: None,
 };
 
 /// `first`, `first + step`, … up to `last`, which wraps past the field's end if it is less than `first`.
@@ -77,7 +88,7 @@ pub(super) struct Span {
 
 impl Field {
     /// How many values there are. Both 0 and 7 are Sunday.
-    fn len(&self) -> u32 {
+    pub(super) fn len(&self) -> u32 {
         if self.max == 7 {
             7
         } else {
@@ -86,7 +97,7 @@ impl Field {
     }
 
     /// The field's last value.
-    fn last(&self) -> u32 {
+    pub(super) fn last(&self) -> u32 {
         self.min + self.len() - 1
     }
 
@@ -167,6 +178,15 @@ impl Field {
         })
     }
 
+    /// A value counted on past the field's end, as the value that it comes round to.
+    pub(super) fn around(&self, value: u32) -> u32 {
+        if value > self.last() {
+            value - self.len()
+        } else {
+            value
+        }
+    }
+
     /// 0 for a Sunday written as 7.
     fn wrapped(&self, value: u32) -> u32 {
         if value > self.last() { self.min } else { value }
@@ -184,12 +204,5 @@ impl Field {
             .step_by(step.max(1) as usize)
             .map(|value| 1_u64 << (self.min + (value - self.min) % self.len()))
             .fold(0, |bits, bit| bits | bit)
-    }
-
-    /// Reads a list of spans.
-    pub(super) fn list(&self, part: Part<'_>) -> Result<u64, ScheduleError> {
-        part.named(self.name)
-            .items()
-            .try_fold(0, |bits, item| Ok(bits | self.bits(self.span(item)?)))
     }
 }

@@ -9,6 +9,7 @@ mod days;
 mod describe;
 mod field;
 mod parse;
+mod spread;
 
 use std::fmt;
 
@@ -18,9 +19,11 @@ use super::Schedule;
 use super::beside;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
+use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
+use super::spread::Spread;
 use super::words::schedule_in_words;
 use crate::tick::Tick;
 use days::CronDays;
@@ -63,6 +66,23 @@ use days::CronDays;
 /// Nicknames: `@yearly` and `@annually` (`0 0 1 1 *`), `@monthly` (`0 0 1 * *`), `@weekly` (`0 0 *
 /// * 0`), `@daily` and `@midnight` (`0 0 * * *`), `@hourly` (`0 * * * *`).
 ///
+/// # Spread values
+/// [`Cron::parse_spread`] also reads values that are picked by the name of a task, so that many tasks
+/// do not all begin on the hour; [`Cron::parse`] refuses them, since it knows no task.
+///
+/// | item | picks |
+/// |---|---|
+/// | `H` | one of the field's values |
+/// | `H/S` | every S-th value, beginning with one of the first S |
+/// | `H(N-M)` | one value from N to M |
+/// | `H(N-M)/S` | every S-th value from N to M, beginning with one of the first S |
+/// | `~`, `N~M`, `N~`, `~M` | as `H(N-M)`, with the field's first and last value where one is left out |
+/// | `N~M/S` | as `H(N-M)/S` |
+///
+/// Days of the month are picked from the 1st to the 28th, which every month has: a range that goes
+/// further ends there. There is no `H` in years. A value that was picked counts as if it were
+/// written as its number: `H` minutes are times of day, where the hours do not begin with `*`.
+///
 /// # Day of the month and day of the week
 /// As in Vixie's cron: if **both are restricted, a day counts that matches either** (`0 0 13 * FRI`: every
 /// 13th, and every Friday). If one begins with `*` or is `?`, a day must match both, so that `*` and `?`
@@ -92,9 +112,32 @@ impl Cron {
     /// [`ScheduleError::Beside`] if it holds a time zone or is an interval (`@every`),
     /// [`ScheduleError::NeverDue`] if it is never due.
     pub fn parse(expression: &str) -> Result<Cron, ScheduleError> {
+        Cron::parsed(expression, None)
+    }
+
+    /// Reads an expression in which `H` and `~` stand for values that `spread` picks; see [spread
+    /// values](Cron#spread-values).
+    ///
+    /// ```
+    /// use sexton_core::name::{Namespace, TaskName};
+    /// use sexton_core::schedule::{Cron, Schedule, Spread};
+    ///
+    /// let spread = Spread::of(&Namespace::default(), &TaskName::new("backup")?);
+    /// let cron = Cron::parse_spread("H/15 * * * *", &spread)?;
+    /// assert_eq!(cron, Cron::parse("5,20,35,50 * * * *")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Cron::parse`].
+    pub fn parse_spread(expression: &str, spread: &Spread) -> Result<Cron, ScheduleError> {
+        Cron::parsed(expression, Some(spread))
+    }
+
+    fn parsed(expression: &str, spread: Option<&Spread>) -> Result<Cron, ScheduleError> {
         let whole = Part::whole(parse::LANGUAGE, expression)?;
         beside::refuse(whole)?;
-        let parse::Parsed { calendar, change } = parse::parse(whole)?;
+        let parse::Parsed { calendar, change } = parse::parse(whole, spread)?;
         let somewhere = Place::easternmost();
         if somewhere.next_after(&calendar, change, Tick::MIN).is_none() {
             return Err(whole.never_due("no date up to 9999-12-30 matches"));
@@ -132,6 +175,29 @@ impl Cron {
     pub fn tz(&self) -> &TimeZone {
         self.place.zone()
     }
+
+    /// The same expression, with what happens where the zone's clocks change chosen by `changes`.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left of it.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Cron, ScheduleError> {
+        let cron = Cron {
+            change: self.change.chosen(changes),
+            ..self
+        };
+        if cron.next_after(Tick::MIN).is_none() {
+            let schedule = format!("cron {}", cron.describe()).into();
+            let reason = "the zone's clocks skip all of its times";
+            return Err(ScheduleError::NeverDue { schedule, reason });
+        }
+        Ok(cron)
+    }
+
+    /// What happens where the zone's clocks change.
+    #[must_use]
+    pub fn clock_changes(&self) -> ClockChanges {
+        self.change.effect()
+    }
 }
 
 impl Schedule for Cron {
@@ -148,6 +214,11 @@ impl Schedule for Cron {
     fn canonical(&self) -> String {
         let days = self.calendar.days.canonical();
         calendar_text("cron", &self.calendar, &days, self.change, &self.place)
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let last = self.calendar.years.last()?;
+        Some(format!("its last year, {last}, is over"))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::days::{ALL_DAYS, ALL_WEEKDAYS, CronDays, Joined, MonthDays, WeekDays};
 use super::field::{self, Field};
+use super::spread::{list, span};
 use crate::schedule::calendar::{Calendar, Millis, Times};
 use crate::schedule::error::ScheduleError;
 use crate::schedule::part::Part;
 use crate::schedule::place::ClockChange;
+use crate::schedule::spread::Spread;
 use crate::schedule::years::{YearSpan, Years};
 
 pub(super) const LANGUAGE: &str = "cron";
@@ -27,7 +29,7 @@ pub(super) struct Parsed {
 }
 
 /// Reads an expression that is not longer than allowed.
-pub(super) fn parse(whole: Part<'_>) -> Result<Parsed, ScheduleError> {
+pub(super) fn parse(whole: Part<'_>, spread: Option<&Spread>) -> Result<Parsed, ScheduleError> {
     let mut words = whole.words();
     if let (Some(word), None) = (words.next(), words.next())
         && word.text.starts_with('@')
@@ -37,7 +39,7 @@ pub(super) fn parse(whole: Part<'_>) -> Result<Parsed, ScheduleError> {
             let names: Vec<_> = NICKNAMES.iter().map(|(nickname, _)| *nickname).collect();
             return Err(word.named("nickname").error(names.join(", ")));
         };
-        return parse(Part::whole(LANGUAGE, meaning)?);
+        return parse(Part::whole(LANGUAGE, meaning)?, spread);
     }
 
     let fields: Vec<Part<'_>> = whole.words().take(8).collect();
@@ -55,21 +57,21 @@ pub(super) fn parse(whole: Part<'_>) -> Result<Parsed, ScheduleError> {
     };
 
     let times = Times {
-        seconds: seconds.map_or(Ok(1), |part| field::SECONDS.list(part))?,
-        minutes: field::MINUTES.list(minutes)?,
-        hours: narrow(field::HOURS.list(hours)?),
+        seconds: seconds.map_or(Ok(1), |part| list(&field::SECONDS, part, spread))?,
+        minutes: list(&field::MINUTES, minutes, spread)?,
+        hours: narrow(list(&field::HOURS, hours, spread)?),
         millis: Millis::default(),
     };
     let days = CronDays {
-        of_month: parse_month_days(month_days.named(field::MONTH_DAYS.name))?,
-        of_week: parse_week_days(week_days.named(field::WEEK_DAYS.name))?,
+        of_month: parse_month_days(month_days.named(field::MONTH_DAYS.name), spread)?,
+        of_week: parse_week_days(week_days.named(field::WEEK_DAYS.name), spread)?,
         joined: if begins_with_star(month_days) || begins_with_star(week_days) {
             Joined::And
         } else {
             Joined::Or
         },
     };
-    let months = u16::try_from(field::MONTHS.list(months)?).unwrap_or(u16::MAX);
+    let months = u16::try_from(list(&field::MONTHS, months, spread)?).unwrap_or(u16::MAX);
     let years = years.map_or(Ok(Years::EVERY), |part| {
         parse_years(part.named(field::YEARS.name))
     })?;
@@ -98,7 +100,7 @@ fn begins_with_star(part: Part<'_>) -> bool {
     part.text.starts_with(['*', '?'])
 }
 
-fn parse_month_days(part: Part<'_>) -> Result<MonthDays, ScheduleError> {
+fn parse_month_days(part: Part<'_>, spread: Option<&Spread>) -> Result<MonthDays, ScheduleError> {
     const DAYS: &Field = &field::MONTH_DAYS;
     const SPECIAL: &str =
         "a number 1-31, a range, a step, L, L-N (N days before the last), LW, NW, or ? alone";
@@ -127,13 +129,13 @@ fn parse_month_days(part: Part<'_>) -> Result<MonthDays, ScheduleError> {
         } else if item.text.starts_with(['L', 'l', '?']) {
             return Err(item.error(SPECIAL));
         } else {
-            days.days |= narrow(DAYS.bits(DAYS.span(item)?));
+            days.days |= narrow(DAYS.bits(span(DAYS, item, spread)?));
         }
     }
     Ok(days)
 }
 
-fn parse_week_days(part: Part<'_>) -> Result<WeekDays, ScheduleError> {
+fn parse_week_days(part: Part<'_>, spread: Option<&Spread>) -> Result<WeekDays, ScheduleError> {
     const DAYS: &Field = &field::WEEK_DAYS;
     const SPECIAL: &str = "a number 0-7 or a name SUN-SAT, a range, a step, NL (the month's last), N#1 to N#5, N#L, or ? alone";
     if part.text == "?" {
@@ -164,7 +166,7 @@ fn parse_week_days(part: Part<'_>) -> Result<WeekDays, ScheduleError> {
         } else if item.text.starts_with('?') {
             return Err(item.error(SPECIAL));
         } else {
-            let bits = DAYS.bits(DAYS.span(item)?);
+            let bits = DAYS.bits(span(DAYS, item, spread)?);
             days.weekdays |= u8::try_from(bits).unwrap_or(ALL_WEEKDAYS);
         }
     }
@@ -177,7 +179,7 @@ fn parse_years(part: Part<'_>) -> Result<Years, ScheduleError> {
     }
     let year = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
     let spans = part.items().map(|item| {
-        let span = field::YEARS.span(item)?;
+        let span = span(&field::YEARS, item, None)?;
         Ok(YearSpan {
             first: year(span.first),
             last: year(span.last),

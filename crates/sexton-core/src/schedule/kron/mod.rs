@@ -14,14 +14,18 @@ use super::Schedule;
 use super::beside;
 use super::calendar::Calendar;
 use super::canonical::calendar_text;
+use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
 use super::place::{ClockChange, Place};
-use super::words::schedule_in_words;
+use super::words::{WEEKDAYS, schedule_in_words};
 use crate::tick::Tick;
 pub use builder::{FieldBuilder, KronBuilder, StepBuilder};
-use days::KronDays;
+use days::{ALL_WEEKDAYS, KronDays};
 use draft::Draft;
+
+/// Nobody plans for years before this one: what names them was meant as something else.
+const YEAR_PLAUSIBLE_MIN: u16 = 1970;
 
 /// A krontab schedule: read from the strings of the Kotlin library `krontab`, or built with its
 /// words.
@@ -119,6 +123,31 @@ impl Kron {
         self.place.zone()
     }
 
+    /// The same schedule, with what happens where the zone's clocks change chosen by `changes`.
+    ///
+    /// ```
+    /// use sexton_core::schedule::{ClockChanges, Fold, Gap, Kron, Schedule, zone};
+    ///
+    /// let both = ClockChanges { gap: Gap::Run, fold: Fold::Both };
+    /// let kron = Kron::parse("0 30 2 * *")?.in_tz(zone::parse("Europe/Paris")?)?.on_clock_changes(both)?;
+    /// let first_pass = "2026-10-25T00:30:00Z".parse()?;
+    /// assert_eq!(kron.next_after(first_pass), Some("2026-10-25T01:30:00Z".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ScheduleError::NeverDue`] if nothing is left of it.
+    pub fn on_clock_changes(self, changes: ClockChanges) -> Result<Kron, ScheduleError> {
+        let change = self.change.chosen(changes);
+        Kron { change, ..self }.checked(|kron| format!("kron {}", kron.describe()))
+    }
+
+    /// What happens where the zone's clocks change.
+    #[must_use]
+    pub fn clock_changes(&self) -> ClockChanges {
+        self.change.effect()
+    }
+
     fn from_draft(draft: &Draft) -> Kron {
         Kron {
             calendar: draft.calendar(),
@@ -166,6 +195,21 @@ impl Schedule for Kron {
     fn canonical(&self) -> String {
         let days = self.calendar.days.canonical();
         calendar_text("kron", &self.calendar, &days, self.change, &self.place)
+    }
+
+    fn advice_when_over(&self) -> Option<String> {
+        let last = self.calendar.years.last()?;
+        if last >= YEAR_PLAUSIBLE_MIN {
+            return Some(format!("its last year, {last}, is over"));
+        }
+        let weekday = WEEKDAYS.get(usize::from(last));
+        let example = match (weekday, self.calendar.days.of_week == ALL_WEEKDAYS) {
+            (Some(weekday), true) => format!("; {weekday} is written {last}w"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "its last year is the year {last}: a part without a letter is a year{example}"
+        ))
     }
 }
 

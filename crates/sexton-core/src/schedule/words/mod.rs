@@ -34,6 +34,7 @@ pub(super) fn schedule_in_words<D: DayRule>(
         text.push_str(match change {
             ClockChange::TimesOfDay if !times.lists_times => ", each time of day once",
             ClockChange::Elapsed if times.lists_times => ", whenever clocks show them",
+            ClockChange::Chosen(changes) => changes.in_words(),
             _ => "",
         });
     }

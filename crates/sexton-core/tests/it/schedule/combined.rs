@@ -299,7 +299,7 @@ fn schedules_of_schedules_describe_themselves() {
         Some(at("2027-01-01T00:00:00Z")),
     )
     .unwrap();
-    assert_snapshot!(bounded.describe(), @"at 00:00 every day, UTC; and every 7 minutes, except on 2026-05-01 and 2026-12-25 (Europe/Paris time); nor from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z; nor when due every 49 minutes, from 2026-01-01T00:00:00.000Z, before 2027-01-01T00:00:00.000Z");
+    assert_snapshot!(bounded.describe(), @"at 00:00 every day, UTC; and every 7 minutes; all of them except on 2026-05-01 and 2026-12-25 (Europe/Paris time); nor from 2026-07-01T00:00:00.000Z before 2026-08-01T00:00:00.000Z; nor when due every 49 minutes, from 2026-01-01T00:00:00.000Z, before 2027-01-01T00:00:00.000Z");
     let boxed: Box<dyn Schedule> = Box::new(bounded);
     assert_eq!(
         boxed.next_after(tick("2020-01-01T00:00:00Z")),
@@ -307,4 +307,55 @@ fn schedules_of_schedules_describe_themselves() {
     );
     assert!(Schedule::describe(&boxed).starts_with("at 00:00"));
     assert_eq!(Except::new(every("1h")).describe(), "every hour");
+}
+
+#[test]
+fn a_range_of_dates_is_as_all_of_its_dates() {
+    let hourly = || shared(cron_in("0 * * * *", "Europe/Paris"));
+    let except = || Except::new(hourly()).in_tz(tz("Europe/Paris"));
+    let ranges = [
+        date(2026, 3, 28)..=date(2026, 3, 30),
+        date(2026, 10, 25)..=date(2026, 10, 25),
+    ];
+    let dates = [
+        date(2026, 3, 28),
+        date(2026, 3, 29),
+        date(2026, 3, 30),
+        date(2026, 10, 25),
+    ];
+    let (from, until) = (tick("2026-01-01T00:00:00Z"), tick("2027-01-01T00:00:00Z"));
+    let by_range = ticks_between(&except().on_ranges(ranges).unwrap(), from, until);
+    let by_date = ticks_between(&except().on(dates).unwrap(), from, until);
+    assert_eq!(by_range, by_date);
+    assert_eq!(by_range.len(), 365 * 24 - (24 + 23 + 24 + 25));
+}
+
+#[test]
+fn ranges_that_touch_are_one_and_tell_themselves_apart_from_dates() {
+    let except = || Except::new(every("1h"));
+    let touching = except().on_ranges([
+        date(2026, 12, 28)..=date(2027, 1, 2),
+        date(2026, 12, 24)..=date(2026, 12, 27),
+        date(2026, 12, 25)..=date(2026, 12, 25),
+    ]);
+    let one = except().on_ranges([date(2026, 12, 24)..=date(2027, 1, 2)]);
+    let (touching, one) = (touching.unwrap(), one.unwrap());
+    assert_eq!(touching.canonical(), one.canonical());
+    let both = one.on([date(2026, 5, 1)]).unwrap();
+    assert_snapshot!(both.canonical(), @"except [every 3600000ms phase 0ms] on 2026-05-01 UTC; on 2026-12-24..2027-01-02 UTC");
+    assert_snapshot!(both.describe(), @"every hour, except on 2026-05-01 and 2026-12-24 to 2027-01-02 (UTC)");
+    let error = except()
+        .on_ranges([date(2026, 2, 2)..=date(2026, 2, 1)])
+        .unwrap_err();
+    assert_snapshot!(error, @"exception: found 2026-02-02 to 2026-02-01, allowed is a first date that is not after the last");
+    let nothing = Except::new(shared(Once::at(at("2026-05-01T00:00:00Z"))));
+    assert!(
+        nothing
+            .on_ranges([date(2026, 4, 1)..=date(2026, 5, 1)])
+            .is_err()
+    );
+    let to_the_end = except()
+        .on_ranges([date(2026, 1, 1)..=jiff::civil::Date::MAX])
+        .unwrap();
+    assert_eq!(to_the_end.next_after(tick("2026-01-01T00:00:00Z")), None);
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 use proptest::prelude::*;
-use sexton_core::schedule::{Bounded, Cron, Every, Except, Kron, Schedule, Union, zone};
+use sexton_core::schedule::{
+    Bounded, ClockChanges, Cron, Every, Except, Fold, Gap, Kron, Schedule, Union, zone,
+};
 use sexton_core::tick::Tick;
 
 const ZONES: [&str; 7] = [
@@ -41,10 +43,20 @@ const KRONS: [&str; 6] = [
     "0 0 0-3 * *",
 ];
 
+/// What happens where clocks change, if it is chosen.
+fn choice() -> impl Strategy<Value = Option<ClockChanges>> {
+    let gap = proptest::sample::select(&[Gap::Run, Gap::Skip][..]);
+    let fold = proptest::sample::select(&[Fold::First, Fold::Last, Fold::Both][..]);
+    proptest::option::of((gap, fold).prop_map(|(gap, fold)| ClockChanges { gap, fold }))
+}
+
 fn schedule() -> impl Strategy<Value = Arc<dyn Schedule>> {
     let zone = || proptest::sample::select(&ZONES[..]).prop_map(|name| zone::parse(name).unwrap());
-    let cron = (proptest::sample::select(&CRONS[..]), zone()).prop_map(|(text, zone)| {
-        Arc::new(Cron::parse(text).unwrap().in_tz(zone).unwrap()) as Arc<dyn Schedule>
+    let cron = (proptest::sample::select(&CRONS[..]), zone(), choice());
+    let cron = cron.prop_map(|(text, zone, choice)| {
+        let cron = Cron::parse(text).unwrap().in_tz(zone).unwrap();
+        let changes = choice.unwrap_or(cron.clock_changes());
+        Arc::new(cron.on_clock_changes(changes).unwrap()) as Arc<dyn Schedule>
     });
     let kron = (proptest::sample::select(&KRONS[..]), zone()).prop_map(|(text, zone)| {
         Arc::new(Kron::parse(text).unwrap().in_tz(zone).unwrap()) as Arc<dyn Schedule>

@@ -1,7 +1,10 @@
 //! No text makes a parser panic or search without end, and what is read can be used.
 
 use proptest::prelude::*;
-use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, zone};
+use sexton_core::name::{Namespace, TaskName};
+use sexton_core::schedule::{
+    ClockChanges, Cron, Every, Fold, Gap, Kron, Once, Schedule, Spread, zone,
+};
 use sexton_core::tick::Tick;
 use sexton_core::{instant, length};
 
@@ -25,14 +28,38 @@ fn exercise(schedule: &dyn Schedule) {
     }
 }
 
+fn spread() -> Spread {
+    Spread::of(&Namespace::default(), &TaskName::new("backup").unwrap())
+}
+
+/// Uses what was read with each choice for clock changes that leaves anything of it.
+fn exercise_choices(cron: &Cron) {
+    let Ok(cron) = cron.clone().in_tz(tz("Europe/Paris")) else {
+        return;
+    };
+    for gap in [Gap::Run, Gap::Skip] {
+        for fold in [Fold::First, Fold::Last, Fold::Both] {
+            let chosen = cron.clone().on_clock_changes(ClockChanges { gap, fold });
+            if let Ok(chosen) = chosen {
+                exercise(&chosen);
+            }
+        }
+    }
+}
+
 fn read_all(text: &str) {
     if let Ok(cron) = Cron::parse(text) {
         if let Ok(cron) = cron.clone().in_tz(tz("UTC")) {
             exercise(&cron);
         }
-        if let Ok(cron) = cron.in_tz(tz("Europe/Paris")) {
+        if let Ok(cron) = cron.clone().in_tz(tz("Europe/Paris")) {
             exercise(&cron);
         }
+        assert_eq!(Cron::parse_spread(text, &spread()), Ok(cron));
+    } else if let Ok(cron) = Cron::parse_spread(text, &spread()) {
+        assert!(text.contains(['H', 'h', '~']), "{text}");
+        exercise(&cron);
+        exercise_choices(&cron);
     }
     if let Ok(kron) = Kron::parse(text) {
         exercise(&kron);
@@ -73,7 +100,8 @@ proptest! {
             prop_oneof![
                 Just("*".to_owned()),
                 "[0-9]{1,2}", "[0-9]{1,2}-[0-9]{1,2}(/[0-9]{1,2})?", r"\*/[0-9]{1,2}", "[0-9]{1,2}(,[0-9]{1,2}){1,3}",
-                "(L|LW|[0-9]{1,2}W|L-[0-9]{1,2}|[0-7]#[0-6]|[0-7]L|\\?)", "(JAN|MON|SUN|DEC|mon-fri)", "[12][0-9]{3}(-[0-9]{4})?",
+                "(L|LW|[0-9]{1,2}W|L-[0-9]{1,2}|[0-7]#[0-6]|[0-7]L|\\?)",
+                r"H(\([0-9]{1,2}-[0-9]{1,2}\))?(/[0-9]{1,2})?", "[0-9]{0,2}~[0-9]{0,2}(/[0-9]{1,2})?", "(JAN|MON|SUN|DEC|mon-fri)", "[12][0-9]{3}(-[0-9]{4})?",
             ],
             4..9,
         ),
@@ -98,7 +126,7 @@ proptest! {
     #[test]
     fn one_letter_changed(
         text in proptest::sample::select(vec![
-            "*/5 9-17 * JAN-MAR MON-FRI", "0 0 0 LW,15W,L-3 * 5#2 2026-2040/2", "0/5,L F * 28,29 * 1-5w 60o 0,500ms 2026", "1d2h3m4s5ms", "2 weeks 1 day 5 mins",
+            "*/5 9-17 * JAN-MAR MON-FRI", "H H(0-5)/2 ~ * MON~FRI", "0 0 0 LW,15W,L-3 * 5#2 2026-2040/2", "0/5,L F * 28,29 * 1-5w 60o 0,500ms 2026", "1d2h3m4s5ms", "2 weeks 1 day 5 mins",
             "2026-01-01T00:00:00+01:00", "Europe/Paris", "@daily",
         ]),
         place in 0_usize..60, letter in any::<char>(),

@@ -1,5 +1,6 @@
 //! Schedules, against examples, brute force and second opinions.
 
+mod clock_changes_chosen;
 mod combined;
 mod consistency;
 mod cron_calendar;
@@ -16,6 +17,7 @@ mod kron_clock_changes;
 mod kron_examples;
 mod kron_refused;
 mod simple;
+mod spread;
 
 use jiff::tz::TimeZone;
 use sexton_core::schedule::{Cron, Kron, Schedule, zone};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use jiff::Timestamp;
-use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError, first_after, zone};
+use sexton_core::schedule::{
+    Bounded, Cron, Every, Except, Kron, Once, Schedule, ScheduleError, Union, first_after, zone,
+};
 use sexton_core::tick::Tick;
 
 use super::{assert_ticks, cron, kron, tick, tz};
@@ -184,9 +186,9 @@ fn who_knows_the_time_is_told_that_a_schedule_is_over() {
     ];
     let errors = over.map(|schedule| first_after(&schedule, now).unwrap_err().to_string());
     assert_snapshot!(errors.join("\n"), @r#"
-    at 00:00 on the 1st of January, in the years 2021 to 2025, UTC has ended: it is never due after 2026-01-01T00:00:00Z
-    at 03:02:01 on the 1st, the 5th and the last day of June, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z
-    once at 2026-01-01T00:00:00.000Z has ended: it is never due after 2026-01-01T00:00:00Z
+    at 00:00 on the 1st of January, in the years 2021 to 2025, UTC has ended: it is never due after 2026-01-01T00:00:00Z: its last year, 2025, is over
+    at 03:02:01 on the 1st, the 5th and the last day of June, in 2021, UTC has ended: it is never due after 2026-01-01T00:00:00Z: its last year, 2021, is over
+    once at 2026-01-01T00:00:00.000Z has ended: it is never due after 2026-01-01T00:00:00Z: its time has passed
     "#);
 }
 
@@ -360,4 +362,45 @@ fn schedules_are_small() {
         "{}",
         size_of::<ScheduleError>()
     );
+}
+
+#[test]
+fn a_schedule_that_is_over_says_what_was_probably_meant() {
+    let advice = |schedule: &dyn Schedule| schedule.advice_when_over().unwrap_or_default();
+    let daily = || Arc::new(cron("@daily")) as Arc<dyn Schedule>;
+    let end = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+    let over_anyhow: Arc<dyn Schedule> = Arc::new(cron("0 0 0 1 1 * 2020"));
+    let told = [
+        advice(&kron("0 0 9 * * 1")),
+        advice(&kron("0 0 9 * * 1-5")),
+        advice(&kron("0 0 9 * * 7")),
+        advice(&kron("0 0 9 * * 1 1w")),
+        advice(&kron("0 0 9 * * 2020-2025")),
+        advice(&cron("0 0 0 1 1 * 2020,2019")),
+        advice(&Once::at(Timestamp::UNIX_EPOCH)),
+        advice(&Bounded::new(daily(), None, end("2020-01-01T00:00:00Z")).unwrap()),
+        advice(&Bounded::new(over_anyhow, None, end("2024-01-01T00:00:00Z")).unwrap()),
+        advice(
+            &Union::new([
+                Arc::new(kron("0 0 9 * * 1")) as Arc<dyn Schedule>,
+                Arc::new(Once::at(Timestamp::UNIX_EPOCH)),
+            ])
+            .unwrap(),
+        ),
+        advice(&Except::new(Arc::new(kron("0 0 9 * * 1")))),
+    ];
+    assert_snapshot!(told.join("\n"), @r#"
+    its last year is the year 1: a part without a letter is a year; Monday is written 1w
+    its last year is the year 5: a part without a letter is a year; Friday is written 5w
+    its last year is the year 7: a part without a letter is a year
+    its last year is the year 1: a part without a letter is a year
+    its last year, 2025, is over
+    its last year, 2020, is over
+    its time has passed
+    its end, 2020-01-01T00:00:00.000Z, has passed
+    its last year, 2020, is over
+    its last year is the year 1: a part without a letter is a year; Monday is written 1w; its time has passed
+    its last year is the year 1: a part without a letter is a year; Monday is written 1w
+    "#);
+    assert_eq!(cron("@daily").advice_when_over(), None);
 }
