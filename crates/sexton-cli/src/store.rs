@@ -44,7 +44,7 @@ pub(crate) enum StoreError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("the store cannot be used")]
+    #[error("the store cannot be {}", if *is_transient { "reached" } else { "used" })]
     Open {
         is_transient: bool,
         source: Box<dyn StdError + Send + Sync>,

@@ -24,9 +24,9 @@ pub(super) fn read(fields: Fields<'_>) -> Groups {
             field.scope.push(problem.allowed(NAME_FORM));
             continue;
         }
-        if let Some(limit) = read_group(&field) {
-            groups.insert(name.to_owned(), limit);
-        }
+        // A group with a bad limit is reported once, and not again by each task that names it.
+        let limit = read_group(&field).unwrap_or(RUNNING_MAX);
+        groups.insert(name.to_owned(), limit);
     }
     groups
 }

@@ -50,7 +50,11 @@ pub(super) fn read(field: &Field<'_>, policies: &Policies, folder: &Path) -> Opt
     };
     let timeout = match fields.get("timeout") {
         Some(timeout) => timeout.duration(Duration::from_millis(1)..=HTTP_TIMEOUT_MAX),
-        None => Some(policies.timeout.unwrap_or(HTTP_TIMEOUT_DEFAULT)),
+        // Behind the task's own timeout, which ends the run as timed out: of two that are equal
+        // either might come first.
+        None => Some(policies.timeout.map_or(HTTP_TIMEOUT_DEFAULT, |timeout| {
+            timeout.saturating_add(HTTP_TIMEOUT_DEFAULT)
+        })),
     };
     let redirects = match fields.get("redirects") {
         Some(redirects) => redirects.integer(0..=REDIRECTS_MAX.into()),

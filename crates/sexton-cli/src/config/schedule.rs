@@ -68,7 +68,7 @@ pub(super) fn read(fields: &mut Fields<'_>, context: &Context<'_>) -> Option<Due
         .as_ref()
         .map(|field| exceptions::read(field, context.folder));
     let [(key, field), others @ ..] = given.as_slice() else {
-        let problem = fields.problem("the task is never due").allowed(ONE_OF);
+        let problem = fields.problem("the task has no schedule").allowed(ONE_OF);
         fields.scope.push(problem);
         return None;
     };

@@ -1,7 +1,7 @@
 //! Runs a command, and takes the whole of it down when its run is cancelled.
 //!
 //! A command is the head of a process group, started and watched by `sexton __exec`. Cancelling
-//! sends the group SIGTERM and, after [`STOP_GRACE`], ends everything that the command has started
+//! sends the group SIGTERM and, after the stop grace ([`STOP_GRACE_MAX`] or less), ends everything that the command has started
 //! by SIGKILL; so does dropping the future, at once. What a command leaves running in the
 //! background when it ends by itself is its own affair, but its output is waited for no longer than
 //! [`LINGER_MAX`].
@@ -23,9 +23,9 @@ use crate::descriptors::is_shortage;
 use crate::exec::wire::{Order, Reply, Step, WireError};
 use crate::tasks::{CommandSpec, Limits, Program};
 
-/// How long a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace must be
-/// longer, or what the command said last is lost.
-pub const STOP_GRACE: Duration = Duration::from_secs(4);
+/// The longest that a cancelled command has between SIGTERM and SIGKILL. The scheduler's own grace
+/// must be longer, or what the command said last is lost.
+pub const STOP_GRACE_MAX: Duration = Duration::from_secs(4);
 
 /// How long the output of processes in the background is waited for once the command has ended.
 const LINGER_MAX: Duration = Duration::from_millis(500);
@@ -86,13 +86,15 @@ fn signal_name(number: i32) -> String {
     }
 }
 
-/// Runs a command to its end, or until it is cancelled.
+/// Runs a command to its end, or until it is cancelled: then it has `stop_grace` between SIGTERM and
+/// SIGKILL.
 ///
 /// Dropping the future kills the command and everything that it has started.
 pub(super) async fn run(
     spec: &CommandSpec,
     context: &Context,
     cancellation: &CancellationToken,
+    stop_grace: Duration,
 ) -> Ending {
     let order = order(spec, context);
     let encoded = match order.encode() {
@@ -126,7 +128,7 @@ pub(super) async fn run(
                 Ok(Heard::Reply(_)) => {}
                 Err(error) => break Err(error),
             },
-            () = stop.due(cancellation) => stop = stop.next(&process),
+            () = stop.due(cancellation) => stop = stop.next(&process, stop_grace),
         }
     };
     // The command is gone; whatever holds its output open was left in the background. When the
@@ -270,11 +272,11 @@ impl Stop {
         }
     }
 
-    fn next(self, process: &Process) -> Stop {
+    fn next(self, process: &Process, grace: Duration) -> Stop {
         match self {
             Stop::NotAsked => {
                 process.terminate();
-                let until = Instant::now() + STOP_GRACE;
+                let until = Instant::now() + grace;
                 Stop::Asked { until }
             }
             Stop::Asked { .. } | Stop::Killed => {

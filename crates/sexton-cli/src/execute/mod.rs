@@ -10,10 +10,11 @@ mod process;
 mod tail;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sexton::{Ending, Run};
 
-pub use command::{CommandError, STOP_GRACE};
+pub use command::{CommandError, STOP_GRACE_MAX};
 pub use context::Context;
 pub use http::{HttpError, Requests, RequestsError};
 
@@ -46,11 +47,16 @@ pub(crate) fn masked(ending: Ending, masks: &Masks) -> Ending {
     }
 }
 
-/// Does a task's work for one run.
-pub async fn execute(work: Arc<Work>, requests: Requests, run: Run) -> Ending {
+/// Does a task's work for one run. A command that is cancelled has `stop_grace` to end.
+pub async fn execute(
+    work: Arc<Work>,
+    requests: Requests,
+    stop_grace: Duration,
+    run: Run,
+) -> Ending {
     let context = Context::of(&run);
     match &*work {
-        Work::Command(spec) => command::run(spec, &context, run.cancellation()).await,
+        Work::Command(spec) => command::run(spec, &context, run.cancellation(), stop_grace).await,
         Work::Http(spec) => requests.send(spec, &context, run.cancellation()).await,
     }
 }

@@ -18,7 +18,7 @@ use crate::args::RunArguments;
 use crate::descriptors;
 use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
-use crate::execute::{Requests, STOP_GRACE};
+use crate::execute::{Requests, STOP_GRACE_MAX};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::store::{self, Purpose, Store};
@@ -99,6 +99,7 @@ pub(crate) async fn run(
         groups: file.groups,
     };
     let mut current = file.tasks;
+    let stop_grace = stop_grace(arguments.grace);
     loop {
         tokio::select! {
             biased;
@@ -110,7 +111,7 @@ pub(crate) async fn run(
                 let told = match again() {
                     Ok(mut file) => {
                         let wanted = std::mem::take(&mut file.tasks);
-                        let told = reload::apply(&handle, &mut current, wanted, &requests).await;
+                        let told = reload::apply(&handle, &mut current, wanted, &requests, stop_grace).await;
                         told.with_warnings_of(&file, &of_start)
                     }
                     Err(rejected) => reload::Reloaded::rejected(&rejected),
@@ -176,9 +177,12 @@ impl Start<'_> {
         let store = store::open(self.url, namespace, Purpose::Run).await?;
         let manager = Arc::clone(&store.manager);
         let tasks = self.file.tasks.iter();
-        let scheduler = builder(self.arguments, &self.file.groups)
-            .shared_manager(ManagerName::default().as_str(), manager)
-            .tasks(tasks.map(|spec| tasks::ready(spec, self.requests)));
+        let scheduler =
+            builder(self.arguments, &self.file.groups)
+                .shared_manager(ManagerName::default().as_str(), manager)
+                .tasks(tasks.map(|spec| {
+                    tasks::ready(spec, self.requests, stop_grace(self.arguments.grace))
+                }));
         log.follow(scheduler.events());
         Ok((store, scheduler.start().await?))
     }
@@ -186,7 +190,8 @@ impl Start<'_> {
 
 fn builder(arguments: &RunArguments, groups: &Groups) -> SchedulerBuilder {
     let count = |runs: u32| usize::try_from(runs).unwrap_or(usize::MAX);
-    let builder = Scheduler::builder().cancel_grace(STOP_GRACE + STOP_GRACE / 4);
+    let stop_grace = stop_grace(arguments.grace);
+    let builder = Scheduler::builder().cancel_grace(stop_grace + stop_grace / 4);
     let builder = match arguments.running_max {
         Some(runs) => builder.running_max(count(runs)),
         None => builder,
@@ -202,12 +207,23 @@ fn builder(arguments: &RunArguments, groups: &Groups) -> SchedulerBuilder {
 
 /// What the store is given in any case to hear of the end.
 const TELLING_MIN: Duration = Duration::from_secs(2);
-/// What of the grace is kept for runs that are cancelled, and for telling the store.
+/// The most of the grace that is kept for runs that are cancelled, and for telling the store.
 const STOPPING_MAX: Duration = Duration::from_secs(6);
 
 /// How long runs may take to end by themselves so that all of it fits into the grace.
 fn drain(grace: Duration) -> Duration {
-    grace - STOPPING_MAX.min(grace / 2)
+    grace - stopping(grace)
+}
+
+/// What of the grace is kept for runs that are cancelled, and for telling the store.
+fn stopping(grace: Duration) -> Duration {
+    STOPPING_MAX.min(grace / 2)
+}
+
+/// How long a command has between SIGTERM and SIGKILL: two thirds of what is kept, so that the
+/// store can be told before the grace is over.
+fn stop_grace(grace: Duration) -> Duration {
+    STOP_GRACE_MAX.min(stopping(grace) * 2 / 3)
 }
 
 /// Lets what runs end within the grace, unless a second signal says otherwise: then, and when the

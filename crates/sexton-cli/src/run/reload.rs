@@ -1,6 +1,7 @@
 //! The file read again while its tasks run: what changed is changed, the rest goes on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sexton::SchedulerHandle;
 use sexton::name::TaskName;
@@ -60,6 +61,7 @@ pub(super) async fn apply(
     current: &mut Vec<TaskSpec>,
     wanted: Vec<TaskSpec>,
     requests: &Requests,
+    stop_grace: Duration,
 ) -> Reloaded {
     if let Err(error) = requests.prepare(&wanted) {
         return Reloaded::rejected(&Rejected::whole(error));
@@ -75,7 +77,7 @@ pub(super) async fn apply(
             Some(was) if was.is_same(&spec) => current.push(was),
             was => {
                 let is_new = was.is_none();
-                match handle.replace(ready(&spec, requests)).await {
+                match handle.replace(ready(&spec, requests, stop_grace)).await {
                     Ok(()) if is_new => told.added.push(name),
                     Ok(()) => told.replaced.push(name),
                     Err(error) => {

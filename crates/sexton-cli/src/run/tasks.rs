@@ -9,8 +9,8 @@ use sexton::{ReadyTask, Run, Task};
 use crate::execute::{Requests, execute, masked};
 use crate::tasks::{self, TaskSpec};
 
-/// The task, ready for a scheduler.
-pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
+/// The task, ready for a scheduler. A command of it that is cancelled has `stop_grace` to end.
+pub(super) fn ready(spec: &TaskSpec, requests: &Requests, stop_grace: Duration) -> ReadyTask {
     let policies = &spec.policies;
     let mut task = Task::new(spec.name.as_str())
         .schedule(Arc::clone(&spec.schedule))
@@ -53,7 +53,7 @@ pub(super) fn ready(spec: &TaskSpec, requests: &Requests) -> ReadyTask {
     let masks = Arc::new(spec.masks.clone());
     let requests = requests.clone();
     task.run(move |run: Run| {
-        let ending = execute(Arc::clone(&work), requests.clone(), run);
+        let ending = execute(Arc::clone(&work), requests.clone(), stop_grace, run);
         let masks = Arc::clone(&masks);
         async move { masked(ending.await, &masks) }
     })

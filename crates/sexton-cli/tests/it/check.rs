@@ -79,7 +79,7 @@ http = { url = "http://127.0.0.1:1/", headers = { Authorization = "Bearer ${TOKE
       |       ^^^^^^^^^^^^^^^^^^^ found "etcd://127.0.0.1/"
       = allowed: "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
 
-    error: the task is never due
+    error: the task has no schedule
      --> tasks.toml:4:1, task "digest"
       |
     4 | [[task]]

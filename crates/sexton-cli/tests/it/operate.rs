@@ -448,7 +448,7 @@ fn a_hundred_triggers_of_a_paused_task_wait_and_one_more_is_refused() {
     assert_eq!(refused.code, Some(1), "{}", refused.stdout);
     assert_eq!(
         refused.stderr,
-        "error: by hand has 100 executions that wait already, as many as may: let them run, or cancel some\n"
+        "error: by hand has 100 executions that wait already, as many as may: resume the task if it is paused, let them run, or cancel some\n"
     );
     assert_eq!(say(folder, &["cancel", "by hand"]).code, Some(0));
     assert_eq!(say(folder, &["trigger", "by hand"]).code, Some(0));

@@ -69,9 +69,11 @@ fn what_does_not_end_within_the_grace_is_cut_off_and_told() {
 }
 
 #[test]
-fn the_grace_is_the_whole() {
+fn what_ignores_sigterm_is_killed_and_told_within_a_short_grace() {
     let folder = tempfile::tempdir().unwrap();
-    let stubborn = UNTIL_TOLD.replace("shell = '", "shell = 'trap \"\" TERM; ");
+    let stubborn = UNTIL_TOLD
+        .replace("memory:", "sqlite:sexton.db")
+        .replace("shell = '", "shell = 'trap \"\" TERM; ");
     std::fs::write(folder.path().join("tasks.toml"), stubborn).unwrap();
     let mut program = Program::run(folder.path(), &["tasks.toml", "--grace", "3s"]);
     program.began();
@@ -80,8 +82,15 @@ fn the_grace_is_the_whole() {
     });
     let ended = program.stop();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    // The command alone would have had four seconds after SIGTERM, and would be told as cut off.
-    assert_eq!(last(&ended)["event"], "stopped at once");
+    // With the four seconds after SIGTERM that a command has of a longer grace, nothing would be
+    // left to tell of it.
+    let end = last(&ended);
+    assert_eq!(end["event"], "stopped", "{end}");
+    assert_eq!(end["cut_off"].as_array().map(Vec::len), Some(1), "{end}");
+    let shown = sexton(folder.path(), ["history", "--file", "tasks.toml", "--json"]);
+    let shown = { shown }.output().unwrap().stdout;
+    let history: Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(history[0]["state"], "cut_off", "{history}");
     wait_until_command_is_gone(folder.path());
 }
 

@@ -60,7 +60,7 @@ pub enum LockError {
     },
     /// A trigger of a task of which as many executions wait already as may.
     #[error(
-        "{task} has {max} executions that wait already, as many as may: let them run, or cancel some"
+        "{task} has {max} executions that wait already, as many as may: resume the task if it is paused, let them run, or cancel some"
     )]
     TooManyWaiting {
         /// Which task.

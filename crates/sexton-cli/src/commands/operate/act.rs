@@ -46,10 +46,7 @@ pub(super) async fn trigger(
         return Err(Refused::NeverDefined { name });
     };
     let instances = living(operator).await?;
-    let is_paused = operator
-        .task(&task)
-        .await?
-        .is_some_and(|task| task.pause.is_some());
+    let is_paused = is_paused(operator, &task).await?;
     let within = crate::duration::display(arguments.within);
     let waits_for = match (is_paused, instances) {
         (true, _) => format!("the task is paused: it waits up to {within} to be resumed"),
@@ -66,6 +63,11 @@ pub(super) async fn trigger(
         wait(operator, &task, tick, arguments).await?;
     }
     Ok(())
+}
+
+async fn is_paused(operator: &Operator, task: &TaskName) -> Result<bool, Refused> {
+    let task = operator.task(task).await?;
+    Ok(task.is_some_and(|task| task.pause.is_some()))
 }
 
 /// How many instances the store has heard of within their presence.
@@ -124,11 +126,15 @@ async fn wait(
     };
     let as_json = arguments.store.json;
     let mut failed = 0;
+    let is_paused = is_paused(operator, task).await?;
     for record in &over {
         let (index, state) = (record.execution.index, record.state);
         failed += usize::from(state != ExecutionState::Ended(Outcome::Succeeded));
         let why = match &record.error {
             Some(error) => format!(": {error}"),
+            None if state == ExecutionState::Waiting && is_paused => {
+                ": past its deadline, which is recorded once the task is resumed".to_owned()
+            }
             None if state == ExecutionState::Waiting => {
                 ": past its deadline, and no instance that runs the task is up".to_owned()
             }
@@ -159,10 +165,7 @@ pub(super) async fn pause(arguments: &PauseArguments, operator: &Operator) -> Re
 
 pub(super) async fn resume(arguments: &TaskArguments, operator: &Operator) -> Result<(), Refused> {
     let task = known_task(operator, &arguments.task).await?;
-    let was_paused = operator
-        .task(&task)
-        .await?
-        .is_some_and(|task| task.pause.is_some());
+    let was_paused = is_paused(operator, &task).await?;
     operator.resume(&task).await?;
     let text = if was_paused {
         "resumed"

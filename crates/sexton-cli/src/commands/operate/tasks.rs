@@ -81,9 +81,12 @@ pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<
                     .map_or_else(String::new, |last| last.state.to_string()),
                 running.to_string(),
                 next.map_or_else(String::new, wall),
-                task.pause.as_ref().map_or_else(String::new, |pause| {
-                    format!("by {}: {}", pause.by, pause.note)
-                }),
+                task.pause
+                    .as_ref()
+                    .map_or_else(String::new, |pause| match pause.note.as_str() {
+                        "" => format!("by {}", pause.by),
+                        note => format!("by {}: {note}", pause.by),
+                    }),
             ]);
         }
         table.write(&mut out)?;

@@ -346,17 +346,23 @@ fn reloaded(told: &Reloaded) -> (Tone, String) {
     if changes.iter().all(|(_, names)| names.is_empty()) && told.errors.is_empty() {
         text.push_str(", nothing changed");
     }
-    for warning in &told.warnings {
-        let _ = write!(text, "\n{}", warning.trim_end());
+    if !told.errors.is_empty() {
+        let rest = if changes.iter().all(|(_, names)| names.is_empty()) {
+            ", with errors; the tasks go on as they were:"
+        } else {
+            ", with errors; the other tasks go on as they were:"
+        };
+        text.push_str(rest);
     }
-    if told.errors.is_empty() {
-        return (Tone::Strong, text);
+    for message in told.errors.iter().chain(&told.warnings) {
+        let _ = write!(text, "\n{}", message.trim_end());
     }
-    text.push_str(", with errors; the tasks go on as they were:");
-    for error in &told.errors {
-        let _ = write!(text, "\n{}", error.trim_end());
-    }
-    (Tone::Bad, text)
+    let tone = if told.errors.is_empty() {
+        Tone::Strong
+    } else {
+        Tone::Bad
+    };
+    (tone, text)
 }
 
 fn ended(report: &ShutdownReport) -> (Tone, String) {

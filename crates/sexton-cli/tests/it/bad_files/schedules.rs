@@ -14,7 +14,7 @@ fn rejected_schedule(lines: &str) -> String {
 #[test]
 fn a_task_is_due_by_exactly_one_schedule() {
     assert_snapshot!(rejected_schedule(""), @r#"
-    error: the task is never due
+    error: the task has no schedule
      --> tasks.toml:1:1, task "bell"
       |
     1 | [[task]]
