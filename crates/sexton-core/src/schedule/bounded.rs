@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Schedule;
 use super::error::ScheduleError;
@@ -90,5 +91,9 @@ impl Schedule for Bounded {
             |tick: Option<Tick>| tick.map_or_else(|| "..".to_owned(), |tick| tick.to_string());
         let (start, end) = (text(self.start), text(self.end));
         format!("bounded [{}] {start} {end}", self.schedule.canonical())
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.schedule.zones()
     }
 }

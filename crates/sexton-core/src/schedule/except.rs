@@ -217,4 +217,13 @@ impl Schedule for Except {
         let schedule = self.schedule.canonical();
         format!("except [{schedule}] {}", exceptions.join("; "))
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        let mut zones = self.schedule.zones();
+        if !self.dates.is_empty() {
+            zones.extend(self.place.zones());
+        }
+        zones.extend(self.schedules.iter().flat_map(|schedule| schedule.zones()));
+        zones
+    }
 }

@@ -62,6 +62,8 @@ pub mod zone;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 pub use self::bounded::Bounded;
 pub use self::cron::Cron;
 pub use self::error::ScheduleError;
@@ -138,6 +140,23 @@ pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     fn canonical(&self) -> String {
         self.describe()
     }
+
+    /// The time zones whose rules decide about the ticks; none unless overridden.
+    ///
+    /// Replicas compare [fingerprints](zone::Fingerprint) of the rules, since they may have rules
+    /// of different years. A schedule made of others passes on the zones of all of them.
+    ///
+    /// ```
+    /// use sexton_core::schedule::{Cron, Schedule, zone};
+    ///
+    /// let paris = zone::parse("Europe/Paris")?;
+    /// assert_eq!(Cron::parse("0 9 * * *")?.zones(), []);
+    /// assert_eq!(Cron::parse("0 9 * * *")?.in_tz(paris.clone())?.zones(), [paris]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn zones(&self) -> Vec<TimeZone> {
+        Vec::new()
+    }
 }
 
 impl Schedule for Arc<dyn Schedule> {
@@ -152,6 +171,10 @@ impl Schedule for Arc<dyn Schedule> {
     fn canonical(&self) -> String {
         (**self).canonical()
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        (**self).zones()
+    }
 }
 
 impl Schedule for Box<dyn Schedule> {
@@ -165,6 +188,10 @@ impl Schedule for Box<dyn Schedule> {
 
     fn canonical(&self) -> String {
         (**self).canonical()
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        (**self).zones()
     }
 }
 

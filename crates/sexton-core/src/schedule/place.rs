@@ -12,7 +12,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{Calendar, DAY, DayRule, Local};
 use super::gregorian::{date_of, day_of};
-use super::zone::zone_in_words;
+use super::zone::{zone_canonical, zone_in_words};
 use crate::tick::Tick;
 
 /// How a schedule takes a change of its zone's clocks.
@@ -64,15 +64,23 @@ impl Place {
 
     /// `Europe/Paris`, or its offset if that never changes: `UTC`, `UTC+05:30`.
     pub(super) fn canonical(&self) -> String {
-        match (self.fixed_ms, self.zone.iana_name()) {
-            (None, Some(name)) => name.to_owned(),
-            (Some(0), _) => "UTC".to_owned(),
-            (Some(ms), _) => {
+        match self.fixed_ms {
+            None => zone_canonical(&self.zone),
+            Some(0) => "UTC".to_owned(),
+            Some(ms) => {
                 let offset = Offset::from_seconds(ms / 1_000).unwrap_or(Offset::UTC);
                 zone_in_words(&TimeZone::fixed(offset))
             }
-            // A zone without a name is told by its rules alone.
-            (None, None) => format!("{:?}", self.zone),
+        }
+    }
+
+    /// The zone, if its rules can be others on another machine.
+    pub(super) fn zones(&self) -> Vec<TimeZone> {
+        let is_certain = self.is_utc() || self.zone.to_fixed_offset().is_ok();
+        if is_certain {
+            Vec::new()
+        } else {
+            vec![self.zone.clone()]
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::Schedule;
 use super::error::ScheduleError;
 use crate::tick::Tick;
@@ -74,5 +76,10 @@ impl Schedule for Union {
         // Their order decides nothing.
         schedules.sort_unstable();
         format!("union [{}]", schedules.join("; "))
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        let zones = self.0.iter().flat_map(|schedule| schedule.zones());
+        zones.collect()
     }
 }

@@ -139,6 +139,10 @@ impl Schedule for Cron {
         let days = self.calendar.days.canonical();
         calendar_text("cron", &self.calendar, &days, self.change, &self.place)
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.place.zones()
+    }
 }
 
 impl fmt::Debug for Cron {

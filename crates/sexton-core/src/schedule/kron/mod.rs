@@ -151,6 +151,10 @@ impl Schedule for Kron {
         let days = self.calendar.days.canonical();
         calendar_text("kron", &self.calendar, &days, self.change, &self.place)
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.place.zones()
+    }
 }
 
 impl fmt::Debug for Kron {

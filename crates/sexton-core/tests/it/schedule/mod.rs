@@ -15,6 +15,7 @@ mod kron_clock_changes;
 mod kron_examples;
 mod kron_refused;
 mod simple;
+mod zones;
 
 use jiff::tz::TimeZone;
 use sexton_core::schedule::{Cron, Kron, Schedule, zone};
