@@ -73,3 +73,6 @@ mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transactional_on_servers;
 mod triggered;
+#[path = "../../../sexton-core/tests/it/tzif.rs"]
+mod tzif;
+mod zones;
