@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use jiff::tz::{Offset, TimeZone};
 use sexton::clock::{Clock, SystemClock};
+use sexton::schedule::zone::ZoneRules;
 
 use super::{complain, load};
 use crate::args::FileArguments;
@@ -15,6 +16,7 @@ use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::{TaskFile, TaskSpec, ZoneChosen};
 use crate::visible::visible;
+use crate::zones;
 
 /// Says whether a file is in order, and its requests can be sent from this machine.
 ///
@@ -33,7 +35,7 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     }
     file.warnings.extend(of_store(&file));
     file.warnings
-        .extend(zone_differs(&file, &TimeZone::system()));
+        .extend(zone_differs(&file, &zones::machine_zone(environment)));
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
@@ -44,6 +46,9 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
         summary = format!("{summary}, {}", counted(file.warnings.len(), "warning"));
     }
     writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
+    if let Some(line) = zones::line(environment.zones(), &zones::of_file(&file)) {
+        complain(&format!("{line}\n"), Exit::Done);
+    }
     Ok(Exit::Done)
 }
 
@@ -69,7 +74,13 @@ fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
         1 => ("1 task".to_owned(), "names"),
         _ => (format!("{count} tasks"), "name"),
     };
-    let machine = machine.iana_name().unwrap_or("another zone");
+    let Some(machine) = machine.iana_name() else {
+        return Some(format!(
+            "warning: {tasks} {name} no time zone and count in UTC, and this machine is in {}\n  \
+             help: write `timezone` with an IANA name, such as `timezone = \"UTC\"`, in the task or in [defaults]\n",
+            ZoneRules::of(machine)
+        ));
+    };
     Some(format!(
         "warning: {tasks} {name} no time zone and count in UTC, and this machine is in {machine}\n  \
          help: write `timezone = \"{machine}\"`, or `timezone = \"UTC\"`, in the task or in [defaults]\n"

@@ -11,7 +11,9 @@ use super::complain;
 use super::expression::{Expression, Language};
 use super::ticks::{self, Ticks};
 use crate::args::ExpressionArguments;
+use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::zones;
 
 /// How many changes of a zone's clocks are looked at for the next that skips and the next that
 /// repeats times. Most zones have two a year; a few have four.
@@ -21,8 +23,8 @@ const CHANGES_MAX: usize = 8;
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn explain(arguments: &ExpressionArguments) -> io::Result<Exit> {
-    let (expression, ticks) = match ticks::read(arguments) {
+pub fn explain(arguments: &ExpressionArguments, environment: &Environment) -> io::Result<Exit> {
+    let (expression, ticks) = match ticks::read(arguments, environment.zones()) {
         Ok(read) => read,
         Err(error) => return Ok(complain(&error, Exit::BadInput)),
     };
@@ -33,11 +35,14 @@ pub fn explain(arguments: &ExpressionArguments) -> io::Result<Exit> {
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.json {
-        write_json(&mut out, &expression, &ticks, &changes)?;
+        write_json(&mut out, &expression, &ticks, &changes, environment)?;
     } else {
         write_for_people(&mut out, &expression, &ticks, &changes)?;
     }
     out.flush()?;
+    if !arguments.json {
+        expression.told_rules(environment);
+    }
     Ok(Exit::Done)
 }
 
@@ -69,11 +74,13 @@ fn write_json(
     expression: &Expression,
     ticks: &Ticks,
     changes: &[Change],
+    environment: &Environment,
 ) -> io::Result<()> {
     let changes: Vec<_> = changes.iter().map(Change::to_json).collect();
     let explained = json!({
         "description": expression.schedule.describe(),
         "time_zone": zone_name(&expression.zone),
+        "tz_data": zones::to_json(environment.zones(), &expression.rules()),
         "clock_changes": changes,
         "next": ticks.texts(),
     });

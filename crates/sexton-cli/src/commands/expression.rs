@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError, zone};
+use sexton_core::schedule::zone::{Database, ZoneRules};
+use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError};
 
+use super::complain;
 use crate::args::ExpressionArguments;
+use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::visible::visible;
+use crate::zones;
 
 /// A schedule, and the zone that it is shown in.
 pub(super) struct Expression {
@@ -23,13 +28,34 @@ pub(super) enum Language {
     Every,
 }
 
-pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
-    parse(arguments).map_err(|error| format!("error: {}\n", visible(&error.to_string())))
+impl Expression {
+    /// The zone rules that it goes by.
+    pub(super) fn rules(&self) -> Vec<ZoneRules> {
+        self.schedule.zones().iter().map(ZoneRules::of).collect()
+    }
+
+    /// Tells on standard error whose zone rules count, if any do: what reads ticks line by line
+    /// need not know of it.
+    pub(super) fn told_rules(&self, environment: &Environment) {
+        let zones = environment.zones();
+        let line = zones::line(zones, &self.rules()).map(|line| line + "\n");
+        for text in line.into_iter().chain(zones::substituted(zones)) {
+            complain(&text, Exit::Done);
+        }
+    }
 }
 
-fn parse(arguments: &ExpressionArguments) -> Result<Expression, ScheduleError> {
+pub(super) fn read(
+    arguments: &ExpressionArguments,
+    zones: &Database,
+) -> Result<Expression, String> {
+    parse(arguments, zones).map_err(|error| format!("error: {}\n", visible(&error.to_string())))
+}
+
+fn parse(arguments: &ExpressionArguments, zones: &Database) -> Result<Expression, ScheduleError> {
     let text = &arguments.expression;
-    let named = arguments.tz.as_deref().map(zone::parse).transpose()?;
+    let named = arguments.tz.as_deref().map(|name| zones.zone(name));
+    let named = named.transpose()?;
     let language = match (arguments.every, arguments.kron) {
         (true, _) => Language::Every,
         (_, true) => Language::Kron,

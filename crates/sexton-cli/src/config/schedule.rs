@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError, zone};
+use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError};
 
 use super::field::Field;
 use super::fields::Fields;
@@ -23,7 +23,7 @@ pub(super) struct Due {
 pub(super) fn read_zone(fields: &mut Fields<'_>) -> Option<Zone> {
     let field = fields.get("timezone")?;
     let text = field.text(ZONE_FORM)?;
-    match zone::parse(text.expose()) {
+    match field.scope.environment.zones().zone(text.expose()) {
         Ok(zone) => Some(Zone {
             zone,
             chosen: ZoneChosen::ByFile,
