@@ -66,7 +66,9 @@ fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
     };
     let count = file.tasks.iter().filter(named_none).count();
     let now = SystemClock.now();
-    let is_utc = machine.to_offset(now) == Offset::UTC && machine.following(now).next().is_none();
+    let change = machine.following(now).next();
+    let changes = change.is_some_and(|change| change.timestamp() > now);
+    let is_utc = machine.to_offset(now) == Offset::UTC && !changes;
     if count == 0 || is_utc {
         return None;
     }

@@ -12,7 +12,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::calendar::{Calendar, DAY, DayRule, Local};
 use super::gregorian::{date_of, day_of};
-use super::zone::{zone_canonical, zone_in_words};
+use super::zone::{change_after, zone_canonical, zone_in_words};
 use crate::tick::Tick;
 
 /// How a schedule takes a change of its zone's clocks.
@@ -43,7 +43,7 @@ impl Place {
     pub(super) fn new(zone: TimeZone) -> Place {
         let fixed = zone.to_fixed_offset().ok().or_else(|| {
             // Etc/GMT+5 and the like are zones by name only.
-            let never_changes = zone.following(Timestamp::MIN).next().is_none();
+            let never_changes = change_after(&zone, Timestamp::MIN).is_none();
             never_changes.then(|| zone.to_offset(Timestamp::MIN))
         });
         let fixed_ms = fixed.map(|offset| offset.seconds() * 1_000);
@@ -180,7 +180,7 @@ impl Place {
     /// The first change of the clocks strictly after an instant.
     fn change_after(&self, at: i64) -> Option<i64> {
         let at = Timestamp::from_millisecond(at).ok()?;
-        let change = self.zone.following(at).next()?;
+        let change = change_after(&self.zone, at)?;
         Some(change.timestamp().as_millisecond())
     }
 

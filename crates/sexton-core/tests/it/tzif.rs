@@ -18,6 +18,15 @@ pub(crate) fn fat(rule: &str) -> Vec<u8> {
     file(rule, &changes)
 }
 
+/// A file with the changes of the same rules from 1990 to 2037 and nothing about later ones, as old
+/// files are and those below `right/`.
+pub(crate) fn without_rule(rule: &str) -> Vec<u8> {
+    let mut bytes = fat(rule);
+    bytes.truncate(bytes.len() - rule.len() - "\n".len());
+    bytes.push(b'\n');
+    bytes
+}
+
 /// RFC 9636: a block for old readers, the block that counts, and the rule behind it.
 fn file(rule: &str, changes: &[Timestamp]) -> Vec<u8> {
     let zone = TimeZone::posix(rule).unwrap();

@@ -13,7 +13,8 @@ mod machine;
 mod rules;
 mod version;
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneTransition};
 
 pub use self::database::{Database, Source, SourceError, Substitute};
 pub use self::rules::{Fingerprint, FingerprintError, ZoneRules};
@@ -62,6 +63,14 @@ fn instead_of(name: &str) -> Option<String> {
 /// The zone's IANA name, unless that means another zone on each machine.
 fn name_of(zone: &TimeZone) -> Option<&str> {
     zone.iana_name().filter(|name| instead_of(name).is_none())
+}
+
+/// The first change of a zone's clocks, or of what they are called, strictly after an instant.
+///
+/// `jiff` 0.2.46 answers the last change for ever where a file has no rule for what comes behind it.
+pub(super) fn change_after(zone: &TimeZone, at: Timestamp) -> Option<TimeZoneTransition<'_>> {
+    let change = zone.following(at).next()?;
+    (change.timestamp() > at).then_some(change)
 }
 
 fn unknown(name: &str, advice: impl Into<Box<str>>) -> ScheduleError {

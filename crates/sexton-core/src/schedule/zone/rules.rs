@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{name_of, posix_rule};
+use super::{change_after, name_of, posix_rule};
 use crate::schedule::jitter::mix;
 
 /// 2020-01-01T00:00:00Z, in seconds since the Unix epoch.
@@ -60,8 +60,10 @@ impl Fingerprint {
         let from = Timestamp::from_second(FROM_SECOND).unwrap_or(Timestamp::UNIX_EPOCH);
         let mut offset = zone.to_offset(from);
         let mut hash = mix(u64::from(offset.seconds().cast_unsigned()));
-        for change in zone.following(from) {
-            let at = change.timestamp().as_second();
+        let mut from = from;
+        while let Some(change) = change_after(zone, from) {
+            from = change.timestamp();
+            let at = from.as_second();
             if at >= UNTIL_SECOND {
                 break;
             }

@@ -10,7 +10,7 @@ use sexton_core::schedule::zone::{Database, Fingerprint, Source, Substitute, Zon
 use sexton_core::schedule::{Bounded, Cron, Every, Except, Kron, Once, Schedule, Union};
 use tempfile::TempDir;
 
-use super::{cron, cron_in, kron, tick, tz};
+use super::{cron, cron_in, first_ticks, kron, tick, tz};
 use crate::tzif;
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
@@ -226,6 +226,32 @@ fn a_zone_that_is_broken_or_missing_comes_from_the_other_rules_and_that_is_told(
     "#);
     assert_snapshot!(told(Source::Bundled, &["Europe/Paris", "Company/Night"]), @"time zone Company/Night: the built-in rules do not have it; this machine's rules count for it");
     assert_snapshot!(told(Source::Bundled, &["Europe/Paris"]), @"");
+}
+
+#[test]
+fn behind_the_last_change_of_a_file_without_a_rule_there_is_none() {
+    let file = tzif::without_rule(CENTRAL_EUROPE);
+    let zone = TimeZone::tzif("Europe/Paris", &file).unwrap();
+    assert_ne!(
+        Fingerprint::of(&zone),
+        Fingerprint::of(&named(CENTRAL_EUROPE))
+    );
+    for expression in ["*/30 2 * * *", "30 2 * * *"] {
+        let there = cron(expression).in_tz(zone.clone()).unwrap();
+        for (from, offset) in [
+            ("2037-01-01T00:00:00Z", None),
+            ("2038-01-01T00:00:00Z", Some(1)),
+        ] {
+            let zone = offset.map(|hours| TimeZone::fixed(jiff::tz::offset(hours)));
+            let zone = zone.unwrap_or_else(|| named(CENTRAL_EUROPE));
+            let right = cron(expression).in_tz(zone).unwrap();
+            assert_eq!(
+                first_ticks(&there, from, 300),
+                first_ticks(&right, from, 300),
+                "{from}"
+            );
+        }
+    }
 }
 
 #[test]
