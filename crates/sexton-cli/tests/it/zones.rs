@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, sexton};
 use crate::ran::{Folder, Ran};
-use crate::tzif::slim;
+use crate::tzif::{slim, without_rule};
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// Summer time ends a week earlier.
@@ -305,7 +305,7 @@ fn a_zone_of_the_machine_that_cannot_be_read_is_told() {
         assert_eq!(
             ran.stderr,
             format!(
-                "warning: TZ={tz:?} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules; this machine counts as in UTC\n  \
+                "warning: TZ={tz:?} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules that can be used; this machine counts as in UTC\n  \
                  help: set TZ to an IANA name such as Europe/Paris, or link /etc/localtime to a file of /usr/share/zoneinfo\n\n"
             )
         );
@@ -323,6 +323,26 @@ fn a_zone_of_the_machine_that_cannot_be_read_is_told() {
         "{began}"
     );
     assert!(program.stop().status.success());
+}
+
+#[test]
+fn a_zone_of_the_machine_whose_file_ends_is_looked_up_by_its_name_or_told() {
+    let folder = Folder::new()
+        .file("tab", CRONTAB)
+        .file("zoneinfo/right/Europe/Paris", without_rule(CENTRAL_EUROPE))
+        .file("elsewhere", without_rule(CENTRAL_EUROPE));
+    let checked = |tz: &str| {
+        let mut command = folder.command(&["check", "--crontab", "tab"]);
+        Ran::of(command.env("TZ", folder.path().join(tz)).output().unwrap())
+    };
+    let right = checked("zoneinfo/right/Europe/Paris");
+    assert_eq!(right.stderr, "");
+    assert!(right.rules.contains("; Europe/Paris "), "{}", right.rules);
+    let elsewhere = checked("elsewhere").stderr;
+    assert!(
+        elsewhere.contains("this machine counts as in UTC"),
+        "{elsewhere}"
+    );
 }
 
 #[test]

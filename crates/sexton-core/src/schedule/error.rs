@@ -83,7 +83,9 @@ pub enum ScheduleError {
         advice: Box<str>,
     },
     /// The time zone of this machine cannot be read.
-    #[error("{found} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules")]
+    #[error(
+        "{found} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules that can be used"
+    )]
     MachineZone {
         /// Where it is named, and what stands there: `TZ="Europe/Pariss"`, `/etc/localtime`.
         found: Box<str>,

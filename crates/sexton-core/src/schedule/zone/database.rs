@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::version::Version;
-use super::{NAME_BYTES_MAX, instead_of, machine, unknown};
+use super::{NAME_BYTES_MAX, end, instead_of, machine, unknown};
 use crate::schedule::error::ScheduleError;
 
 /// Whose zone rules count.
@@ -213,7 +213,7 @@ impl Database {
         let bundled = || self.0.bundled.get(name).ok();
         let machine = || self.machine_rules()?.zones.get(name).ok();
         let (found, source) = match self.0.counts {
-            Counts::Machine => match machine() {
+            Counts::Machine => match machine().filter(|zone| !end(zone)) {
                 Some(zone) => return Ok(zone),
                 None => (bundled(), Source::Bundled),
             },
@@ -223,7 +223,8 @@ impl Database {
             },
         };
         let Some(zone) = found else {
-            return Err(self.unknown(name));
+            // Nobody knows more of it.
+            return machine().ok_or_else(|| self.unknown(name));
         };
         let known = zone.iana_name().unwrap_or(name).to_owned();
         let reason = match source {
@@ -245,6 +246,10 @@ impl Database {
             return "this machine has no zone rules".to_owned();
         };
         let file = machine.folder.join(name);
+        if machine.zones.get(name).is_ok() {
+            let file = file.display();
+            return format!("{file} says nothing of what comes behind its last change");
+        }
         match std::fs::symlink_metadata(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 format!("{} does not have it", machine.folder.display())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::{Database, instead_of};
+use super::{COPIES, Database, end, instead_of};
 use crate::schedule::error::ScheduleError;
 
 /// Where systems keep their zone rules.
@@ -65,12 +65,12 @@ fn cut(path: &Path) -> String {
 /// `TimeZone::system()` would take what cannot be read for UTC, in silence.
 pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
     let tz = std::env::var_os("TZ");
-    if let Ok(zone) = TimeZone::try_system() {
+    if let Some(zone) = TimeZone::try_system().ok().filter(|zone| !end(zone)) {
         let name = zone.iana_name().filter(|name| instead_of(name).is_none());
         let counting = name.and_then(|name| database.zone(name).ok());
         return Ok(counting.unwrap_or(zone));
     }
-    // The machine's own file may be broken, and the built-in rules have the zone.
+    // The machine's own file may be broken or end, and the built-in rules have the zone.
     if let Some(zone) = name(tz.as_ref()).and_then(|name| database.zone(&name).ok()) {
         return Ok(zone);
     }
@@ -92,6 +92,7 @@ fn name(tz: Option<&OsString>) -> Option<String> {
         None => std::fs::read_link(LOCALTIME).ok()?.to_str()?.to_owned(),
     };
     let text = text.strip_prefix(':').unwrap_or(&text);
-    let name = text.rsplit_once("zoneinfo/").map_or(text, |(_, name)| name);
-    Some(name.to_owned())
+    let file = text.rsplit_once("zoneinfo/").map_or(text, |(_, file)| file);
+    let copied = COPIES.iter().find_map(|copy| file.strip_prefix(copy));
+    Some(copied.unwrap_or(file).to_owned())
 }

@@ -73,6 +73,13 @@ pub(super) fn change_after(zone: &TimeZone, at: Timestamp) -> Option<TimeZoneTra
     (change.timestamp() > at).then_some(change)
 }
 
+/// Whether a zone's rules end with a last change, and say nothing of what comes behind it: such are
+/// old files and, since 2026, those below `right/`, which leave a zone in summer time for ever.
+fn end(zone: &TimeZone) -> bool {
+    let last = zone.following(Timestamp::MAX).next();
+    last.is_some_and(|change| change.timestamp() > Timestamp::MIN)
+}
+
 fn unknown(name: &str, advice: impl Into<Box<str>>) -> ScheduleError {
     ScheduleError::Zone {
         name: name.chars().take(NAME_BYTES_MAX).collect(),
