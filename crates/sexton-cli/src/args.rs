@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use sexton::Tick;
 use sexton::lock::ExecutionState;
+use sexton::schedule::zone::Source;
 
 use crate::crontab;
 
@@ -82,6 +83,22 @@ pub enum Command {
     /// Look after the store itself
     #[command(subcommand)]
     Store(StoreCommand),
+}
+
+impl Command {
+    /// Whose time zone rules count for what it does.
+    #[must_use]
+    pub fn tz_data(&self) -> Source {
+        let flags = match self {
+            Command::Run(arguments) => arguments.file.zones,
+            Command::Check(arguments) => arguments.zones,
+            Command::Next(arguments) | Command::Explain(arguments) => arguments.zones,
+            Command::History(arguments) => arguments.zones,
+            Command::Tasks(arguments) => arguments.zones,
+            _ => ZoneFlags::default(),
+        };
+        flags.tz_data
+    }
 }
 
 /// What to do with the store itself.
@@ -168,6 +185,9 @@ pub struct HistoryArguments {
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
     #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
+    #[command(flatten)]
     /// Which store.
     pub store: StoreArguments,
 }
@@ -181,6 +201,9 @@ pub struct TasksArguments {
     /// The IANA time zone of what is shown [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
+    #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
     #[command(flatten)]
     /// Which store.
     pub store: StoreArguments,
@@ -254,6 +277,16 @@ fn tick(text: &str) -> Result<Tick, String> {
     text.parse().map_err(refused)
 }
 
+/// Whose time zone rules count.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct ZoneFlags {
+    /// Whose time zone rules count: the machine's (`machine`), those built in (`bundled`), or
+    /// whichever have the later version (`newest`). A zone that they lack or that is broken comes
+    /// from the other ones, with a warning
+    #[arg(long, value_name = "SOURCE", default_value_t = Source::Newest)]
+    pub tz_data: Source,
+}
+
 /// Which file.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").args(["file", "crontab"]).required(true)))]
@@ -270,6 +303,9 @@ pub struct FileArguments {
     /// no user, such as those in /var/spool/cron/crontabs
     #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "crontab_form"])]
     pub user: Option<String>,
+    #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
 }
 
 /// Whether the lines of a crontab name a user.
@@ -396,6 +432,9 @@ pub struct ExpressionArguments {
     /// What becomes of times that clocks show twice [default: as the expression is written]
     #[arg(long, value_name = "FOLD", conflicts_with = "every")]
     pub fold: Option<FoldChosen>,
+    #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
     /// Show ticks strictly after this instant [default: now]
     #[arg(long, value_name = "INSTANT")]
     pub from: Option<String>,

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+use sexton_core::schedule::zone::Database;
+
 /// Environment variables, read once and handed to whatever needs them, so that tests can bring their
 /// own. Shows names only.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
+    zones: Database,
 }
 
 /// What a variable is.
@@ -28,6 +31,7 @@ impl Environment {
     pub fn of_process() -> Environment {
         Environment {
             variables: std::env::vars_os().collect(),
+            zones: Database::default(),
         }
     }
 
@@ -38,7 +42,20 @@ impl Environment {
             variables: pairs
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
+            zones: Database::default(),
         }
+    }
+
+    /// The same environment with these time zone rules.
+    #[must_use]
+    pub fn with_zones(self, zones: Database) -> Environment {
+        Environment { zones, ..self }
+    }
+
+    /// The time zone rules that count.
+    #[must_use]
+    pub fn zones(&self) -> &Database {
+        &self.zones
     }
 
     /// The variable `name`.

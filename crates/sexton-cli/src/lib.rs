@@ -38,3 +38,4 @@ pub mod store_url;
 pub mod tasks;
 pub mod tls;
 pub mod visible;
+mod zones;

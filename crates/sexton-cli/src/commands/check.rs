@@ -6,6 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 use sexton::Tick;
 use sexton::clock::{Clock, SystemClock};
 use sexton_core::schedule::ScheduleError;
+use sexton_core::schedule::zone::ZoneRules;
 
 use super::{complain, load};
 use crate::args::FileArguments;
@@ -17,6 +18,7 @@ use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::{TaskFile, TaskSpec, ZoneChosen};
 use crate::visible::visible;
+use crate::zones;
 
 /// Says whether a file is in order, and its requests can be sent from this machine.
 ///
@@ -35,7 +37,7 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     }
     file.warnings.extend(of_store(&file));
     file.warnings
-        .extend(zone_differs(&file, &TimeZone::system()));
+        .extend(zone_differs(&file, &zones::machine_zone(environment)));
     let now = Tick::at_or_before(SystemClock.now());
     let over = over(&file.tasks, now);
     file.warnings.extend(over);
@@ -49,6 +51,9 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
         summary = format!("{summary}, {}", counted(file.warnings.len(), "warning"));
     }
     writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
+    if let Some(line) = zones::line(environment.zones(), &zones::of_file(&file)) {
+        complain(&format!("{line}\n"), Exit::Done);
+    }
     Ok(Exit::Done)
 }
 
@@ -91,7 +96,9 @@ fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
     };
     let count = file.tasks.iter().filter(named_none).count();
     let now = SystemClock.now();
-    let is_utc = machine.to_offset(now) == Offset::UTC && machine.following(now).next().is_none();
+    let change = machine.following(now).next();
+    let changes = change.is_some_and(|change| change.timestamp() > now);
+    let is_utc = machine.to_offset(now) == Offset::UTC && !changes;
     if count == 0 || is_utc {
         return None;
     }
@@ -99,7 +106,13 @@ fn zone_differs(file: &TaskFile, machine: &TimeZone) -> Option<String> {
         1 => ("1 task".to_owned(), "names"),
         _ => (format!("{count} tasks"), "name"),
     };
-    let machine = machine.iana_name().unwrap_or("another zone");
+    let Some(machine) = machine.iana_name() else {
+        return Some(format!(
+            "warning: {tasks} {name} no time zone and count in UTC, and this machine is in {}\n  \
+             help: write `timezone` with an IANA name, such as `timezone = \"UTC\"`, in the task or in [defaults]\n",
+            ZoneRules::of(machine)
+        ));
+    };
     Some(format!(
         "warning: {tasks} {name} no time zone and count in UTC, and this machine is in {machine}\n  \
          help: write `timezone = \"{machine}\"`, or `timezone = \"UTC\"`, in the task or in [defaults]\n"

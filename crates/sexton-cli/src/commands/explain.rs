@@ -10,25 +10,30 @@ use super::complain;
 use super::expression::Expression;
 use super::ticks::{self, Ticks};
 use crate::args::ExpressionArguments;
+use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::zones;
 
 /// Says in plain English when an expression is due, and what that means where clocks change.
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn explain(arguments: &ExpressionArguments) -> io::Result<Exit> {
-    let (expression, ticks) = match ticks::read(arguments) {
+pub fn explain(arguments: &ExpressionArguments, environment: &Environment) -> io::Result<Exit> {
+    let (expression, ticks) = match ticks::read(arguments, environment.zones()) {
         Ok(read) => read,
         Err(error) => return Ok(complain(&error, Exit::BadInput)),
     };
     let changes = ClockChanges::next(&expression, ticks.from);
     let mut out = io::BufWriter::new(io::stdout().lock());
     if arguments.json {
-        write_json(&mut out, &expression, &ticks, &changes)?;
+        write_json(&mut out, &expression, &ticks, &changes, environment)?;
     } else {
         write_for_people(&mut out, &expression, &ticks, &changes)?;
     }
     out.flush()?;
+    if !arguments.json {
+        expression.told_rules(environment);
+    }
     Ok(Exit::Done)
 }
 
@@ -55,10 +60,12 @@ fn write_json(
     expression: &Expression,
     ticks: &Ticks,
     changes: &ClockChanges,
+    environment: &Environment,
 ) -> io::Result<()> {
     let explained = json!({
         "description": expression.schedule.describe(),
         "time_zone": zone_name(&expression.zone),
+        "tz_data": zones::to_json(environment.zones(), &expression.rules()),
         "clock_changes": changes.to_json(),
         "next": ticks.texts(),
     });

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
 use sexton_core::name::{NameError, Namespace, TaskName};
+use sexton_core::schedule::zone::{Database, ZoneRules};
 use sexton_core::schedule::{
-    ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union, zone,
+    ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union,
 };
 
+use super::complain;
 use crate::args::{ExpressionArguments, FoldChosen, GapChosen};
+use crate::environment::Environment;
 use crate::exceptions::{self, Exceptions};
+use crate::exit::Exit;
 use crate::visible::visible;
+use crate::zones;
 
 /// A schedule, and the zone that it is shown in.
 pub(super) struct Expression {
@@ -43,6 +48,21 @@ enum Language {
 }
 
 impl Expression {
+    /// The zone rules that it goes by.
+    pub(super) fn rules(&self) -> Vec<ZoneRules> {
+        self.schedule.zones().iter().map(ZoneRules::of).collect()
+    }
+
+    /// Tells on standard error whose zone rules count, if any do: what reads ticks line by line
+    /// need not know of it.
+    pub(super) fn told_rules(&self, environment: &Environment) {
+        let zones = environment.zones();
+        let line = zones::line(zones, &self.rules()).map(|line| line + "\n");
+        for text in line.into_iter().chain(zones::substituted(zones)) {
+            complain(&text, Exit::Done);
+        }
+    }
+
     /// Whether it is read by clocks on walls, which may change.
     pub(super) fn is_on_walls(&self) -> bool {
         self.parts.iter().any(|part| part.on_walls.is_some())
@@ -89,16 +109,20 @@ enum ExpressionError {
     ExceptFile(String),
 }
 
-pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String> {
-    parse(arguments).map_err(|error| {
+pub(super) fn read(
+    arguments: &ExpressionArguments,
+    zones: &Database,
+) -> Result<Expression, String> {
+    parse(arguments, zones).map_err(|error| {
         let text = error.to_string();
         let lines: Vec<_> = text.lines().map(visible).collect();
         format!("error: {}\n", lines.join("\n"))
     })
 }
 
-fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError> {
-    let named = arguments.tz.as_deref().map(zone::parse).transpose()?;
+fn parse(arguments: &ExpressionArguments, zones: &Database) -> Result<Expression, ExpressionError> {
+    let named = arguments.tz.as_deref().map(|name| zones.zone(name));
+    let named = named.transpose()?;
     let language = match (arguments.every, arguments.kron) {
         (true, _) => Language::Every,
         (_, true) => Language::Kron,

@@ -11,6 +11,8 @@ mod ticks;
 
 use std::io::{self, Write};
 
+use sexton_core::schedule::zone::Database;
+
 use crate::args::{Arguments, Command, FileArguments, StoreCommand};
 use crate::config;
 use crate::crontab::{self, SystemUsers};
@@ -18,15 +20,17 @@ use crate::diagnostic::Rejected;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::tasks::TaskFile;
+use crate::zones;
 
 /// Does what the command line says.
 pub fn execute(arguments: Arguments) -> Exit {
-    let environment = Environment::of_process();
+    let zones = Database::of(arguments.command.tz_data());
+    let environment = Environment::of_process().with_zones(zones);
     let done = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &environment),
         Command::Check(arguments) => check::check(&arguments, &environment),
-        Command::Next(arguments) => next::next(&arguments),
-        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Next(arguments) => next::next(&arguments, &environment),
+        Command::Explain(arguments) => explain::explain(&arguments, &environment),
         Command::History(arguments) => operate::history(&arguments, &environment),
         Command::Tasks(arguments) => operate::tasks(&arguments, &environment),
         Command::Trigger(arguments) => operate::trigger(&arguments, &environment),
@@ -53,6 +57,13 @@ fn complain(text: &str, exit: Exit) -> Exit {
 
 /// Reads the file that the command line names.
 fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
+    let mut file = load_plain(arguments, environment)?;
+    file.warnings.extend(zones::warnings(environment));
+    file.warnings.extend(zones::unnamed(&file));
+    Ok(file)
+}
+
+fn load_plain(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
     match (&arguments.file, &arguments.crontab) {
         (_, Some(path)) => {
             let user = arguments.user.as_deref();

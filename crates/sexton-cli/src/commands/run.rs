@@ -40,8 +40,12 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
             .with_writer(move || writer.clone())
             .init();
     }
-    let again = || load(&arguments.file, environment);
-    let file = match again() {
+    // The zone rules may have been replaced since the start, too.
+    let again = || {
+        let zones = environment.zones().reopened();
+        load(&arguments.file, &environment.clone().with_zones(zones))
+    };
+    let file = match load(&arguments.file, environment) {
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };

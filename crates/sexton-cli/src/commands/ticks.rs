@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 use sexton_core::clock::{Clock, SystemClock};
+use sexton_core::schedule::zone::Database;
 use sexton_core::tick::Tick;
 
 use super::expression::{self, Expression};
@@ -23,8 +24,11 @@ pub(super) struct Ticks {
 }
 
 /// Reads an expression, and computes the ticks that are to be shown.
-pub(super) fn read(arguments: &ExpressionArguments) -> Result<(Expression, Ticks), String> {
-    let expression = expression::read(arguments)?;
+pub(super) fn read(
+    arguments: &ExpressionArguments,
+    zones: &Database,
+) -> Result<(Expression, Ticks), String> {
+    let expression = expression::read(arguments, zones)?;
     let ticks = Ticks::read(&expression, arguments)?;
     Ok((expression, ticks))
 }

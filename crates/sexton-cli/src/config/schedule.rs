@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use sexton_core::schedule::{
-    Cron, Every, Kron, Once, Schedule, ScheduleError, Spread, Union, zone,
-};
+use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError, Spread, Union};
 use toml::de::DeValue;
 
 use super::clock_change::{self, Chosen};
@@ -44,7 +42,7 @@ pub(super) struct Context<'c> {
 pub(super) fn read_zone(fields: &mut Fields<'_>) -> Option<Zone> {
     let field = fields.get("timezone")?;
     let text = field.text(ZONE_FORM)?;
-    match zone::parse(text.expose()) {
+    match field.scope.environment.zones().zone(text.expose()) {
         Ok(zone) => Some(Zone {
             zone,
             chosen: ZoneChosen::ByFile,

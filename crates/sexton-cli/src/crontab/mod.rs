@@ -33,7 +33,6 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use sexton_core::schedule::{Cron, zone};
 use sexton_core::tick::Concurrency;
 
@@ -156,9 +155,10 @@ pub fn read(
         owner,
         variables,
         zone: Zone {
-            zone: TimeZone::system(),
+            zone: crate::zones::machine_zone(environment),
             chosen: ZoneChosen::ByMachine,
         },
+        zones: environment.zones(),
         names: Names::of_file(source.name()),
         tasks: Vec::new(),
     };
@@ -206,6 +206,7 @@ struct Reader<'r> {
     owner: Option<String>,
     variables: Variables,
     zone: Zone,
+    zones: &'r zone::Database,
     names: Names,
     tasks: Vec<TaskSpec>,
 }
@@ -238,7 +239,7 @@ impl Reader<'_> {
 
     fn variable(&mut self, name: &str, value: &str, offset: usize, length: usize) {
         if name == "CRON_TZ" {
-            match zone::parse(value) {
+            match self.zones.zone(value) {
                 Ok(zone) => {
                     self.zone = Zone {
                         zone,

@@ -92,7 +92,7 @@ pub(crate) async fn run(
         started = start.started(&mut log) => started?,
         () = stops.next() => return Ok(Exit::Done),
     };
-    log.began(&scheduler, &store.location, &file);
+    log.began(&scheduler, &store.location, &file, environment.zones());
     let supervisor = Supervisor::told_ready(&scheduler.handle());
     let of_start = reload::OfStart {
         store: file.store,

@@ -81,6 +81,7 @@ impl TaskSpec {
             && self.schedule_written == other.schedule_written
             && self.schedule.describe() == other.schedule.describe()
             && self.timezone == other.timezone
+            && self.schedule.zones() == other.schedule.zones()
             && self.concurrency == other.concurrency
             && self.work == other.work
             && self.policies == other.policies

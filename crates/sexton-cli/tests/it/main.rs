@@ -67,5 +67,9 @@ mod store_named;
 mod store_privacy;
 mod supervised;
 mod task_schedules;
+#[path = "../../../sexton-core/tests/it/tzif.rs"]
+#[allow(dead_code, reason = "shared with the tests of the core")]
+mod tzif;
 mod usage;
 mod watched;
+mod zones;

@@ -18,6 +18,8 @@ pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What of standard error says whose time zone rules count: another thing on each machine.
+    pub(crate) rules: String,
 }
 
 impl Folder {
@@ -80,11 +82,15 @@ pub(crate) fn sexton(arguments: &[&str]) -> Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Ran {
+    pub(crate) fn of(output: Output) -> Ran {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let of_rules = |line: &&str| line.starts_with("time zone rules: ");
+        let (rules, stderr): (String, String) = stderr.split_inclusive('\n').partition(of_rules);
         Ran {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stderr,
+            rules,
         }
     }
 

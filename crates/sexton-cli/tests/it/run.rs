@@ -84,7 +84,7 @@ fn every_line_of_the_json_log_has_its_fields() {
     let execution = ["at", "event", "task", "index", "tick"];
     for event in ended.events() {
         let own: &[&str] = match event["event"].as_str().unwrap() {
-            "began" => &["instance", "store", "tasks", "warnings"],
+            "began" => &["instance", "store", "tasks", "tz_data", "warnings"],
             "granted" => &["fence", "attempt"],
             "started" => &["attempt", "lateness_ms"],
             "retried" => &["retry", "error", "after_ms"],

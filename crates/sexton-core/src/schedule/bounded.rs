@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Schedule;
 use super::error::ScheduleError;
@@ -103,5 +104,9 @@ impl Schedule for Bounded {
             Some(end) => Some(format!("its end, {end}, has passed")),
             None => self.schedule.advice_when_over(),
         }
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.schedule.zones()
     }
 }

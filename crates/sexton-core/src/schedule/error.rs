@@ -98,6 +98,14 @@ pub enum ScheduleError {
         /// What to write instead.
         advice: Box<str>,
     },
+    /// The time zone of this machine cannot be read.
+    #[error(
+        "{found} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules that can be used"
+    )]
+    MachineZone {
+        /// Where it is named, and what stands there: `TZ="Europe/Pariss"`, `/etc/localtime`.
+        found: Box<str>,
+    },
     /// A time zone was given to an expression that names an offset of its own.
     #[error(
         "kron in {zone}: the string has an offset of its own, {offset_minutes}o; name the zone or the offset, not both"

@@ -291,4 +291,13 @@ impl Schedule for Except {
     fn advice_when_over(&self) -> Option<String> {
         self.schedule.advice_when_over()
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        let mut zones = self.schedule.zones();
+        if !(self.dates.is_empty() && self.date_ranges.is_empty()) {
+            zones.extend(self.place.zones());
+        }
+        zones.extend(self.schedules.iter().flat_map(|schedule| schedule.zones()));
+        zones
+    }
 }

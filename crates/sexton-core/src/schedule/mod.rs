@@ -73,6 +73,8 @@ pub mod zone;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 pub use self::bounded::Bounded;
 pub use self::clock_changes::{ClockChanges, Fold, Gap};
 pub use self::cron::Cron;
@@ -170,6 +172,23 @@ pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     fn advice_when_over(&self) -> Option<String> {
         None
     }
+
+    /// The time zones whose rules decide about the ticks; none unless overridden.
+    ///
+    /// Replicas compare [fingerprints](zone::Fingerprint) of the rules, since they may have rules
+    /// of different years. A schedule made of others passes on the zones of all of them.
+    ///
+    /// ```
+    /// use sexton_core::schedule::{Cron, Schedule, zone};
+    ///
+    /// let paris = zone::parse("Europe/Paris")?;
+    /// assert_eq!(Cron::parse("0 9 * * *")?.zones(), []);
+    /// assert_eq!(Cron::parse("0 9 * * *")?.in_tz(paris.clone())?.zones(), [paris]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn zones(&self) -> Vec<TimeZone> {
+        Vec::new()
+    }
 }
 
 impl Schedule for Arc<dyn Schedule> {
@@ -188,6 +207,10 @@ impl Schedule for Arc<dyn Schedule> {
     fn advice_when_over(&self) -> Option<String> {
         (**self).advice_when_over()
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        (**self).zones()
+    }
 }
 
 impl Schedule for Box<dyn Schedule> {
@@ -205,6 +228,10 @@ impl Schedule for Box<dyn Schedule> {
 
     fn advice_when_over(&self) -> Option<String> {
         (**self).advice_when_over()
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        (**self).zones()
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use super::calendar::{Calendar, DAY, DayRule, Local};
 use super::clock_changes::{ClockChanges, Fold, Gap};
 use super::gregorian::date_of;
-use super::zone::zone_in_words;
+use super::zone::{change_after, zone_canonical, zone_in_words};
 use crate::tick::Tick;
 
 /// How a schedule takes a change of its zone's clocks.
@@ -66,7 +66,7 @@ impl Place {
     pub(super) fn new(zone: TimeZone) -> Place {
         let fixed = zone.to_fixed_offset().ok().or_else(|| {
             // Etc/GMT+5 and the like are zones by name only.
-            let never_changes = zone.following(Timestamp::MIN).next().is_none();
+            let never_changes = change_after(&zone, Timestamp::MIN).is_none();
             never_changes.then(|| zone.to_offset(Timestamp::MIN))
         });
         let fixed_ms = fixed.map(|offset| offset.seconds() * 1_000);
@@ -93,15 +93,23 @@ impl Place {
 
     /// `Europe/Paris`, or its offset if that never changes: `UTC`, `UTC+05:30`.
     pub(super) fn canonical(&self) -> String {
-        match (self.fixed_ms, self.zone.iana_name()) {
-            (None, Some(name)) => name.to_owned(),
-            (Some(0), _) => "UTC".to_owned(),
-            (Some(ms), _) => {
+        match self.fixed_ms {
+            None => zone_canonical(&self.zone),
+            Some(0) => "UTC".to_owned(),
+            Some(ms) => {
                 let offset = Offset::from_seconds(ms / 1_000).unwrap_or(Offset::UTC);
                 zone_in_words(&TimeZone::fixed(offset))
             }
-            // A zone without a name is told by its rules alone.
-            (None, None) => format!("{:?}", self.zone),
+        }
+    }
+
+    /// The zone, if its rules can be others on another machine.
+    pub(super) fn zones(&self) -> Vec<TimeZone> {
+        let is_certain = self.is_utc() || self.zone.to_fixed_offset().is_ok();
+        if is_certain {
+            Vec::new()
+        } else {
+            vec![self.zone.clone()]
         }
     }
 
@@ -246,7 +254,7 @@ impl Place {
     /// The first change of the clocks strictly after an instant.
     fn change_after(&self, at: i64) -> Option<i64> {
         let at = Timestamp::from_millisecond(at).ok()?;
-        let change = self.zone.following(at).next()?;
+        let change = change_after(&self.zone, at)?;
         Some(change.timestamp().as_millisecond())
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
 use super::Schedule;
 use super::error::ScheduleError;
 use crate::tick::Tick;
@@ -81,5 +83,10 @@ impl Schedule for Union {
         let mut advice: Vec<String> = advice.collect();
         advice.dedup();
         (!advice.is_empty()).then(|| advice.join("; "))
+    }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        let zones = self.0.iter().flat_map(|schedule| schedule.zones());
+        zones.collect()
     }
 }

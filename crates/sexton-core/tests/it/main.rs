@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod schedule;
+#[cfg(test)]
+mod tzif;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sexton_core::lock::TaskDefinition;
 use sexton_core::name::{ManagerName, TaskName};
+use sexton_core::schedule::zone::ZoneRules;
 use sexton_core::schedule::{Bounded, Jitter, Schedule};
 use sexton_core::tick::{Concurrency, Tick};
 
@@ -196,13 +197,15 @@ impl CheckedTask {
             Some(work) => format!("; work {work}"),
             None => String::new(),
         };
-        format!(
+        let definition = format!(
             "{}; concurrency {}; delivery {delivery:?}; lease {:?}; overlap {overlap:?}; \
              missed {missed:?}; placement {placement:?}; jitter {jitter:?}{work}",
             self.schedule.describe(),
             self.concurrency,
             lease.duration(),
-        )
+        );
+        // Last, so that what reads it finds it; see `ZoneRules::split_off`.
+        ZoneRules::add_to(&definition, &self.schedule.zone_rules())
     }
 }
 

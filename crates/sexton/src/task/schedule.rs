@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sexton_core::schedule::Schedule;
+use sexton_core::schedule::zone::ZoneRules;
 use sexton_core::tick::Tick;
 
 use super::TaskProblem;
@@ -21,7 +22,7 @@ impl TaskSchedule {
     /// # Errors
     /// [`TaskProblem::SchedulePanicked`] if it cannot even say what it is.
     pub(super) fn new(schedule: Arc<dyn Schedule>) -> Result<TaskSchedule, TaskProblem> {
-        let said = contained(|| (schedule.describe(), schedule.canonical()));
+        let said = contained(|| (schedule.describe(), schedule.canonical(), schedule.zones()));
         said.map_err(|message| TaskProblem::SchedulePanicked { message })?;
         Ok(TaskSchedule {
             schedule: Some(schedule),
@@ -62,6 +63,17 @@ impl TaskSchedule {
     pub(crate) fn advice_when_over(&self) -> Option<String> {
         let schedule = self.schedule.as_deref()?;
         contained(|| schedule.advice_when_over()).ok().flatten()
+    }
+
+    /// The rules of the zones that it goes by, each once, by name.
+    pub(crate) fn zone_rules(&self) -> Vec<ZoneRules> {
+        let zones = self.schedule.as_deref();
+        let zones = zones.map(|schedule| contained(|| schedule.zones()));
+        let zones = zones.and_then(Result::ok).unwrap_or_default();
+        let mut rules: Vec<ZoneRules> = zones.iter().map(ZoneRules::of).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 
     fn say(&self, what: impl Fn(&dyn Schedule) -> String) -> String {

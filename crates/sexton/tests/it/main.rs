@@ -73,3 +73,7 @@ mod transactional;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod transactional_on_servers;
 mod triggered;
+#[path = "../../../sexton-core/tests/it/tzif.rs"]
+#[allow(dead_code, reason = "shared with the tests of the core")]
+mod tzif;
+mod zones;

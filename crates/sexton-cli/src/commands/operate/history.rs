@@ -15,6 +15,7 @@ use super::table::{Table, wall, zone};
 use super::{Refused, is_own, known_task};
 use crate::args::HistoryArguments;
 use crate::duration;
+use crate::environment::Environment;
 use crate::visible::{brief, visible, visible_json};
 use sexton_core::instant;
 
@@ -23,8 +24,12 @@ const PAGE_MAX: usize = 1_000;
 const SAID_CHARS_MAX: usize = 60;
 const INSTANCE_CHARS: usize = 8;
 
-pub(super) async fn show(arguments: &HistoryArguments, opened: &Opened) -> Result<(), Refused> {
-    let zone = zone(arguments.tz.as_deref())?;
+pub(super) async fn show(
+    arguments: &HistoryArguments,
+    opened: &Opened,
+    environment: &Environment,
+) -> Result<(), Refused> {
+    let zone = zone(arguments.tz.as_deref(), environment)?;
     let since = moment("--since", arguments.since.as_deref(), &zone)?;
     let until = moment("--until", arguments.until.as_deref(), &zone)?;
     let task = match &arguments.task {

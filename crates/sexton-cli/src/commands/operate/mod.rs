@@ -107,7 +107,7 @@ pub fn history(arguments: &HistoryArguments, environment: &Environment) -> io::R
         Purpose::Look,
         &arguments.store,
         environment,
-        async |opened| history::show(arguments, opened).await,
+        async |opened| history::show(arguments, opened, environment).await,
     )
 }
 
@@ -120,7 +120,7 @@ pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Resul
         Purpose::Look,
         &arguments.store,
         environment,
-        async |opened| tasks::show(arguments, opened).await,
+        async |opened| tasks::show(arguments, opened, environment).await,
     )
 }
 

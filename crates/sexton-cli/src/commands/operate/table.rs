@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sexton::schedule::zone;
 
 use super::Refused;
+use crate::environment::Environment;
 use crate::visible::visible;
+use crate::zones;
 
 /// Columns as wide as their widest cell, the last as wide as it likes.
 pub(super) struct Table {
@@ -45,13 +46,12 @@ impl Table {
 }
 
 /// The zone in which instants are shown.
-pub(super) fn zone(named: Option<&str>) -> Result<TimeZone, Refused> {
-    match named {
-        None => Ok(TimeZone::system()),
-        Some(name) => {
-            zone::parse(name).map_err(|error| Refused::Argument(format!("--tz {name:?}: {error}")))
-        }
-    }
+pub(super) fn zone(named: Option<&str>, environment: &Environment) -> Result<TimeZone, Refused> {
+    let Some(name) = named else {
+        return Ok(zones::machine_zone(environment));
+    };
+    let found = environment.zones().zone(name);
+    found.map_err(|error| Refused::Argument(format!("--tz {name:?}: {error}")))
 }
 
 /// An instant as the clock on the wall shows it.

@@ -1,19 +1,23 @@
 //! `sexton tasks`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, TaskQuery, TaskState};
 use sexton::name::TaskName;
+use sexton::schedule::zone::{Database, ZoneRules};
 use sexton::{Operator, Tick};
 
 use super::store::Opened;
 use super::table::{Table, wall, zone};
-use super::{Refused, is_own};
+use super::{Refused, complain, is_own};
 use crate::args::TasksArguments;
+use crate::environment::Environment;
+use crate::exit::Exit;
 use crate::tasks::TaskFile;
-use crate::visible::visible_json;
+use crate::visible::{visible, visible_json};
+use crate::zones;
 
 const PAGE_MAX: usize = 1_000;
 
@@ -27,8 +31,12 @@ struct Shown {
     next: Option<Tick>,
 }
 
-pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<(), Refused> {
-    let zone = zone(arguments.tz.as_deref())?;
+pub(super) async fn show(
+    arguments: &TasksArguments,
+    opened: &Opened,
+    environment: &Environment,
+) -> Result<(), Refused> {
+    let zone = zone(arguments.tz.as_deref(), environment)?;
     let operator = &opened.operator;
     let running = running(operator).await?;
     let now = Tick::at_or_before(operator.manager().now().await?);
@@ -92,7 +100,46 @@ pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<
         table.write(&mut out)?;
     }
     out.flush()?;
+    if !arguments.store.json {
+        told_rules(&shown, environment.zones());
+    }
     Ok(())
+}
+
+/// Tells on standard error whose zone rules count here, and of tasks that others define by other
+/// rules: what reads the table need not know of it.
+fn told_rules(shown: &[Shown], zones: &Database) {
+    let mut here = BTreeMap::new();
+    let mut text = String::new();
+    for Shown { task, .. } in shown {
+        for theirs in rules(task) {
+            let ours = here.entry(theirs.zone.clone()).or_insert_with(|| {
+                let zone = zones.zone(&theirs.zone).ok()?;
+                Some(ZoneRules::of(&zone))
+            });
+            let Some(ours) = ours.as_ref().filter(|ours| **ours != theirs) else {
+                continue;
+            };
+            text += &format!(
+                "warning: {} is defined by other rules of {} ({}) than those here ({})\n",
+                visible(task.task.as_str()),
+                visible(&theirs.zone),
+                theirs.fingerprint,
+                ours.fingerprint,
+            );
+        }
+    }
+    let ours: Vec<ZoneRules> = here.into_values().flatten().collect();
+    let line = zones::line(zones, &ours).map(|line| line + "\n");
+    complain(&(line.unwrap_or_default() + &text), Exit::Done);
+}
+
+/// The zone rules that a task is defined by.
+fn rules(task: &TaskState) -> Vec<ZoneRules> {
+    let definition = task.definition.as_ref();
+    definition.map_or_else(Vec::new, |definition| {
+        ZoneRules::split_off(&definition.definition).1
+    })
 }
 
 /// All tasks that the store has heard of, by name.
@@ -162,6 +209,7 @@ fn value(shown: &Shown) -> Value {
         "schedule": definition.map(|definition| &definition.schedule),
         "concurrency": definition.map(|definition| definition.concurrency.get()),
         "definition": definition.map(|definition| &definition.definition),
+        "zone_rules": rules(task).iter().map(zones::one_to_json).collect::<Vec<_>>(),
         "running": running,
         "last": last.as_ref().map(|last| json!({
             "tick": last.execution.tick.to_string(),

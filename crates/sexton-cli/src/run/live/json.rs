@@ -9,6 +9,7 @@ use sexton::lock::Execution;
 
 use super::Line;
 use crate::visible::visible_json;
+use crate::zones;
 
 /// The line, with its end.
 pub(super) fn line(now: Timestamp, line: &Line<'_>) -> String {
@@ -28,10 +29,18 @@ fn named(line: &Line<'_>) -> (&'static str, Value) {
             instance,
             store,
             tasks,
+            zones,
+            rules,
             warnings,
         } => (
             "began",
-            json!({"instance": instance, "store": store, "tasks": tasks, "warnings": warnings}),
+            json!({
+                "instance": instance,
+                "store": store,
+                "tasks": tasks,
+                "tz_data": zones::to_json(zones, rules),
+                "warnings": warnings,
+            }),
         ),
         Line::StoreAwaited { error, at_most } => (
             "store awaited",
@@ -210,7 +219,13 @@ fn of_what_was_not_run(event: &Event) -> (&'static str, Value) {
             ours,
         } => (
             "definition differs",
-            json!({"task": task.as_str(), "by": by.as_str(), "theirs": theirs, "ours": ours}),
+            json!({
+                "task": task.as_str(),
+                "by": by.as_str(),
+                "theirs": theirs,
+                "ours": ours,
+                "zone_rules": zones::other_rules(theirs, ours),
+            }),
         ),
         other => ("other", json!({"debug": format!("{other:?}")})),
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
+use sexton::schedule::zone::{Database, ZoneRules};
 use sexton::{Event, Scheduler, ShutdownReport};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -18,6 +19,7 @@ use crate::args::LogFormat;
 use crate::environment::Environment;
 use crate::output::Output;
 use crate::tasks::TaskFile;
+use crate::zones;
 pub(crate) use form::allows_colours;
 use text::Text;
 
@@ -36,6 +38,9 @@ pub(super) enum Line<'l> {
         instance: &'l str,
         store: &'l str,
         tasks: usize,
+        zones: &'l Database,
+        /// The zone rules that the tasks go by.
+        rules: &'l [ZoneRules],
         warnings: &'l [String],
     },
     Event(&'l Event),
@@ -119,12 +124,20 @@ impl Live {
         self.write(&Line::StoreAwaited { error, at_most });
     }
 
-    pub(super) fn began(&mut self, scheduler: &Scheduler, store: &str, file: &TaskFile) {
+    pub(super) fn began(
+        &mut self,
+        scheduler: &Scheduler,
+        store: &str,
+        file: &TaskFile,
+        zones: &Database,
+    ) {
         let instance = scheduler.instance().to_string();
         self.write(&Line::Began {
             instance: &instance,
             store,
             tasks: file.tasks.len(),
+            zones,
+            rules: &zones::of_file(file),
             warnings: &file.warnings,
         });
     }

@@ -18,6 +18,7 @@ use super::unrun::Unrun;
 use crate::environment::Environment;
 use crate::output::lines_missing;
 use crate::visible::{brief, visible};
+use crate::zones;
 
 /// How much of a line that a run said is shown, in characters.
 const SAID_CHARS_MAX: usize = 100;
@@ -38,7 +39,7 @@ impl Text {
     pub(super) fn for_stdout(environment: &Environment) -> Text {
         Text {
             form: Form::of_stdout(environment),
-            zone: TimeZone::system(),
+            zone: zones::machine_zone(environment),
             attempts: HashMap::new(),
             unrun: Unrun::default(),
         }
@@ -83,10 +84,15 @@ impl Text {
                 instance,
                 store,
                 tasks,
+                zones,
+                rules,
                 warnings,
             } => {
                 let plural = if *tasks == 1 { "" } else { "s" };
                 let mut text = format!("{tasks} task{plural}, store {store}, instance {instance}");
+                if let Some(line) = zones::line(zones, rules) {
+                    let _ = write!(text, "\n{line}");
+                }
                 for warning in *warnings {
                     let _ = write!(text, "\n{}", warning.trim_end());
                 }
@@ -307,14 +313,19 @@ fn of_fleet(event: &Event) -> Option<(Tone, String)> {
             theirs,
             ours,
         } => {
+            let other_rules = zones::other_rules(theirs, ours);
             let [task, theirs, ours] = [task.as_str(), theirs, ours].map(visible);
             let by = visible(by.as_str());
-            (
-                Tone::Odd,
-                format!(
+            let text = match other_rules {
+                Some(other) => format!(
+                    "{task}: instance {by} goes by other time zone rules: {other}\n  \
+                     its ticks can differ there: give all replicas the same rules, or start all with --tz-data bundled"
+                ),
+                None => format!(
                     "{task}: instance {by} defines it otherwise\n  there: {theirs}\n  here:  {ours}"
                 ),
-            )
+            };
+            (Tone::Odd, text)
         }
         _ => return None,
     })

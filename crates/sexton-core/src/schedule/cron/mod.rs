@@ -220,6 +220,10 @@ impl Schedule for Cron {
         let last = self.calendar.years.last()?;
         Some(format!("its last year, {last}, is over"))
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.place.zones()
+    }
 }
 
 impl fmt::Debug for Cron {

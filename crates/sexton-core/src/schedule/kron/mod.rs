@@ -211,6 +211,10 @@ impl Schedule for Kron {
             "its last year is the year {last}: a part without a letter is a year{example}"
         ))
     }
+
+    fn zones(&self) -> Vec<TimeZone> {
+        self.place.zones()
+    }
 }
 
 impl fmt::Debug for Kron {

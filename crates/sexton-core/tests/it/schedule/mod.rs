@@ -18,6 +18,7 @@ mod kron_examples;
 mod kron_refused;
 mod simple;
 mod spread;
+mod zones;
 
 use jiff::tz::TimeZone;
 use sexton_core::schedule::{Cron, Kron, Schedule, zone};

@@ -1,0 +1,98 @@
+//! What the machine says of its time zone and of where its zone rules lie.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use super::{COPIES, Database, end, instead_of};
+use crate::schedule::error::ScheduleError;
+
+/// Where systems keep their zone rules.
+const FOLDERS: [&str; 3] = [
+    "/usr/share/zoneinfo",
+    "/usr/share/lib/zoneinfo",
+    "/etc/zoneinfo",
+];
+/// The link to the rules of the machine's zone, or a copy of them.
+const LOCALTIME: &str = "/etc/localtime";
+/// How much of `TZ` and `TZDIR` is repeated in a message, in characters.
+const FOUND_CHARS_MAX: usize = 100;
+
+/// The folder of the machine's rules.
+pub(super) struct Folder {
+    pub(super) folder: Option<PathBuf>,
+    /// What is wrong with `TZDIR`.
+    pub(super) problem: Option<String>,
+}
+
+/// The folder that `TZDIR` names, or the first that is there.
+pub(super) fn folder() -> Folder {
+    let named = std::env::var_os("TZDIR").filter(|named| !named.is_empty());
+    let usual = || FOLDERS.into_iter().map(PathBuf::from);
+    let usual = || usual().find(|folder| folder.is_dir());
+    match named.map(PathBuf::from) {
+        Some(named) if named.is_dir() => Folder {
+            folder: Some(named),
+            problem: None,
+        },
+        Some(named) => {
+            let folder = usual();
+            let instead = match &folder {
+                Some(folder) => format!("{} is read instead", folder.display()),
+                None => "the built-in rules count".to_owned(),
+            };
+            let problem = format!("TZDIR={:?} is no folder: {instead}", cut(&named));
+            Folder {
+                folder,
+                problem: Some(problem),
+            }
+        }
+        None => Folder {
+            folder: usual(),
+            problem: None,
+        },
+    }
+}
+
+fn cut(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars().take(FOUND_CHARS_MAX).collect()
+}
+
+/// The machine's zone, with the rules of this database if it has a name.
+///
+/// `TimeZone::system()` would take what cannot be read for UTC, in silence.
+pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
+    let tz = std::env::var_os("TZ");
+    if let Some(zone) = TimeZone::try_system().ok().filter(|zone| !end(zone)) {
+        let name = zone.iana_name().filter(|name| instead_of(name).is_none());
+        let counting = name.and_then(|name| database.zone(name).ok());
+        return Ok(counting.unwrap_or(zone));
+    }
+    // The machine's own file may be broken or end, and the built-in rules have the zone.
+    if let Some(zone) = name(tz.as_ref()).and_then(|name| database.zone(&name).ok()) {
+        return Ok(zone);
+    }
+    let found = match tz {
+        Some(tz) => format!("TZ={:?}", cut(Path::new(&tz))),
+        // A machine without any, such as a small container, is in UTC.
+        None if std::fs::symlink_metadata(LOCALTIME).is_err() => return Ok(TimeZone::UTC),
+        None => LOCALTIME.to_owned(),
+    };
+    Err(ScheduleError::MachineZone {
+        found: found.into(),
+    })
+}
+
+/// The name in `TZ`, or of what `/etc/localtime` links to.
+fn name(tz: Option<&OsString>) -> Option<String> {
+    let text = match tz {
+        Some(tz) => tz.to_str()?.to_owned(),
+        None => std::fs::read_link(LOCALTIME).ok()?.to_str()?.to_owned(),
+    };
+    let text = text.strip_prefix(':').unwrap_or(&text);
+    let file = text.rsplit_once("zoneinfo/").map_or(text, |(_, file)| file);
+    let copied = COPIES.iter().find_map(|copy| file.strip_prefix(copy));
+    Some(copied.unwrap_or(file).to_owned())
+}
