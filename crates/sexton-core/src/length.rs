@@ -70,10 +70,10 @@ const WEEKS: usize = 1;
 /// ```
 /// use sexton_core::length;
 ///
-/// let error = length::parse("1h 5y").unwrap_err();
+/// let error = length::parse("1h 5x").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     r#"at byte 4: found "y", allowed is a unit: w, d, h, m, s or ms, or its English name"#
+///     r#"at byte 4: found "x", allowed is a unit: w, d, h, m, s or ms, or its English name"#
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -113,7 +113,7 @@ impl fmt::Debug for Tick {
 impl std::str::FromStr for Tick {
     type Err = InstantError;
 
-    /// Reads an [instant](crate::instant) with `Z` or an offset, in whole milliseconds.
+    /// Reads an [instant] with `Z` or an offset, in whole milliseconds.
     fn from_str(text: &str) -> Result<Tick, InstantError> {
         instant::parse(text)
     }

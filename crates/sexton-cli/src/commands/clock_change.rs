@@ -287,11 +287,11 @@ fn listed(times: &[Zoned]) -> String {
     let hours: Vec<String> = times.iter().take(LISTED_MAX).map(hour).collect();
     match (times, hours.as_slice()) {
         ([first, .., last], _) if times.len() > LISTED_MAX => {
-            let many = match times.len() {
-                COMPARED_MAX => "more than 100000".to_owned(),
-                count => count.to_string(),
-            };
-            format!("{many} times from {} to {}", hour(first), hour(last))
+            let first = hour(first);
+            match times.len() {
+                COMPARED_MAX => format!("More than {COMPARED_MAX} times from {first} on"),
+                many => format!("{many} times from {first} to {}", hour(last)),
+            }
         }
         (_, [start @ .., last]) if !start.is_empty() => format!("{} and {last}", start.join(", ")),
         (_, hours) => hours.join(", "),

@@ -121,6 +121,18 @@ fn what_a_change_does_is_told_of_this_expression() {
     Sun 2026-03-29: clocks there skip from 02:00 to 03:00. 02:30:59 does not come; it is due at 03:00 instead.
     Sun 2026-10-25: clocks there go back from 03:00 to 02:00. 02:30:59 comes twice; it is due the first time only.
     "#);
+    assert_snapshot!(explain(&["--kron", "* * 2 * * *ms", "--tz", "Europe/Paris"]), @r#"
+    exit 0
+    --- stdout
+    Every millisecond from 02:00 to 02:59, Europe/Paris time
+
+    Sun 2026-03-29: clocks there skip from 02:00 to 03:00. More than 100000 times from 02:00 on do not come, and nothing takes their place.
+    Sun 2026-10-25: clocks there go back from 03:00 to 02:00. More than 100000 times from 02:00 on come twice; it is due both times.
+
+    Next:
+    Thu 2026-01-01 02:00:00.000 +01:00  2026-01-01T01:00:00.000Z
+    Thu 2026-01-01 02:00:00.001 +01:00  2026-01-01T01:00:00.001Z
+    "#);
     assert_snapshot!(explain(&["--kron", "0 15/30 1 * *", "--tz", "Australia/Lord_Howe"]), @r#"
     exit 0
     --- stdout

@@ -103,9 +103,9 @@ fn what_belongs_beside_an_expression_is_told_with_its_place() {
         &["@every 5m"],
         &["--kron", "CRON_TZ=Europe/Paris 0 0 9 * *"],
     ]), @r#"
-    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
-    error: cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
-    error: kron "CRON_TZ=Europe/Paris 0 0 9 * *": "CRON_TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    error: cron "@every 5m": "@every 5m" does not belong here; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    error: kron "CRON_TZ=Europe/Paris 0 0 9 * *": "CRON_TZ=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
     "#);
 }
 

@@ -1,33 +1,53 @@
-//! What other programs write into an expression, and Sexton beside it: a time zone, an interval.
+//! What belongs beside an expression and stands in it: a time zone, an interval, an instant, which
+//! other programs write there; or an expression of another language than the one it is read as.
 
+use super::cron::Cron;
 use super::error::ScheduleError;
 use super::part::Part;
+use crate::{instant, length};
 
-/// Refuses an expression that begins with a time zone or with `@every`, and says where that goes.
+/// Refuses a cron expression or krontab string that begins with a time zone or with `@every`, or is
+/// a length of time or an instant, and says where that goes.
 pub(super) fn refuse(whole: Part<'_>) -> Result<(), ScheduleError> {
+    let whole = whole.trimmed();
     let Some(first) = whole.words().next() else {
         return Ok(());
     };
     if let Some((name, zone)) = first.split_once('=')
         && (name.is("TZ") || name.is("CRON_TZ"))
     {
-        let zone = zone.text;
+        let zone = zone.text.trim_matches(['"', '\'']);
         let advice = format!(
             "timezone = {zone:?} in a task file, --tz {zone:?} on the command line, `in_tz` in code"
         );
         return Err(first.beside(advice));
     }
-    if first.is("@every") {
-        let text = whole.trimmed().text;
-        let length = match text[first.text.len()..].trim_ascii() {
-            // A crontab takes what follows for the command.
-            "" => "5m",
-            length => length,
-        };
+    let every = match first.is("@every") {
+        true => Some(whole.text[first.text.len()..].trim_ascii()),
+        false => length::parse(whole.text).is_ok().then_some(whole.text),
+    };
+    if let Some(length) = every {
+        // A crontab takes what follows `@every` for the command.
+        let length = if length.is_empty() { "5m" } else { length };
         let advice = format!(
             "every = {length:?} in a task file, --every {length:?} on the command line, `Every` in code"
         );
-        return Err(whole.trimmed().beside(advice));
+        return Err(whole.beside(advice));
+    }
+    if instant::parse(whole.text).is_ok() {
+        let advice = format!("at = {:?} in a task file, `Once` in code", whole.text);
+        return Err(whole.beside(advice));
     }
     Ok(())
+}
+
+/// Says that what is no length of time is a cron expression, if it is one.
+pub(super) fn cron_for_length(whole: Part<'_>) -> Option<ScheduleError> {
+    let whole = whole.trimmed();
+    Cron::parse(whole.text).ok()?;
+    let advice = format!(
+        "cron = {:?} in a task file, no --every on the command line, `Cron` in code",
+        whole.text
+    );
+    Some(whole.beside(advice))
 }

@@ -36,16 +36,15 @@ pub enum ScheduleError {
         /// What may stand there.
         allowed: Box<str>,
     },
-    /// A time zone or an interval stands in an expression, where it is written beside it.
-    #[error(
-        "{language} {expression:?}: {found:?} does not belong in the expression; write {advice}"
-    )]
+    /// An expression holds a time zone, or is an interval, an instant or an expression of another
+    /// language: what is written beside it, or elsewhere.
+    #[error("{language} {expression:?}: {found:?} does not belong here; write {advice}")]
     Beside {
-        /// The language of the expression: `cron` or `kron`.
+        /// The language that the expression is read as: `cron`, `kron` or `every`.
         language: &'static str,
         /// The whole expression.
         expression: Box<str>,
-        /// What does not belong in it.
+        /// What does not belong there.
         found: Box<str>,
         /// What to write instead, in a task file, on the command line and in code.
         advice: Box<str>,

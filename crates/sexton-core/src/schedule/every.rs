@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Schedule;
+use super::beside;
 use super::error::ScheduleError;
 use super::part::Part;
 use crate::length::{self, in_words, whole_millis};
@@ -78,18 +79,20 @@ impl Every {
     /// Reads a period, a [length of time](crate::length) such as `1h30m`, `250ms` or `2 days`.
     ///
     /// # Errors
-    /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read, or as
-    /// [`Every::new`].
+    /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
+    /// [`ScheduleError::Beside`] if it is a cron expression, or as [`Every::new`].
     pub fn parse(text: &str) -> Result<Every, ScheduleError> {
         const LANGUAGE: &str = "every";
-        Part::whole(LANGUAGE, text)?;
-        let period = length::parse(text).map_err(|error| ScheduleError::Part {
-            language: LANGUAGE,
-            expression: text.into(),
-            part: "length",
-            position: error.position,
-            found: error.found,
-            allowed: error.allowed.into(),
+        let whole = Part::whole(LANGUAGE, text)?;
+        let period = length::parse(text).map_err(|error| {
+            beside::cron_for_length(whole).unwrap_or_else(|| ScheduleError::Part {
+                language: LANGUAGE,
+                expression: text.into(),
+                part: "length",
+                position: error.position,
+                found: error.found,
+                allowed: error.allowed.into(),
+            })
         })?;
         Every::new(period)
     }

@@ -45,7 +45,7 @@ fn a_task_is_due_by_exactly_one_schedule() {
 #[test]
 fn what_belongs_beside_an_expression() {
     assert_snapshot!(rejected_schedule("cron = \"TZ=Europe/Paris 0 0 * * *\""), @r#"
-    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    error: cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
      --> tasks.toml:4:8, task "bell", field `cron`
       |
     4 | cron = "TZ=Europe/Paris 0 0 * * *"
@@ -55,7 +55,7 @@ fn what_belongs_beside_an_expression() {
     tasks.toml: 1 error
     "#);
     assert_snapshot!(rejected_schedule("cron = \"@every 5m\""), @r#"
-    error: cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    error: cron "@every 5m": "@every 5m" does not belong here; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
      --> tasks.toml:4:8, task "bell", field `cron`
       |
     4 | cron = "@every 5m"

@@ -54,7 +54,7 @@ fn month_days(words: &mut DateWords, days: &MonthDays) {
         .filter(|len| *len > MONTH_LEN_MIN)
         .max()
         .unwrap_or(0);
-    words.numbered = numbered.into_iter().map(ordinal).collect();
+    words.numbered = numbered;
     for day in nearest {
         let day = ordinal(day);
         words

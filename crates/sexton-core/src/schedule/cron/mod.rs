@@ -109,7 +109,7 @@ impl Cron {
     ///
     /// # Errors
     /// [`ScheduleError::Part`] and [`ScheduleError::TooLong`] if it cannot be read,
-    /// [`ScheduleError::Beside`] if it holds a time zone or is an interval (`@every`),
+    /// [`ScheduleError::Beside`] if it holds a time zone or is an interval (`@every`) or instant,
     /// [`ScheduleError::NeverDue`] if it is never due.
     pub fn parse(expression: &str) -> Result<Cron, ScheduleError> {
         Cron::parsed(expression, None)

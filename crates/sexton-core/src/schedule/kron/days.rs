@@ -3,7 +3,7 @@
 use crate::schedule::calendar::DayRule;
 use crate::schedule::canonical::set;
 use crate::schedule::gregorian::Month;
-use crate::schedule::words::{DateWords, IfShorter, members, ordinal, weekdays_in_words};
+use crate::schedule::words::{DateWords, IfShorter, members, weekdays_in_words};
 
 /// Days of the month and days of the week; a day must match both.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl KronDays {
             Some(_) => words.other.push("the last day".to_owned()),
             None => words.month_len = days.last().map_or(0, |day| day + 1),
         }
-        words.numbered = days.into_iter().map(|day| ordinal(day + 1)).collect();
+        words.numbered = days.into_iter().map(|day| day + 1).collect();
         words
     }
 }

@@ -1,6 +1,6 @@
 //! Dates in words.
 
-use super::{list, list_or, members};
+use super::{list, list_or, members, ordinal, with_runs};
 use crate::schedule::calendar::{Calendar, DayRule, EVERY_MONTH};
 use crate::schedule::years::{YearSpan, Years};
 
@@ -34,8 +34,8 @@ const YEAR_MAX: u16 = 9999;
 /// The days a schedule means, in the words of its own language.
 #[derive(Default)]
 pub(in crate::schedule) struct DateWords {
-    /// Days counted in the month: `1st`, `15th`.
-    pub(in crate::schedule) numbered: Vec<String>,
+    /// Days counted in the month, from 1, in order.
+    pub(in crate::schedule) numbered: Vec<u32>,
     /// Other days of the month, with their article: `the last day`.
     pub(in crate::schedule) other: Vec<String>,
     /// How many days a month must have so that it has all of these.
@@ -105,13 +105,14 @@ impl DateWords {
         format!("{days}{}", years_in_words(&calendar.years))
     }
 
-    /// `the 1st, 5th and 9th`; with an article each where other days stand among them, so that
+    /// `the 1st, 5th and 9th to 12th`; with an article each where other days stand among them, so that
     /// none is taken for the same day as another.
     fn of_month(&self, list: impl Fn(&[String]) -> String) -> String {
+        let numbered = with_runs(&self.numbered, ordinal);
         if self.other.is_empty() {
-            return format!("the {}", list(&self.numbered));
+            return format!("the {}", list(&numbered));
         }
-        let numbered = self.numbered.iter().map(|day| format!("the {day}"));
+        let numbered = numbered.iter().map(|day| format!("the {day}"));
         let days: Vec<String> = numbered.chain(self.other.iter().cloned()).collect();
         list(&days)
     }

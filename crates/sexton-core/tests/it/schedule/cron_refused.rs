@@ -135,15 +135,19 @@ fn the_number_of_fields_is_checked() {
 fn what_belongs_beside_an_expression_is_told_with_its_place() {
     assert_snapshot!(refused(&[
         "TZ=Europe/Paris 0 0 * * *", "cron_tz=Europe/Paris 0 0 * * *", "TZ=\u{1b}[31m * * * * *", "@every 5m", "@every 1h 30m", "@every",
-        "@EVERY 5m",
+        "@EVERY 5m", " 90s ", "1h 30m", "2026-12-24T18:00:00Z", "TZ='Europe/Paris' 0 0 * * *",
     ]), @r#"
-    cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
-    cron "cron_tz=Europe/Paris 0 0 * * *": "cron_tz=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
-    cron "TZ=\u{1b}[31m * * * * *": "TZ=\u{1b}[31m" does not belong in the expression; write timezone = "\u{1b}[31m" in a task file, --tz "\u{1b}[31m" on the command line, `in_tz` in code
-    cron "@every 5m": "@every 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
-    cron "@every 1h 30m": "@every 1h 30m" does not belong in the expression; write every = "1h 30m" in a task file, --every "1h 30m" on the command line, `Every` in code
-    cron "@every": "@every" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
-    cron "@EVERY 5m": "@EVERY 5m" does not belong in the expression; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron "TZ=Europe/Paris 0 0 * * *": "TZ=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    cron "cron_tz=Europe/Paris 0 0 * * *": "cron_tz=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    cron "TZ=\u{1b}[31m * * * * *": "TZ=\u{1b}[31m" does not belong here; write timezone = "\u{1b}[31m" in a task file, --tz "\u{1b}[31m" on the command line, `in_tz` in code
+    cron "@every 5m": "@every 5m" does not belong here; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron "@every 1h 30m": "@every 1h 30m" does not belong here; write every = "1h 30m" in a task file, --every "1h 30m" on the command line, `Every` in code
+    cron "@every": "@every" does not belong here; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron "@EVERY 5m": "@EVERY 5m" does not belong here; write every = "5m" in a task file, --every "5m" on the command line, `Every` in code
+    cron " 90s ": "90s" does not belong here; write every = "90s" in a task file, --every "90s" on the command line, `Every` in code
+    cron "1h 30m": "1h 30m" does not belong here; write every = "1h 30m" in a task file, --every "1h 30m" on the command line, `Every` in code
+    cron "2026-12-24T18:00:00Z": "2026-12-24T18:00:00Z" does not belong here; write at = "2026-12-24T18:00:00Z" in a task file, `Once` in code
+    cron "TZ='Europe/Paris' 0 0 * * *": "TZ='Europe/Paris'" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
     "#);
 }
 

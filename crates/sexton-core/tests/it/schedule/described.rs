@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use sexton_core::schedule::{Cron, Every, Kron, Schedule, ScheduleError, zone};
 
 // An expression and its zone; none is UTC.
-const CRONS: [(&str, &str); 87] = [
+const CRONS: [(&str, &str); 90] = [
     ("* * * * *", ""),
     ("*/5 * * * *", ""),
     ("*/7 * * * *", ""),
@@ -81,6 +81,9 @@ const CRONS: [(&str, &str); 87] = [
     ("0 0 31 * *", ""),
     ("0 0 1,31 * *", ""),
     ("0 0 31 JAN,MAR *", ""),
+    ("0 9 1-7 JAN,JUL MON", ""),
+    ("0 9 29-31 * *", ""),
+    ("0 9 1-7,L * *", ""),
     ("0 0 31W,L-30 * *", ""),
     ("*/15 0,12 * * *", ""),
     ("*/15 */3 * * *", ""),
@@ -222,6 +225,9 @@ fn cron_in_words() {
     0 0 31 * * | at 00:00 on the 31st of every month that has one, UTC
     0 0 1,31 * * | at 00:00 on the 1st and 31st of every month, each where there is one, UTC
     0 0 31 JAN,MAR * | at 00:00 on the 31st of each of January and March, UTC
+    0 9 1-7 JAN,JUL MON | at 09:00 on the 1st to 7th of each of January and July, and also on Mondays in January and July, UTC
+    0 9 29-31 * * | at 09:00 on the 29th to 31st of every month, each where there is one, UTC
+    0 9 1-7,L * * | at 09:00 on the 1st to 7th and the last day of every month, UTC
     0 0 31W,L-30 * * | at 00:00 on the weekday (Monday to Friday) nearest the 31st and the 30th day before the last day of every month, each where there is one, UTC
     */15 0,12 * * * | every 15 minutes from 00:00 to 00:59 and from 12:00 to 12:59, UTC
     */15 */3 * * * | every 15 minutes in hours 0, 3, 6, 9, 12, 15, 18 and 21, UTC

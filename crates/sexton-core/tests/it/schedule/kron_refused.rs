@@ -91,8 +91,8 @@ fn what_is_no_part_is_told_with_what_is_allowed() {
 #[test]
 fn what_belongs_beside_a_string_is_told_with_its_place() {
     assert_snapshot!(refused(&["TZ=Europe/Paris 0 0 9 * *", "@every 90s"]), @r#"
-    kron "TZ=Europe/Paris 0 0 9 * *": "TZ=Europe/Paris" does not belong in the expression; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
-    kron "@every 90s": "@every 90s" does not belong in the expression; write every = "90s" in a task file, --every "90s" on the command line, `Every` in code
+    kron "TZ=Europe/Paris 0 0 9 * *": "TZ=Europe/Paris" does not belong here; write timezone = "Europe/Paris" in a task file, --tz "Europe/Paris" on the command line, `in_tz` in code
+    kron "@every 90s": "@every 90s" does not belong here; write every = "90s" in a task file, --every "90s" on the command line, `Every` in code
     "#);
 }
 

@@ -88,6 +88,8 @@ fn periods_and_phases_out_of_range_are_refused() {
         "1y",
         "1hh",
         "1h;",
+        "*/5 * * * *",
+        "@hourly",
     ];
     let mut errors: Vec<_> = texts
         .map(|text| Every::parse(text).unwrap_err().to_string())
@@ -125,6 +127,8 @@ fn periods_and_phases_out_of_range_are_refused() {
     every "1y": length, at byte 1: found "y", allowed is units of a fixed length: w, d, h, m, s, ms; months and years have none
     every "1hh": length, at byte 1: found "hh", allowed is a unit: w, d, h, m, s or ms, or its English name
     every "1h;": length, at byte 2: found ";", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
+    every "*/5 * * * *": "*/5 * * * *" does not belong here; write cron = "*/5 * * * *" in a task file, no --every on the command line, `Cron` in code
+    every "@hourly": "@hourly" does not belong here; write cron = "@hourly" in a task file, no --every on the command line, `Cron` in code
     period: found 1.5ms, allowed is 1ms to 3650 days in whole milliseconds
     period: found 18446744073709551615.999999999s, allowed is 1ms to 3650 days in whole milliseconds
     phase: found 60s, allowed is less than the period, 1 minute, in whole milliseconds
