@@ -218,3 +218,24 @@ fn a_changed_file_of_holidays_is_read_again_at_sighup() {
     assert_eq!(reloaded["removed"], json!([]), "{reloaded}");
     assert_eq!(program.stop().status.code(), Some(0));
 }
+
+#[test]
+fn dates_of_no_zone_are_warned_of_where_the_machine_is_in_another() {
+    let warned = |lines: &str| {
+        let folder = Folder::new().file("tasks.toml", with_task(lines));
+        let ran = folder
+            .variable("TZ", "Europe/Paris")
+            .run(&["check", "tasks.toml"]);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        ran.stderr.contains("names no time zone")
+    };
+    assert!(!warned("every = \"1h\""));
+    assert!(warned("every = \"1h\"\nexcept = 2026-12-24"));
+    assert!(!warned(
+        "every = \"1h\"\nexcept = 2026-12-24\ntimezone = \"UTC\""
+    ));
+    // All of several strings have to name an offset.
+    assert!(!warned("kron = [\"0 0 9 * * 60o\", '0 0 9 * * 120o']"));
+    assert!(warned("kron = [\"0 0 9 * * 60o\", '0 0 9 * *']"));
+    assert!(warned("cron = [\"@daily\", \"@hourly\"]"));
+}
