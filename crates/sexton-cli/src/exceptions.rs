@@ -26,7 +26,7 @@ const LINES_TOLD_MAX: usize = 10;
 const LINE_CHARS_MAX: usize = 60;
 
 /// Dates and ranges of dates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Exceptions {
     dates: Vec<Date>,
     ranges: Vec<RangeInclusive<Date>>,

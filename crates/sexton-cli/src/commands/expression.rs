@@ -48,6 +48,23 @@ pub(super) fn read(arguments: &ExpressionArguments) -> Result<Expression, String
     })
 }
 
+/// One expression, in its zone.
+enum Parsed {
+    Cron(Cron),
+    Kron(Kron),
+    Every(Every),
+}
+
+impl Parsed {
+    fn into_schedule(self) -> Arc<dyn Schedule> {
+        match self {
+            Parsed::Cron(cron) => Arc::new(cron),
+            Parsed::Kron(kron) => Arc::new(kron),
+            Parsed::Every(every) => Arc::new(every),
+        }
+    }
+}
+
 fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError> {
     let named = arguments.tz.as_deref().map(zone::parse).transpose()?;
     let language = match (arguments.every, arguments.kron) {
@@ -55,16 +72,16 @@ fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError>
         (_, true) => Language::Kron,
         _ => Language::Cron,
     };
-    let (schedule, zone) = parse_one(&arguments.expression, language, named.as_ref(), arguments)?;
-    let mut schedules = vec![schedule];
-    for text in &arguments.more {
-        let (schedule, _) = parse_one(text, language, named.as_ref(), arguments)?;
-        schedules.push(schedule);
-    }
-    let schedule: Arc<dyn Schedule> = match schedules.as_slice() {
-        [schedule] => Arc::clone(schedule),
-        _ => Arc::new(Union::new(schedules)?),
+    let texts = std::iter::once(&arguments.expression).chain(&arguments.more);
+    let parsed = texts.map(|text| parse_one(text, language, named.as_ref(), arguments));
+    let parsed: Vec<Parsed> = parsed.collect::<Result<_, _>>()?;
+    let zone = match (named, parsed.first()) {
+        (Some(zone), _) => zone,
+        // The string may name an offset of its own.
+        (None, Some(Parsed::Kron(kron))) => kron.tz().clone(),
+        (None, _) => TimeZone::UTC,
     };
+    let schedule = union(parsed)?;
     Ok(Expression {
         schedule: exceptions(arguments)?.out_of(schedule, &zone)?,
         zone,
@@ -72,31 +89,37 @@ fn parse(arguments: &ExpressionArguments) -> Result<Expression, ExpressionError>
     })
 }
 
-/// Reads one expression, and tells which zone it is in.
+/// One schedule of all expressions.
+fn union(parsed: Vec<Parsed>) -> Result<Arc<dyn Schedule>, ScheduleError> {
+    let schedules: Vec<_> = parsed.into_iter().map(Parsed::into_schedule).collect();
+    match schedules.as_slice() {
+        [schedule] => Ok(Arc::clone(schedule)),
+        _ => Ok(Arc::new(Union::new(schedules)?)),
+    }
+}
+
 fn parse_one(
     text: &str,
     language: Language,
     named: Option<&TimeZone>,
     arguments: &ExpressionArguments,
-) -> Result<(Arc<dyn Schedule>, TimeZone), ExpressionError> {
-    let in_zone = || named.cloned().unwrap_or(TimeZone::UTC);
+) -> Result<Parsed, ExpressionError> {
     Ok(match language {
-        Language::Every => (Arc::new(Every::parse(text)?), in_zone()),
+        Language::Every => Parsed::Every(Every::parse(text)?),
         Language::Kron => {
             let kron = Kron::parse(text)?;
             let kron = match named {
                 Some(zone) => kron.in_tz(zone.clone())?,
-                // The string may name an offset of its own.
                 None => kron,
             };
-            let zone = kron.tz().clone();
             let changes = clock_changes(arguments, kron.clock_changes());
-            (Arc::new(kron.on_clock_changes(changes)?), zone)
+            Parsed::Kron(kron.on_clock_changes(changes)?)
         }
         Language::Cron => {
-            let cron = parse_cron(text, arguments)?.in_tz(in_zone())?;
+            let zone = named.cloned().unwrap_or(TimeZone::UTC);
+            let cron = parse_cron(text, arguments)?.in_tz(zone)?;
             let changes = clock_changes(arguments, cron.clock_changes());
-            (Arc::new(cron.on_clock_changes(changes)?), in_zone())
+            Parsed::Cron(cron.on_clock_changes(changes)?)
         }
     })
 }
