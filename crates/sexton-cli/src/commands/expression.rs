@@ -172,7 +172,8 @@ fn exceptions(arguments: &ExpressionArguments) -> Result<Exceptions, ExpressionE
     }
     for path in &arguments.except_file {
         let refused = |wrong: Vec<String>| ExpressionError::ExceptFile(wrong.join("\n"));
-        exceptions.add_file(path).map_err(refused)?;
+        let name = path.display().to_string();
+        exceptions.add_file(path, &name).map_err(refused)?;
     }
     Ok(exceptions)
 }

@@ -185,6 +185,22 @@ fn what_is_wrong_with_a_file_of_holidays_is_told_with_its_lines() {
     let folder = folder.file("holidays.txt", b"2026-12-24\n\xff\n");
     let told = load(&folder, "tasks.toml").unwrap_err();
     assert!(told.contains("holidays.txt:2: not UTF-8"), "{told}");
+    // A path of the environment's is not shown, and what is wrong is told all the same.
+    let by_variable = with_task("cron = \"0 9 * * *\"\nexcept = [{ file = \"${SECRET}.txt\" }]");
+    let folder = folder.file("secret.toml", by_variable);
+    let told = load(&folder, "secret.toml").unwrap_err();
+    assert!(
+        told.starts_with("error: cannot read ${SECRET}.txt: No such file"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+    let folder = folder.file("hunter2.txt", "2026-12-24\nchristmas\n");
+    let told = load(&folder, "secret.toml").unwrap_err();
+    assert!(
+        told.starts_with("error: ${SECRET}.txt:2: this is not a date: found \"christmas\""),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
     let folder = folder.file("holidays.txt", "no\n".repeat(100_000));
     let told = load(&folder, "tasks.toml").unwrap_err();
     assert!(told.ends_with("tasks.toml: 10 errors\n"), "{told}");
