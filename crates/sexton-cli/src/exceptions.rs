@@ -56,12 +56,14 @@ impl Exceptions {
         Ok(())
     }
 
-    /// Adds what a file holds: a date or a range a line, where a `#` begins a comment.
+    /// Adds what a file holds: a date or a range a line, where a `#` begins a comment. `name` is what
+    /// the file is called in messages.
     ///
     /// # Errors
     /// All that is wrong with the file, each with its line.
-    pub(crate) fn add_file(&mut self, path: &Path) -> Result<(), Vec<String>> {
-        let source = Source::read(path).map_err(|error| vec![error.to_string()])?;
+    pub(crate) fn add_file(&mut self, path: &Path, name: &str) -> Result<(), Vec<String>> {
+        let source = Source::read(path);
+        let source = source.map_err(|error| vec![error.of_file(name).to_string()])?;
         let mut wrong = Vec::new();
         for (line, (_, text)) in (1..).zip(source.lines()) {
             let text = text.split('#').next().unwrap_or("").trim();
@@ -70,7 +72,7 @@ impl Exceptions {
             }
             if let Err(why) = self.add(text) {
                 let found = brief(text, LINE_CHARS_MAX);
-                wrong.push(format!("{}:{line}: {why}: found {found:?}", source.name()));
+                wrong.push(format!("{name}:{line}: {why}: found {found:?}"));
             }
             if wrong.len() == LINES_TOLD_MAX {
                 break;

@@ -22,21 +22,34 @@ pub(super) struct Expression {
     pub(super) schedule: Arc<dyn Schedule>,
     pub(super) zone: TimeZone,
     /// What it was read from.
-    parts: Vec<ExpressionPart>,
+    parsed: Vec<Parsed>,
     exceptions: Exceptions,
 }
 
-/// One of the expressions.
-struct ExpressionPart {
-    schedule: Arc<dyn Schedule>,
-    /// What is read by clocks on walls, which change; `None` if it is due at instants.
-    on_walls: Option<OnWalls>,
-}
-
-/// An expression that is not bound to its zone.
-enum OnWalls {
+/// One expression, in its zone.
+enum Parsed {
     Cron(Cron),
     Kron(Kron),
+    Every(Every),
+}
+
+impl Parsed {
+    fn schedule(&self) -> Arc<dyn Schedule> {
+        match self {
+            Parsed::Cron(cron) => Arc::new(cron.clone()),
+            Parsed::Kron(kron) => Arc::new(kron.clone()),
+            Parsed::Every(every) => Arc::new(*every),
+        }
+    }
+
+    fn in_tz(&self, zone: &TimeZone) -> Result<Arc<dyn Schedule>, ScheduleError> {
+        let zone = zone.clone();
+        Ok(match self {
+            Parsed::Cron(cron) => Arc::new(cron.clone().in_tz(zone)?),
+            Parsed::Kron(kron) => Arc::new(kron.clone().in_tz(zone)?),
+            Parsed::Every(every) => Arc::new(*every),
+        })
+    }
 }
 
 /// What an expression was read as.
@@ -65,35 +78,25 @@ impl Expression {
 
     /// Whether it is read by clocks on walls, which may change.
     pub(super) fn is_on_walls(&self) -> bool {
-        self.parts.iter().any(|part| part.on_walls.is_some())
+        let is_at_instants = |parsed: &Parsed| matches!(parsed, Parsed::Every(_));
+        !self.parsed.iter().all(is_at_instants)
     }
 
     /// The same by clocks that never change. `None` if it is never due by these.
     pub(super) fn at_offset(&self, offset: Offset) -> Option<Arc<dyn Schedule>> {
         let zone = TimeZone::fixed(offset);
-        let parts = self.parts.iter().map(|part| part.in_tz(&zone));
-        let schedule = joined(parts.collect::<Result<_, _>>().ok()?).ok()?;
+        let schedules = self.parsed.iter().map(|parsed| parsed.in_tz(&zone));
+        let schedule = union(schedules.collect::<Result<_, _>>().ok()?).ok()?;
         self.exceptions.clone().out_of(schedule, &zone).ok()
     }
 }
 
-impl ExpressionPart {
-    fn in_tz(&self, zone: &TimeZone) -> Result<Arc<dyn Schedule>, ScheduleError> {
-        let zone = zone.clone();
-        Ok(match &self.on_walls {
-            Some(OnWalls::Cron(cron)) => Arc::new(cron.clone().in_tz(zone)?),
-            Some(OnWalls::Kron(kron)) => Arc::new(kron.clone().in_tz(zone)?),
-            None => Arc::clone(&self.schedule),
-        })
-    }
-}
-
 /// The schedule that is due whenever one of these is.
-fn joined(schedules: Vec<Arc<dyn Schedule>>) -> Result<Arc<dyn Schedule>, ScheduleError> {
-    Ok(match schedules.as_slice() {
-        [schedule] => Arc::clone(schedule),
-        _ => Arc::new(Union::new(schedules)?),
-    })
+fn union(schedules: Vec<Arc<dyn Schedule>>) -> Result<Arc<dyn Schedule>, ScheduleError> {
+    match schedules.as_slice() {
+        [schedule] => Ok(Arc::clone(schedule)),
+        _ => Ok(Arc::new(Union::new(schedules)?)),
+    }
 }
 
 /// Why there is no schedule to show.
@@ -128,53 +131,58 @@ fn parse(arguments: &ExpressionArguments, zones: &Database) -> Result<Expression
         (_, true) => Language::Kron,
         _ => Language::Cron,
     };
-    let (part, zone) = parse_one(&arguments.expression, language, named.as_ref(), arguments)?;
-    let mut parts = vec![part];
-    for text in &arguments.more {
-        let (part, _) = parse_one(text, language, named.as_ref(), arguments)?;
-        parts.push(part);
-    }
-    let schedules = parts.iter().map(|part| Arc::clone(&part.schedule));
-    let schedule = joined(schedules.collect())?;
+    let texts = std::iter::once(&arguments.expression).chain(&arguments.more);
+    let parsed = texts.map(|text| parse_one(text, language, named.as_ref(), arguments));
+    let parsed: Vec<Parsed> = parsed.collect::<Result<_, _>>()?;
+    let zone = match (named, parsed.first()) {
+        (Some(zone), _) => zone,
+        // The string may name an offset of its own.
+        (None, Some(Parsed::Kron(kron))) => kron.tz().clone(),
+        (None, _) => TimeZone::UTC,
+    };
+    let schedule = union(parsed.iter().map(Parsed::schedule).collect())?;
     let exceptions = exceptions(arguments)?;
     Ok(Expression {
         schedule: exceptions.clone().out_of(schedule, &zone)?,
         zone,
-        parts,
+        parsed,
         exceptions,
     })
 }
 
-/// Reads one expression, and tells which zone it is in.
+/// One schedule of all expressions.
+fn union(parsed: Vec<Parsed>) -> Result<Arc<dyn Schedule>, ScheduleError> {
+    let schedules: Vec<_> = parsed.into_iter().map(Parsed::into_schedule).collect();
+    match schedules.as_slice() {
+        [schedule] => Ok(Arc::clone(schedule)),
+        _ => Ok(Arc::new(Union::new(schedules)?)),
+    }
+}
+
 fn parse_one(
     text: &str,
     language: Language,
     named: Option<&TimeZone>,
     arguments: &ExpressionArguments,
-) -> Result<(ExpressionPart, TimeZone), ExpressionError> {
-    let in_zone = || named.cloned().unwrap_or(TimeZone::UTC);
-    let (schedule, zone, on_walls): (Arc<dyn Schedule>, _, _) = match language {
-        Language::Every => (Arc::new(Every::parse(text)?), in_zone(), None),
+) -> Result<Parsed, ExpressionError> {
+    Ok(match language {
+        Language::Every => Parsed::Every(Every::parse(text)?),
         Language::Kron => {
             let kron = Kron::parse(text)?;
             let kron = match named {
                 Some(zone) => kron.in_tz(zone.clone())?,
-                // The string may name an offset of its own.
                 None => kron,
             };
-            let zone = kron.tz().clone();
             let changes = clock_changes(arguments, kron.clock_changes());
-            let kron = kron.on_clock_changes(changes)?;
-            (Arc::new(kron.clone()), zone, Some(OnWalls::Kron(kron)))
+            Parsed::Kron(kron.on_clock_changes(changes)?)
         }
         Language::Cron => {
-            let cron = parse_cron(text, arguments)?.in_tz(in_zone())?;
+            let zone = named.cloned().unwrap_or(TimeZone::UTC);
+            let cron = parse_cron(text, arguments)?.in_tz(zone)?;
             let changes = clock_changes(arguments, cron.clock_changes());
-            let cron = cron.on_clock_changes(changes)?;
-            (Arc::new(cron.clone()), in_zone(), Some(OnWalls::Cron(cron)))
+            Parsed::Cron(cron.on_clock_changes(changes)?)
         }
-    };
-    Ok((ExpressionPart { schedule, on_walls }, zone))
+    })
 }
 
 fn parse_cron(text: &str, arguments: &ExpressionArguments) -> Result<Cron, ExpressionError> {
@@ -225,7 +233,8 @@ fn exceptions(arguments: &ExpressionArguments) -> Result<Exceptions, ExpressionE
     }
     for path in &arguments.except_file {
         let refused = |wrong: Vec<String>| ExpressionError::ExceptFile(wrong.join("\n"));
-        exceptions.add_file(path).map_err(refused)?;
+        let name = path.display().to_string();
+        exceptions.add_file(path, &name).map_err(refused)?;
     }
     Ok(exceptions)
 }

@@ -49,9 +49,15 @@ fn read_one(item: &Field<'_>, folder: &Path, exceptions: &mut Exceptions) -> Opt
                 return None;
             };
             let path = file.text("the path of a file of dates")?;
-            let added = exceptions.add_file(&folder.join(path.expose()));
+            let place = folder.join(path.expose());
+            // A path of the environment's is called as the file writes it.
+            let name = match path.is_resolved() {
+                true => path.written().to_owned(),
+                false => place.display().to_string(),
+            };
+            let added = exceptions.add_file(&place, &name);
             let reject = |wrong: Vec<String>| {
-                let reject = |why: &String| file.reject_text(&path, why, exceptions::FORM);
+                let reject = |why: &String| file.reject(why, exceptions::FORM);
                 wrong.iter().for_each(reject);
             };
             added.map_err(reject).ok()

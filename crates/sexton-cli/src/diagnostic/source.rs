@@ -52,6 +52,20 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// The same, of a file that is called otherwise.
+    #[must_use]
+    pub fn of_file(mut self, called: &str) -> ReadError {
+        match &mut self {
+            ReadError::Io { name, .. }
+            | ReadError::Refused { name, .. }
+            | ReadError::TooLong { name }
+            | ReadError::NotText { name, .. } => called.clone_into(name),
+        }
+        self
+    }
+}
+
 /// A named text, with the places of its lines.
 #[derive(Debug, Clone)]
 pub struct Source {

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 
 use super::Schedule;
 use super::canonical::joined;
@@ -49,6 +49,9 @@ pub struct Except {
     ranges: Vec<Range>,
     schedules: Vec<Arc<dyn Schedule>>,
 }
+
+/// No clock is set so far that more than a day at each end of a range could be concerned.
+const DAYS_AT_ENDS: i64 = 3;
 
 /// From the start to the last tick that is excepted, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -206,11 +209,32 @@ impl Except {
         range.is_some_and(|(first, _)| *first <= date) || self.dates.binary_search(&date).is_ok()
     }
 
+    /// If the tick lies in the middle of a long range of dates, a later one that does. The days at its
+    /// ends are left to be stepped over one by one, since clocks may change on them.
+    fn further_in_range(&self, tick: Tick) -> Option<Tick> {
+        if self.date_ranges.is_empty() {
+            return None;
+        }
+        let days = Span::new().days(DAYS_AT_ENDS);
+        let date = self.place.date_of(tick);
+        let range = self.date_ranges.partition_point(|(_, last)| *last < date);
+        let (first, last) = self.date_ranges.get(range)?;
+        let inner = first.checked_add(days).ok()?..last.checked_sub(days).ok()?;
+        if !inner.contains(&date) {
+            return None;
+        }
+        let end = inner.end.to_zoned(self.place.zone().clone()).ok()?;
+        Some(Tick::at_or_before(end.timestamp())).filter(|end| *end > tick)
+    }
+
     /// If the tick is excepted, the instant after which the next may lie that is not.
     fn excepted(&self, tick: Tick) -> Option<Tick> {
         let range = self.ranges.partition_point(|range| range.last < tick);
         if let Some(range) = self.ranges.get(range).filter(|range| range.start <= tick) {
             return Some(range.last);
+        }
+        if let Some(later) = self.further_in_range(tick) {
+            return Some(later);
         }
         if !(self.dates.is_empty() && self.date_ranges.is_empty()) {
             let date = self.place.date_of(tick);

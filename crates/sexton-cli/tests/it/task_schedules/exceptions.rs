@@ -185,6 +185,22 @@ fn what_is_wrong_with_a_file_of_holidays_is_told_with_its_lines() {
     let folder = folder.file("holidays.txt", b"2026-12-24\n\xff\n");
     let told = load(&folder, "tasks.toml").unwrap_err();
     assert!(told.contains("holidays.txt:2: not UTF-8"), "{told}");
+    // A path of the environment's is not shown, and what is wrong is told all the same.
+    let by_variable = with_task("cron = \"0 9 * * *\"\nexcept = [{ file = \"${SECRET}.txt\" }]");
+    let folder = folder.file("secret.toml", by_variable);
+    let told = load(&folder, "secret.toml").unwrap_err();
+    assert!(
+        told.starts_with("error: cannot read ${SECRET}.txt: No such file"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+    let folder = folder.file("hunter2.txt", "2026-12-24\nchristmas\n");
+    let told = load(&folder, "secret.toml").unwrap_err();
+    assert!(
+        told.starts_with("error: ${SECRET}.txt:2: this is not a date: found \"christmas\""),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
     let folder = folder.file("holidays.txt", "no\n".repeat(100_000));
     let told = load(&folder, "tasks.toml").unwrap_err();
     assert!(told.ends_with("tasks.toml: 10 errors\n"), "{told}");
@@ -217,4 +233,25 @@ fn a_changed_file_of_holidays_is_read_again_at_sighup() {
     assert!(errors.contains("holidays.txt"), "{reloaded}");
     assert_eq!(reloaded["removed"], json!([]), "{reloaded}");
     assert_eq!(program.stop().status.code(), Some(0));
+}
+
+#[test]
+fn dates_of_no_zone_are_warned_of_where_the_machine_is_in_another() {
+    let warned = |lines: &str| {
+        let folder = Folder::new().file("tasks.toml", with_task(lines));
+        let ran = folder
+            .variable("TZ", "Europe/Paris")
+            .run(&["check", "tasks.toml"]);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        ran.stderr.contains("names no time zone")
+    };
+    assert!(!warned("every = \"1h\""));
+    assert!(warned("every = \"1h\"\nexcept = 2026-12-24"));
+    assert!(!warned(
+        "every = \"1h\"\nexcept = 2026-12-24\ntimezone = \"UTC\""
+    ));
+    // All of several strings have to name an offset.
+    assert!(!warned("kron = [\"0 0 9 * * 60o\", '0 0 9 * * 120o']"));
+    assert!(warned("kron = [\"0 0 9 * * 60o\", '0 0 9 * *']"));
+    assert!(warned("cron = [\"@daily\", \"@hourly\"]"));
 }

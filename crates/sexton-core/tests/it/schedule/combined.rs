@@ -331,6 +331,39 @@ fn a_range_of_dates_is_as_all_of_its_dates() {
 }
 
 #[test]
+fn ranges_of_all_lengths_are_as_their_dates_where_clocks_go_back_over_midnight() {
+    // At 00:01 on 7 November 2010 clocks in St. John's went back to 23:01 on the 6th.
+    let zone = "America/St_Johns";
+    let (from, until) = (tick("2010-10-25T00:00:00Z"), tick("2010-11-20T00:00:00Z"));
+    let except = || Except::new(shared(cron_in("*/20 * * * *", zone))).in_tz(tz(zone));
+    for first in 1..=8 {
+        for last in first..=14 {
+            let range = date(2010, 11, first)..=date(2010, 11, last);
+            let dates = (first..=last).map(|day| date(2010, 11, day));
+            let by_range = ticks_between(&except().on_ranges([range]).unwrap(), from, until);
+            let by_date = ticks_between(&except().on(dates).unwrap(), from, until);
+            assert_eq!(by_range, by_date, "{first} to {last}");
+        }
+    }
+}
+
+#[test]
+fn a_range_of_centuries_is_stepped_over_at_once() {
+    for (schedule, after, next) in [
+        (every("1ms"), "2026-06-01T12:00:00Z", "2901-01-01T00:00:00Z"),
+        (
+            shared(cron("0 9 * * *")),
+            "2025-12-31T09:00:00Z",
+            "2901-01-01T09:00:00Z",
+        ),
+    ] {
+        let except = Except::new(schedule).on_ranges([date(2026, 1, 1)..=date(2900, 12, 31)]);
+        // Day by day this would be more than are dropped before the search is given up.
+        assert_eq!(except.unwrap().next_after(tick(after)), Some(tick(next)));
+    }
+}
+
+#[test]
 fn ranges_that_touch_are_one_and_tell_themselves_apart_from_dates() {
     let except = || Except::new(every("1h"));
     let touching = except().on_ranges([
