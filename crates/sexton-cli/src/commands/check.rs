@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 use sexton::clock::{Clock, SystemClock};
 
 use super::{complain, load};
-use crate::args::FileArguments;
+use crate::args::CheckArguments;
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
 use crate::execute::Requests;
@@ -20,8 +20,8 @@ use crate::visible::visible;
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result<Exit> {
-    let mut file = match load(arguments, environment) {
+pub fn check(arguments: &CheckArguments, environment: &Environment) -> io::Result<Exit> {
+    let mut file = match load(&arguments.file, environment) {
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
@@ -37,14 +37,21 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
-    let path = arguments.crontab.as_ref().or(arguments.file.as_ref());
-    let path = path.map_or_else(String::new, |path| path.display().to_string());
+    let paths = arguments.file.crontab.iter().chain(&arguments.file.file);
+    let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
     let mut summary = format!("{}, no errors", counted(file.tasks.len(), "task"));
     if !file.warnings.is_empty() {
         summary = format!("{summary}, {}", counted(file.warnings.len(), "warning"));
     }
-    writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
-    Ok(Exit::Done)
+    writeln!(
+        io::stdout().lock(),
+        "{}: {summary}",
+        visible(&paths.join(", "))
+    )?;
+    Ok(match arguments.strict && !file.warnings.is_empty() {
+        true => Exit::BadInput,
+        false => Exit::Done,
+    })
 }
 
 /// Warns of the store that the file names.

@@ -13,6 +13,7 @@ use sexton::{Event, Scheduler, ShutdownReport};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::lines::LinesDiffer;
 use super::reload::Reloaded;
 use crate::args::LogFormat;
 use crate::environment::Environment;
@@ -44,6 +45,7 @@ pub(super) enum Line<'l> {
     /// This number of lines could not be written.
     NotWritten(u64),
     Reloaded(&'l Reloaded),
+    LinesDiffer(&'l LinesDiffer),
     Stopping,
     Ended(Option<&'l ShutdownReport>),
 }
@@ -139,6 +141,12 @@ impl Live {
 
     pub(super) fn reloaded(&mut self, reloaded: &Reloaded) {
         self.write(&Line::Reloaded(reloaded));
+    }
+
+    pub(super) fn lines_differ(&mut self, differ: &[LinesDiffer]) {
+        for one in differ {
+            self.write(&Line::LinesDiffer(one));
+        }
     }
 
     pub(super) fn stopping(&mut self) {
