@@ -303,11 +303,16 @@ pub struct FileArguments {
 pub struct CrontabReading {
     /// Whether the lines of the crontabs name a user; by default those of /etc/crontab and
     /// /etc/cron.d do
-    #[arg(long, value_name = "FORM", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "FORM",
+        requires = "crontab",
+        conflicts_with = "file"
+    )]
     pub crontab_form: Option<CrontabForm>,
     /// The user whose crontab it is, and as whom its commands run: for a single crontab whose lines
     /// name no user, such as one of those in /var/spool/cron/crontabs
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "crontab_form"])]
+    #[arg(long, value_name = "NAME", requires = "crontab", conflicts_with_all = ["file", "crontab_form"])]
     pub user: Option<String>,
 }
 

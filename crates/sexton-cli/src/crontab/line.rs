@@ -16,7 +16,7 @@ pub(super) enum Line<'t> {
     /// `NAME=value`.
     Variable { name: &'t str, value: &'t [u8] },
     /// `@reboot …`.
-    Reboot,
+    Reboot { when: Range<usize> },
     /// A time and a command.
     Timed(Timed<'t>),
 }
@@ -71,9 +71,10 @@ pub(super) fn parse(text: &[u8], form: Form) -> Result<Line<'_>, LineError> {
         help: None,
         at,
     };
-    if let Some(at) = text.iter().position(|byte| *byte == 0) {
+    if text.contains(&0) {
+        // No part of the line is shown: the byte may be anywhere in a command.
         let message = "a NUL byte cannot be passed on to a command";
-        return Err(error(message, at..at + 1));
+        return Err(error(message, start..start));
     }
     if let Some((name, value)) = variable(trimmed) {
         let name = str::from_utf8(name).map_err(|_| {
@@ -90,12 +91,13 @@ fn timed(text: &[u8], mut start: usize, form: Form) -> Result<Line<'_>, LineErro
         Form::User => USER_FORM,
         Form::System => SYSTEM_FORM,
     });
-    let whole = start..text.trim_ascii_end().len();
-    let error = |message| LineError {
+    // Of a line that is cut short no more is shown than its time, or its first word: it may be the
+    // end of a command.
+    let error = |message, at| LineError {
         message,
         allowed,
         help: None,
-        at: whole.clone(),
+        at,
     };
     // SUSE's and Fedora's cron log nothing of a line that begins so.
     if let [b'-', next, ..] = text.get(start..).unwrap_or_default()
@@ -106,13 +108,15 @@ fn timed(text: &[u8], mut start: usize, form: Form) -> Result<Line<'_>, LineErro
     let mut words = Words { text, at: start };
     let is_nickname = text.get(start) == Some(&b'@');
     let mut fields = Vec::new();
-    let mut end = start;
+    let mut when = start..start;
     for _ in 0..if is_nickname { 1 } else { 5 } {
-        let (word, at) = words
-            .next()
-            .ok_or_else(|| error("the line is too short for a time and a command"))?;
+        let (word, at) = words.next().ok_or_else(|| {
+            let message = "the line is too short for a time and a command";
+            let first = fields.first().map_or(0, |first: &&str| first.len());
+            error(message, start..start + first)
+        })?;
         fields.push(as_text(word, &at, "the time is not UTF-8 text", allowed)?);
-        end = at.end;
+        when.end = at.end;
     }
     let is_reboot = fields[0].eq_ignore_ascii_case("@reboot");
     let user = match form {
@@ -120,7 +124,7 @@ fn timed(text: &[u8], mut start: usize, form: Form) -> Result<Line<'_>, LineErro
         Form::System => {
             let (word, at) = words
                 .next()
-                .ok_or_else(|| error("the line names no user and no command"))?;
+                .ok_or_else(|| error("the line names no user and no command", when.clone()))?;
             refuse_field(word, &at)?;
             let user = as_text(word, &at, "the user is not UTF-8 text", allowed)?;
             Some((user, at))
@@ -129,14 +133,14 @@ fn timed(text: &[u8], mut start: usize, form: Form) -> Result<Line<'_>, LineErro
     let (command_word, at) = words
         .clone()
         .next()
-        .ok_or_else(|| error("the line has no command"))?;
+        .ok_or_else(|| error("the line has no command", when.clone()))?;
     refuse_field(command_word, &at)?;
     if is_reboot {
-        return Ok(Line::Reboot);
+        return Ok(Line::Reboot { when });
     }
     Ok(Line::Timed(Timed {
         fields,
-        when: start..end,
+        when,
         user,
         command: words.rest(),
     }))
@@ -339,7 +343,8 @@ mod tests {
         assert_eq!(parse("  # x", Form::User), Ok(Line::Comment(b" x")));
         let latin = super::parse(b"#\xe9\0", Form::User);
         assert_eq!(latin, Ok(Line::Comment(b"\xe9\0")));
-        assert_eq!(parse("@reboot x", Form::User), Ok(Line::Reboot));
+        let reboot = Line::Reboot { when: 1..8 };
+        assert_eq!(parse(" @reboot x", Form::User), Ok(reboot));
     }
 
     #[test]

@@ -135,14 +135,14 @@ impl<'r> Reader<'r> {
                 self.forget_name();
                 self.variable(name, value, place);
             }
-            Ok(Line::Reboot) => {
+            Ok(Line::Reboot { when }) => {
                 self.named = None;
                 let problem = Problem::warning(
-                    place.whole(),
+                    place.of(&when),
                     "@reboot is skipped: there is no such moment for replicas that share a schedule",
                 );
                 let help = "start the command by the machine's own means, such as a systemd unit";
-                self.report.push(problem.help(help));
+                self.tell(problem.help(help));
             }
             Ok(Line::Timed(timed)) => {
                 let named = self.named.take().map(|(name, _)| name);
@@ -162,7 +162,13 @@ impl<'r> Reader<'r> {
     /// Tells why a line is left out. Cron does so, and runs the others.
     fn leave_out(&self, mut problem: Problem) {
         problem.message = format!("this line is left out: {}", problem.message);
-        self.report.push(problem);
+        self.tell(problem);
+    }
+
+    /// Tells of a line without its command, in which there may be a password: what is told at the
+    /// start goes to logs.
+    fn tell(&self, problem: Problem) {
+        self.report.push(problem.hiding_the_rest());
     }
 
     /// Warns of a name that is not directly above a line.
@@ -212,7 +218,7 @@ impl<'r> Reader<'r> {
                 let problem = unusable("nothing is mailed".to_owned());
                 let help = "what commands print is in the history: `sexton history --output`; \
                             `MAILTO=\"\"` ends this warning";
-                self.report.push(problem.help(help));
+                self.tell(problem.help(help));
             }
             _ => {}
         }
@@ -227,24 +233,32 @@ impl<'r> Reader<'r> {
     ) -> Result<(), Box<Problem>> {
         if self.tasks_before + self.tasks.len() == TASKS_MAX {
             let message = format!("these are too many tasks: at most {TASKS_MAX}");
-            self.report.push(Problem::error(place.whole(), message));
+            self.tell(Problem::error(place.of(&timed.when), message));
             return Ok(());
         }
         let when = timed.expression();
         let refused = |error: ScheduleError| {
             Box::new(Problem::warning(place.of(&timed.when), error.to_string()))
         };
-        let cron = self.cron(&when, "").map_err(refused)?;
+        // A line that cannot be read must not use up a name.
+        let probe = match &named {
+            Some(name) => Ok(name.clone()),
+            None => TaskName::new(self.file.as_str()),
+        };
+        let probe = probe.map_err(|error| {
+            Box::new(Problem::warning(place.of(&timed.when), error.to_string()))
+        })?;
+        let cron = self.cron(&when, &probe).map_err(refused)?;
         let run_as = self.run_as(timed, place)?;
         let command = CommandText::parse(timed.command);
         let name = self.name(named, timed, &when, &command, place)?;
         // The numbers that the line leaves open go by its name.
-        let cron = match when.contains('~') {
-            true => self.cron(&when, name.as_str()).map_err(refused)?,
+        let cron = match spread::leaves_open(&when) {
+            true => self.cron(&when, &name).map_err(refused)?,
             false => cron,
         };
         self.warn_of(timed, place);
-        let schedule: Arc<dyn Schedule> = match spread::delay_minutes(self.delay, name.as_str()) {
+        let schedule: Arc<dyn Schedule> = match spread::delay_minutes(self.delay, &name) {
             0 => Arc::new(cron),
             minutes => Arc::new(Delayed::new(cron, minutes)),
         };
@@ -265,7 +279,7 @@ impl<'r> Reader<'r> {
         Ok(())
     }
 
-    fn cron(&self, when: &str, name: &str) -> Result<Cron, ScheduleError> {
+    fn cron(&self, when: &str, name: &TaskName) -> Result<Cron, ScheduleError> {
         spread::parse(when, name).and_then(|cron| cron.in_tz(self.zone.zone.clone()))
     }
 
@@ -311,22 +325,20 @@ impl<'r> Reader<'r> {
                     .of_line(&self.file, &command.script, &identity, &at)
             }
         };
-        named.map_err(|why| Box::new(Problem::warning(place.whole(), why)))
+        named.map_err(|why| Box::new(Problem::warning(place.of(&timed.when), why)))
     }
 
     /// Warns of a line that runs, though not as it would by cron, or not as it may be meant.
     fn warn_of(&self, timed: &Timed<'_>, place: Place<'_>) {
         if let Some(why) = beyond_cron(&timed.fields) {
             let message = format!("Sexton runs this line, and cron would not: {why}");
-            self.report
-                .push(Problem::warning(place.of(&timed.when), message));
+            self.tell(Problem::warning(place.of(&timed.when), message));
         }
         let mut words = timed.command.split(|byte| byte.is_ascii_whitespace());
         if self.form == Form::User && words.next() == Some(b"root") {
             let message = "`root` is taken for the command here, not for the user";
             let help = "where the lines of a crontab name a user, say `--crontab-form system`";
-            self.report
-                .push(Problem::warning(place.whole(), message).help(help));
+            self.tell(Problem::warning(place.of(&timed.when), message).help(help));
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use sexton_core::name::Namespace;
+use sexton_core::name::{Namespace, TaskName};
 use sexton_core::schedule::{Cron, Schedule, ScheduleError};
 use sexton_core::tick::Tick;
 use sha2::{Digest, Sha256};
@@ -18,13 +18,18 @@ const GREATEST: [u32; 5] = [59, 23, 31, 12, 7];
 
 const MINUTE_MS: i64 = 60_000;
 
+/// Whether a time goes by the name of the task.
+pub(super) fn leaves_open(expression: &str) -> bool {
+    expression.contains('~')
+}
+
 /// Reads a time, with a number in place of each `~`: the same for every replica that calls the task
 /// so.
 ///
 /// # Errors
 /// [`ScheduleError`] if it is no cron expression.
-pub(super) fn parse(expression: &str, task: &str) -> Result<Cron, ScheduleError> {
-    if !expression.contains('~') {
+pub(super) fn parse(expression: &str, task: &TaskName) -> Result<Cron, ScheduleError> {
+    if !leaves_open(expression) {
         return Cron::parse(expression);
     }
     let fields: Vec<&str> = expression.split(' ').collect();
@@ -40,7 +45,7 @@ pub(super) fn parse(expression: &str, task: &str) -> Result<Cron, ScheduleError>
 }
 
 /// The number that `A~B`, `A~`, `~B` or `~` stands for; `None` for everything else.
-fn chosen(item: &str, place: usize, task: &str) -> Option<u32> {
+fn chosen(item: &str, place: usize, task: &TaskName) -> Option<u32> {
     let (first, last) = item.split_once('~')?;
     let (least, open_end) = *FIELDS.get(place)?;
     let bound = |text: &str, open| match text {
@@ -58,14 +63,14 @@ fn chosen(item: &str, place: usize, task: &str) -> Option<u32> {
 }
 
 /// How long the lines below `RANDOM_DELAY=minutes` are put off: a number of minutes below that.
-pub(super) fn delay_minutes(below: u32, task: &str) -> u32 {
+pub(super) fn delay_minutes(below: u32, task: &TaskName) -> u32 {
     u32::try_from(number(task, "RANDOM_DELAY", u64::from(below))).unwrap_or(0)
 }
 
 /// A number below `count` that is always the same for the task; 0 if `count` is.
-fn number(task: &str, what: &str, count: u64) -> u64 {
+fn number(task: &TaskName, what: &str, count: u64) -> u64 {
     let mut hash = Sha256::new();
-    for part in [Namespace::default().as_str(), task, what] {
+    for part in [Namespace::default().as_str(), task.as_str(), what] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -141,12 +146,16 @@ pub(super) fn read_delay(value: &[u8]) -> Result<u32, NoDelay> {
 mod tests {
     use super::*;
 
+    fn task(number: u32) -> TaskName {
+        TaskName::new(format!("bell {number}")).unwrap()
+    }
+
     #[test]
     fn a_tilde_is_a_number_within_its_bounds_and_always_the_same() {
-        let parse = |text: &str| parse(text, "bell").unwrap().canonical();
+        let parse = |text: &str| parse(text, &task(0)).unwrap().canonical();
         assert_eq!(parse("0~59 ~ * * *"), parse("0~59 ~ * * *"));
         for number in 0..500 {
-            let task = format!("bell {number}");
+            let task = task(number);
             for (item, place, range) in [
                 ("~", 0, 0..=59),
                 ("5~9", 0, 5..=9),
@@ -167,7 +176,7 @@ mod tests {
     fn every_number_of_a_range_is_chosen_by_some_task() {
         let mut count = [0; 60];
         for number in 0..6_000 {
-            let minute = chosen("~", 0, &format!("bell {number}")).unwrap();
+            let minute = chosen("~", 0, &task(number)).unwrap();
             count[usize::try_from(minute).unwrap()] += 1;
         }
         assert!(
@@ -186,7 +195,7 @@ mod tests {
             "~/5 * * * *",
             "1~2~3 * * * *",
         ] {
-            let error = parse(text, "bell").unwrap_err().to_string();
+            let error = parse(text, &task(0)).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
     }
@@ -210,10 +219,10 @@ mod tests {
     #[test]
     fn a_delay_is_below_what_the_crontab_says() {
         for number in 0..200 {
-            let name = format!("bell {number}");
-            assert!(delay_minutes(15, &name) < 15);
-            assert_eq!(delay_minutes(0, &name), 0);
-            assert_eq!(delay_minutes(1, &name), 0);
+            let task = task(number);
+            assert!(delay_minutes(15, &task) < 15);
+            assert_eq!(delay_minutes(0, &task), 0);
+            assert_eq!(delay_minutes(1, &task), 0);
         }
         assert_eq!(read_delay(b"45"), Ok(45));
         for bad in [&b""[..], b"-1", b"1441", b"5m", b"\xe9"] {

@@ -75,47 +75,61 @@ async fn tell(
     instance: &InstanceId,
     batch: &[TaskDefinition],
 ) -> Vec<LinesDiffer> {
-    let mut pause = PAUSE_FIRST;
-    loop {
-        match attempt(manager, instance, batch).await {
-            Ok(differ) => return differ,
-            Err(error) => {
-                tracing::warn!(%error, "the store is not told of the crontabs' lines yet");
-            }
+    let mut retries = Retries { pause: PAUSE_FIRST };
+    let answers = loop {
+        match manager.define(instance, batch).await {
+            Ok(answers) => break answers,
+            Err(error) => retries.wait(&error).await,
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+    };
+    let mut differ = Vec::new();
+    for (ours, answer) in batch.iter().zip(answers.value) {
+        if let Defined::Differed { was, by } = answer
+            && by != *instance
+        {
+            let crontab = crontab_of(&ours.task).to_owned();
+            differ.push((
+                by.clone(),
+                LinesDiffer {
+                    crontab,
+                    by: by.to_string(),
+                    theirs: was.definition,
+                    ours: ours.definition.clone(),
+                },
+            ));
+        }
     }
-}
-
-async fn attempt(
-    manager: &dyn LockManager,
-    instance: &InstanceId,
-    batch: &[TaskDefinition],
-) -> Result<Vec<LinesDiffer>, LockError> {
-    // Asked before the definitions are written: an attempt that fails in between would have
-    // replaced what another has told, and found its own the next time.
-    let instances = manager.instances().await?;
-    // What an instance that has left ran may well be the lines before they were edited.
-    let is_present = |by: &InstanceId| {
+    if differ.is_empty() {
+        return Vec::new();
+    }
+    // Asked last: an instance that has told of its lines is listed by then. What one that has left
+    // ran may well be the lines before they were edited.
+    let instances = loop {
+        match manager.instances().await {
+            Ok(instances) => break instances,
+            Err(error) => retries.wait(&error).await,
+        }
+    };
+    differ.retain(|(by, _)| {
         let is_it = |other: &InstanceRecord| {
             other.report.instance == *by && other.is_present_at(instances.now)
         };
-        by != instance && instances.value.iter().any(is_it)
-    };
-    let answers = manager.define(instance, batch).await?.value;
-    let differ = batch.iter().zip(answers).filter_map(|(ours, answer)| {
-        let Defined::Differed { was, by } = answer else {
-            return None;
-        };
-        is_present(&by).then(|| LinesDiffer {
-            crontab: crontab_of(&ours.task).to_owned(),
-            by: by.to_string(),
-            theirs: was.definition,
-            ours: ours.definition.clone(),
-        })
+        instances.value.iter().any(is_it)
     });
-    Ok(differ.collect())
+    differ.into_iter().map(|(_, differ)| differ).collect()
+}
+
+/// How long the store is left alone after an error.
+struct Retries {
+    pause: Duration,
+}
+
+impl Retries {
+    async fn wait(&mut self, error: &LockError) {
+        tracing::warn!(%error, "the crontabs' lines are not compared yet");
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
 }
 
 /// What the names of the tasks begin with that stand for crontabs. Sexton's own names are shown only

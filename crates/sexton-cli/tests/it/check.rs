@@ -302,8 +302,8 @@ fn a_crontab_with_a_line_that_is_skipped() {
     warning: @reboot is skipped: there is no such moment for replicas that share a schedule
      --> tab:2:1
       |
-    2 | @reboot echo hi
-      | ^^^^^^^^^^^^^^^
+    2 | @reboot…
+      | ^^^^^^^
       = help: start the command by the machine's own means, such as a systemd unit
     "#);
 }
@@ -329,33 +329,33 @@ fn a_crontab_with_lines_that_cannot_be_used() {
     warning: @reboot is skipped: there is no such moment for replicas that share a schedule
      --> tab:2:1
       |
-    2 | @reboot echo hi
-      | ^^^^^^^^^^^^^^^
+    2 | @reboot…
+      | ^^^^^^^
       = help: start the command by the machine's own means, such as a systemd unit
 
     warning: this line is left out: cron "0 25 * * *": hours, at byte 2: found "25", allowed is a number 0-23
      --> tab:5:1
       |
-    5 | 0 25 * * * x
+    5 | 0 25 * * *…
       | ^^^^^^^^^^
 
     warning: this line is left out: the line is too short for a time and a command
      --> tab:6:1
       |
-    6 | * * *
-      | ^^^^^ found "* * *"
+    6 | *…
+      | ^ found "*"
       = allowed: minute hour day-of-month month day-of-week command, or NAME=value
 
     warning: this line is left out: cron "@dayly": nickname, at byte 0: found "@dayly", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
      --> tab:7:1
       |
-    7 | @dayly x
+    7 | @dayly…
       | ^^^^^^
 
     warning: this line is left out: cron "0 0 30 2 *" is never due: no date up to 9999-12-30 matches
      --> tab:8:1
       |
-    8 | 0 0 30 2 * x
+    8 | 0 0 30 2 *…
       | ^^^^^^^^^^
 
     warning: this line is left out: no time zone is called "Mars/Olympus"; write an IANA name such as Europe/Paris, America/New_York or UTC

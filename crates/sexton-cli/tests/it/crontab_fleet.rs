@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{Program, sexton};
+use crate::program::{Program, ask_until, sexton};
 
 /// A host whose crontab is called `app`, with a store that the hosts share.
 struct Host<'h> {
@@ -123,11 +123,11 @@ fn operators_name_crontabs_too() {
     two.write("0 0 1 1 * report\n");
     let mut second = two.run("0 0 1 1 * report\n");
     second.began();
-    let all = one.operates(&["tasks"]);
-    assert!(
-        all.contains("app: backup [") && all.contains("app: report ["),
-        "{all}"
-    );
+    // Definitions are told in the background.
+    ask_until("both tasks are defined", || {
+        let all = one.operates(&["tasks"]);
+        (all.contains("app: backup [") && all.contains("app: report [")).then_some(())
+    });
     let ours = one.operates(&["tasks", "--crontab", "app"]);
     assert!(
         ours.contains("app: backup [") && !ours.contains("report"),

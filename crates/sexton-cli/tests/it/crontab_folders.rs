@@ -166,25 +166,24 @@ fn the_crontabs_of_the_spool_are_those_of_their_users() {
     let unknown = "a crontab is skipped: var/spool/cron/crontabs/no-such-user: user no-such-user: this machine has no such user";
     assert!(stderr.contains(unknown), "{stderr}");
     // The same task as when the file is named with its user.
-    let names = |arguments: &[&str]| {
+    fs::write(spool.join("nobody"), "* * * * * id -un\n").unwrap();
+    let run = |arguments: &[&str]| {
         let arguments = [&["--store", "memory:"], arguments].concat();
-        fs::write(spool.join("nobody"), "* * * * * id -un\n").unwrap();
-        let mut program = Program::run(folder.path(), &arguments);
-        let end = program.wait("finished", |end| {
-            end["task"].as_str().unwrap().starts_with("nobody")
-        });
+        Program::run(folder.path(), &arguments)
+    };
+    let file = "var/spool/cron/crontabs/nobody";
+    let both = [
+        run(&arguments),
+        run(&["--user", "nobody", "--crontab", file]),
+    ];
+    let names = both.map(|mut program| {
+        let is_it = |end: &Value| end["task"].as_str().unwrap().starts_with("nobody: ");
+        let end = program.wait("finished", is_it);
         assert_eq!(end["output"], "nobody\n");
         program.stop();
         end["task"].as_str().unwrap().to_owned()
-    };
-    let of_spool = names(&arguments);
-    let named = [
-        "--user",
-        "nobody",
-        "--crontab",
-        "var/spool/cron/crontabs/nobody",
-    ];
-    assert_eq!(of_spool, names(&named));
+    });
+    assert_eq!(names[0], names[1]);
 }
 
 #[test]

@@ -56,15 +56,15 @@ fn what_is_no_command_line_is_refused() {
     error: the argument '--kron' cannot be used with '--every'
     error: unexpected argument '* * * * *' found
     error: the following required arguments were not provided:
-      <FILE|--crontab <FILE>>
-    error: the argument '[FILE]' cannot be used with '--crontab <FILE>'
+      <FILE|--crontab <PATH>>
+    error: the argument '[FILE]' cannot be used with '--crontab <PATH>'
     error: the argument '[FILE]' cannot be used with '--crontab-form <FORM>'
     error: invalid value 'sytem' for '--crontab-form <FORM>'
       [possible values: user, system]
 
       tip: a similar value exists: 'system'
     error: the following required arguments were not provided:
-      <FILE|--crontab <FILE>>
+      <FILE|--crontab <PATH>>
     error: invalid value 'soon' for '--grace <DURATION>': not a duration like "200ms", "15m", "1h30m" or "7d"
     error: invalid value '0' for '--running-max <COUNT>': 0 is not in 1..=4294967295
     error: invalid value 'xml' for '--log-format <FORMAT>'

@@ -24,13 +24,13 @@ fn every_line_that_is_wrong_is_told() {
     warning: this line is left out: cron "61 * * * *": minutes, at byte 0: found "61", allowed is a number 0-59
      --> bells:2:1
       |
-    2 | 61 * * * * ring
+    2 | 61 * * * *…
       | ^^^^^^^^^^
     warning: this line is left out: the line is too short for a time and a command
      --> bells:3:1
       |
-    3 | * * * ring
-      | ^^^^^^^^^^ found "* * * ring"
+    3 | *…
+      | ^ found "*"
       = allowed: minute hour day-of-month month day-of-week command, or NAME=value
     warning: this line is left out: the line has no command
      --> bells:4:1
@@ -41,12 +41,12 @@ fn every_line_that_is_wrong_is_told() {
     warning: this line is left out: cron "0 9 * * FRY": days of the week, at byte 8: found "FRY", allowed is *, a number 0-7 or a name SUN-SAT, a range N-M, or a step */S, N/S or N-M/S
      --> bells:5:1
       |
-    5 | 0 9 * * FRY ring
+    5 | 0 9 * * FRY…
       | ^^^^^^^^^^^
     warning: this line is left out: cron "@fortnightly": nickname, at byte 0: found "@fortnightly", allowed is @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly
      --> bells:6:1
       |
-    6 | @fortnightly ring
+    6 | @fortnightly…
       | ^^^^^^^^^^^^
     warning: this line is left out: the line has no command
      --> bells:7:1
@@ -69,7 +69,7 @@ fn every_line_that_is_wrong_is_told() {
     warning: this line is left out: cron "0 0 31 2 *" is never due: no date up to 9999-12-30 matches
       --> bells:10:1
        |
-    10 | 0 0 31 2 * ring
+    10 | 0 0 31 2 *…
        | ^^^^^^^^^^
     "#);
 }
@@ -80,20 +80,20 @@ fn the_system_form_needs_a_user_that_there_is() {
     warning: this line is left out: the line has no command
      --> bells:1:1
       |
-    1 | 0 9 * * * ring
-      | ^^^^^^^^^^^^^^ found "0 9 * * * ring"
+    1 | 0 9 * * *…
+      | ^^^^^^^^^ found "0 9 * * *"
       = allowed: minute hour day-of-month month day-of-week user command, or NAME=value
     warning: this line is left out: this machine has no such user
      --> bells:2:11
       |
-    2 | 0 9 * * * esmeralda ring
+    2 | 0 9 * * * esmeralda…
       |           ^^^^^^^^^ found "esmeralda"
       = help: where the lines of a crontab name no user, say `--crontab-form user`
     warning: this line is left out: the line has no command
      --> bells:3:1
       |
-    3 | @daily root
-      | ^^^^^^^^^^^ found "@daily root"
+    3 | @daily…
+      | ^^^^^^ found "@daily"
       = allowed: minute hour day-of-month month day-of-week user command, or NAME=value
     warning: this line is left out: the line names no user and no command
      --> bells:4:1
@@ -110,7 +110,7 @@ fn a_crontab_of_the_other_form() {
     warning: this line is left out: this machine has no such user
      --> bells:1:12
       |
-    1 | 17 * * * * cd / && run-parts --report /etc/cron.hourly
+    1 | 17 * * * * cd…
       |            ^^ found "cd"
       = help: where the lines of a crontab name no user, say `--crontab-form user`
 
@@ -125,8 +125,8 @@ fn a_crontab_of_the_other_form_that_can_be_read_is_warned_of() {
     warning: `root` is taken for the command here, not for the user
      --> bells:1:1
       |
-    1 | 17 * * * * root cd / && ls
-      | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+    1 | 17 * * * *…
+      | ^^^^^^^^^^
       = help: where the lines of a crontab name a user, say `--crontab-form system`
     ");
 }
@@ -158,8 +158,8 @@ fn a_crontab_without_a_task_is_an_empty_one_and_warned_of() {
     warning: @reboot is skipped: there is no such moment for replicas that share a schedule
      --> bells:1:1
       |
-    1 | @reboot ring
-      | ^^^^^^^^^^^^
+    1 | @reboot…
+      | ^^^^^^^
       = help: start the command by the machine's own means, such as a systemd unit
     warning: there is no task that can be run
     ");
@@ -184,13 +184,13 @@ fn a_sixth_field_is_no_command() {
     warning: this line is left out: a crontab has five fields of time, and no command is called like this sixth
      --> bells:1:11
       |
-    1 | * * * * * * * echo hi
+    1 | * * * * * *…
       |           ^ found "*"
       = help: schedules with seconds or years are for task files: `cron = "0 30 9 * * MON-FRI"`; a program of such a name is run by its path
     warning: this line is left out: a crontab has five fields of time, and no command is called like this sixth
      --> bells:2:11
       |
-    2 | 0 0 9 * * MON-FRI ring
+    2 | 0 0 9 * * MON-FRI…
       |           ^^^^^^^ found "MON-FRI"
       = help: schedules with seconds or years are for task files: `cron = "0 30 9 * * MON-FRI"`; a program of such a name is run by its path
     "#);
@@ -198,7 +198,7 @@ fn a_sixth_field_is_no_command() {
     warning: this line is left out: a crontab has five fields of time, and no command is called like this sixth
      --> bells:1:11
       |
-    1 | * * * * * * root echo hi
+    1 | * * * * * *…
       |           ^ found "*"
       = help: schedules with seconds or years are for task files: `cron = "0 30 9 * * MON-FRI"`; a program of such a name is run by its path
     "#);
@@ -223,7 +223,7 @@ fn what_cron_would_not_run_runs_and_is_told() {
     warning: Sexton runs this line, and cron would not: `22-2` runs past the end of its field, and cron reads that as no value at all
      --> bells:1:1
       |
-    1 | 0 22-2 * * * ring
+    1 | 0 22-2 * * *…
       | ^^^^^^^^^^^^
     ");
     for time in [
@@ -270,8 +270,8 @@ fn a_name_is_given_as_it_should_be() {
     warning: this line is left out: the line at bells:5 has the name "b" already
      --> bells:7:1
       |
-    7 | @daily c
-      | ^^^^^^^^
+    7 | @daily…
+      | ^^^^^^
     warning: this names no line
      --> bells:8:1
       |
@@ -279,6 +279,22 @@ fn a_name_is_given_as_it_should_be() {
       | ^^^^^^^^^^^^^^^^^^^^
       = allowed: `# sexton: name = "backup"`, directly above the line of that name
     "#);
+}
+
+#[test]
+fn nothing_of_a_command_is_told_with_what_is_wrong() {
+    let text = "61 * * * * ring hunter2\n* * * * * * ring hunter2\n@reboot ring hunter2\n@dayly hunter2\n\
+                * * * * * root hunter2\n0 22-2 * * * ring hunter2\n* * * * * ring hunter2\0\n\
+                # sexton: name = \"x\"\n@daily hunter2\n# sexton: name = \"x\"\n@daily ring hunter2\n";
+    for (form, count) in [(Form::User, 8), (Form::System, 8)] {
+        let read = crontab(text, form);
+        let told = read.map_or_else(
+            |rejected| rejected.to_string(),
+            |file| file.warnings.concat(),
+        );
+        assert!(!told.contains("hunter2"), "{told}");
+        assert_eq!(told.matches("warning: ").count(), count, "{told}");
+    }
 }
 
 #[test]

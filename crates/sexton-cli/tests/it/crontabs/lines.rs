@@ -215,8 +215,8 @@ fn reboot_is_skipped_and_said_to_be() {
     warning: @reboot is skipped: there is no such moment for replicas that share a schedule
      --> bells:1:1
       |
-    1 | @reboot ring --all
-      | ^^^^^^^^^^^^^^^^^^
+    1 | @reboot…
+      | ^^^^^^^
       = help: start the command by the machine's own means, such as a systemd unit
     ");
 }
