@@ -2,15 +2,19 @@
 //!
 //! A line without a name is a task that is called by what it says. Edit it on one host, and there
 //! are two tasks, which both hosts run without a word. So each instance tells the store a digest of
-//! all lines of a crontab, as the definition of a task of Sexton's own that is never due, and hears
-//! what another has told.
+//! all lines of a crontab, as the definition of a task of Sexton's own that is never due, hears what
+//! another has told, and looks once a minute whether another has told since.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton::lock::{Defined, InstanceRecord, LockError, LockManager, TaskDefinition};
+use sexton::lock::{
+    BATCH_MAX, Defined, InstanceRecord, LockError, LockManager, TaskDefinition, TaskQuery,
+    TaskState,
+};
 use sexton::name::{InstanceId, TaskName};
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 use crate::tasks::CrontabLines;
@@ -18,6 +22,10 @@ use crate::tasks::CrontabLines;
 /// The pause after the first attempt to tell the store; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long after it was last told the store is asked whether it has other lines.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// How many differences wait to be written down.
+const FOUND_MAX: usize = 16;
 /// How many bytes of the hash are told.
 const DIGEST_BYTES: usize = 8;
 
@@ -34,42 +42,104 @@ pub(super) struct LinesDiffer {
     pub(super) ours: String,
 }
 
-/// The telling, which ends with this.
-#[derive(Debug, Default)]
+/// The comparison, which ends with this.
+#[derive(Debug)]
 pub(super) struct Comparison {
-    telling: JoinSet<Vec<LinesDiffer>>,
+    comparing: JoinSet<()>,
+    sender: Sender<LinesDiffer>,
+    found: Receiver<LinesDiffer>,
 }
 
 impl Comparison {
-    /// Tells the store which lines run here from now on, and tries until it has heard.
+    pub(super) fn new() -> Comparison {
+        let (sender, found) = channel(FOUND_MAX);
+        Comparison {
+            comparing: JoinSet::new(),
+            sender,
+            found,
+        }
+    }
+
+    /// Compares from now on with the lines that run here now.
     pub(super) fn begin(
         &mut self,
         manager: &Arc<dyn LockManager>,
         instance: &InstanceId,
         crontabs: &[CrontabLines],
     ) {
-        self.telling.abort_all();
-        let batch: Vec<TaskDefinition> = crontabs.iter().filter_map(definition).collect();
-        if !batch.is_empty() {
+        self.comparing.abort_all();
+        let ours: Vec<TaskDefinition> = crontabs.iter().filter_map(definition).collect();
+        if !ours.is_empty() {
             let (manager, instance) = (Arc::clone(manager), instance.clone());
-            self.telling
-                .spawn(async move { tell(&*manager, &instance, &batch).await });
+            let found = self.sender.clone();
+            self.comparing
+                .spawn(async move { compare(&*manager, &instance, &ours, &found).await });
         }
     }
 
-    /// Completes with the crontabs of which another instance runs other lines; cancel safe.
-    pub(super) async fn next(&mut self) -> Vec<LinesDiffer> {
+    /// Completes with a crontab of which another instance runs other lines; cancel safe.
+    pub(super) async fn next(&mut self) -> LinesDiffer {
+        match self.found.recv().await {
+            Some(differ) => differ,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells the store which lines run here, and again whenever it has others, so that each of those
+/// that differ hears of another.
+async fn compare(
+    manager: &dyn LockManager,
+    instance: &InstanceId,
+    ours: &[TaskDefinition],
+    found: &Sender<LinesDiffer>,
+) {
+    let mut told = Vec::new();
+    loop {
+        for batch in ours.chunks(BATCH_MAX) {
+            for differ in tell(manager, instance, batch).await {
+                if told.contains(&differ) {
+                    continue;
+                }
+                told.push(differ.clone());
+                if found.send(differ).await.is_err() {
+                    return;
+                }
+            }
+        }
         loop {
-            match self.telling.join_next().await {
-                Some(Ok(differ)) => return differ,
-                Some(Err(error)) if error.is_cancelled() => {}
-                Some(Err(error)) => tracing::error!(%error, "the crontabs' lines are not compared"),
-                None => std::future::pending().await,
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            match are_known(manager, ours).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the crontabs' lines are compared later");
+                }
             }
         }
     }
 }
 
+/// Whether the store has our lines.
+async fn are_known(manager: &dyn LockManager, ours: &[TaskDefinition]) -> Result<bool, LockError> {
+    for batch in ours.chunks(BATCH_MAX) {
+        let names = batch.iter().map(|ours| ours.task.clone()).collect();
+        let states = manager.tasks(&TaskQuery::Named(names)).await?.value;
+        let is_ours = |(ours, state): (&TaskDefinition, &TaskState)| {
+            state
+                .definition
+                .as_ref()
+                .is_some_and(|known| known.definition == ours.definition)
+        };
+        if !batch.iter().zip(&states).all(is_ours) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Tells the store which lines run here, and answers which others another instance runs that is
+/// there.
 async fn tell(
     manager: &dyn LockManager,
     instance: &InstanceId,

@@ -99,7 +99,7 @@ pub(crate) async fn run(
         store: file.store,
         groups: file.groups,
     };
-    let mut comparison = lines::Comparison::default();
+    let mut comparison = lines::Comparison::new();
     comparison.begin(&store.manager, scheduler.instance(), &file.crontabs);
     let mut current = file.tasks;
     loop {

@@ -63,6 +63,9 @@ fn instances_that_run_other_lines_of_a_crontab_are_told() {
     );
     assert!(differs["theirs"].as_str().unwrap().starts_with("1 line "));
     assert!(differs["ours"].as_str().unwrap().starts_with("2 lines "));
+    // The first has not started again, and hears of it all the same, within a minute.
+    let differs = first.wait("crontab differs", |_| true);
+    assert!(differs["theirs"].as_str().unwrap().starts_with("2 lines "));
     // Edited back, the second hears nothing but that it was itself.
     two.write(text);
     second.signal(Signal::HUP);

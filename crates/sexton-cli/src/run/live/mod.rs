@@ -143,10 +143,8 @@ impl Live {
         self.write(&Line::Reloaded(reloaded));
     }
 
-    pub(super) fn lines_differ(&mut self, differ: &[LinesDiffer]) {
-        for one in differ {
-            self.write(&Line::LinesDiffer(one));
-        }
+    pub(super) fn lines_differ(&mut self, differ: &LinesDiffer) {
+        self.write(&Line::LinesDiffer(differ));
     }
 
     pub(super) fn stopping(&mut self) {
