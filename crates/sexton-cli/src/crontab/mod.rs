@@ -114,6 +114,18 @@ pub struct Selection<'s> {
 
 /// Reads crontabs.
 ///
+/// ```no_run
+/// use std::path::PathBuf;
+/// use sexton_cli::crontab::{Selection, SystemUsers, load_all};
+/// use sexton_cli::environment::Environment;
+///
+/// let paths = [PathBuf::from("/etc/crontab"), PathBuf::from("/etc/cron.d")];
+/// let selection = Selection { paths: &paths, form: None, user: None };
+/// let file = load_all(&selection, &Environment::of_process(), &SystemUsers)?;
+/// println!("{} tasks, {} warnings", file.tasks.len(), file.warnings.len());
+/// # Ok::<(), sexton_cli::diagnostic::Rejected>(())
+/// ```
+///
 /// Root reads only what belongs to root or to the user whose crontab it is, and what nobody else
 /// can write.
 ///
@@ -207,7 +219,7 @@ impl<'c> Crontabs<'c> {
         Crontabs {
             environment,
             users,
-            zone: machine_zone::of_machine(),
+            zone: machine_zone::of_machine(environment),
             names: Names::default(),
             file: TaskFile {
                 tasks: Vec::new(),

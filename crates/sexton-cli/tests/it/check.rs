@@ -397,6 +397,18 @@ fn the_form_of_a_crontab_is_told_by_its_place_or_by_a_flag() {
 }
 
 #[test]
+fn a_warning_of_a_task_file_is_an_error_if_that_is_asked_for() {
+    let file = "[[task]]\nname = \"bell\"\ncron = \"@daily\"\nshell = \"true\"\n";
+    let folder = Folder::new()
+        .file("tasks.toml", file)
+        .variable("TZ", "Europe/Paris");
+    assert_eq!(folder.run(&["check", "tasks.toml"]).code, Some(0));
+    let strict = folder.run(&["check", "--strict", "tasks.toml"]);
+    assert_eq!(strict.code, Some(2), "{strict}");
+    assert_eq!(strict.stdout, "tasks.toml: 1 task, no errors, 1 warning\n");
+}
+
+#[test]
 fn tasks_without_a_zone_are_told_where_the_machine_is_not_in_utc() {
     let file = r#"
         [[task]]

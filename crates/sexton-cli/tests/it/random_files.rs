@@ -288,7 +288,7 @@ fn crontabs_with_anything_changed_name_the_line_of_each_message() {
         .collect();
     good.sort();
     good.push(LINES.concat());
-    for_each_seed(6_000, move |random| {
+    for_each_seed(12_000, move |random| {
         let mut bytes = good[random.below(good.len())].clone();
         for _ in 0..=random.below(8) {
             change(&mut bytes, random);

@@ -34,7 +34,8 @@ pub(super) async fn show(arguments: &TasksArguments, opened: &Opened) -> Result<
     let now = Tick::at_or_before(operator.manager().now().await?);
     let next = opened.file.as_ref().map(|file| next_ticks(file, now));
     let mut shown = Vec::new();
-    let of_crontabs = opened.file.as_ref().and_then(lines);
+    let names_crontabs = !arguments.store.file.crontab.is_empty();
+    let of_crontabs = opened.file.as_ref().filter(|_| names_crontabs).map(lines);
     let is_meant = |task: &TaskState| match is_own(&task.task) {
         true => arguments.all,
         false => of_crontabs
@@ -151,11 +152,11 @@ fn next_ticks(file: &TaskFile, now: Tick) -> HashMap<TaskName, Tick> {
     file.tasks.iter().filter_map(next).collect()
 }
 
-/// The tasks of the crontabs that were named, if any were: what else is in their store, which many
-/// files may share, is not shown.
-fn lines(file: &TaskFile) -> Option<HashSet<&TaskName>> {
-    let crontabs = &file.crontabs;
-    (!crontabs.is_empty()).then(|| crontabs.iter().flat_map(|lines| &lines.tasks).collect())
+/// The tasks of the crontabs that were named: what else is in their store, which many files may
+/// share, is not shown.
+fn lines(file: &TaskFile) -> HashSet<&TaskName> {
+    let crontabs = file.crontabs.iter();
+    crontabs.flat_map(|lines| &lines.tasks).collect()
 }
 
 /// A task as an object. Its field names are part of the program's interface.
