@@ -311,7 +311,7 @@ pub struct CrontabReading {
     )]
     pub crontab_form: Option<CrontabForm>,
     /// The user whose crontab it is, and as whom its commands run: for a single crontab whose lines
-    /// name no user, such as one of those in /var/spool/cron/crontabs
+    /// name no user
     #[arg(long, value_name = "NAME", requires = "crontab", conflicts_with_all = ["file", "crontab_form"])]
     pub user: Option<String>,
 }

@@ -44,11 +44,15 @@ pub(super) fn at(
 ) -> Result<Vec<CrontabFile>, String> {
     // What is not there is told when it is read.
     if path.as_os_str() == "-" || !path.is_dir() {
-        let of_user = user.map(|_| Form::User);
+        let is_of_spool = form.is_none() && path.parent().is_some_and(is_spool);
+        let name = path.file_name().filter(|_| is_of_spool);
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        let user = user.map(str::to_owned).or(name);
+        let of_user = user.as_ref().map(|_| Form::User);
         return Ok(vec![CrontabFile {
             path: path.to_owned(),
             form: form.or(of_user).unwrap_or_else(|| Form::of(path)),
-            user: user.map(str::to_owned),
+            user,
             is_found: false,
         }]);
     }
@@ -103,6 +107,9 @@ pub(super) fn skipped(why: &str) -> String {
 
 /// Whether each file of the folder is the crontab of the user whose name it has.
 fn is_spool(folder: &Path) -> bool {
+    if folder.as_os_str().is_empty() {
+        return is_spool(Path::new("."));
+    }
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     SPOOLS.iter().any(|spool| folder.ends_with(spool))
 }
@@ -164,13 +171,15 @@ mod tests {
             fs::create_dir_all(&spool).unwrap();
             fs::write(spool.join("john.doe"), "").unwrap();
             let (found, warnings) = at(&spool, None);
-            let of_john = CrontabFile {
+            let of_john = |is_found| CrontabFile {
                 path: spool.join("john.doe"),
                 form: Form::User,
                 user: Some("john.doe".to_owned()),
-                is_found: true,
+                is_found,
             };
-            assert_eq!((found, warnings), (vec![of_john], Vec::new()));
+            assert_eq!((found, warnings), (vec![of_john(true)], Vec::new()));
+            let (named, _) = at(&spool.join("john.doe"), None);
+            assert_eq!(named, [of_john(false)]);
         }
     }
 
