@@ -41,14 +41,14 @@ pub enum Command {
     /// the ticks. SIGTERM and SIGINT let what runs end; a second one stops at once. SIGHUP reads
     /// the file again.
     #[command(
-        after_help = "Examples:\n  sexton run tasks.toml\n  sexton run --crontab /etc/crontab --store sqlite:/var/lib/sexton.db"
+        after_help = "Examples:\n  sexton run tasks.toml\n  sexton run --crontab /etc/crontab --store sqlite:/var/lib/sexton.db\n  sexton run --crontab /etc/cron.d --crontab /var/spool/cron/crontabs --store redis://10.0.0.5/\n\nA line of a crontab is the same task on two hosts only if its fields, user and command are alike to the letter, or\na comment above it names it: # sexton: name = \"backup\""
     )]
     Run(RunArguments),
     /// Check a file: exit 0, or 2 with every error in it
     #[command(
-        after_help = "Examples:\n  sexton check tasks.toml\n  sexton check --crontab /etc/cron.d/backup"
+        after_help = "Examples:\n  sexton check tasks.toml\n  sexton check --strict --crontab /etc/crontab --crontab /etc/cron.d"
     )]
-    Check(FileArguments),
+    Check(CheckArguments),
     /// Print when an expression is due next
     #[command(
         after_help = "Examples:\n  sexton next '30 9 * * MON-FRI' --tz Europe/Paris\n  sexton next --every 90s --from 2026-01-01T00:00:00Z --count 3 --json\n  sexton next --kron '0/15 * * * *'\n  sexton next '0 9 * * MON-FRI' '0 11 * * SAT' --except 2026-12-24..2027-01-02\n  sexton next 'H H(0-5) * * *' --task backup"
@@ -65,6 +65,8 @@ pub enum Command {
     )]
     History(HistoryArguments),
     /// Show the tasks that the store knows: schedule, last execution, what runs, what is paused
+    ///
+    /// With --crontab only the tasks of those crontabs are shown, as far as the store knows them.
     Tasks(TasksArguments),
     /// Run a task now, once over all instances, besides its schedule
     #[command(
@@ -91,7 +93,7 @@ impl Command {
     pub fn tz_data(&self) -> Source {
         let flags = match self {
             Command::Run(arguments) => arguments.file.zones,
-            Command::Check(arguments) => arguments.zones,
+            Command::Check(arguments) => arguments.file.zones,
             Command::Next(arguments) | Command::Explain(arguments) => arguments.zones,
             Command::History(arguments) => arguments.zones,
             Command::Tasks(arguments) => arguments.zones,
@@ -123,9 +125,23 @@ pub struct MigrateArguments {
     #[command(flatten)]
     /// The store's URL.
     pub store: StoreFlags,
-    /// The task file whose store it is
+    #[command(flatten)]
+    /// Whose store it is.
+    pub file: NamedFile,
+}
+
+/// The file whose store it is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NamedFile {
+    /// The task file whose store and namespace it is
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// The crontab, or folder of crontabs, whose store it is; may be given more than once
+    #[arg(long, value_name = "PATH", conflicts_with = "file")]
+    pub crontab: Vec<PathBuf>,
+    #[command(flatten)]
+    /// How the crontabs are read.
+    pub reading: CrontabReading,
 }
 
 /// Where the copies agree.
@@ -147,9 +163,9 @@ pub struct StoreArguments {
     #[command(flatten)]
     /// The store's URL.
     pub url: StoreFlags,
-    /// The task file whose store and namespace it is
-    #[arg(long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    /// Whose store it is.
+    pub file: NamedFile,
     /// The namespace in the store [default: the task file's, or `default`]
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
@@ -287,25 +303,64 @@ pub struct ZoneFlags {
     pub tz_data: Source,
 }
 
+/// What to check, and how strictly.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    /// Which file.
+    pub file: FileArguments,
+    /// Exit 2 on a warning too
+    #[arg(long)]
+    pub strict: bool,
+}
+
 /// Which file.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").args(["file", "crontab"]).required(true)))]
 pub struct FileArguments {
     /// The task file (TOML); `-` reads it from standard input
     pub file: Option<PathBuf>,
-    /// An ordinary crontab instead of a task file
-    #[arg(long, value_name = "FILE")]
-    pub crontab: Option<PathBuf>,
-    /// Whether the crontab's lines name a user; by default those of /etc/crontab and /etc/cron.d do
-    #[arg(long, value_name = "FORM", conflicts_with = "file")]
-    pub crontab_form: Option<CrontabForm>,
-    /// The user whose crontab it is, and as whom its commands run: for a crontab whose lines name
-    /// no user, such as those in /var/spool/cron/crontabs
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "crontab_form"])]
-    pub user: Option<String>,
+    /// Ordinary crontabs instead of a task file: a file, or a folder, of which the files are read
+    /// that cron would read; may be given more than once. A line that cannot be used is left out
+    /// with a warning, and the others run. The files of /var/spool/cron/crontabs run as the users
+    /// whose names they have
+    #[arg(long, value_name = "PATH")]
+    pub crontab: Vec<PathBuf>,
+    #[command(flatten)]
+    /// How the crontabs are read.
+    pub reading: CrontabReading,
     #[command(flatten)]
     /// Whose time zone rules count.
     pub zones: ZoneFlags,
+}
+
+/// How crontabs are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CrontabReading {
+    /// Whether the lines of the crontabs name a user; by default those of /etc/crontab and
+    /// /etc/cron.d do
+    #[arg(
+        long,
+        value_name = "FORM",
+        requires = "crontab",
+        conflicts_with = "file"
+    )]
+    pub crontab_form: Option<CrontabForm>,
+    /// The user whose crontab it is, and as whom its commands run: for a single crontab whose lines
+    /// name no user
+    #[arg(long, value_name = "NAME", requires = "crontab", conflicts_with_all = ["file", "crontab_form"])]
+    pub user: Option<String>,
+}
+
+impl CrontabReading {
+    /// These paths, read so.
+    pub(crate) fn of<'s>(&'s self, paths: &'s [PathBuf]) -> crontab::Selection<'s> {
+        crontab::Selection {
+            paths,
+            form: self.crontab_form.map(Into::into),
+            user: self.user.as_deref(),
+        }
+    }
 }
 
 /// Whether the lines of a crontab name a user.

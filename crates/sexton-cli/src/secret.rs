@@ -16,6 +16,8 @@ pub struct Secret {
     written: Option<String>,
     /// The values of the variables in it.
     filled: Vec<String>,
+    /// The bytes of a value that is not UTF-8; `value` has the replacement character in it then.
+    bytes: Option<Vec<u8>>,
 }
 
 impl Secret {
@@ -26,6 +28,25 @@ impl Secret {
             value: value.into(),
             written: None,
             filled: Vec::new(),
+            bytes: None,
+        }
+    }
+
+    /// A text that stands in the file as it is, and may not be UTF-8.
+    ///
+    /// ```
+    /// use sexton_cli::secret::Secret;
+    ///
+    /// assert_eq!(Secret::of_bytes(b"caf\xe9".to_vec()).expose_bytes(), b"caf\xe9");
+    /// ```
+    #[must_use]
+    pub fn of_bytes(value: Vec<u8>) -> Secret {
+        match String::from_utf8(value) {
+            Ok(value) => Secret::plain(value),
+            Err(error) => Secret {
+                bytes: Some(error.as_bytes().to_vec()),
+                ..Secret::plain(String::from_utf8_lossy(error.as_bytes()))
+            },
         }
     }
 
@@ -36,6 +57,7 @@ impl Secret {
             value: value.into(),
             written: Some(written.into()),
             filled: Vec::new(),
+            bytes: None,
         }
     }
 
@@ -54,6 +76,20 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.value
+    }
+
+    /// The bytes of the value. Where they go, nothing may print them.
+    #[must_use]
+    pub fn expose_bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.value.as_bytes())
+    }
+
+    /// The bytes as the file writes them.
+    pub(crate) fn written_bytes(&self) -> &[u8] {
+        match &self.written {
+            Some(written) => written.as_bytes(),
+            None => self.expose_bytes(),
+        }
     }
 
     /// The text as the file writes it.

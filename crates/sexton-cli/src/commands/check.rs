@@ -9,7 +9,7 @@ use sexton_core::schedule::ScheduleError;
 use sexton_core::schedule::zone::ZoneRules;
 
 use super::{complain, load};
-use crate::args::FileArguments;
+use crate::args::CheckArguments;
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;
 use crate::execute::Requests;
@@ -24,8 +24,8 @@ use crate::zones;
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result<Exit> {
-    let mut file = match load(arguments, environment) {
+pub fn check(arguments: &CheckArguments, environment: &Environment) -> io::Result<Exit> {
+    let mut file = match load(&arguments.file, environment) {
         Ok(file) => file,
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
@@ -44,17 +44,24 @@ pub fn check(arguments: &FileArguments, environment: &Environment) -> io::Result
     file.warnings.iter().for_each(|warning| {
         complain(&format!("{warning}\n"), Exit::Done);
     });
-    let path = arguments.crontab.as_ref().or(arguments.file.as_ref());
-    let path = path.map_or_else(String::new, |path| path.display().to_string());
+    let paths = arguments.file.crontab.iter().chain(&arguments.file.file);
+    let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
     let mut summary = format!("{}, no errors", counted(file.tasks.len(), "task"));
     if !file.warnings.is_empty() {
         summary = format!("{summary}, {}", counted(file.warnings.len(), "warning"));
     }
-    writeln!(io::stdout().lock(), "{}: {summary}", visible(&path))?;
+    writeln!(
+        io::stdout().lock(),
+        "{}: {summary}",
+        visible(&paths.join(", "))
+    )?;
     if let Some(line) = zones::line(environment.zones(), &zones::of_file(&file)) {
         complain(&format!("{line}\n"), Exit::Done);
     }
-    Ok(Exit::Done)
+    Ok(match arguments.strict && !file.warnings.is_empty() {
+        true => Exit::BadInput,
+        false => Exit::Done,
+    })
 }
 
 /// Warns of the store that the file names.

@@ -150,15 +150,6 @@ fn parse(arguments: &ExpressionArguments, zones: &Database) -> Result<Expression
     })
 }
 
-/// One schedule of all expressions.
-fn union(parsed: Vec<Parsed>) -> Result<Arc<dyn Schedule>, ScheduleError> {
-    let schedules: Vec<_> = parsed.into_iter().map(Parsed::into_schedule).collect();
-    match schedules.as_slice() {
-        [schedule] => Ok(Arc::clone(schedule)),
-        _ => Ok(Arc::new(Union::new(schedules)?)),
-    }
-}
-
 fn parse_one(
     text: &str,
     language: Language,

@@ -64,17 +64,11 @@ fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile
 }
 
 fn load_plain(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
-    match (&arguments.file, &arguments.crontab) {
-        (_, Some(path)) => {
-            let user = arguments.user.as_deref();
-            let form = match (arguments.crontab_form, user) {
-                (Some(form), _) => form.into(),
-                (None, Some(_)) => crontab::Form::User,
-                (None, None) => crontab::Form::of(path),
-            };
-            crontab::load(path, form, user, environment, &SystemUsers)
+    match &arguments.file {
+        Some(path) => config::load(path, environment),
+        None => {
+            let selection = arguments.reading.of(&arguments.crontab);
+            crontab::load_all(&selection, environment, &SystemUsers)
         }
-        (Some(path), None) => config::load(path, environment),
-        (None, None) => Err(Rejected::whole("no file was named")),
     }
 }

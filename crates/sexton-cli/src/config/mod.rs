@@ -96,6 +96,7 @@ pub fn read(
         groups: Groups::new(),
         folder: folder.to_owned(),
         warnings: Vec::new(),
+        crontabs: Vec::new(),
     };
     // What is read from a text that was mended to be TOML would be reported wrongly.
     if report.errors() == 0 {

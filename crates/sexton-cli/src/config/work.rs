@@ -173,7 +173,8 @@ fn read_shell(field: &Field<'_>, setting: &Setting) -> Option<Program> {
         shell: setting
             .shell_program
             .clone()
-            .unwrap_or_else(|| SHELL_DEFAULT.to_owned()),
-        script,
+            .unwrap_or_else(|| SHELL_DEFAULT.to_owned())
+            .into(),
+        script: script.into(),
     })
 }

@@ -1,50 +1,40 @@
 //! The command of a line, and what it reads from its standard input.
 
-/// A command with its `%` taken apart.
+/// A command with its `%` taken apart. Both are bytes: what is not UTF-8 is the command's affair.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CommandText {
     /// For the shell.
-    pub(super) script: String,
+    pub(super) script: Vec<u8>,
     /// What the command reads, if the line says.
-    pub(super) stdin: Option<String>,
+    pub(super) stdin: Option<Vec<u8>>,
 }
 
 impl CommandText {
-    /// The first `%` ends the command, each further one is a newline; `\%` is a percent sign. A last line
-    /// without a newline is given one, as cron does.
-    pub(super) fn parse(text: &str) -> CommandText {
-        let mut parts = vec![String::new()];
-        let mut characters = text.chars().peekable();
-        while let Some(character) = characters.next() {
-            match character {
-                '\\' if characters.peek() == Some(&'%') => {
-                    characters.next();
-                    push(&mut parts, '%');
+    /// Takes a command apart: the first `%` ends it, each further one is a newline; `\%` is a
+    /// percent sign. A last line without a newline is given one, as cron does.
+    pub(super) fn parse(text: &[u8]) -> CommandText {
+        let mut script = Vec::new();
+        let mut stdin: Option<Vec<u8>> = None;
+        let mut bytes = text.iter().copied().peekable();
+        while let Some(byte) = bytes.next() {
+            let byte = match byte {
+                b'\\' if bytes.peek() == Some(&b'%') => bytes.next().unwrap_or(b'%'),
+                b'%' if stdin.is_none() => {
+                    stdin = Some(Vec::new());
+                    continue;
                 }
-                '%' => parts.push(String::new()),
-                character => push(&mut parts, character),
-            }
+                b'%' => b'\n',
+                byte => byte,
+            };
+            stdin.as_mut().unwrap_or(&mut script).push(byte);
         }
-        let mut parts = parts.into_iter();
-        let script = parts.next().unwrap_or_default();
-        let lines: Vec<String> = parts.collect();
-        let stdin = (!lines.is_empty()).then(|| {
-            let mut input = lines.join("\n");
-            if !input.is_empty() && !input.ends_with('\n') {
-                input.push('\n');
-            }
-            input
-        });
-        CommandText {
-            script: script.trim_end().to_owned(),
-            stdin,
+        if let Some(input) = &mut stdin
+            && input.last().is_some_and(|last| *last != b'\n')
+        {
+            input.push(b'\n');
         }
-    }
-}
-
-fn push(parts: &mut [String], character: char) {
-    if let Some(last) = parts.last_mut() {
-        last.push(character);
+        script.truncate(script.trim_ascii_end().len());
+        CommandText { script, stdin }
     }
 }
 
@@ -54,9 +44,10 @@ mod tests {
 
     #[test]
     fn percent_signs() {
-        let parse = |text| {
-            let CommandText { script, stdin } = CommandText::parse(text);
-            (script, stdin)
+        let parse = |text: &str| {
+            let CommandText { script, stdin } = CommandText::parse(text.as_bytes());
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (text(script), stdin.map(text))
         };
         assert_eq!(parse("date +\\%F"), ("date +%F".into(), None));
         assert_eq!(
@@ -69,5 +60,12 @@ mod tests {
             parse(r"a \\n \%%b"),
             (r"a \\n %".into(), Some("b\n".into()))
         );
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_left_as_it_is() {
+        let command = CommandText::parse(b"echo caf\xe9 %\xff");
+        assert_eq!(command.script, b"echo caf\xe9");
+        assert_eq!(command.stdin.as_deref(), Some(b"\xff\n".as_slice()));
     }
 }

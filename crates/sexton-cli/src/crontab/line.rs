@@ -1,18 +1,22 @@
 //! One line of a crontab, taken apart.
 
 use std::ops::Range;
+use std::str;
 
 use super::Form;
+use super::field::{is_blank, looks_like_a_field};
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'t> {
-    /// Blank, or a comment.
+    /// Blank.
     Nothing,
+    /// What stands behind a `#`.
+    Comment(&'t [u8]),
     /// `NAME=value`.
-    Variable { name: &'t str, value: &'t str },
+    Variable { name: &'t str, value: &'t [u8] },
     /// `@reboot …`.
-    Reboot,
+    Reboot { when: Range<usize> },
     /// A time and a command.
     Timed(Timed<'t>),
 }
@@ -20,13 +24,13 @@ pub(super) enum Line<'t> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Timed<'t> {
     /// The time's fields, or the nickname alone.
-    fields: Vec<&'t str>,
+    pub(super) fields: Vec<&'t str>,
     /// Where they stand.
     pub(super) when: Range<usize>,
     /// The user, and where it stands.
     pub(super) user: Option<(&'t str, Range<usize>)>,
     /// The command, as it is written.
-    pub(super) command: &'t str,
+    pub(super) command: &'t [u8],
 }
 
 impl Timed<'_> {
@@ -40,163 +44,216 @@ impl Timed<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LineError {
     pub(super) message: &'static str,
-    pub(super) allowed: &'static str,
-    /// Where.
+    pub(super) allowed: Option<&'static str>,
+    pub(super) help: Option<&'static str>,
+    /// Where, in bytes of the line.
     pub(super) at: Range<usize>,
 }
 
 const USER_FORM: &str = "minute hour day-of-month month day-of-week command, or NAME=value";
 const SYSTEM_FORM: &str = "minute hour day-of-month month day-of-week user command, or NAME=value";
-
-fn is_blank(character: char) -> bool {
-    character == ' ' || character == '\t'
-}
+const SECONDS_HELP: &str = "schedules with seconds or years are for task files: `cron = \"0 30 9 * * MON-FRI\"`; \
+     a program of such a name is run by its path";
 
 /// Takes a line apart. What the fields mean is not looked at.
-pub(super) fn parse(text: &str, form: Form) -> Result<Line<'_>, LineError> {
-    let allowed = match form {
-        Form::User => USER_FORM,
-        Form::System => SYSTEM_FORM,
-    };
-    let trimmed = text.trim_start_matches(is_blank);
-    if trimmed.trim_end().is_empty() || trimmed.starts_with('#') {
+pub(super) fn parse(text: &[u8], form: Form) -> Result<Line<'_>, LineError> {
+    let trimmed = text.trim_ascii_start();
+    if trimmed.is_empty() {
         return Ok(Line::Nothing);
     }
-    if let Some(control) = text.find(|c: char| c.is_control() && c != '\t') {
-        let message = "a control character does not belong in a crontab";
-        let end = control + text[control..].chars().next().map_or(1, char::len_utf8);
-        return Err(LineError {
-            message,
-            allowed,
-            at: control..end,
-        });
+    if let Some(comment) = trimmed.strip_prefix(b"#") {
+        return Ok(Line::Comment(comment));
     }
-    if let Some(variable) = variable(trimmed) {
-        return Ok(variable);
-    }
-    let mut words = Words {
-        text,
-        at: text.len() - trimmed.len(),
+    let start = text.len() - trimmed.len();
+    let error = |message, at| LineError {
+        message,
+        allowed: None,
+        help: None,
+        at,
     };
-    let is_nickname = trimmed.starts_with('@');
-    let start = words.at;
-    let mut fields = Vec::new();
-    let mut end = start;
-    for _ in 0..if is_nickname { 1 } else { 5 } {
-        let Some((word, at)) = words.next() else {
-            let message = "the line is too short for a time and a command";
-            return Err(LineError {
-                message,
-                allowed,
-                at: start..text.trim_end().len(),
-            });
-        };
-        fields.push(word);
-        end = at.end;
+    if text.contains(&0) {
+        // No part of the line is shown: the byte may be anywhere in a command.
+        let message = "a NUL byte cannot be passed on to a command";
+        return Err(error(message, start..start));
     }
-    let is_reboot = is_nickname && fields[0].eq_ignore_ascii_case("@reboot");
+    if let Some((name, value)) = variable(trimmed) {
+        let name = str::from_utf8(name).map_err(|_| {
+            let message = "the name of a variable is not UTF-8 text";
+            error(message, start..start + name.len())
+        })?;
+        return Ok(Line::Variable { name, value });
+    }
+    timed(text, start, form)
+}
+
+fn timed(text: &[u8], mut start: usize, form: Form) -> Result<Line<'_>, LineError> {
+    let allowed = Some(match form {
+        Form::User => USER_FORM,
+        Form::System => SYSTEM_FORM,
+    });
+    // Of a line that is cut short no more is shown than its time, or its first word: it may be the
+    // end of a command.
+    let error = |message, at| LineError {
+        message,
+        allowed,
+        help: None,
+        at,
+    };
+    // SUSE's and Fedora's cron log nothing of a line that begins so.
+    if let [b'-', next, ..] = text.get(start..).unwrap_or_default()
+        && !is_blank(*next)
+    {
+        start += 1;
+    }
+    let mut words = Words { text, at: start };
+    let is_nickname = text.get(start) == Some(&b'@');
+    let mut fields = Vec::new();
+    let mut when = start..start;
+    for _ in 0..if is_nickname { 1 } else { 5 } {
+        let (word, at) = words.next().ok_or_else(|| {
+            let message = "the line is too short for a time and a command";
+            let first = fields.first().map_or(0, |first: &&str| first.len());
+            error(message, start..start + first)
+        })?;
+        fields.push(as_text(word, &at, "the time is not UTF-8 text", allowed)?);
+        when.end = at.end;
+    }
+    let is_reboot = fields[0].eq_ignore_ascii_case("@reboot");
     let user = match form {
         Form::User => None,
-        Form::System => Some(words.next().ok_or_else(|| LineError {
-            message: "the line names no user and no command",
-            allowed,
-            at: start..text.trim_end().len(),
-        })?),
+        Form::System => {
+            let (word, at) = words
+                .next()
+                .ok_or_else(|| error("the line names no user and no command", when.clone()))?;
+            refuse_field(word, &at)?;
+            let user = as_text(word, &at, "the user is not UTF-8 text", allowed)?;
+            Some((user, at))
+        }
     };
-    let command = words.rest();
-    if command.is_empty() {
-        let message = "the line has no command";
-        return Err(LineError {
-            message,
-            allowed,
-            at: start..text.trim_end().len(),
-        });
-    }
+    let (command_word, at) = words
+        .clone()
+        .next()
+        .ok_or_else(|| error("the line has no command", when.clone()))?;
+    refuse_field(command_word, &at)?;
     if is_reboot {
-        return Ok(Line::Reboot);
+        return Ok(Line::Reboot { when });
     }
     Ok(Line::Timed(Timed {
         fields,
-        when: start..end,
+        when,
         user,
-        command,
+        command: words.rest(),
     }))
 }
 
+fn as_text<'t>(
+    word: &'t [u8],
+    at: &Range<usize>,
+    message: &'static str,
+    allowed: Option<&'static str>,
+) -> Result<&'t str, LineError> {
+    str::from_utf8(word).map_err(|_| LineError {
+        message,
+        allowed,
+        help: None,
+        at: at.clone(),
+    })
+}
+
+/// Refuses what stands where a command should, and looks like one field of a time too many: the
+/// shell would expand a `*` to the files of a folder and run the first of them.
+fn refuse_field(word: &[u8], at: &Range<usize>) -> Result<(), LineError> {
+    if !looks_like_a_field(word) {
+        return Ok(());
+    }
+    Err(LineError {
+        message: "a crontab has five fields of time, and no command is called like this sixth",
+        allowed: None,
+        help: Some(SECONDS_HELP),
+        at: at.clone(),
+    })
+}
+
+#[derive(Clone)]
 struct Words<'t> {
-    text: &'t str,
+    text: &'t [u8],
     at: usize,
 }
 
 impl<'t> Words<'t> {
     fn skip_blanks(&mut self) {
-        let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start_matches(is_blank).len();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let blanks = rest.iter().position(|byte| !is_blank(*byte));
+        self.at += blanks.unwrap_or(rest.len());
     }
 
-    fn next(&mut self) -> Option<(&'t str, Range<usize>)> {
+    fn next(&mut self) -> Option<(&'t [u8], Range<usize>)> {
         self.skip_blanks();
-        let rest = &self.text[self.at..];
-        let length = rest.find(is_blank).unwrap_or(rest.len());
-        if length == 0 {
-            return None;
-        }
-        let at = self.at..self.at + length;
+        let rest = self.text.get(self.at..)?;
+        let length = rest.iter().position(|byte| is_blank(*byte));
+        let at = self.at..self.at + length.unwrap_or(rest.len());
         self.at = at.end;
-        Some((&rest[..length], at))
+        (!at.is_empty()).then(|| (self.text.get(at.clone()).unwrap_or_default(), at))
     }
 
-    fn rest(mut self) -> &'t str {
+    fn rest(mut self) -> &'t [u8] {
         self.skip_blanks();
-        &self.text[self.at..]
+        self.text.get(self.at..).unwrap_or_default()
     }
 }
 
-/// `NAME=value`, `NAME = "value"`: a `=` behind one word or something in quotes. Like Debian's cron, this asks little of the
-/// name, but what could begin a time is no name.
-fn variable(text: &str) -> Option<Line<'_>> {
-    let (name, rest) = match text.chars().next()? {
-        quote @ ('"' | '\'') => text[1..].split_once(quote)?,
+/// `NAME=value`, `NAME = "value"`: a `=` behind one word or something in quotes. Like Debian's cron,
+/// this asks little of the name, but what could begin a time is no name.
+fn variable(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, rest) = match text.first()? {
+        quote @ (b'"' | b'\'') => {
+            let inner = text.get(1..)?;
+            let end = inner.iter().position(|byte| byte == quote)?;
+            (inner.get(..end)?, inner.get(end + 1..)?)
+        }
         _ => {
-            let end = text.find(|c: char| is_blank(c) || c == '=')?;
+            let end = text
+                .iter()
+                .position(|byte| is_blank(*byte) || *byte == b'=')?;
             text.split_at(end)
         }
     };
-    let value = rest.trim_start_matches(is_blank).strip_prefix('=')?;
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '*' | '@')) {
+    let blanks = rest.iter().position(|byte| !is_blank(*byte))?;
+    let value = rest.get(blanks..)?.strip_prefix(b"=")?;
+    if matches!(name.first()?, b'0'..=b'9' | b'*' | b'@') {
         return None;
     }
-    Some(Line::Variable {
-        name,
-        value: unquoted(value.trim_matches(is_blank)),
-    })
+    Some((name, unquoted(value.trim_ascii())))
 }
 
-fn unquoted(value: &str) -> &str {
-    for quote in ['"', '\''] {
-        if let Some(inner) = value
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
-            return inner;
-        }
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [first @ (b'"' | b'\''), inner @ .., last] if first == last => inner,
+        _ => value,
     }
-    value
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(text: &str, form: Form) -> Result<Line<'_>, LineError> {
+        super::parse(text.as_bytes(), form)
+    }
+
     fn timed(text: &str, form: Form) -> (String, Option<&str>, &str) {
         match parse(text, form) {
             Ok(Line::Timed(timed)) => (
                 timed.expression(),
                 timed.user.as_ref().map(|(user, _)| *user),
-                timed.command,
+                str::from_utf8(timed.command).unwrap(),
             ),
             other => panic!("{text}: {other:?}"),
         }
+    }
+
+    fn message(text: &[u8], form: Form) -> &'static str {
+        super::parse(text, form).unwrap_err().message
     }
 
     #[test]
@@ -223,7 +280,44 @@ mod tests {
     }
 
     #[test]
+    fn a_minus_before_the_time_is_no_part_of_it() {
+        assert_eq!(
+            timed(" -*/15 * * * * root x", Form::System),
+            ("*/15 * * * *".into(), Some("root"), "x")
+        );
+        assert_eq!(timed("-@daily x", Form::User), ("@daily".into(), None, "x"));
+        assert_eq!(timed("- 2 3 4 5 x", Form::User).0, "- 2 3 4 5");
+    }
+
+    #[test]
+    fn a_command_that_looks_like_a_sixth_field_is_refused() {
+        let expected =
+            "a crontab has five fields of time, and no command is called like this sixth";
+        for text in [
+            "* * * * * * * echo hi",
+            "0 30 9 * * ? echo",
+            "0 0 9 * * MON-FRI echo",
+            "* * * * * 2026 echo",
+            "* * * * * */5 echo",
+            "@daily * echo",
+        ] {
+            assert_eq!(message(text.as_bytes(), Form::User), expected, "{text}");
+        }
+        assert_eq!(message(b"* * * * * root * x", Form::System), expected);
+        assert_eq!(message(b"* * * * * * root x", Form::System), expected);
+        for text in [
+            "* * * * * /5 x",
+            "* * * * * 7z x",
+            "* * * * * mon x",
+            "* * * * * [ -x y ]",
+        ] {
+            assert!(parse(text, Form::User).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn variables_with_and_without_quotes_and_blanks() {
+        let set = |name, value| Ok(Line::Variable { name, value });
         for text in [
             "A=b c",
             "A = b c",
@@ -232,64 +326,57 @@ mod tests {
             "\"A\" = b c",
             "A\t=\tb c",
         ] {
-            assert_eq!(
-                parse(text, Form::User),
-                Ok(Line::Variable {
-                    name: "A",
-                    value: "b c"
-                }),
-                "{text}"
-            );
+            assert_eq!(parse(text, Form::User), set("A", b"b c"), "{text}");
         }
-        assert_eq!(
-            parse("A=", Form::User),
-            Ok(Line::Variable {
-                name: "A",
-                value: ""
-            })
-        );
-        let dotted = Line::Variable {
-            name: "a.b-c",
-            value: "1",
-        };
-        assert_eq!(parse("a.b-c=1", Form::User), Ok(dotted));
-        assert_eq!(
-            parse("A=\"b'", Form::User),
-            Ok(Line::Variable {
-                name: "A",
-                value: "\"b'"
-            })
-        );
+        assert_eq!(parse("A=", Form::User), set("A", b""));
+        assert_eq!(parse("a.b-c=1", Form::User), set("a.b-c", b"1"));
+        assert_eq!(parse("A=\"b'", Form::User), set("A", b"\"b'"));
+        let latin = super::parse(b"A=caf\xe9", Form::User);
+        assert_eq!(latin, set("A", b"caf\xe9"));
     }
 
     #[test]
     fn comments_blanks_and_reboot() {
-        for text in ["", "  \t", "# x", "   #*"] {
+        for text in ["", "  \t", "\u{c}"] {
             assert_eq!(parse(text, Form::User), Ok(Line::Nothing), "{text:?}");
         }
-        assert_eq!(parse("@reboot x", Form::User), Ok(Line::Reboot));
+        assert_eq!(parse("  # x", Form::User), Ok(Line::Comment(b" x")));
+        let latin = super::parse(b"#\xe9\0", Form::User);
+        assert_eq!(latin, Ok(Line::Comment(b"\xe9\0")));
+        let reboot = Line::Reboot { when: 1..8 };
+        assert_eq!(parse(" @reboot x", Form::User), Ok(reboot));
     }
 
     #[test]
     fn what_is_no_line_says_what_is_missing() {
-        let message = |text, form| parse(text, form).unwrap_err().message;
-        assert_eq!(
-            message("* * *", Form::User),
-            "the line is too short for a time and a command"
-        );
-        assert_eq!(message("* * * * *", Form::User), "the line has no command");
-        assert_eq!(message("@daily", Form::User), "the line has no command");
-        assert_eq!(
-            message("@daily root", Form::System),
-            "the line has no command"
-        );
-        assert_eq!(
-            message("@daily", Form::System),
-            "the line names no user and no command"
-        );
-        assert_eq!(
-            message("* * * * * a\u{7}", Form::User),
-            "a control character does not belong in a crontab"
-        );
+        for (text, form, expected) in [
+            (
+                &b"* * *"[..],
+                Form::User,
+                "the line is too short for a time and a command",
+            ),
+            (b"* * * * *", Form::User, "the line has no command"),
+            (b"@daily", Form::User, "the line has no command"),
+            (b"@daily root", Form::System, "the line has no command"),
+            (
+                b"@daily",
+                Form::System,
+                "the line names no user and no command",
+            ),
+            (b"* * * * \xe9 x", Form::User, "the time is not UTF-8 text"),
+            (b"@daily \xe9 x", Form::System, "the user is not UTF-8 text"),
+            (
+                b"\xe9=x",
+                Form::User,
+                "the name of a variable is not UTF-8 text",
+            ),
+            (
+                b"@daily a\0",
+                Form::User,
+                "a NUL byte cannot be passed on to a command",
+            ),
+        ] {
+            assert_eq!(message(text, form), expected, "{text:?}");
+        }
     }
 }

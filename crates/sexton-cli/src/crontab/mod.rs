@@ -4,11 +4,12 @@
 //! ([crontab(5)](https://manpages.debian.org/bookworm/cron/crontab.5.en.html)):
 //!
 //! - Blank lines and lines that begin with `#` are skipped; white space in front does not matter.
-//!   The last line needs no newline, and `\r\n` ends a line as well.
+//!   The last line needs no newline, and `\r\n` ends a line as well. Bytes need not be UTF-8: what
+//!   comments, values and commands say is left as it is.
 //! - `NAME = value` sets a variable for the lines below it; a value may stand in quotes. Nothing is
 //!   expanded. `SHELL` is what runs the commands, `CRON_TZ` the time zone of the lines below it
-//!   (the machine's by default), `MAILTO` is only passed on: what a command prints is in Sexton's
-//!   history.
+//!   (the machine's by default). `MAILTO` is only passed on, with a warning: what a command prints
+//!   is in Sexton's history.
 //! - A command begins in its user's home directory, or in `/` if that is not there, with `HOME`,
 //!   `LOGNAME`, `USER`, `SHELL`, `PATH=/usr/bin:/bin` and the crontab's variables, and none of the
 //!   environment that Sexton itself was started in. `HOME`, `LOGNAME` and `USER` are those of the
@@ -17,45 +18,48 @@
 //!   further `%` a newline.
 //! - `@reboot` has no meaning where many replicas share a schedule: the line is skipped with a
 //!   warning.
+//! - A line that cannot be used is left out with a warning, and the others run. What is refused as
+//!   a whole is a file that cannot be read or trusted, crontabs with a line and none that can run,
+//!   and a comment for Sexton that says what it may not.
 //!
-//! A task has a name: the file's, the command's beginning, and a digest of when, who and what.
-//! Editing one line leaves the names of the others alone, and replicas with the same crontab have
-//! the same names.
+//! From cronie come `-` before the time, which SUSE's crontabs have, `~` in a field and
+//! `RANDOM_DELAY`. What the latter two leave open is a hash of namespace and task, so that
+//! replicas agree.
+//!
+//! # Names
+//!
+//! Replicas share a task if both call it the same. A line is called `FILE: PROGRAM [DIGEST]`; the
+//! digest is over the fields of its time, its user, the zone of `CRON_TZ` and the command. **Two
+//! hosts whose lines differ in one letter of these have two tasks, and each host runs its own.** A
+//! comment directly above a line names it, whatever the line says: `# sexton: name = "backup"`.
+//! Instances that run other lines of a crontab of the same name are told.
 
 mod command;
+mod directive;
+mod field;
+mod files;
 mod line;
 mod name;
 mod ownership;
+mod program;
+mod reader;
+mod spread;
 mod users;
 mod variables;
 
 use std::fs::Metadata;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use sexton_core::schedule::{Cron, zone};
-use sexton_core::tick::Concurrency;
-
-use crate::diagnostic::{Problem, Rejected, Report, Source};
+use crate::diagnostic::{Rejected, Report, Source};
 use crate::environment::Environment;
-use crate::masks::Masks;
-use crate::secret::Secret;
-use crate::tasks::{
-    CommandSpec, Groups, Inherit, Limits, MissingCwd, Policies, Program, RunAs, StoreSpec,
-    TASKS_MAX, TaskFile, TaskSpec, Work, Zone, ZoneChosen,
-};
+use crate::tasks::{CrontabLines, Groups, RunAs, StoreSpec, TaskFile, Zone, ZoneChosen};
 use crate::visible::brief;
-use command::CommandText;
-use line::{Line, Timed};
+use files::CrontabFile;
 use name::Names;
+use reader::{Reader, USER_CHARS_MAX};
 use variables::Variables;
 
-pub use users::SystemUsers;
-
-/// How much of a line is repeated in a message beside it, in characters.
-const FOUND_CHARS_MAX: usize = 60;
-/// How much of a user's name is repeated in a message, in characters.
-const USER_CHARS_MAX: usize = 60;
+pub use users::{NamesAlone, SystemUsers};
 
 /// Whether lines name the user that their command runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,13 +98,66 @@ pub trait Users {
     fn own(&self) -> Option<String>;
 }
 
+/// Which crontabs are read, and as what.
+#[derive(Debug, Clone, Copy)]
+pub struct Selection<'s> {
+    /// Files, and folders of them; `-` is standard input. A folder means the files that cron and
+    /// `run-parts` would read, and one of the places where crons keep what `crontab -e` edits means
+    /// each file of it as the crontab of the user whose name it has.
+    pub paths: &'s [PathBuf],
+    /// Whether lines name a user; by the path if `None`, as [`Form::of`] says.
+    pub form: Option<Form>,
+    /// Whose crontabs they are, if they are not those of the program's own user.
+    pub user: Option<&'s str>,
+}
+
+/// Reads crontabs.
+///
+/// ```no_run
+/// use std::path::PathBuf;
+/// use sexton_cli::crontab::{Selection, SystemUsers, load_all};
+/// use sexton_cli::environment::Environment;
+///
+/// let paths = [PathBuf::from("/etc/crontab"), PathBuf::from("/etc/cron.d")];
+/// let selection = Selection { paths: &paths, form: None, user: None };
+/// let file = load_all(&selection, &Environment::of_process(), &SystemUsers)?;
+/// println!("{} tasks, {} warnings", file.tasks.len(), file.warnings.len());
+/// # Ok::<(), sexton_cli::diagnostic::Rejected>(())
+/// ```
+///
+/// Root reads only what belongs to root or to the user whose crontab it is, and what nobody else
+/// can write.
+///
+/// # Errors
+/// [`Rejected`], with everything that is wrong, if one that is named cannot be read or trusted, a
+/// comment for Sexton cannot be used, there are too many tasks, or there are lines and none can
+/// run. What cannot be read or trusted of a folder is a warning.
+pub fn load_all(
+    selection: &Selection<'_>,
+    environment: &Environment,
+    users: &dyn Users,
+) -> Result<TaskFile, Rejected> {
+    let mut crontabs = Crontabs::new(environment, users);
+    for path in selection.paths {
+        let (form, user) = (selection.form, selection.user);
+        let found = files::at(path, form, user, &mut crontabs.warnings).map_err(Rejected::whole)?;
+        for file in found {
+            crontabs.load(&file)?;
+        }
+    }
+    let folder = match selection.paths.first() {
+        Some(path) if path.is_dir() => path.clone(),
+        Some(path) => crate::config::folder_of(path),
+        None => PathBuf::from("."),
+    };
+    crontabs.finish(&folder)
+}
+
 /// Reads a crontab. `-` is standard input. `user` is whose it is, if it is not that of the
 /// program's own user.
 ///
-/// Root reads only what belongs to root or to `user`, and what nobody else can write.
-///
 /// # Errors
-/// [`Rejected`], with everything that is wrong with it.
+/// As [`load_all`].
 pub fn load(
     path: &Path,
     form: Form,
@@ -108,25 +165,20 @@ pub fn load(
     environment: &Environment,
     users: &dyn Users,
 ) -> Result<TaskFile, Rejected> {
-    let run_as = run_as(user, users)?;
-    let check = |metadata: &Metadata| ownership::check(metadata, run_as.as_ref());
-    let source = Source::read_if(path, check).map_err(Rejected::whole)?;
-    let folder = crate::config::folder_of(path);
-    read(&source, &folder, form, user, environment, users)
-}
-
-fn run_as(user: Option<&str>, users: &dyn Users) -> Result<Option<RunAs>, Rejected> {
-    let found = user.map(|name| {
-        let why = |why| Rejected::whole(format!("user {}: {why}", brief(name, USER_CHARS_MAX)));
-        users.run_as(name).map_err(why)
-    });
-    found.transpose().map(Option::flatten)
+    let mut crontabs = Crontabs::new(environment, users);
+    crontabs.load(&CrontabFile {
+        path: path.to_owned(),
+        form,
+        user: user.map(str::to_owned),
+        is_found: false,
+    })?;
+    crontabs.finish(&crate::config::folder_of(path))
 }
 
 /// Reads the text of a crontab.
 ///
 /// # Errors
-/// [`Rejected`], with everything that is wrong with it.
+/// As [`load_all`].
 pub fn read(
     source: &Source,
     folder: &Path,
@@ -135,209 +187,140 @@ pub fn read(
     environment: &Environment,
     users: &dyn Users,
 ) -> Result<TaskFile, Rejected> {
-    let run_as = run_as(user, users)?;
-    let owner = match form {
-        Form::User => user.map(str::to_owned).or_else(|| users.own()),
-        Form::System => None,
-    };
-    let variables = match (form, &owner) {
-        // The machine does not know the user that the program is, as in a container.
-        (Form::User, None) => Variables::of_environment(environment),
-        _ => Variables::of_cron(),
-    };
-    let report = Report::new(source.clone());
-    let mut reader = Reader {
-        report: &report,
-        form,
-        users,
-        user,
-        run_as,
-        owner,
-        variables,
-        zone: Zone {
-            zone: crate::zones::machine_zone(environment),
-            chosen: ZoneChosen::ByMachine,
-        },
-        zones: environment.zones(),
-        names: Names::of_file(source.name()),
-        tasks: Vec::new(),
-    };
-    for (range, text) in source.lines() {
-        if report.is_full() {
-            break;
-        }
-        reader.line(text, range.start);
-    }
-    let tasks = reader.tasks;
-    if tasks.is_empty() && report.errors() == 0 {
-        report.push(Problem::warning(
-            0..0,
-            "the crontab has no task that can be run",
-        ));
-    }
-    let file = TaskFile {
-        tasks,
-        store: StoreSpec {
-            url: None,
-            namespace: None,
-        },
-        groups: Groups::new(),
-        folder: folder.to_owned(),
-        warnings: Vec::new(),
-    };
-    let (mut file, warnings) = report.finish(file)?;
-    file.warnings = warnings;
-    Ok(file)
+    let mut crontabs = Crontabs::new(environment, users);
+    let run_as = run_as(user, users).map_err(Rejected::whole)?;
+    crontabs.read(source, form, user, run_as)?;
+    crontabs.finish(folder)
 }
 
-/// Whether a command looks like a user and a command: no command is called `root`.
-fn is_run_by_root(command: &str) -> bool {
-    command.split([' ', '\t']).next() == Some("root")
+fn run_as(user: Option<&str>, users: &dyn Users) -> Result<Option<RunAs>, String> {
+    let found = user.map(|name| {
+        let why = |why| format!("user {}: {why}", brief(name, USER_CHARS_MAX));
+        users.run_as(name).map_err(why)
+    });
+    found.transpose().map(Option::flatten)
 }
 
-struct Reader<'r> {
-    report: &'r Report,
-    form: Form,
-    users: &'r dyn Users,
-    /// Whose crontab it is, if that was said, and how to become that user.
-    user: Option<&'r str>,
-    run_as: Option<RunAs>,
-    /// Who the commands run as, where the lines do not say.
-    owner: Option<String>,
-    variables: Variables,
+/// Crontabs that are read together.
+struct Crontabs<'c> {
+    environment: &'c Environment,
+    users: &'c dyn Users,
+    /// The machine's zone.
     zone: Zone,
-    zones: &'r zone::Database,
     names: Names,
-    tasks: Vec<TaskSpec>,
+    file: TaskFile,
+    warnings: Vec<String>,
+    left_out: usize,
 }
 
-impl Reader<'_> {
-    fn line(&mut self, text: &str, offset: usize) {
-        match line::parse(text, self.form) {
-            Ok(Line::Nothing) => {}
-            Ok(Line::Variable { name, value }) => self.variable(name, value, offset, text.len()),
-            Ok(Line::Reboot) => {
-                let problem = Problem::warning(
-                    offset..offset + text.len(),
-                    "@reboot is skipped: there is no such moment for replicas that share a schedule",
-                );
-                let help = "start the command by the machine's own means, such as a systemd unit";
-                self.report.push(problem.help(help));
-            }
-            Ok(Line::Timed(timed)) => self.timed(&timed, text, offset),
-            Err(error) => {
-                let span = offset + error.at.start..offset + error.at.end;
-                let found = brief(text.get(error.at.clone()).unwrap_or(""), FOUND_CHARS_MAX);
-                let mut problem = Problem::error(span, error.message).allowed(error.allowed);
-                if !found.is_empty() {
-                    problem = problem.found(format!("{found:?}"));
-                }
-                self.report.push(problem);
-            }
-        }
-    }
-
-    fn variable(&mut self, name: &str, value: &str, offset: usize, length: usize) {
-        if name == "CRON_TZ" {
-            match self.zones.zone(value) {
-                Ok(zone) => {
-                    self.zone = Zone {
-                        zone,
-                        chosen: ZoneChosen::ByFile,
-                    }
-                }
-                Err(error) => {
-                    let problem = Problem::error(offset..offset + length, error.to_string());
-                    self.report.push(problem.in_field("CRON_TZ"));
-                }
-            }
-        }
-        self.variables.set(name, value);
-    }
-
-    fn timed(&mut self, timed: &Timed<'_>, text: &str, offset: usize) {
-        if self.tasks.len() == TASKS_MAX {
-            let message = format!("these are too many tasks: at most {TASKS_MAX}");
-            self.report
-                .push(Problem::error(offset..offset + text.len(), message));
-            return;
-        }
-        let when = timed.expression();
-        let span = offset + timed.when.start..offset + timed.when.end;
-        let cron = Cron::parse(&when).and_then(|cron| cron.in_tz(self.zone.zone.clone()));
-        let cron = match cron {
-            Ok(cron) => Some(cron),
-            Err(error) => {
-                self.report.push(Problem::error(span, error.to_string()));
-                None
-            }
-        };
-        let mut run_as = self.run_as.clone();
-        if let Some((user, at)) = &timed.user {
-            match self.users.run_as(user) {
-                Ok(found) => run_as = found,
-                Err(why) => {
-                    let span = offset + at.start..offset + at.end;
-                    let found = format!("{:?}", brief(user, USER_CHARS_MAX));
-                    let help =
-                        "where the lines of a crontab name no user, say `--crontab-form user`";
-                    self.report
-                        .push(Problem::error(span, why).found(found).help(help));
-                    return;
-                }
-            }
-        }
-        let Some(cron) = cron else { return };
-        if self.form == Form::User && is_run_by_root(timed.command) {
-            let span = offset..offset + text.len();
-            let message = "`root` is taken for the command here, not for the user";
-            let help = "where the lines of a crontab name a user, say `--crontab-form system`";
-            self.report.push(Problem::warning(span, message).help(help));
-        }
-        let said = timed.user.as_ref().map(|(user, _)| *user).or(self.user);
-        let user = said.or(self.owner.as_deref());
-        let home = user.and_then(|user| self.users.home(user));
-        let variables = self.variables.of_command(user, home.as_deref());
-        let command = CommandText::parse(timed.command);
-        // The machine's zone is no part of the name: machines call the same zone by different
-        // names.
-        let zone = match self.zone.chosen {
-            ZoneChosen::ByFile => self.zone.zone.iana_name().unwrap_or(""),
-            ZoneChosen::ByMachine | ZoneChosen::ByDefault => "",
-        };
-        let identity = [&when, said.unwrap_or(""), timed.command, zone];
-        let name = match self.names.name(&command.script, &identity) {
-            Ok(name) => name,
-            Err(error) => {
-                let span = offset..offset + text.len();
-                self.report.push(Problem::error(span, error.to_string()));
-                return;
-            }
-        };
-        self.tasks.push(TaskSpec {
-            name,
-            schedule: Arc::new(cron),
-            schedule_written: when,
-            timezone: self.zone.clone(),
-            concurrency: Concurrency::ONE,
-            work: Work::Command(Box::new(CommandSpec {
-                program: Program::Shell {
-                    shell: self.variables.shell().to_owned(),
-                    script: command.script,
+impl<'c> Crontabs<'c> {
+    fn new(environment: &'c Environment, users: &'c dyn Users) -> Crontabs<'c> {
+        Crontabs {
+            environment,
+            users,
+            zone: Zone {
+                zone: crate::zones::machine_zone(environment),
+                chosen: ZoneChosen::ByMachine,
+            },
+            names: Names::default(),
+            file: TaskFile {
+                tasks: Vec::new(),
+                store: StoreSpec {
+                    url: None,
+                    namespace: None,
                 },
-                cwd: variables.get("HOME").map(|home| home.expose().into()),
-                missing_cwd: MissingCwd::BeginInRoot,
-                inherit: Inherit::nothing(),
-                variables,
-                stdin: command.stdin.map(Secret::plain),
-                run_as,
-                umask: None,
-                nice: None,
-                limits: Limits::default(),
-            })),
-            policies: Policies::default(),
-            masks: Masks::default(),
-            line: self.report.source().line(offset),
-        });
+                groups: Groups::new(),
+                folder: PathBuf::new(),
+                warnings: Vec::new(),
+                crontabs: Vec::new(),
+            },
+            warnings: Vec::new(),
+            left_out: 0,
+        }
+    }
+
+    fn load(&mut self, file: &CrontabFile) -> Result<(), Rejected> {
+        let user = file.user.as_deref();
+        let of_file = |why| match file.is_found {
+            true => format!("{}: {why}", file.path.display()),
+            false => why,
+        };
+        let source = run_as(user, self.users)
+            .map_err(of_file)
+            .and_then(|run_as| {
+                let check = |metadata: &Metadata| ownership::check(metadata, run_as.as_ref());
+                let source = Source::read_bytes_if(&file.path, check);
+                let source = source.map_err(|error| error.to_string())?;
+                Ok((source, run_as))
+            });
+        match source {
+            Ok((source, run_as)) => self.read(&source, file.form, user, run_as),
+            Err(why) if file.is_found => {
+                self.warnings.push(files::skipped(&why));
+                Ok(())
+            }
+            Err(why) => Err(Rejected::whole(why)),
+        }
+    }
+
+    fn read(
+        &mut self,
+        source: &Source,
+        form: Form,
+        user: Option<&str>,
+        run_as: Option<RunAs>,
+    ) -> Result<(), Rejected> {
+        let report = Report::new(source.clone());
+        let owner = match form {
+            Form::User => user.map(str::to_owned).or_else(|| self.users.own()),
+            Form::System => None,
+        };
+        let zones = self.environment.zones();
+        let zone = self.zone.clone();
+        let mut reader = Reader::new(&report, form, self.users, zones, zone, &mut self.names);
+        if form == Form::User && owner.is_none() {
+            // The machine does not know the user that the program is, as in a container.
+            reader.variables = Variables::of_environment(self.environment);
+        }
+        (reader.user, reader.run_as, reader.owner) = (user, run_as, owner);
+        reader.tasks_before = self.file.tasks.len();
+        reader.read();
+        let (tasks, file) = (reader.tasks, reader.file);
+        self.left_out += reader.left_out;
+        let ((), warnings) = report.finish(())?;
+        self.warnings.extend(warnings);
+        let names = tasks.iter().map(|task| task.name.clone());
+        match self
+            .file
+            .crontabs
+            .iter_mut()
+            .find(|lines| lines.file == file.as_str())
+        {
+            Some(lines) => lines.tasks.extend(names),
+            None => self.file.crontabs.push(CrontabLines {
+                file: file.as_str().to_owned(),
+                tasks: names.collect(),
+            }),
+        }
+        self.file.tasks.extend(tasks);
+        Ok(())
+    }
+
+    fn finish(self, folder: &Path) -> Result<TaskFile, Rejected> {
+        let Crontabs {
+            mut file,
+            mut warnings,
+            left_out,
+            ..
+        } = self;
+        if file.tasks.is_empty() && left_out > 0 {
+            return Err(Rejected::by_warnings(&warnings, "no line can be run"));
+        }
+        if file.tasks.is_empty() {
+            warnings.push("warning: there is no task that can be run\n".to_owned());
+        }
+        file.folder = folder.to_owned();
+        file.warnings = warnings;
+        Ok(file)
     }
 }

@@ -1,54 +1,136 @@
-//! Names for tasks that have none.
+//! Names for the tasks of crontabs.
+//!
+//! A line without a name is called `FILE: PROGRAM [DIGEST]`. The digest is over everything that
+//! says what the task is and when, so that two hosts whose lines are alike share its ticks. Of the
+//! command no more than its program's name is told: names are in stores, logs and labels.
 
 use std::collections::HashMap;
 
-use sexton_core::name::{NameError, TaskName, is_format_character};
+use sexton_core::name::{TaskName, is_format_character};
+use sha2::{Digest, Sha256};
 
-/// How much of a command is part of its task's name: with the rest of the name it stays below
-/// [`TaskName::BYTES_MAX`].
-const COMMAND_BYTES_MAX: usize = 60;
+use super::program::program;
+
+/// How much of a file's name is told, in bytes.
 const FILE_BYTES_MAX: usize = 40;
-/// Names that begin with `sexton:` are Sexton's own, and a crontab may well be called so.
+/// How many bytes of the hash are told: a crontab has at most 100,000 lines, and among as many the
+/// chance that two are alike is 1 in 3 billion.
+const DIGEST_BYTES: usize = 8;
+/// What names of Sexton's own begin with.
+const OWN_PREFIX: &str = "sexton:";
+/// A crontab may well be called `sexton`, and its names must not begin as Sexton's own do.
 const FILE_CALLED_SEXTON: &str = "sexton crontab";
 
-/// The names given to the lines of one file.
-#[derive(Debug)]
-pub(super) struct Names {
-    file: String,
-    given: HashMap<String, usize>,
-}
+/// How a crontab is called in the names of its tasks: the base name of its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileName(String);
 
-impl Names {
-    pub(super) fn of_file(path: &str) -> Names {
+impl FileName {
+    pub(super) fn of(path: &str) -> FileName {
         let file = path.rsplit('/').next().unwrap_or(path);
-        let file = match shortened(file, FILE_BYTES_MAX) {
+        FileName(match shortened(file, FILE_BYTES_MAX) {
             file if file == "-" || file.is_empty() => "crontab".to_owned(),
             file if file == "sexton" => FILE_CALLED_SEXTON.to_owned(),
             file => file,
-        };
-        Names {
-            file,
-            given: HashMap::new(),
+        })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What tells a line from all others.
+pub(super) struct Identity<'i> {
+    /// The fields of its time, with one blank between them.
+    pub(super) when: &'i str,
+    /// The user that the line or the flag names; empty if none is named.
+    pub(super) user: &'i str,
+    /// The zone that `CRON_TZ` names; empty if none does.
+    pub(super) zone: &'i str,
+    /// The command as it is written, its input included.
+    pub(super) command: &'i [u8],
+}
+
+impl Identity<'_> {
+    /// The beginning of the SHA-256 over the parts, each with its length in front. Part of the names
+    /// in stores: it never changes.
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let parts = [self.when, self.user, self.zone].map(str::as_bytes);
+        for part in parts.into_iter().chain([self.command]) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let hash = hash.finalize();
+        let bytes = hash.iter().take(DIGEST_BYTES);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The names given so far, over all crontabs that are read together, each with the line that has
+/// it.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    places: HashMap<TaskName, String>,
+    /// How many lines have been called so, but for the number behind the name.
+    counts: HashMap<String, u64>,
+}
+
+impl Names {
+    /// The name of a line of `file` that has none: the same for the same identity, and for no other.
+    /// A line that is there again has a number behind it. `place` says where the line is.
+    ///
+    /// # Errors
+    /// Why there can be none: the file's name has characters that no task may have in its name.
+    pub(super) fn of_line(
+        &mut self,
+        file: &FileName,
+        script: &[u8],
+        identity: &Identity<'_>,
+        place: &str,
+    ) -> Result<TaskName, String> {
+        let once = format!("{}: {} [{}]", file.0, program(script), identity.digest());
+        loop {
+            let count = self.counts.entry(once.clone()).or_default();
+            *count += 1;
+            let name = match count {
+                1 => TaskName::new(&once),
+                count => TaskName::new(format!("{once} #{count}")),
+            };
+            let name = name.map_err(|error| error.to_string())?;
+            // A comment may have given the name to another line.
+            if !self.places.contains_key(&name) {
+                self.places.insert(name.clone(), place.to_owned());
+                return Ok(name);
+            }
         }
     }
 
-    /// The name of the task with this command: the same for the same identity, and for no other. A
-    /// line that stands in the file again has a number behind it.
+    /// The name that a comment gives to the line at `place`.
     ///
     /// # Errors
-    /// [`NameError`] if the file's name has characters that no task name may have.
-    pub(super) fn name(&mut self, command: &str, identity: &[&str]) -> Result<TaskName, NameError> {
-        let digest = digest(identity);
-        let command = shortened(command, COMMAND_BYTES_MAX);
-        let once = format!("{}: {command} [{digest:08x}]", self.file);
-        let count = self.given.entry(once.clone()).or_default();
-        *count += 1;
-        TaskName::new(if *count == 1 {
-            once
-        } else {
-            format!("{once} #{count}")
-        })
+    /// Why the line cannot have it: another has it already.
+    pub(super) fn of_comment(&mut self, name: &TaskName, place: &str) -> Result<(), String> {
+        if let Some(other) = self.places.get(name) {
+            return Err(format!(
+                "the line at {other} has the name \"{name}\" already"
+            ));
+        }
+        self.places.insert(name.clone(), place.to_owned());
+        Ok(())
     }
+}
+
+/// The name that a user gives to a task.
+///
+/// # Errors
+/// Why no task may be called so.
+pub(super) fn given(name: &str) -> Result<TaskName, String> {
+    if name.starts_with(OWN_PREFIX) {
+        return Err("names that begin with `sexton:` are Sexton's own".to_owned());
+    }
+    TaskName::new(name).map_err(|error| error.to_string())
 }
 
 /// The beginning of a text, on one line.
@@ -67,63 +149,84 @@ fn shortened(text: &str, bytes_max: usize) -> String {
     )
 }
 
-/// FNV-1a, folded to 32 bits, over the texts with a mark behind each. Part of the names in stores:
-/// it never changes.
-fn digest(texts: &[&str]) -> u32 {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for text in texts {
-        for byte in text.bytes().chain([0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_are_stable_and_tell_lines_apart() {
-        let mut names = Names::of_file("/etc/cron.d/backup");
-        let mut name = |identity: &[&str]| {
-            names
-                .name("  tar  -c\t/srv | gzip", identity)
-                .map(|name| name.to_string())
-        };
-        let first = "backup: tar -c /srv | gzip [";
-        let nightly = name(&["0 3 * * *", "root"]).unwrap();
-        assert!(nightly.starts_with(first), "{nightly}");
-        assert_eq!(
-            name(&["0 3 * * *", "root"]).unwrap(),
-            format!("{nightly} #2")
-        );
-        let weekly = name(&["0 3 * * 0", "root"]).unwrap();
-        assert!(weekly.starts_with(first) && weekly != nightly);
-        assert_eq!(
-            digest(&["0 3 * * *", "root"]),
-            0xb3cf_f6c2,
-            "names in stores would change"
-        );
+    fn identity<'i>(when: &'i str, command: &'i [u8]) -> Identity<'i> {
+        Identity {
+            when,
+            user: "root",
+            zone: "",
+            command,
+        }
     }
 
     #[test]
-    fn a_long_command_is_cut() {
-        let mut names = Names::of_file("-");
-        let name = names.name(&"é".repeat(300), &["x"]).unwrap();
-        assert!(name.as_str().starts_with("crontab: éé") && name.as_str().contains('…'));
-        let mut names = Names::of_file(&"🔔".repeat(300));
-        let name = names.name(&"🔔".repeat(300), &["x"]).unwrap();
+    fn names_are_stable_and_tell_lines_apart() {
+        let file = FileName::of("/etc/cron.d/backup");
+        let mut names = Names::default();
+        let tar = b"  tar  -c\t/srv | gzip";
+        let mut name = |when| {
+            let named = names.of_line(&file, tar, &identity(when, tar), "backup:1");
+            named.unwrap().to_string()
+        };
+        let nightly = name("0 3 * * *");
+        assert_eq!(
+            nightly, "backup: tar [1f06d4e3d452d747]",
+            "names in stores would change"
+        );
+        assert_eq!(name("0 3 * * *"), format!("{nightly} #2"));
+        let weekly = name("0 3 * * 0");
+        assert!(weekly.starts_with("backup: tar [") && weekly != nightly);
+    }
+
+    #[test]
+    fn parts_that_run_into_each_other_are_told_apart() {
+        let of = |user, zone| {
+            let identity = Identity {
+                when: "@daily",
+                user,
+                zone,
+                command: b"x",
+            };
+            identity.digest()
+        };
+        assert_ne!(of("ab", "c"), of("a", "bc"));
+        assert_ne!(of("", "UTC"), of("UTC", ""));
+    }
+
+    #[test]
+    fn a_long_name_of_a_file_is_cut() {
+        let file = FileName::of(&"🔔".repeat(300));
+        let program = [b'x'; 60];
+        let named = Names::default().of_line(&file, &program, &identity("@daily", b"x"), "");
+        let name = named.unwrap();
         assert!(name.as_str().len() <= TaskName::BYTES_MAX - "#100000 ".len());
+        assert!(name.as_str().contains("…: xxx"), "{name}");
+        assert_eq!(FileName::of("-").as_str(), "crontab");
     }
 
     #[test]
     fn no_crontab_takes_the_names_that_are_sextons_own() {
-        let mut names = Names::of_file("/etc/cron.d/sexton");
-        let name = names.name("prune", &["x"]).unwrap();
+        let file = FileName::of("/etc/cron.d/sexton");
+        let named = Names::default().of_line(&file, b"prune", &identity("@daily", b"x"), "");
+        let name = named.unwrap();
         assert!(
             name.as_str().starts_with("sexton crontab: prune ["),
             "{name}"
+        );
+        assert!(given("sexton:prune").is_err());
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let mut names = Names::default();
+        let name = given("bell").unwrap();
+        assert_eq!(names.of_comment(&name, "a:2"), Ok(()));
+        assert_eq!(
+            names.of_comment(&name, "b:7").unwrap_err(),
+            "the line at a:2 has the name \"bell\" already"
         );
     }
 }

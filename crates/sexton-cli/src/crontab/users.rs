@@ -39,3 +39,23 @@ impl Users for SystemUsers {
         user.map(|user| user.name)
     }
 }
+
+/// Users for a program that reads what the tasks are and runs none of them: a user that the machine
+/// does not know, or that the program cannot become, is no obstacle.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NamesAlone;
+
+impl Users for NamesAlone {
+    fn run_as(&self, name: &str) -> Result<Option<RunAs>, String> {
+        // Whom a crontab may belong to goes by the user all the same.
+        Ok(SystemUsers.run_as(name).unwrap_or(None))
+    }
+
+    fn home(&self, name: &str) -> Option<String> {
+        SystemUsers.home(name)
+    }
+
+    fn own(&self) -> Option<String> {
+        SystemUsers.own()
+    }
+}

@@ -1,15 +1,18 @@
 //! The environment of a crontab's commands.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use crate::environment::Environment;
 use crate::secret::Secret;
 
-/// What cron gives to its commands, and what the crontab's own lines have set so far.
+/// What cron gives to its commands, and what the crontab's own lines have set so far. Values are
+/// bytes, as in the crontab.
 #[derive(Debug, Clone)]
 pub(super) struct Variables {
-    of_cron: BTreeMap<String, String>,
-    of_file: BTreeMap<String, String>,
+    of_cron: BTreeMap<String, Vec<u8>>,
+    of_file: BTreeMap<String, Vec<u8>>,
 }
 
 /// Debian's cron.
@@ -21,7 +24,7 @@ impl Variables {
         let of_cron = [("PATH", PATH), ("SHELL", SHELL)];
         Variables {
             of_cron: of_cron
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| (name.to_owned(), value.into()))
                 .into(),
             of_file: BTreeMap::new(),
         }
@@ -32,19 +35,19 @@ impl Variables {
         let mut variables = Variables::of_cron();
         for name in ["HOME", "LOGNAME", "USER"] {
             if let Some(value) = environment.text(name) {
-                variables.of_cron.insert(name.to_owned(), value.to_owned());
+                variables.of_cron.insert(name.to_owned(), value.into());
             }
         }
         variables
     }
 
-    pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.of_file.insert(name.to_owned(), value.to_owned());
+    pub(super) fn set(&mut self, name: &str, value: &[u8]) {
+        self.of_file.insert(name.to_owned(), value.to_vec());
     }
 
-    pub(super) fn shell(&self) -> &str {
+    pub(super) fn shell(&self) -> OsString {
         let of_file = self.of_file.get("SHELL").filter(|shell| !shell.is_empty());
-        of_file.map_or(SHELL, String::as_str)
+        of_file.map_or(SHELL.into(), |shell| OsString::from_vec(shell.clone()))
     }
 
     /// What the command of a line sees. `LOGNAME` and `USER` are the user's, whatever the crontab
@@ -56,18 +59,18 @@ impl Variables {
     ) -> BTreeMap<String, Secret> {
         let mut all = self.of_cron.clone();
         if let Some(home) = home {
-            all.insert("HOME".to_owned(), home.to_owned());
+            all.insert("HOME".to_owned(), home.into());
         }
         all.extend(self.of_file.clone());
         for name in ["LOGNAME", "USER"] {
-            let of_cron = self.of_cron.get(name).map(String::as_str);
-            if let Some(value) = user.or(of_cron) {
-                all.insert(name.to_owned(), value.to_owned());
+            let user = user.map(|user| user.as_bytes().to_vec());
+            if let Some(value) = user.or_else(|| self.of_cron.get(name).cloned()) {
+                all.insert(name.to_owned(), value);
             }
         }
         all.retain(|name, _| !name.starts_with("SEXTON_"));
         all.into_iter()
-            .map(|(name, value)| (name, Secret::plain(value)))
+            .map(|(name, value)| (name, Secret::of_bytes(value)))
             .collect()
     }
 }

@@ -39,6 +39,8 @@ pub struct Problem {
     pub allowed: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
+    /// Whether the line is shown no further than the place: behind it may be a secret.
+    pub hides_rest: bool,
 }
 
 impl Problem {
@@ -54,6 +56,7 @@ impl Problem {
             found: None,
             allowed: None,
             help: None,
+            hides_rest: false,
         }
     }
 
@@ -91,6 +94,13 @@ impl Problem {
     #[must_use]
     pub fn allowed(mut self, allowed: impl Into<String>) -> Problem {
         self.allowed = Some(allowed.into());
+        self
+    }
+
+    /// Shows the line no further than the place.
+    #[must_use]
+    pub fn hiding_the_rest(mut self) -> Problem {
+        self.hides_rest = true;
         self
     }
 

@@ -78,9 +78,14 @@ impl Excerpt {
     /// problems in it.
     fn of(problem: &Problem, source: &Source, line: usize) -> Excerpt {
         let range = source.line_range(line);
-        let text = source.slice(range.clone());
+        let whole = source.slice(range.clone());
         let start = problem.span.start.clamp(range.start, range.end) - range.start;
         let end = problem.span.end.clamp(range.start, range.end) - range.start;
+        let text = match problem.hides_rest {
+            true => &whole[..whole.floor_char_boundary(end)],
+            false => whole,
+        };
+        let is_cut = text.len() < whole.trim_end().len();
         let (before, behind) = text.split_at(text.floor_char_boundary(start));
         let marked = &behind[..behind.floor_char_boundary(end.saturating_sub(before.len()))];
 
@@ -95,6 +100,7 @@ impl Excerpt {
         let room = SHOWN_CHARS_MAX.saturating_sub(before.chars().count());
         let (behind, tail) = match behind.char_indices().nth(room) {
             Some((at, _)) => (&behind[..at], "…"),
+            None if is_cut => (behind, "…"),
             None => (behind, ""),
         };
         let shown = Shown {

@@ -107,6 +107,17 @@ impl Rejected {
         }
     }
 
+    /// A rejection for what the warnings tell, taken together.
+    #[must_use]
+    pub(crate) fn by_warnings(warnings: &[String], message: &str) -> Rejected {
+        let mut rendered = warnings.to_vec();
+        rendered.push(format!("error: {}\n", visible(message)));
+        Rejected {
+            text: rendered.join("\n"),
+            errors: 1,
+        }
+    }
+
     /// How many errors there are.
     #[must_use]
     pub fn errors(&self) -> usize {

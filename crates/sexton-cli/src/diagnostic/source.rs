@@ -72,6 +72,8 @@ pub struct Source {
     name: String,
     text: String,
     line_starts: Vec<usize>,
+    /// The bytes that the text stands for, if they are not UTF-8.
+    bytes: Option<Vec<u8>>,
 }
 
 impl Source {
@@ -88,6 +90,34 @@ impl Source {
             name: name.into(),
             text,
             line_starts,
+            bytes: None,
+        }
+    }
+
+    /// A text of any bytes. In [`Source::text`] the replacement character stands for what is not
+    /// UTF-8; [`Source::byte_lines`] has the bytes.
+    ///
+    /// ```
+    /// use sexton_cli::diagnostic::Source;
+    ///
+    /// let source = Source::of_bytes("bells", b"# caf\xe9\n@daily ring\n".to_vec());
+    /// assert_eq!(source.text(), "# caf\u{fffd}\n@daily ring\n");
+    /// assert_eq!(source.byte_lines().next(), Some((0, b"# caf\xe9".as_slice())));
+    /// ```
+    #[must_use]
+    pub fn of_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Source {
+        match String::from_utf8(bytes) {
+            Ok(text) => Source::new(name, text),
+            Err(error) => {
+                let mut bytes = error.into_bytes();
+                if bytes.starts_with(BYTE_ORDER_MARK.to_string().as_bytes()) {
+                    bytes.drain(..BYTE_ORDER_MARK.len_utf8());
+                }
+                Source {
+                    bytes: Some(bytes.clone()),
+                    ..Source::new(name, String::from_utf8_lossy(&bytes))
+                }
+            }
         }
     }
 
@@ -109,28 +139,7 @@ impl Source {
         path: &Path,
         check: impl FnOnce(&Metadata) -> Result<(), String>,
     ) -> Result<Source, ReadError> {
-        let name = path.display().to_string();
-        let limit = FILE_BYTES_MAX as u64 + 1;
-        let mut bytes = Vec::new();
-        let mut refused = None;
-        let read = if path.as_os_str() == "-" {
-            std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-        } else {
-            File::open(path).and_then(|file| {
-                // Of what was opened, and not of what has the name by then.
-                refused = check(&file.metadata()?).err();
-                file.take(limit).read_to_end(&mut bytes)
-            })
-        };
-        if let Some(why) = refused {
-            return Err(ReadError::Refused { name, why });
-        }
-        if let Err(cause) = read {
-            return Err(ReadError::Io { name, cause });
-        }
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err(ReadError::TooLong { name });
-        }
+        let (name, bytes) = read_if(path, check)?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Source::new(name, text)),
             Err(error) => {
@@ -150,6 +159,18 @@ impl Source {
                 })
             }
         }
+    }
+
+    /// Reads a file of any bytes, unless its owner or mode speak against it.
+    ///
+    /// # Errors
+    /// [`ReadError`], though never [`ReadError::NotText`].
+    pub fn read_bytes_if(
+        path: &Path,
+        check: impl FnOnce(&Metadata) -> Result<(), String>,
+    ) -> Result<Source, ReadError> {
+        let (name, bytes) = read_if(path, check)?;
+        Ok(Source::of_bytes(name, bytes))
     }
 
     /// The name by which people know the text: its path.
@@ -214,6 +235,52 @@ impl Source {
             .filter(move |(index, range)| index + 1 < count || !range.is_empty())
             .map(|(_, range)| (range.clone(), &self.text[range]))
     }
+
+    /// The lines as bytes, without their ends, each with the place in the text at which it begins.
+    pub fn byte_lines(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let bytes = self.bytes.as_ref();
+        let mut lines = bytes.map(|bytes| bytes.split(|byte| *byte == b'\n'));
+        self.lines().map(move |(range, text)| {
+            // The text has the ends of lines that the bytes have.
+            let line = lines.as_mut().and_then(Iterator::next);
+            (range.start, line.map_or(text.as_bytes(), without_return))
+        })
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|byte| *byte != b'\r');
+    line.get(..end.map_or(0, |end| end + 1)).unwrap_or(line)
+}
+
+/// The name and the bytes of a file, unless its owner or mode speak against it.
+fn read_if(
+    path: &Path,
+    check: impl FnOnce(&Metadata) -> Result<(), String>,
+) -> Result<(String, Vec<u8>), ReadError> {
+    let name = path.display().to_string();
+    let limit = FILE_BYTES_MAX as u64 + 1;
+    let mut bytes = Vec::new();
+    let mut refused = None;
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| {
+            // Of what was opened, and not of what has the name by then.
+            refused = check(&file.metadata()?).err();
+            file.take(limit).read_to_end(&mut bytes)
+        })
+    };
+    if let Some(why) = refused {
+        return Err(ReadError::Refused { name, why });
+    }
+    if let Err(cause) = read {
+        return Err(ReadError::Io { name, cause });
+    }
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(ReadError::TooLong { name });
+    }
+    Ok((name, bytes))
 }
 
 #[cfg(test)]
@@ -232,5 +299,19 @@ mod tests {
         assert_eq!(Source::new("f", "\u{feff}a").line_column(1), (1, 2));
         assert_eq!(Source::new("f", "").lines().count(), 0);
         assert_eq!(Source::new("f", "a\n").lines().count(), 1);
+    }
+
+    #[test]
+    fn lines_of_bytes_stand_where_those_of_the_text_do() {
+        let source = Source::of_bytes("f", b"\xef\xbb\xbfa\xe9b\r\n\n\xff\n\xc3\xa9\n".to_vec());
+        assert_eq!(source.text(), "a\u{fffd}b\r\n\n\u{fffd}\n\u{e9}\n");
+        let lines: Vec<(usize, &[u8])> = source.byte_lines().collect();
+        let expected: [(usize, &[u8]); 4] =
+            [(0, b"a\xe9b"), (7, b""), (8, b"\xff"), (12, b"\xc3\xa9")];
+        assert_eq!(lines, expected);
+        assert_eq!(
+            Source::of_bytes("f", b"a\n".to_vec()).byte_lines().count(),
+            1
+        );
     }
 }

@@ -6,8 +6,9 @@
 //! background when it ends by itself is its own affair, but its output is waited for no longer than
 //! [`LINGER_MAX`].
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -160,7 +161,7 @@ pub(super) async fn run(
 fn written(spec: &CommandSpec) -> String {
     match &spec.program {
         Program::Argv { program, .. } => program.written().to_owned(),
-        Program::Shell { shell, .. } => shell.clone(),
+        Program::Shell { shell, .. } => shell.to_string_lossy().into_owned(),
     }
 }
 
@@ -230,10 +231,7 @@ fn order(spec: &CommandSpec, context: &Context) -> Order {
             .as_ref()
             .map(|cwd| std::path::absolute(cwd).unwrap_or_else(|_| cwd.clone())),
         missing_cwd: spec.missing_cwd,
-        stdin: spec
-            .stdin
-            .as_ref()
-            .map(|text| text.expose().as_bytes().to_vec()),
+        stdin: spec.stdin.as_ref().map(|text| text.expose_bytes().to_vec()),
         user: spec.run_as.clone(),
         umask: spec.umask,
         nice: spec.nice,
@@ -247,7 +245,7 @@ fn variables(spec: &CommandSpec, context: &Context) -> Vec<(OsString, OsString)>
     let own = spec
         .variables
         .iter()
-        .map(|(name, value)| (name.into(), value.expose().into()));
+        .map(|(name, value)| (name.into(), OsStr::from_bytes(value.expose_bytes()).into()));
     let of_run = context
         .variables()
         .map(|(name, value)| (name.into(), value.into()));

@@ -1,5 +1,6 @@
 //! `sexton run`, inside: a file's tasks on a scheduler, until the program is asked to stop.
 
+mod lines;
 mod live;
 mod reload;
 mod supervisor;
@@ -98,6 +99,8 @@ pub(crate) async fn run(
         store: file.store,
         groups: file.groups,
     };
+    let mut comparison = lines::Comparison::new();
+    comparison.begin(&store.manager, scheduler.instance(), &file.crontabs);
     let mut current = file.tasks;
     let stop_grace = stop_grace(arguments.grace);
     loop {
@@ -111,6 +114,7 @@ pub(crate) async fn run(
                 let told = match again() {
                     Ok(mut file) => {
                         let wanted = std::mem::take(&mut file.tasks);
+                        comparison.begin(&store.manager, scheduler.instance(), &file.crontabs);
                         let told = reload::apply(&handle, &mut current, wanted, &requests, stop_grace).await;
                         told.with_warnings_of(&file, &of_start)
                     }
@@ -119,9 +123,11 @@ pub(crate) async fn run(
                 log.reloaded(&told);
                 supervisor.told_reloaded();
             }
+            differ = comparison.next() => log.lines_differ(&differ),
             event = log.next() => log.event(event),
         }
     }
+    drop(comparison);
     log.stopping();
     supervisor.told_stopping();
     let report = shut_down(scheduler, arguments, &mut stops, &mut log).await;

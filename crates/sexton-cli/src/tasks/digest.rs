@@ -1,6 +1,7 @@
 //! What tells a task's work apart from other work of the same name.
 
 use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use sha2::{Digest, Sha256};
 
@@ -43,7 +44,7 @@ impl Parts {
 
     fn written(&mut self, secret: Option<&Secret>) {
         match secret {
-            Some(secret) => self.add(secret.written()),
+            Some(secret) => self.add(secret.written_bytes()),
             None => self.add("none"),
         }
     }
@@ -57,8 +58,8 @@ impl Parts {
             }
             Program::Shell { shell, script } => {
                 self.add("shell");
-                self.add(shell);
-                self.add(script);
+                self.add(shell.as_bytes());
+                self.add(script.as_bytes());
             }
         }
         for (name, value) in &command.variables {

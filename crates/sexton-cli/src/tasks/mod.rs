@@ -139,6 +139,17 @@ pub struct TaskFile {
     pub folder: PathBuf,
     /// What the file does not quite mean, ready to be printed.
     pub warnings: Vec<String>,
+    /// Which crontabs the tasks are lines of; none of a task file.
+    pub crontabs: Vec<CrontabLines>,
+}
+
+/// The tasks of the crontabs of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrontabLines {
+    /// The name, as it stands in the names of tasks: `crontab` for `/etc/crontab`.
+    pub file: String,
+    /// The tasks, in the order of the lines.
+    pub tasks: Vec<TaskName>,
 }
 
 /// Where the replicas agree.

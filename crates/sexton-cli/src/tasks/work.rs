@@ -1,7 +1,7 @@
 //! What a task does: a command, or an HTTP request.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,9 +57,9 @@ pub enum Program {
     /// A text for a shell: `<shell> -c <script>`.
     Shell {
         /// The shell.
-        shell: String,
-        /// The text.
-        script: String,
+        shell: OsString,
+        /// The text, which may have bytes that are not UTF-8.
+        script: OsString,
     },
 }
 
@@ -143,7 +143,7 @@ impl fmt::Display for Program {
     /// As the file writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Program::Shell { script, .. } => f.write_str(script),
+            Program::Shell { script, .. } => f.write_str(&script.to_string_lossy()),
             Program::Argv { program, arguments } => {
                 write!(f, "{program}")?;
                 arguments.iter().try_for_each(|argument| {

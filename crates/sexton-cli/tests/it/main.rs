@@ -12,6 +12,8 @@ mod bad_files;
 mod check;
 mod command;
 mod crontab;
+mod crontab_fleet;
+mod crontab_folders;
 mod crontab_owner;
 mod crontabs;
 mod descriptors;

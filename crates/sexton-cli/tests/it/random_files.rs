@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use sexton_cli::crontab::Form;
+use sexton_cli::diagnostic::Source;
 use sexton_cli::{config, crontab};
 
 use crate::reading::{Villagers, environment, task_file};
@@ -179,6 +180,11 @@ const PIECES: &[&str] = &[
     "%",
     "\\%",
     "MAILTO=x",
+    "RANDOM_DELAY=",
+    "# sexton: name = \"",
+    "~",
+    "0~59",
+    "-",
     "CRON_TZ=",
     "SHELL=/bin/bash",
     "PATH=\"",
@@ -322,6 +328,80 @@ fn schedules_and_their_holidays_with_bytes_changed() {
             assert!(!is_problem || names_a_line(&message, folder), "{message}");
         }
     });
+}
+
+/// Lines of crontabs in every shape that is read, one a word of the test's own.
+const LINES: &[&[u8]] = &[
+    b"-*/15 * * * * root ring\n",
+    b"0~59 3 * * * root ring\n",
+    b"# sexton: name = \"bell\"\n@daily root ring\n",
+    b"MAILTO=caf\xe9\nRANDOM_DELAY=45\nCRON_TZ=Europe/Paris\n",
+    b"17 *\t* * *\troot\tTOKEN='a b' ring%\xe9\n",
+    b"\x0c\n# \xff\xfe\n",
+    b"* * * * * * * ring\n",
+    b"0 22-2 * * fri-sun root ring\n",
+];
+
+/// Thousands of crontabs with pieces and bytes changed: each is read or refused, and all that is told
+/// of a line names it.
+#[test]
+fn crontabs_with_anything_changed_name_the_line_of_each_message() {
+    let shapes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/crontabs/shapes");
+    let mut good: Vec<Vec<u8>> = fs::read_dir(shapes)
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    good.sort();
+    good.push(LINES.concat());
+    for_each_seed(12_000, move |random| {
+        let mut bytes = good[random.below(good.len())].clone();
+        for _ in 0..=random.below(8) {
+            change_crontab(&mut bytes, random);
+        }
+        let form = [Form::User, Form::System][random.below(2)];
+        let source = Source::of_bytes("bells", bytes.clone());
+        let folder = Path::new("/srv/bells");
+        let read = crontab::read(&source, folder, form, None, &environment(), &Villagers);
+        let told = match read {
+            Ok(file) => file.warnings,
+            Err(rejected) => vec![rejected.to_string()],
+        };
+        let lines = bytes.split(|byte| *byte == b'\n').count();
+        for text in told.iter().flat_map(|told| told.split("\n\n")) {
+            assert_names_a_line(text, lines);
+        }
+    });
+}
+
+fn change_crontab(bytes: &mut Vec<u8>, random: &mut Random) {
+    let at = random.below(bytes.len());
+    let until = (at + random.below(30)).min(bytes.len());
+    match random.below(6) {
+        0 => drop(bytes.drain(at..until)),
+        1 => bytes.truncate(at),
+        2 => bytes.extend_from_within(at..until),
+        3 => drop(bytes.splice(at..at, random.one_of(PIECES).bytes())),
+        4 => drop(bytes.splice(at..at, LINES[random.below(LINES.len())].iter().copied())),
+        _ if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+        _ => {}
+    }
+}
+
+/// Whether a message says where; those about a crontab as a whole are few.
+fn assert_names_a_line(text: &str, lines: usize) {
+    let is_whole = [
+        "warning: there is no task that can be run",
+        "error: no line can be run",
+        "bells: ",
+    ];
+    if text.is_empty() || is_whole.iter().any(|whole| text.starts_with(whole)) {
+        return;
+    }
+    let line = text
+        .split_once("--> bells:")
+        .and_then(|(_, place)| place.split(':').next()?.parse::<usize>().ok());
+    let line = line.unwrap_or_else(|| panic!("no line is named: {text}"));
+    assert!((1..=lines).contains(&line), "{text}");
 }
 
 #[test]

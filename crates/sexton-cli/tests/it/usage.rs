@@ -54,15 +54,15 @@ fn what_is_no_command_line_is_refused() {
     error: invalid value 'many' for '--count <N>': invalid digit found in string
     error: the argument '--kron' cannot be used with '--every'
     error: the following required arguments were not provided:
-      <FILE|--crontab <FILE>>
-    error: the argument '[FILE]' cannot be used with '--crontab <FILE>'
+      <FILE|--crontab <PATH>>
+    error: the argument '[FILE]' cannot be used with '--crontab <PATH>'
     error: the argument '[FILE]' cannot be used with '--crontab-form <FORM>'
     error: invalid value 'sytem' for '--crontab-form <FORM>'
       [possible values: user, system]
 
       tip: a similar value exists: 'system'
     error: the following required arguments were not provided:
-      <FILE|--crontab <FILE>>
+      <FILE|--crontab <PATH>>
     error: invalid value 'soon' for '--grace <DURATION>': at byte 0: found "soon", allowed is whole numbers with the units w, d, h, m, s, ms, the largest first, such as 1h30m
     error: invalid value '0' for '--running-max <COUNT>': 0 is not in 1..=4294967295
     error: invalid value 'xml' for '--log-format <FORMAT>'

@@ -14,7 +14,7 @@ pub(super) async fn migrate(
     arguments: &MigrateArguments,
     environment: &Environment,
 ) -> Result<(), Refused> {
-    let (url, _) = named(&arguments.store, arguments.file.as_deref(), environment)?;
+    let (url, _) = named(&arguments.store, &arguments.file, environment)?;
     let script = script(&url, arguments.from.unwrap_or(0))?;
     let mut out = io::stdout().lock();
     if arguments.print {

@@ -1,13 +1,12 @@
 //! The store to operate on.
 
-use std::path::Path;
-
 use sexton::Operator;
 use sexton::name::Namespace;
 
 use super::Refused;
-use crate::args::{StoreArguments, StoreFlags};
+use crate::args::{NamedFile, StoreArguments, StoreFlags};
 use crate::config;
+use crate::crontab::{self, NamesAlone};
 use crate::environment::Environment;
 use crate::store::{self, Purpose};
 use crate::store_url::StoreUrl;
@@ -19,13 +18,21 @@ pub(super) struct Opened {
     pub(super) file: Option<TaskFile>,
 }
 
-/// Which store is named, and by which file, if one was given.
+/// Which store is named, and by which task file or crontabs, if any were given. A crontab's lines are
+/// read for their names: nothing is run here, so that its users need not be known.
 pub(super) fn named(
     store: &StoreFlags,
-    file: Option<&Path>,
+    file: &NamedFile,
     environment: &Environment,
 ) -> Result<(StoreUrl, Option<TaskFile>), Refused> {
-    let loaded = file.map(|path| config::load(path, environment));
+    let loaded = match &file.file {
+        Some(path) => Some(config::load(path, environment)),
+        None if file.crontab.is_empty() => None,
+        None => {
+            let selection = file.reading.of(&file.crontab);
+            Some(crontab::load_all(&selection, environment, &NamesAlone))
+        }
+    };
     let file = loaded
         .transpose()
         .map_err(|rejected| Refused::File(Box::new(rejected)))?;
@@ -42,7 +49,7 @@ pub(super) async fn open(
     arguments: &StoreArguments,
     environment: &Environment,
 ) -> Result<Opened, Refused> {
-    let (url, file) = named(&arguments.url, arguments.file.as_deref(), environment)?;
+    let (url, file) = named(&arguments.url, &arguments.file, environment)?;
     let namespace = match &arguments.namespace {
         Some(name) => Some(
             Namespace::new(name)

@@ -1,6 +1,6 @@
 //! `sexton tasks`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -42,8 +42,15 @@ pub(super) async fn show(
     let now = Tick::at_or_before(operator.manager().now().await?);
     let next = opened.file.as_ref().map(|file| next_ticks(file, now));
     let mut shown = Vec::new();
-    let known = all(operator).await?.into_iter();
-    for task in known.filter(|task| arguments.all || !is_own(&task.task)) {
+    let names_crontabs = !arguments.store.file.crontab.is_empty();
+    let of_crontabs = opened.file.as_ref().filter(|_| names_crontabs).map(lines);
+    let is_meant = |task: &TaskState| match is_own(&task.task) {
+        true => arguments.all,
+        false => of_crontabs
+            .as_ref()
+            .is_none_or(|lines| lines.contains(&task.task)),
+    };
+    for task in all(operator).await?.into_iter().filter(is_meant) {
         let running = running.get(&task.task).copied().unwrap_or(0);
         let next = next.as_ref().and_then(|next| next.get(&task.task).copied());
         let last = last(operator, &task.task).await?;
@@ -193,6 +200,13 @@ fn next_ticks(file: &TaskFile, now: Tick) -> HashMap<TaskName, Tick> {
     let next =
         |task: &crate::tasks::TaskSpec| Some((task.name.clone(), task.schedule.next_after(now)?));
     file.tasks.iter().filter_map(next).collect()
+}
+
+/// The tasks of the crontabs that were named: what else is in their store, which many files may
+/// share, is not shown.
+fn lines(file: &TaskFile) -> HashSet<&TaskName> {
+    let crontabs = file.crontabs.iter();
+    crontabs.flat_map(|lines| &lines.tasks).collect()
 }
 
 /// A task as an object. Its field names are part of the program's interface.

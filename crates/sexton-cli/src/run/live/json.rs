@@ -52,6 +52,10 @@ fn named(line: &Line<'_>) -> (&'static str, Value) {
             "reloaded",
             json!({"added": told.added, "replaced": told.replaced, "removed": told.removed, "warnings": told.warnings, "errors": told.errors}),
         ),
+        Line::LinesDiffer(differ) => (
+            "crontab differs",
+            json!({"crontab": differ.crontab, "by": differ.by, "theirs": differ.theirs, "ours": differ.ours}),
+        ),
         Line::Stopping => ("stopping", json!({})),
         Line::Ended(None) => ("stopped at once", json!({})),
         Line::Ended(Some(report)) => (

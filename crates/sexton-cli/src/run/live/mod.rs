@@ -14,6 +14,7 @@ use sexton::{Event, Scheduler, ShutdownReport};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::lines::LinesDiffer;
 use super::reload::Reloaded;
 use crate::args::LogFormat;
 use crate::environment::Environment;
@@ -49,6 +50,7 @@ pub(super) enum Line<'l> {
     /// This number of lines could not be written.
     NotWritten(u64),
     Reloaded(&'l Reloaded),
+    LinesDiffer(&'l LinesDiffer),
     Stopping,
     Ended(Option<&'l ShutdownReport>),
 }
@@ -152,6 +154,10 @@ impl Live {
 
     pub(super) fn reloaded(&mut self, reloaded: &Reloaded) {
         self.write(&Line::Reloaded(reloaded));
+    }
+
+    pub(super) fn lines_differ(&mut self, differ: &LinesDiffer) {
+        self.write(&Line::LinesDiffer(differ));
     }
 
     pub(super) fn stopping(&mut self) {

@@ -11,6 +11,7 @@ use sexton::{ConcurrencyIndex, Event, ShutdownReport};
 
 use tokio::time::Instant;
 
+use super::super::lines::LinesDiffer;
 use super::super::reload::Reloaded;
 use super::Line;
 use super::form::{Form, Tone};
@@ -112,6 +113,7 @@ impl Text {
                 format!("{count} events came too fast to be written"),
             )),
             Line::Reloaded(told) => Some(reloaded(told)),
+            Line::LinesDiffer(differ) => Some(lines_differ(differ)),
             Line::Stopping => Some((Tone::Strong, "stopping: waiting for what runs".into())),
             Line::Ended(None) => Some((Tone::Bad, "stopped at once".into())),
             Line::Ended(Some(report)) => Some(ended(report)),
@@ -329,6 +331,22 @@ fn of_fleet(event: &Event) -> Option<(Tone, String)> {
         }
         _ => return None,
     })
+}
+
+fn lines_differ(differ: &LinesDiffer) -> (Tone, String) {
+    let LinesDiffer {
+        crontab,
+        by,
+        theirs,
+        ours,
+    } = differ;
+    let [crontab, by, theirs, ours] = [crontab, by, theirs, ours].map(|text| visible(text));
+    let text = format!(
+        "the crontab {crontab}: instance {by} runs other lines of it\n  there: {theirs}\n  here:  {ours}\n  \
+         lines that are not alike to the letter are tasks of their own, and each runs: make the files \
+         alike, or name the lines by a comment above them: # sexton: name = \"..\""
+    );
+    (Tone::Odd, text)
 }
 
 /// The execution, in a column, and what happened to it.

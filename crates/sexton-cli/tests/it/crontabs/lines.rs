@@ -1,15 +1,17 @@
 //! What a line of a crontab means.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use insta::assert_snapshot;
 use jiff::Timestamp;
-use sexton_cli::crontab::Form;
+use sexton_cli::crontab::{self, Form};
+use sexton_cli::diagnostic::Source;
 use sexton_cli::secret::Secret;
 use sexton_cli::tasks::{CommandSpec, Inherit, Program, TaskFile, Work};
 use sexton_core::tick::Tick;
 
-use crate::reading::crontab;
+use crate::reading::{Villagers, crontab, environment};
 
 fn user(text: &str) -> TaskFile {
     crontab(text, Form::User).unwrap_or_else(|rejected| panic!("{rejected}"))
@@ -24,7 +26,7 @@ fn command(file: &TaskFile, place: usize) -> &CommandSpec {
 
 fn script(file: &TaskFile, place: usize) -> &str {
     match &command(file, place).program {
-        Program::Shell { script, .. } => script,
+        Program::Shell { script, .. } => script.to_str().unwrap(),
         Program::Argv { .. } => panic!("not for a shell"),
     }
 }
@@ -50,8 +52,8 @@ fn a_command_is_the_shells_and_begins_at_home() {
         panic!("not for a shell");
     };
     assert_eq!(
-        (shell.as_str(), script.as_str()),
-        ("/bin/sh", "ring --loud | tee log")
+        (shell.to_str(), script.to_str()),
+        (Some("/bin/sh"), Some("ring --loud | tee log"))
     );
     assert_eq!(command.cwd.as_deref(), Some(Path::new("/home/quasimodo")));
     assert_eq!(command.inherit, Inherit::nothing());
@@ -173,6 +175,39 @@ fn two_restricted_day_fields_mean_either_and_a_star_means_both() {
 }
 
 #[test]
+fn a_minus_before_the_time_is_of_suse_and_a_tilde_of_cronie() {
+    assert_eq!(ticks("-*/15 * * * *", 2), ticks("*/15 * * * *", 2));
+    let spread = ticks("0~59 3~5 * * *", 2);
+    assert_eq!(spread, ticks("0~59 3~5 * * *", 2));
+    assert!(spread[0].starts_with("Thu 01-01 0") && spread[1].starts_with("Fri 01-02 0"));
+}
+
+#[test]
+fn a_form_feed_and_other_bytes_are_no_obstacle() {
+    let text = b"# caf\xe9\n\x0c\n@daily printf '\x1b[1m \xff'\n\xef\xbf\xbe bad\n";
+    let source = Source::of_bytes("bells", text.to_vec());
+    let folder = Path::new("/srv/bells");
+    let read = crontab::read(
+        &source,
+        folder,
+        Form::User,
+        None,
+        &environment(),
+        &Villagers,
+    );
+    let file = read.unwrap();
+    let Program::Shell { script, .. } = &command(&file, 0).program else {
+        panic!("not for a shell");
+    };
+    assert_eq!(script.as_bytes(), b"printf '\x1b[1m \xff'");
+    assert_eq!(file.warnings.len(), 1);
+    assert!(
+        file.warnings[0].contains("this line is left out")
+            && file.warnings[0].contains("--> bells:4:1")
+    );
+}
+
+#[test]
 fn reboot_is_skipped_and_said_to_be() {
     let file = user("@reboot ring --all\n@daily ring\n");
     assert_eq!(file.tasks.len(), 1);
@@ -180,8 +215,8 @@ fn reboot_is_skipped_and_said_to_be() {
     warning: @reboot is skipped: there is no such moment for replicas that share a schedule
      --> bells:1:1
       |
-    1 | @reboot ring --all
-      | ^^^^^^^^^^^^^^^^^^
+    1 | @reboot…
+      | ^^^^^^^
       = help: start the command by the machine's own means, such as a systemd unit
     ");
 }

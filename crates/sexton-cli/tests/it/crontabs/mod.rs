@@ -4,4 +4,5 @@ mod errors;
 mod lines;
 mod names;
 mod of_debian;
+mod shapes;
 mod variables;

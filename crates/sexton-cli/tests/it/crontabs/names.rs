@@ -1,8 +1,11 @@
 //! The names of a crontab's tasks: replicas must agree on them without talking.
 
-use sexton_cli::crontab::Form;
+use std::path::Path;
 
-use crate::reading::crontab;
+use sexton_cli::crontab::{self, Form};
+use sexton_cli::diagnostic::Source;
+
+use crate::reading::{Villagers, crontab, environment};
 
 fn names(text: &str) -> Vec<String> {
     let file = crontab(text, Form::User).unwrap_or_else(|rejected| panic!("{rejected}"));
@@ -11,12 +14,40 @@ fn names(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_name_tells_file_and_command_and_never_changes() {
+fn a_name_tells_file_and_program_and_never_changes() {
     // In stores out there: a change here would run a tick twice while replicas are replaced.
     assert_eq!(
         names("30 9 * * * ring  --loud\n"),
-        ["bells: ring --loud [9d7cb617]"]
+        ["bells: ring [fc951113704360ce]"]
     );
+}
+
+#[test]
+fn no_more_of_a_command_is_told_than_its_program() {
+    let told = names(
+        "0 1 * * * TOKEN='hunter2 hunter2' /opt/bin/dump --password=hunter2 | gpg -r hunter2\n\
+         0 1 * * * curl -u me:hunter2 https://bells/?token=hunter2%hunter2\n",
+    );
+    assert!(told[0].starts_with("bells: dump [") && told[1].starts_with("bells: curl ["));
+    assert!(
+        told.iter().all(|name| !name.contains("hunter2")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_comment_directly_above_a_line_names_it_whatever_it_says() {
+    let text =
+        "# the nightly one\n# sexton: name = \"back up\"\n0 3 * * * /srv/v1/backup\n0 4 * * * x\n";
+    let named = names(text);
+    assert_eq!(named[0], "back up");
+    assert_eq!(named, names(&text.replace("v1", "v2")));
+    assert!(named[1].starts_with("bells: x ["));
+}
+
+#[test]
+fn a_minus_before_the_time_is_no_part_of_the_name() {
+    assert_eq!(names("-0 1 * * * ring\n"), names("0 1 * * * ring\n"));
 }
 
 #[test]
@@ -54,13 +85,20 @@ fn lines_that_differ_in_anything_that_counts_have_different_names() {
 }
 
 #[test]
-fn a_very_long_command_has_a_name_that_fits() {
-    let text = format!(
-        "0 1 * * * echo {}\n0 1 * * * echo {}\n",
-        "🔔".repeat(1_000),
-        "🔔".repeat(1_001)
-    );
-    let names = names(&text);
-    assert!(names.iter().all(|name| name.len() <= 200));
-    assert_ne!(names[0], names[1]);
+fn commands_of_other_bytes_have_other_names() {
+    let name = |bytes: &[u8]| {
+        let source = Source::of_bytes("bells", bytes.to_vec());
+        let folder = Path::new("/srv/bells");
+        let read = crontab::read(
+            &source,
+            folder,
+            Form::User,
+            None,
+            &environment(),
+            &Villagers,
+        );
+        read.unwrap().tasks[0].name.to_string()
+    };
+    let [latin, other] = [name(b"@daily echo \xe9\n"), name(b"@daily echo \xe8\n")];
+    assert!(latin.starts_with("bells: echo [") && latin != other);
 }

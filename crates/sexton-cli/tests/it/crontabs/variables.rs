@@ -1,11 +1,15 @@
 //! The environment lines of a crontab.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use sexton_cli::crontab::Form;
+use sexton_cli::crontab::{self, Form};
+use sexton_cli::diagnostic::Source;
 use sexton_cli::tasks::{Program, TaskFile, Work, ZoneChosen};
+use sexton_core::tick::Tick;
 
-use crate::reading::crontab;
+use crate::reading::{Villagers, crontab, environment};
 
 fn read(text: &str, form: Form) -> TaskFile {
     crontab(text, form).unwrap_or_else(|rejected| panic!("{rejected}"))
@@ -101,6 +105,56 @@ fn mailto_is_passed_on_and_what_is_ours_is_not_theirs_to_set() {
     let variables = variables(&file, 0);
     assert_eq!(variables["MAILTO"], "joe");
     assert!(!variables.contains_key("SEXTON_TICK"));
+}
+
+#[test]
+fn values_are_bytes() {
+    let source = Source::of_bytes(
+        "bells",
+        b"A=caf\xe9\nHOME=/srv/\xe9\n@daily cat%\xe9\n".to_vec(),
+    );
+    let folder = Path::new("/srv/bells");
+    let read = crontab::read(
+        &source,
+        folder,
+        Form::User,
+        None,
+        &environment(),
+        &Villagers,
+    );
+    let file = read.unwrap();
+    let Work::Command(command) = &file.tasks[0].work else {
+        panic!("not a command");
+    };
+    assert_eq!(command.variables["A"].expose_bytes(), b"caf\xe9");
+    assert_eq!(
+        command.cwd.as_ref().unwrap().as_os_str().as_bytes(),
+        b"/srv/\xe9"
+    );
+    assert_eq!(command.stdin.as_ref().unwrap().expose_bytes(), b"\xe9\n");
+    assert_eq!(file.warnings, [""; 0]);
+}
+
+#[test]
+fn a_random_delay_is_the_same_for_the_same_task_and_below_what_is_said() {
+    let file = read(
+        "CRON_TZ=UTC\nRANDOM_DELAY=45\n# sexton: name = \"x\"\n0 3 * * * a\n0 3 * * * b\n0 3 * * * c\nRANDOM_DELAY=0\n0 3 * * * d\n",
+        Form::User,
+    );
+    let three: Tick = "2026-01-01T03:00:00Z".parse().unwrap();
+    let minute = |place: usize| {
+        let schedule = &file.tasks[place].schedule;
+        let tick = schedule.next_after("2026-01-01T00:00:00Z".parse().unwrap());
+        (tick.unwrap().as_millis() - three.as_millis()) / 60_000
+    };
+    let delays = [minute(0), minute(1), minute(2)];
+    assert!(
+        delays.iter().all(|delay| (0..45).contains(delay)),
+        "{delays:?}"
+    );
+    assert_ne!(delays, [delays[0]; 3]);
+    assert_eq!(delays[0], 6, "what replicas have agreed on would change");
+    assert_eq!(minute(3), 0);
 }
 
 #[test]
