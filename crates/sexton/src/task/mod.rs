@@ -148,7 +148,8 @@ impl Task {
 }
 
 impl Task<Cron> {
-    /// The IANA time zone the expression is read in; UTC unless said.
+    /// The IANA time zone the expression is read in, by the [newest](zone::Database::newest) rules;
+    /// UTC by default.
     ///
     /// # Errors
     /// [`TaskError`] if there is no such zone, or the expression is never due in it.
@@ -169,7 +170,8 @@ impl Task<Cron> {
 }
 
 impl Task<Kron> {
-    /// The IANA time zone the string is read in, if it names no offset of its own; UTC unless said.
+    /// The IANA time zone the string is read in, by the [newest](zone::Database::newest) rules, if
+    /// it names no offset itself; UTC by default.
     ///
     /// # Errors
     /// [`TaskError`] if there is no such zone, or the string has an offset.

@@ -74,5 +74,6 @@ mod transactional;
 mod transactional_on_servers;
 mod triggered;
 #[path = "../../../sexton-core/tests/it/tzif.rs"]
+#[allow(dead_code, reason = "shared with the tests of the core")]
 mod tzif;
 mod zones;
