@@ -32,7 +32,7 @@ pub fn explain(arguments: &ExpressionArguments, environment: &Environment) -> io
     }
     out.flush()?;
     if !arguments.json {
-        expression.told_rules(environment);
+        expression.print_rules(environment);
     }
     Ok(Exit::Done)
 }

@@ -66,9 +66,9 @@ impl Expression {
         self.schedule.zones().iter().map(ZoneRules::of).collect()
     }
 
-    /// Tells on standard error whose zone rules count, if any do: what reads ticks line by line
+    /// Prints on standard error whose zone rules count, if any do: what reads ticks line by line
     /// need not know of it.
-    pub(super) fn told_rules(&self, environment: &Environment) {
+    pub(super) fn print_rules(&self, environment: &Environment) {
         let zones = environment.zones();
         let line = zones::line(zones, &self.rules()).map(|line| line + "\n");
         for text in line.into_iter().chain(zones::substituted(zones)) {

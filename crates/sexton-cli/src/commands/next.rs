@@ -25,7 +25,7 @@ pub fn next(arguments: &ExpressionArguments, environment: &Environment) -> io::R
     }
     out.flush()?;
     if !arguments.json {
-        expression.told_rules(environment);
+        expression.print_rules(environment);
     }
     // Not among the ticks, so that what reads them line by line need not know of it.
     if let Some(end) = ticks.end().filter(|_| !arguments.json) {

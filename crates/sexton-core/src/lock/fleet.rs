@@ -230,8 +230,8 @@ pub struct TaskDefinition {
     pub canonical: String,
     /// How many executions a tick has.
     pub concurrency: Concurrency,
-    /// Everything that must be the same on every replica (schedule, concurrency, policies), as
-    /// text.
+    /// Everything that must be the same on every replica (schedule, concurrency, policies, the
+    /// [rules of its time zones](crate::schedule::zone::ZoneRules)), as text.
     pub definition: String,
 }
 

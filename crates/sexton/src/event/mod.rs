@@ -250,7 +250,8 @@ pub enum Event {
         /// The panic's message.
         error: String,
     },
-    /// Another instance defines a task differently.
+    /// Another instance defines a task differently, or goes by other
+    /// [time zone rules](sexton_core::schedule::zone::ZoneRules).
     DefinitionDiffers {
         /// The task.
         task: TaskName,

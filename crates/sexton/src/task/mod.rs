@@ -178,7 +178,8 @@ impl Task<Cron> {
         .scheduled_if(schedule.on_clock_changes(changes))
     }
 
-    /// The IANA time zone the expression is read in; UTC unless said.
+    /// The IANA time zone the expression is read in, by the [newest](zone::Database::newest) rules;
+    /// UTC by default.
     ///
     /// # Errors
     /// [`TaskError`] if there is no such zone, or the expression is never due in it.
@@ -217,7 +218,8 @@ impl Task<Kron> {
         .scheduled_if(schedule.on_clock_changes(changes))
     }
 
-    /// The IANA time zone the string is read in, if it names no offset of its own; UTC unless said.
+    /// The IANA time zone the string is read in, by the [newest](zone::Database::newest) rules, if
+    /// it names no offset itself; UTC by default.
     ///
     /// # Errors
     /// [`TaskError`] if there is no such zone, or the string has an offset.

@@ -108,14 +108,14 @@ pub(super) async fn show(
     }
     out.flush()?;
     if !arguments.store.json {
-        told_rules(&shown, environment.zones());
+        print_rules(&shown, environment.zones());
     }
     Ok(())
 }
 
-/// Tells on standard error whose zone rules count here, and of tasks that others define by other
+/// Prints on standard error whose zone rules count here, and of tasks that others define by other
 /// rules: what reads the table need not know of it.
-fn told_rules(shown: &[Shown], zones: &Database) {
+fn print_rules(shown: &[Shown], zones: &Database) {
     let mut here = BTreeMap::new();
     let mut text = String::new();
     for Shown { task, .. } in shown {

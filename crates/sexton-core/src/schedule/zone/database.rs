@@ -312,6 +312,14 @@ impl Database {
     /// rules), else by `/etc/localtime`. A zone with a name has the rules that count. A machine
     /// that has neither is in UTC.
     ///
+    /// ```no_run
+    /// use sexton_core::schedule::zone::Database;
+    ///
+    /// let here = Database::newest().machine_zone()?;
+    /// # let _ = here;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ScheduleError::MachineZone`] if `TZ` or `/etc/localtime` is there and says nothing that
     /// can be read.
