@@ -252,14 +252,19 @@ impl<'r> Reader<'r> {
         let probe = probe.map_err(|error| {
             Box::new(Problem::warning(place.of(&timed.when), error.to_string()))
         })?;
-        let cron = self.cron(&when, &probe).map_err(refused)?;
+        let is_open = spread::leaves_open(&when);
+        let cron = match self.cron(&when, &probe) {
+            // By another name it may well be due.
+            Err(ScheduleError::NeverDue { .. }) if is_open => None,
+            read => Some(read.map_err(refused)?),
+        };
         let run_as = self.run_as(timed, place)?;
         let command = CommandText::parse(timed.command);
         let name = self.name(named, timed, &when, &command, place)?;
         // The numbers that the line leaves open go by its name.
-        let cron = match spread::leaves_open(&when) {
-            true => self.cron(&when, &name).map_err(refused)?,
-            false => cron,
+        let cron = match cron {
+            Some(cron) if !is_open => cron,
+            _ => self.cron(&when, &name).map_err(refused)?,
         };
         self.warn_of(timed, place);
         let schedule: Arc<dyn Schedule> = match spread::delay_minutes(self.delay, &name) {

@@ -29,6 +29,15 @@ impl Host<'_> {
         )
     }
 
+    /// Waits until the store knows a task: definitions are told in the background.
+    fn knows(&self, task: &str) {
+        ask_until(&format!("{task} is known"), || {
+            self.operates(&["tasks", "--all"])
+                .contains(task)
+                .then_some(())
+        });
+    }
+
     /// A command for operators about this host's crontab.
     fn operates(&self, arguments: &[&str]) -> String {
         let folder = self.shared.join(self.name);
@@ -51,6 +60,7 @@ fn instances_that_run_other_lines_of_a_crontab_are_told() {
     let text = "0 0 1 1 * /srv/v1/backup\n";
     let mut first = one.run(text);
     let id = first.began();
+    one.knows("sexton:crontab app");
     // The same lines, whatever else the file says.
     let mut second = two.run(&format!("# mine\nA=b\n{text}"));
     second.began();
@@ -100,6 +110,7 @@ fn instances_whose_named_line_differs_are_told() {
         |version: u32| format!("# sexton: name = \"backup\"\n0 0 1 1 * /srv/v{version}/backup\n");
     let mut first = one.run(&line(1));
     first.began();
+    one.knows("backup");
     let mut second = two.run(&line(2));
     let differs = second.wait("definition differs", |_| true);
     assert_eq!(differs["task"], "backup");
@@ -126,11 +137,8 @@ fn operators_name_crontabs_too() {
     two.write("0 0 1 1 * report\n");
     let mut second = two.run("0 0 1 1 * report\n");
     second.began();
-    // Definitions are told in the background.
-    ask_until("both tasks are defined", || {
-        let all = one.operates(&["tasks"]);
-        (all.contains("app: backup [") && all.contains("app: report [")).then_some(())
-    });
+    one.knows("app: backup [");
+    one.knows("app: report [");
     let ours = one.operates(&["tasks", "--crontab", "app"]);
     assert!(
         ours.contains("app: backup [") && !ours.contains("report"),

@@ -183,6 +183,17 @@ fn a_minus_before_the_time_is_of_suse_and_a_tilde_of_cronie() {
 }
 
 #[test]
+fn a_line_that_is_left_open_is_due_or_not_by_its_own_name() {
+    let lines: String = (0..40)
+        .map(|bell| format!("0 0 29~31 2 * ring {bell}\n"))
+        .collect();
+    let file = user(&format!("{lines}@daily ring\n"));
+    let (due, left_out) = (file.tasks.len() - 1, file.warnings.len());
+    assert_eq!(due + left_out, 40);
+    assert!((4..=24).contains(&due), "{due} of 40 are due on the 29th");
+}
+
+#[test]
 fn a_form_feed_and_other_bytes_are_no_obstacle() {
     let text = b"# caf\xe9\n\x0c\n@daily printf '\x1b[1m \xff'\n\xef\xbf\xbe bad\n";
     let source = Source::of_bytes("bells", text.to_vec());
