@@ -426,6 +426,24 @@ fn a_folder_of_rules_that_is_none_is_told() {
 }
 
 #[test]
+fn a_folder_of_rules_that_is_empty_is_told() {
+    let folder = Folder::new().file("zones/README", "nothing here");
+    std::fs::remove_file(folder.path().join("zones/README")).unwrap();
+    let zones = folder.path().join("zones").display().to_string();
+    let folder = folder.file("tasks.toml", TASKS).variable("TZDIR", &zones);
+    let ran = folder.run(&["check", "tasks.toml"]);
+    assert!(
+        ran.stderr.starts_with(&format!("warning: {zones}: ")),
+        "{ran}"
+    );
+    assert!(
+        ran.rules.contains("(this machine has none); Europe/Paris "),
+        "{}",
+        ran.rules
+    );
+}
+
+#[test]
 fn names_that_mean_another_zone_on_each_machine_are_refused() {
     let folder = Folder::new();
     let refused = [
