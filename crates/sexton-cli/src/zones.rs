@@ -18,12 +18,15 @@ pub(crate) fn machine_zone(environment: &Environment) -> TimeZone {
     environment.zones().machine_zone().unwrap_or(TimeZone::UTC)
 }
 
-/// What is not as somebody may believe: a machine's zone that cannot be read, data that are not
-/// those that were named, zones that come from other data.
-pub(crate) fn warnings(environment: &Environment) -> Vec<String> {
+/// What is not as somebody may believe: a machine's zone that tasks count in and that cannot be
+/// read, data that are not those that were named, zones that come from other data.
+pub(crate) fn warnings(environment: &Environment, file: &TaskFile) -> Vec<String> {
     let zones = environment.zones();
     let mut warnings = Vec::new();
-    if let Err(error) = zones.machine_zone() {
+    let mut tasks = file.tasks.iter();
+    if tasks.any(|task| task.timezone.chosen == ZoneChosen::ByMachine)
+        && let Err(error) = zones.machine_zone()
+    {
         warnings.push(warning(
             &format!("{error}; this machine counts as in UTC"),
             "set TZ to an IANA name such as Europe/Paris, or link /etc/localtime to a file of /usr/share/zoneinfo",

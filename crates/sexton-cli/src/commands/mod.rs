@@ -58,7 +58,7 @@ fn complain(text: &str, exit: Exit) -> Exit {
 /// Reads the file that the command line names.
 fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
     let mut file = load_plain(arguments, environment)?;
-    file.warnings.extend(zones::warnings(environment));
+    file.warnings.extend(zones::warnings(environment, &file));
     file.warnings.extend(zones::unnamed(&file));
     Ok(file)
 }

@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 
 const MINUTE_MS: i64 = 60_000;
 
-/// Whether a time goes by the name of the task.
+/// Whether a time may go by the name of the task.
 pub(super) fn leaves_open(expression: &str) -> bool {
-    expression.contains('~')
+    expression.contains(['~', 'H', 'h'])
 }
 
-/// Reads a time, with a number in place of each `~`: the same for every replica that calls the task
-/// so.
+/// Reads a time, with a number in place of each `~` and `H`: the same for every replica that calls
+/// the task so.
 ///
 /// # Errors
 /// [`ScheduleError`] if it is no cron expression.

@@ -358,7 +358,7 @@ fn limits_of_runs() {
       |
     5 | group = "rope"
       |         ^^^^^^ found "rope"
-      = allowed: `ropes`
+      = allowed: `bells`, `ropes`
       = help: did you mean `ropes`?
 
     error: this cannot be a group's name

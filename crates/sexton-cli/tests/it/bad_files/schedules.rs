@@ -50,7 +50,7 @@ fn what_belongs_beside_an_expression() {
       |
     4 | cron = "TZ=Europe/Paris 0 0 * * *"
       |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^ found "TZ=Europe/Paris 0 0 * * *"
-      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily", or an array of them
 
     tasks.toml: 1 error
     "#);
@@ -60,7 +60,7 @@ fn what_belongs_beside_an_expression() {
       |
     4 | cron = "@every 5m"
       |        ^^^^^^^^^^^ found "@every 5m"
-      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily"
+      = allowed: a string with a cron expression, like "30 9 * * MON-FRI" or "@daily", or an array of them
 
     tasks.toml: 1 error
     "#);

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::machine::Folder;
 use super::meant::meant;
 use super::version::Version;
 use super::{NAME_BYTES_MAX, end, instead_of, machine, unknown};
@@ -93,6 +94,8 @@ pub struct Database(Arc<Sets>);
 
 struct Sets {
     asked: Source,
+    /// The folder of the machine's rules, where it was given.
+    at: Option<PathBuf>,
     machine: Option<MachineRules>,
     /// What is wrong with `TZDIR`.
     problem: Option<String>,
@@ -150,30 +153,45 @@ impl Database {
     #[must_use]
     pub fn of(source: Source) -> Database {
         let found = machine::folder();
-        Database::made(source, found.folder.as_deref(), found.problem)
+        Database::made(source, None, found)
     }
 
     /// The rules of this source, where the machine's lie in `folder`.
     #[must_use]
     pub fn at(source: Source, folder: &Path) -> Database {
-        Database::made(source, Some(folder), None)
+        let found = Folder {
+            folder: Some(folder.to_owned()),
+            problem: None,
+        };
+        Database::made(source, Some(folder), found)
     }
 
-    /// The same source and folder, read again: what was replaced since counts.
+    /// The same source, opened again: what was installed or replaced since counts.
     #[must_use]
     pub fn reopened(&self) -> Database {
-        Database::made(self.0.asked, self.folder(), self.0.problem.clone())
+        match &self.0.at {
+            Some(folder) => Database::at(self.0.asked, folder),
+            None => Database::of(self.0.asked),
+        }
     }
 
-    fn made(asked: Source, folder: Option<&Path>, mut problem: Option<String>) -> Database {
-        let machine = folder.and_then(|folder| match TimeZoneDatabase::from_dir(folder) {
+    fn made(asked: Source, at: Option<&Path>, found: Folder) -> Database {
+        let Folder {
+            folder,
+            mut problem,
+        } = found;
+        let machine = folder.and_then(|folder| match TimeZoneDatabase::from_dir(&folder) {
             Ok(zones) => Some(MachineRules {
-                folder: folder.to_owned(),
+                version: Version::of_folder(&folder),
+                folder,
                 zones,
-                version: Version::of_folder(folder),
             }),
             Err(error) => {
-                problem = Some(format!("{}: {error}", folder.display()));
+                // A usual folder without rules is a machine without rules, and no problem.
+                let is_usual = |usual: &&str| folder == Path::new(usual);
+                if !machine::FOLDERS.iter().any(is_usual) {
+                    problem = Some(format!("{}: {error}", folder.display()));
+                }
                 None
             }
         });
@@ -191,6 +209,7 @@ impl Database {
         };
         Database(Arc::new(Sets {
             asked,
+            at: at.map(Path::to_owned),
             machine,
             problem,
             bundled: TimeZoneDatabase::bundled(),

@@ -9,7 +9,7 @@ use super::{COPIES, Database, end, instead_of};
 use crate::schedule::error::ScheduleError;
 
 /// Where systems keep their zone rules.
-const FOLDERS: [&str; 3] = [
+pub(super) const FOLDERS: [&str; 3] = [
     "/usr/share/zoneinfo",
     "/usr/share/lib/zoneinfo",
     "/etc/zoneinfo",

@@ -1,6 +1,8 @@
 //! Whose time zone rules count: which they are, and what is told where they are not those of other
 //! replicas, or cannot be read.
 
+mod machines;
+
 use std::path::Path;
 
 use insta::assert_snapshot;
@@ -9,15 +11,13 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, sexton};
 use crate::ran::{Folder, Ran};
-use crate::tzif::{slim, without_rule};
+use crate::tzif::slim;
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// Summer time ends a week earlier.
 const A_WEEK_EARLIER: &str = "CET-1CEST,M3.5.0,M10.4.0/3";
-const NEW_YORK: &str = "EST5EDT,M3.2.0,M11.1.0";
 
 const TASKS: &str = "[[task]]\nname = \"digest\"\ncron = \"30 2 * * *\"\ntimezone = \"Europe/Paris\"\nshell = \"true\"\n";
-const CRONTAB: &str = "30 2 * * * true\n";
 
 /// A folder with zone rules in `zones`, which are the machine's.
 fn machine(files: &[(&str, &[u8])]) -> Folder {
@@ -281,138 +281,6 @@ fn a_broken_or_missing_zone_comes_from_the_built_in_rules_and_that_is_told() {
 }
 
 #[test]
-fn the_machines_own_zone_may_be_broken_or_missing_too() {
-    let folder = machine(&[("Europe/Paris", b"TZif2, or what is left of it")]);
-    let folder = folder.file("tab", CRONTAB).variable("TZ", "Europe/Paris");
-    let ran = folder.run(&["check", "--crontab", "tab"]);
-    assert_snapshot!(plain(&folder, &ran.to_string()), @r#"
-    exit 0
-    --- stdout
-    tab: 1 task, no errors, 1 warning
-
-    --- stderr
-    warning: time zone Europe/Paris: DIR/zones/Europe/Paris cannot be read as zone rules; the built-in rules count for it
-      help: replicas with other rules compute other ticks: install the system's time zone data, on Debian tzdata and, for old names, tzdata-legacy
-    "#);
-    assert!(ran.rules.contains("; Europe/Paris "), "{}", ran.rules);
-}
-
-#[test]
-fn a_zone_of_the_machine_that_cannot_be_read_is_told() {
-    for tz in ["Europe/Pariss", "/nowhere/at/all"] {
-        let folder = Folder::new().file("tab", CRONTAB).variable("TZ", tz);
-        let ran = folder.run(&["check", "--crontab", "tab"]);
-        assert_eq!(
-            ran.stderr,
-            format!(
-                "warning: TZ={tz:?} cannot be read as a time zone: no IANA name, no POSIX rule, no file of rules that can be used; this machine counts as in UTC\n  \
-                 help: set TZ to an IANA name such as Europe/Paris, or link /etc/localtime to a file of /usr/share/zoneinfo\n\n"
-            )
-        );
-        assert_eq!((ran.code, &*ran.rules), (Some(0), ""), "{ran}");
-    }
-    let folder = Folder::new().file("tab", CRONTAB);
-    let mut command = sexton(
-        folder.path(),
-        ["run", "--log-format", "json", "--crontab", "tab"],
-    );
-    let mut program = Program::start(command.env("TZ", "Europe/Pariss"));
-    let began = program.wait("began", |_| true);
-    assert!(
-        began["warnings"].to_string().contains("Europe/Pariss"),
-        "{began}"
-    );
-    assert!(program.stop().status.success());
-}
-
-#[test]
-fn a_zone_of_the_machine_whose_file_ends_is_looked_up_by_its_name_or_told() {
-    let folder = Folder::new()
-        .file("tab", CRONTAB)
-        .file("zoneinfo/right/Europe/Paris", without_rule(CENTRAL_EUROPE))
-        .file("elsewhere", without_rule(CENTRAL_EUROPE));
-    let checked = |tz: &str| {
-        let mut command = folder.command(&["check", "--crontab", "tab"]);
-        Ran::of(command.env("TZ", folder.path().join(tz)).output().unwrap())
-    };
-    let right = checked("zoneinfo/right/Europe/Paris");
-    assert_eq!(right.stderr, "");
-    assert!(right.rules.contains("; Europe/Paris "), "{}", right.rules);
-    let elsewhere = checked("elsewhere").stderr;
-    assert!(
-        elsewhere.contains("this machine counts as in UTC"),
-        "{elsewhere}"
-    );
-}
-
-#[test]
-fn a_zone_of_the_machine_without_a_name_is_told_by_its_rules() {
-    let folder = Folder::new()
-        .file("tab", CRONTAB)
-        .file("paris", slim(CENTRAL_EUROPE))
-        .file("new_york", slim(NEW_YORK));
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let checked = |tz: &str| {
-        let mut command = folder.command(&["check", "--crontab", "tab"]);
-        Ran::of(command.env("TZ", tz).output().unwrap())
-    };
-    let after_version = |ran: &Ran| ran.rules.rsplit("; ").next().unwrap_or_default().to_owned();
-    let (paris, new_york) = (checked(&file("paris")), checked(&file("new_york")));
-    assert_snapshot!(paris, @r#"
-    exit 0
-    --- stdout
-    tab: 1 task, no errors, 1 warning
-
-    --- stderr
-    warning: this machine's time zone has no name: the crontab counts by the zone rules ddc2d7f3595cfd1e
-      help: set TZ or CRON_TZ to an IANA name such as Europe/Paris, or link /etc/localtime to a file of /usr/share/zoneinfo
-    "#);
-    assert_ne!(after_version(&paris), after_version(&new_york));
-    assert!(
-        after_version(&paris).starts_with("(unnamed) "),
-        "{}",
-        paris.rules
-    );
-    // A rule is as good as a name.
-    let rule = checked(NEW_YORK);
-    assert_eq!(rule.stderr, "");
-    let rules_of = |text: &str| text.trim().rsplit(' ').next().unwrap().to_owned();
-    assert_eq!(rules_of(&rule.rules), rules_of(&new_york.rules));
-    assert_eq!(
-        after_version(&rule),
-        format!("{NEW_YORK} {}\n", rules_of(&rule.rules))
-    );
-}
-
-#[test]
-fn two_machines_without_a_zones_name_are_told_that_theirs_differ() {
-    let folder = Folder::new()
-        .file("tab", "30 2 * * * true\n")
-        .file("paris", slim(CENTRAL_EUROPE))
-        .file("new_york", slim(NEW_YORK));
-    let start = |tz: &str| {
-        let mut command = sexton(
-            folder.path(),
-            ["run", "--log-format", "json", "--crontab", "tab"],
-        );
-        Program::start(command.env("TZ", folder.path().join(tz)))
-    };
-    let mut first = start("paris");
-    let began = first.wait("began", |_| true);
-    assert!(
-        began["warnings"].to_string().contains("has no name"),
-        "{began}"
-    );
-    crate::program::ask_until("the first has told the store", || {
-        let ran = folder.run(&["tasks", "--json"]);
-        (ran.code == Some(0) && ran.stdout.contains("zone_rules")).then_some(())
-    });
-    let mut second = start("new_york");
-    second.wait("definition differs", |_| true);
-    assert!(first.stop().status.success() && second.stop().status.success());
-}
-
-#[test]
 fn a_folder_of_rules_that_is_none_is_told() {
     let folder = Folder::new()
         .file("tasks.toml", TASKS)
@@ -422,6 +290,24 @@ fn a_folder_of_rules_that_is_none_is_told() {
         ran.stderr
             .starts_with("warning: TZDIR=\"/nowhere/at/all\" is no folder: "),
         "{ran}"
+    );
+}
+
+#[test]
+fn a_folder_of_rules_that_is_empty_is_told() {
+    let folder = Folder::new().file("zones/README", "nothing here");
+    std::fs::remove_file(folder.path().join("zones/README")).unwrap();
+    let zones = folder.path().join("zones").display().to_string();
+    let folder = folder.file("tasks.toml", TASKS).variable("TZDIR", &zones);
+    let ran = folder.run(&["check", "tasks.toml"]);
+    assert!(
+        ran.stderr.starts_with(&format!("warning: {zones}: ")),
+        "{ran}"
+    );
+    assert!(
+        ran.rules.contains("(this machine has none); Europe/Paris "),
+        "{}",
+        ran.rules
     );
 }
 
@@ -470,29 +356,24 @@ fn rules_that_were_replaced_count_when_the_file_is_read_again() {
 #[test]
 fn times_of_the_history_are_shown_by_the_rules_that_were_chosen() {
     let folder = Folder::new()
-        .file("zones/Europe/Paris", slim("CET-1"))
+        .file("zones/Europe/Paris", slim("FIVE-5"))
         .file("tasks.toml", TASKS.replace("30 2 * * *", "* * * * * *"));
     let mut program = run(folder.path(), "zones", &["tasks.toml"]);
     program.finished("digest");
     assert!(program.stop().status.success());
-    let shown = |zone: &str| {
-        let mut command = folder.command(&[
-            "history",
-            "--limit",
-            "1",
-            "--tz",
-            zone,
-            "--tz-data",
-            "machine",
-        ]);
+    let shown = |source: &str, zone: &str| {
+        let arguments = ["history", "--limit", "1", "--tz", zone, "--tz-data", source];
+        let mut command = folder.command(&arguments);
         command.env("TZDIR", folder.path().join("zones"));
         Ran::of(command.output().unwrap())
     };
-    assert_eq!(
-        shown("Europe/Paris").code,
-        Some(0),
-        "{}",
-        shown("Europe/Paris")
-    );
-    assert_eq!(shown("Europe/Pariss").code, Some(2));
+    let [machine, fixed, bundled] = [
+        shown("machine", "Europe/Paris"),
+        shown("machine", "Etc/GMT-5"),
+        shown("bundled", "Europe/Paris"),
+    ]
+    .map(|ran| ran.stdout);
+    assert_eq!(machine, fixed);
+    assert_ne!(machine, bundled);
+    assert_eq!(shown("machine", "Europe/Pariss").code, Some(2));
 }
