@@ -69,3 +69,4 @@ mod supervised;
 mod task_schedules;
 mod usage;
 mod watched;
+mod watched_stopped;
