@@ -183,6 +183,7 @@ pub fn read(
         },
         groups: Groups::new(),
         folder: folder.to_owned(),
+        masks: Masks::default(),
         warnings: Vec::new(),
     };
     let (mut file, warnings) = report.finish(file)?;
@@ -335,7 +336,6 @@ impl Reader<'_> {
                 limits: Limits::default(),
             })),
             policies: Policies::default(),
-            masks: Masks::default(),
             line: self.report.source().line(offset),
         });
     }

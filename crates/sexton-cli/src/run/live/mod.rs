@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
-use sexton::{Event, Scheduler, ShutdownReport};
+use sexton::{Event, Scheduler};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::Stopped;
 use super::reload::Reloaded;
 use crate::args::LogFormat;
 use crate::environment::Environment;
@@ -45,7 +46,7 @@ pub(super) enum Line<'l> {
     NotWritten(u64),
     Reloaded(&'l Reloaded),
     Stopping,
-    Ended(Option<&'l ShutdownReport>),
+    Ended(&'l Stopped),
 }
 
 /// Follows a scheduler's events.
@@ -146,10 +147,10 @@ impl Live {
     }
 
     /// Writes the events that have come, and how it ended.
-    pub(super) fn ended(&mut self, report: Option<&ShutdownReport>) {
+    pub(super) fn ended(&mut self, stopped: &Stopped) {
         self.drain();
         self.release();
-        self.write(&Line::Ended(report));
+        self.write(&Line::Ended(stopped));
         self.out.finish(FINISH_MAX);
     }
 
