@@ -11,6 +11,7 @@ use crate::diagnostic::chain;
 use crate::environment::Environment;
 use crate::execute::end_all_commands;
 use crate::exit::Exit;
+use crate::headroom;
 use crate::output::{Output, lost_in_words};
 use crate::run;
 use crate::visible::visible;
@@ -51,6 +52,7 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(headroom::workers())
         .enable_all()
         .build()?;
     let stdout = Output::stdout(stderr.clone())?;

@@ -59,6 +59,7 @@ mod servers {
     pub(crate) mod process;
 }
 mod setting;
+mod shortage;
 mod signals;
 mod standstill;
 mod store_away;
