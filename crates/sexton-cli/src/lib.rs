@@ -25,6 +25,7 @@ mod exceptions;
 pub mod exec;
 pub mod execute;
 pub mod exit;
+mod headroom;
 pub mod init;
 pub mod masks;
 mod output;

@@ -2,10 +2,13 @@
 //!
 //! This is best effort: a secret that a command prints in another form, or in pieces, is not found.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
 
 /// A shorter value may be a word that is no secret, and stand anywhere.
 const SECRET_BYTES_MIN: usize = 8;
@@ -19,11 +22,18 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-/// Secrets, in the forms in which they are looked for. Shows none of them.
+/// What `urllib.parse.quote` of Python leaves as it is.
+const UNRESERVED_AND_SLASH: &AsciiSet = &UNRESERVED.remove(b'/');
+/// The shortest form is longer: that of the shortest secret in base64, without its first letters.
+const KEY_BYTES: usize = 4;
+
+/// Secrets, in the forms in which they are looked for. Shows none of them. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// The longest first, so that a secret within another leaves nothing of that.
-    forms: Vec<String>,
+    forms: Arc<BTreeSet<String>>,
+    /// The forms by their first bytes, the longest first: a text is read once, however many there
+    /// are.
+    by_key: Arc<HashMap<[u8; KEY_BYTES], Vec<String>>>,
 }
 
 impl Masks {
@@ -39,22 +49,67 @@ impl Masks {
                 }
             }
         }
-        let mut forms: Vec<String> = forms.into_iter().collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Masks { forms }
+        Masks::of_forms(forms)
+    }
+
+    fn of_forms(forms: BTreeSet<String>) -> Masks {
+        let mut by_key: HashMap<_, Vec<String>> = HashMap::new();
+        for form in &forms {
+            if let Some(key) = form.as_bytes().first_chunk() {
+                by_key.entry(*key).or_default().push(form.clone());
+            }
+        }
+        for of_key in by_key.values_mut() {
+            of_key.sort_by_key(|form| Reverse(form.len()));
+        }
+        Masks {
+            forms: Arc::new(forms),
+            by_key: Arc::new(by_key),
+        }
+    }
+
+    /// What either masks.
+    #[must_use]
+    pub fn and(&self, other: &Masks) -> Masks {
+        if other.forms.is_subset(&self.forms) {
+            return self.clone();
+        }
+        Masks::of_forms(self.forms.union(&other.forms).cloned().collect())
     }
 
     /// The text without the secrets; `None` if it has none of them.
     #[must_use]
     pub fn masked(&self, text: &str) -> Option<String> {
-        let mut masked: Option<String> = None;
-        for form in &self.forms {
-            let seen = masked.as_deref().unwrap_or(text);
-            if seen.contains(form.as_str()) {
-                masked = Some(seen.replace(form.as_str(), MASK));
+        if self.forms.is_empty() {
+            return None;
+        }
+        // Those that overlap are one: of the second, nothing is left beside the first.
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for (at, window) in text.as_bytes().windows(KEY_BYTES).enumerate() {
+            let rest = &text.as_bytes()[at..];
+            let longest = || {
+                let of_key = self.by_key.get(window)?;
+                of_key.iter().find(|form| rest.starts_with(form.as_bytes()))
+            };
+            let Some(form) = longest() else { continue };
+            let end = at + form.len();
+            match found.last_mut().filter(|last| at < last.end) {
+                Some(last) => last.end = last.end.max(end),
+                None => found.push(at..end),
             }
         }
-        masked
+        if found.is_empty() {
+            return None;
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut begin = 0;
+        for secret in found {
+            masked.push_str(&text[begin..secret.start]);
+            masked.push_str(MASK);
+            begin = secret.end;
+        }
+        masked.push_str(&text[begin..]);
+        Some(masked)
     }
 
     /// The same for a text whose beginning is missing, behind `head`: there may be the end of a
@@ -86,7 +141,7 @@ impl fmt::Debug for Masks {
     }
 }
 
-/// A value as it is, in base64, and as a part of a URL.
+/// A value as it is, in base64, as a part of a URL, and within a string of JSON.
 fn forms_of(secret: &str) -> impl Iterator<Item = String> + use<> {
     let mut forms = vec![secret.to_owned()];
     // Where a secret stands within what is encoded, as in `user:secret`, decides its letters.
@@ -95,14 +150,39 @@ fn forms_of(secret: &str) -> impl Iterator<Item = String> + use<> {
         forms.push(encoded.replace('+', "-").replace('/', "_"));
         forms.push(encoded);
     }
-    for set in [UNRESERVED, NON_ALPHANUMERIC] {
+    for set in [UNRESERVED, UNRESERVED_AND_SLASH, NON_ALPHANUMERIC] {
         let encoded = utf8_percent_encode(secret, set).to_string();
         for encoded in [encoded.replace("%20", "+"), encoded] {
             forms.push(in_small_hex(&encoded));
             forms.push(encoded);
         }
     }
+    let whole: String = secret.bytes().map(percent_encode_byte).collect();
+    forms.push(in_small_hex(&whole));
+    forms.push(whole);
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    for json in [in_ascii(&json), json] {
+        forms.push(json.replace('/', "\\/"));
+        forms.push(json);
+    }
     forms.into_iter()
+}
+
+/// A string of JSON with every letter beyond ASCII escaped, as Python and PHP write it.
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            ascii.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            // A string takes all that is written to it.
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -158,6 +238,11 @@ mod tests {
             assert_eq!(masks.masked(text).as_deref(), Some(seen), "{text}");
         }
         assert_eq!(masks.masked("s3cr and v4lue"), None);
+        let other = Masks::of(["v4lue, and more"]);
+        let both = masks.and(&other);
+        let overlapping = both.masked("a s3cr&t/+é v4lue, and more b");
+        assert_eq!(overlapping.as_deref(), Some("a *** b"));
+        assert_eq!(both.and(&masks), both);
         assert_eq!(Masks::of(["short"]).masked("a short text"), None);
         assert!(!format!("{masks:?}").contains("s3cr"));
     }

@@ -14,8 +14,10 @@ use thiserror::Error;
 
 use crate::args::StoreFlags;
 use crate::config::interpolate;
+use crate::descriptors::is_shortage;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::headroom;
 use crate::store_file::{self, UnsafeFile};
 use crate::store_url::{StoreUrl, StoreUrlError};
 use crate::tasks::TaskFile;
@@ -78,13 +80,21 @@ macro_rules! of_driver {
             impl From<$error> for StoreError {
                 fn from(error: $error) -> StoreError {
                     StoreError::Open {
-                        is_transient: error.is_transient(),
+                        is_transient: error.is_transient() || is_for_shortage(&error),
                         source: Box::new(error),
                     }
                 }
             }
         )*
     };
+}
+
+/// Whether a store cannot be opened because the machine lacks something now and may have it soon.
+/// Some drivers do not say so: then whether descriptors are lacking is tried out.
+fn is_for_shortage(error: &(dyn StdError + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let mut of_system = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    of_system.any(is_shortage) || headroom::lacks_descriptors()
 }
 
 of_driver! {
@@ -268,6 +278,7 @@ async fn sqlite(path: &Path, namespace: Namespace, purpose: Purpose) -> Result<S
         Missing::Refuse => sexton::sqlite::Missing::Refuse,
     };
     let options = SqliteOptions::new().namespace(namespace).missing(missing);
+    store_file::check_kind(path)?;
     let options = match purpose {
         Purpose::Look => options.read_only(),
         Purpose::Run | Purpose::Operate => {

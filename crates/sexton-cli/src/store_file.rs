@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
@@ -17,7 +17,7 @@ const NO_PLACE_FOR_DATA: [&str; 2] = ["/etc", "/var/spool/cron"];
 /// SQLite's own files, by what stands behind the name of the database.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// A file that others may have put there, or may change.
+/// A file that others may have put there, or may change, or that is none.
 #[derive(Debug, Error)]
 #[error("{path:?} {problem}")]
 pub(crate) struct UnsafeFile {
@@ -63,6 +63,28 @@ pub(crate) fn make_folder(store: &Path) -> io::Result<()> {
         .mode(0o700)
         .recursive(true)
         .create(FOLDER_OF_ROOT)
+}
+
+/// Refuses what no database can be in: opening some of it would wait for another process.
+pub(crate) fn check_kind(store: &Path) -> Result<(), UnsafeFile> {
+    // What cannot be looked at is told when it is opened.
+    let Ok(found) = std::fs::metadata(store) else {
+        return Ok(());
+    };
+    let kind = found.file_type();
+    let what = if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_block_device() || kind.is_char_device() {
+        "a device"
+    } else {
+        return Ok(());
+    };
+    Err(UnsafeFile {
+        path: store.to_owned(),
+        problem: format!("is {what}, and a SQLite database is a file: name another path"),
+    })
 }
 
 /// Refuses a store that somebody else may have prepared, or can change: its commands run as us.

@@ -300,6 +300,15 @@ pub enum OpenError {
         /// The limit.
         limit: Duration,
     },
+    /// The machine lacks memory to open it. Try again.
+    #[error("{store} cannot be opened: out of memory")]
+    OutOfMemory {
+        /// The store.
+        store: String,
+        /// What the driver said.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// Something else that the driver reports: a failing disk, a full one, a damaged file.
     #[error("{store} cannot be opened: {advice}")]
     Driver {
@@ -317,7 +326,10 @@ impl OpenError {
     /// Whether the same call may go through later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, OpenError::Busy { .. } | OpenError::Unreachable { .. })
+        matches!(
+            self,
+            OpenError::Busy { .. } | OpenError::OutOfMemory { .. } | OpenError::Unreachable { .. }
+        )
     }
 
     /// As the error of a call that had to open the store again.
@@ -344,6 +356,7 @@ impl OpenError {
             | OpenError::NotADatabase { source, .. }
             | OpenError::Unreachable { source, .. }
             | OpenError::NotLetIn { source, .. }
+            | OpenError::OutOfMemory { source, .. }
             | OpenError::NoDatabase { source, .. }
             | OpenError::NoTaskLocks { source, .. }
             | OpenError::MayNotMakeTables { source, .. }

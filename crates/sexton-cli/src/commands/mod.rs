@@ -16,14 +16,19 @@ use sexton_core::schedule::zone::Database;
 use crate::args::{Arguments, Command, FileArguments, StoreCommand};
 use crate::config;
 use crate::crontab::{self, SystemUsers};
-use crate::diagnostic::Rejected;
+use crate::descriptors;
+use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::headroom::{self, NoHeadroom};
 use crate::tasks::TaskFile;
 use crate::zones;
 
 /// Does what the command line says.
 pub fn execute(arguments: Arguments) -> Exit {
+    if let Err(lack) = check_headroom(&arguments.command) {
+        return complain(&format!("error: {}\n", chain(&lack)), Exit::Trouble);
+    }
     let zones = Database::of(arguments.command.tz_data());
     let environment = Environment::of_process().with_zones(zones);
     let done = match arguments.command {
@@ -46,6 +51,18 @@ pub fn execute(arguments: Arguments) -> Exit {
         // Whoever read the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => complain(&format!("error: cannot write: {error}\n"), Exit::Trouble),
+    }
+}
+
+/// Sees that there is what a command with a runtime takes of the machine.
+fn check_headroom(command: &Command) -> Result<(), NoHeadroom> {
+    match command {
+        Command::Check(_) | Command::Next(_) | Command::Explain(_) => Ok(()),
+        Command::Run(_) => {
+            descriptors::raise_limit();
+            headroom::for_run()
+        }
+        _ => headroom::for_operator(),
     }
 }
 

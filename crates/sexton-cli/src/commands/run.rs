@@ -1,6 +1,7 @@
 //! `sexton run`.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
@@ -8,7 +9,9 @@ use super::{complain, load};
 use crate::args::RunArguments;
 use crate::diagnostic::chain;
 use crate::environment::Environment;
+use crate::execute::end_all_commands;
 use crate::exit::Exit;
+use crate::headroom;
 use crate::output::{Output, lost_in_words};
 use crate::run;
 use crate::visible::visible;
@@ -16,6 +19,9 @@ use crate::visible::visible;
 /// What goes to standard error of the program's inside, in the words of
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html).
 const LOG_VARIABLE: &str = "SEXTON_LOG";
+
+/// How long the program waits at its end for commands that are being killed.
+const END_MAX: Duration = Duration::from_secs(2);
 
 /// Runs a file's tasks until the program is asked to stop.
 ///
@@ -50,10 +56,14 @@ pub fn run(arguments: &RunArguments, environment: &Environment) -> io::Result<Ex
         Err(rejected) => return Ok(complain(&rejected.to_string(), Exit::BadInput)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(headroom::workers())
         .enable_all()
         .build()?;
     let stdout = Output::stdout(stderr.clone())?;
     let ran = runtime.block_on(run::run(file, arguments, environment, stdout, again));
+    // Runs that were dropped with the runtime have left processes that end now.
+    runtime.shutdown_timeout(run::FINISH_MAX);
+    end_all_commands(END_MAX);
     let exit = match ran {
         Ok(exit) => exit,
         Err(error) => {

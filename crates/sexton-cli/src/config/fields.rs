@@ -24,7 +24,7 @@ pub(super) struct Scope<'f> {
     pub(super) environment: &'f Environment,
     /// The task that the fields belong to, as people call it: `task "digest"`.
     pub(super) task: Option<Rc<str>>,
-    /// What the environment gave to fields that may hold a secret.
+    /// What the environment gave to fields of the file that may hold a secret.
     pub(super) secrets: Rc<RefCell<BTreeSet<String>>>,
     /// The groups that the file has.
     pub(super) groups: Rc<Groups>,

@@ -41,6 +41,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::masks::Masks;
 use crate::tasks::{Groups, StoreSpec, TASKS_MAX, TaskFile};
 use fields::{Fields, Scope};
 use setting::Setting;
@@ -95,6 +96,7 @@ pub fn read(
         },
         groups: Groups::new(),
         folder: folder.to_owned(),
+        masks: Masks::default(),
         warnings: Vec::new(),
         crontabs: Vec::new(),
     };
@@ -172,5 +174,7 @@ fn read_top(mut top: Fields<'_>, folder: &Path, file: &mut TaskFile) {
             }
         }
     }
+    let secrets = top.scope.secrets.take();
+    file.masks = Masks::of(secrets.iter().map(String::as_str));
     top.finish();
 }

@@ -6,6 +6,8 @@ use super::fields::Fields;
 use crate::store_url::StoreUrlError;
 use crate::tasks::StoreSpec;
 
+const SQLITE_SCHEME: &str = "sqlite:";
+
 /// Reads `[store]`.
 pub(super) fn read(mut fields: Fields<'_>) -> StoreSpec {
     let mut store = StoreSpec {
@@ -16,7 +18,14 @@ pub(super) fn read(mut fields: Fields<'_>) -> StoreSpec {
         && let Some(url) = field.text("a URL, like \"sqlite:sexton.db\"")
     {
         match crate::store_url::check(url.expose()) {
-            Ok(()) => store.url = Some(url),
+            Ok(()) => {
+                // A path is no secret, and people need to see it.
+                if !url.expose().starts_with(SQLITE_SCHEME) {
+                    let mut secrets = fields.scope.secrets.borrow_mut();
+                    secrets.extend(url.filled().iter().cloned());
+                }
+                store.url = Some(url);
+            }
             // It quotes a character and nothing else, wherever the URL comes from.
             Err(error @ StoreUrlError::Login(_)) => {
                 field.reject(error.to_string(), crate::store_url::FORM);

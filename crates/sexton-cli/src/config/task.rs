@@ -1,6 +1,6 @@
 //! `[[task]]`, and `[defaults]` for all of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -12,7 +12,6 @@ use super::field::Field;
 use super::fields::{Fields, Scope};
 use super::setting::Setting;
 use super::{policies, schedule, work};
-use crate::masks::Masks;
 use crate::tasks::{Policies, TaskSpec, Zone};
 use crate::visible::brief;
 
@@ -26,7 +25,6 @@ pub(super) struct Defaults {
     zone: Option<Zone>,
     policies: Policies,
     setting: Setting,
-    secrets: BTreeSet<String>,
 }
 
 impl Defaults {
@@ -43,13 +41,11 @@ impl Defaults {
         let of_instants = zone.clone().unwrap_or_else(Zone::utc);
         let policies = policies::read(&mut fields, &Policies::default(), &of_instants.zone);
         let setting = Setting::read(&mut fields, setting);
-        let secrets = fields.scope.secrets.take();
         fields.finish();
         Defaults {
             zone,
             policies,
             setting,
-            secrets,
         }
     }
 }
@@ -101,8 +97,6 @@ pub(super) fn read(
         return None;
     }
     let schedule::Due { schedule, written } = due?;
-    let own = scope.secrets.take();
-    let secrets = defaults.secrets.union(&own).map(String::as_str);
     Some(TaskSpec {
         name: name?,
         schedule,
@@ -111,7 +105,6 @@ pub(super) fn read(
         concurrency,
         work: work?,
         policies,
-        masks: Masks::of(secrets),
         line,
     })
 }
@@ -127,7 +120,6 @@ fn named<'f>(scope: &Scope<'f>, table: &Fields<'f>, place: usize) -> (Scope<'f>,
     (
         Scope {
             task: Some(task),
-            secrets: Rc::default(),
             ..scope.clone()
         },
         String::new(),

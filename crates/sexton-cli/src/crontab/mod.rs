@@ -52,6 +52,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Rejected, Report, Source};
 use crate::environment::Environment;
+use crate::masks::Masks;
 use crate::tasks::{CrontabLines, Groups, RunAs, StoreSpec, TaskFile, Zone, ZoneChosen};
 use crate::visible::brief;
 use files::CrontabFile;
@@ -231,6 +232,7 @@ impl<'c> Crontabs<'c> {
                 },
                 groups: Groups::new(),
                 folder: PathBuf::new(),
+                masks: Masks::default(),
                 warnings: Vec::new(),
                 crontabs: Vec::new(),
             },

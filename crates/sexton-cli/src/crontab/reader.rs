@@ -21,7 +21,6 @@ use super::spread::{self, Delayed};
 use super::variables::Variables;
 use super::{Form, Users};
 use crate::diagnostic::{Problem, Report};
-use crate::masks::Masks;
 use crate::secret::Secret;
 use crate::tasks::{
     CommandSpec, Inherit, Limits, MissingCwd, Policies, Program, RunAs, TASKS_MAX, TaskSpec, Work,
@@ -282,7 +281,6 @@ impl<'r> Reader<'r> {
             concurrency: Concurrency::ONE,
             work,
             policies: Policies::default(),
-            masks: Masks::default(),
             line: self.report.source().line(place.start),
         });
         Ok(())

@@ -9,7 +9,7 @@
 mod feed;
 mod limits;
 mod prepare;
-mod tree;
+pub(crate) mod tree;
 mod watch;
 pub(crate) mod wire;
 
@@ -106,8 +106,10 @@ fn serve(files: Option<u64>) -> Result<(), ExecError> {
         let Some(order) = next_order(&socket)? else {
             return Ok(());
         };
-        // The program may be gone: that is noticed by what is done next.
-        let _ = socket.write_all(&Reply::Accepted.encode());
+        // A program that was gone before `wake_at_end_of_program` wakes nobody.
+        if socket.write_all(&Reply::Accepted.encode()).is_err() {
+            return Ok(());
+        }
         let is_plain = order.is_plain();
         let started = match prepare::prepare(&order).and_then(|()| prepare::start(&order)) {
             Ok(started) => started,

@@ -58,7 +58,19 @@ pub(super) fn session() -> io::Result<()> {
         rustix::thread::set_name(NAME)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     }
+    wake_at_end_of_program();
     Ok(())
+}
+
+/// Has the kernel continue this process when the program ends, so that it sees the end of its
+/// socket although a command has stopped it. A change of user clears that.
+pub(super) fn wake_at_end_of_program() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        // The program does the same itself when it can, so that nothing but its death needs this.
+        let _ = set_parent_process_death_signal(Some(Signal::CONT));
+    }
 }
 
 /// Makes this process what the command will be: its user, limits and folder.
@@ -95,6 +107,7 @@ fn become_user(user: &RunAs) -> io::Result<()> {
     nix::unistd::setresuid(uid, uid, nix::unistd::geteuid())?;
     #[cfg(not(target_os = "linux"))]
     nix::unistd::setuid(uid)?;
+    wake_at_end_of_program();
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     pid: i32,
+    state: u8,
     parent: i32,
     group: i32,
     session: i32,
@@ -23,6 +24,51 @@ pub(super) fn signal_group(group: Pid, signal: Signal) {
     signal_where(signal, |process| {
         process.group == group.as_raw_nonzero().get()
     });
+}
+
+/// How far another process than the one that watches a command has come with ending it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Below {
+    /// Processes of the command are left, or were until they were sent SIGKILL just now.
+    Left,
+    /// None is left.
+    Nothing {
+        /// Whether the watching process stands still.
+        is_watcher_stopped: bool,
+    },
+    /// There is no telling: this system has no /proc.
+    Unknown,
+}
+
+/// Sends SIGKILL to every process below the watching process, whatever the state of that.
+pub(crate) fn kill_below(watcher: Pid) -> Below {
+    let all = processes();
+    if all.is_empty() {
+        return Below::Unknown;
+    }
+    let watcher = watcher.as_raw_nonzero().get();
+    let mut left = false;
+    for process in below(watcher, &all) {
+        if let Some(pid) = Pid::from_raw(process.pid).filter(|_| process.is_alive()) {
+            left = true;
+            // One that cannot be killed is left.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    if left {
+        return Below::Left;
+    }
+    let watcher = all.iter().find(|process| process.pid == watcher);
+    Below::Nothing {
+        is_watcher_stopped: watcher.is_some_and(|watcher| matches!(watcher.state, b'T' | b't')),
+    }
+}
+
+impl Process {
+    /// Whether it is no zombie.
+    fn is_alive(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X' | b'x')
+    }
 }
 
 fn signal_where(signal: Signal, is_meant: impl Fn(&Process) -> bool) {
@@ -53,10 +99,13 @@ fn processes() -> Vec<Process> {
 fn parse(pid: i32, stat: &[u8]) -> Option<Process> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
-    let mut numbers = rest.split_ascii_whitespace().skip(1).map(str::parse);
+    let mut words = rest.split_ascii_whitespace();
+    let state = *words.next()?.as_bytes().first()?;
+    let mut numbers = words.map(str::parse);
     let mut next = || numbers.next()?.ok();
     Some(Process {
         pid,
+        state,
         parent: next()?,
         group: next()?,
         session: next()?,
@@ -89,6 +138,7 @@ mod tests {
     fn a_line_of_proc_is_read_whatever_the_process_is_called() {
         let process = Process {
             pid: 42,
+            state: b'S',
             parent: 7,
             group: 40,
             session: 39,
@@ -106,6 +156,7 @@ mod tests {
     fn children_and_theirs_and_the_session_are_below_and_nobody_else() {
         let process = |pid, parent, session| Process {
             pid,
+            state: b'S',
             parent,
             group: pid,
             session,

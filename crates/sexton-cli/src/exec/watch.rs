@@ -10,7 +10,7 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
 
 use super::feed::{Feed, is_temporary};
-use super::prepare::Started;
+use super::prepare::{Started, wake_at_end_of_program};
 use super::tree;
 use super::wire::{KILL, Reply, TERMINATE};
 
@@ -323,5 +323,6 @@ fn be_root_again() {
     if nix::unistd::geteuid() != root {
         // It may never have been root.
         let _ = nix::unistd::seteuid(root);
+        wake_at_end_of_program();
     }
 }

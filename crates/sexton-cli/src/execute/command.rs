@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::process::{Heard, Process};
+use super::stray::{AGAIN, SIGN_MAX};
 use super::tail::Tail;
 use crate::descriptors::is_shortage;
 use crate::exec::wire::{Order, Reply, Step, WireError};
@@ -129,14 +130,14 @@ pub(super) async fn run(
                 Ok(Heard::Reply(_)) => {}
                 Err(error) => break Err(error),
             },
-            () = stop.due(cancellation) => stop = stop.next(&process, stop_grace),
+            () = stop.due(cancellation) => stop = stop.next(&mut process, stop_grace),
         }
     };
     // The command is gone; whatever holds its output open was left in the background. When the
     // process is dropped, it learns by the end of its socket to leave that alone, or to end it if
     // the command was cancelled.
     let until = match stop {
-        Stop::NotAsked | Stop::Killed => Instant::now() + LINGER_MAX,
+        Stop::NotAsked | Stop::Killed { .. } => Instant::now() + LINGER_MAX,
         Stop::Asked { until } => until,
     };
     if ended.is_ok() && timeout_at(until, rest(&mut process, &mut tail)).await == Ok(Left::Nothing)
@@ -144,6 +145,8 @@ pub(super) async fn run(
         process.keep();
     }
     let ending = match ended {
+        // Its process was kept from ending it, and was ended with it.
+        Err(_) if stop != Stop::NotAsked => Ending::cancelled(),
         Err(error) => Ending::failed(CommandError::Wait(error)),
         Ok(Reply::Exited { code: 0 }) => Ending::succeeded(),
         Ok(_) if stop != Stop::NotAsked => Ending::cancelled(),
@@ -257,7 +260,7 @@ fn variables(spec: &CommandSpec, context: &Context) -> Vec<(OsString, OsString)>
 enum Stop {
     NotAsked,
     Asked { until: Instant },
-    Killed,
+    Killed { force_at: Instant },
 }
 
 impl Stop {
@@ -266,20 +269,26 @@ impl Stop {
         match self {
             Stop::NotAsked => cancellation.cancelled().await,
             Stop::Asked { until } => tokio::time::sleep_until(until).await,
-            Stop::Killed => std::future::pending().await,
+            Stop::Killed { force_at } => tokio::time::sleep_until(force_at).await,
         }
     }
 
-    fn next(self, process: &Process, grace: Duration) -> Stop {
+    fn next(self, process: &mut Process, grace: Duration) -> Stop {
         match self {
             Stop::NotAsked => {
                 process.terminate();
                 let until = Instant::now() + grace;
                 Stop::Asked { until }
             }
-            Stop::Asked { .. } | Stop::Killed => {
+            Stop::Asked { .. } => {
                 process.kill();
-                Stop::Killed
+                let force_at = Instant::now() + SIGN_MAX;
+                Stop::Killed { force_at }
+            }
+            Stop::Killed { .. } => {
+                process.end_by_force();
+                let force_at = Instant::now() + AGAIN;
+                Stop::Killed { force_at }
             }
         }
     }

@@ -7,6 +7,7 @@ mod command;
 mod context;
 mod http;
 mod process;
+mod stray;
 mod tail;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use sexton::{Ending, Run};
 pub use command::{CommandError, STOP_GRACE_MAX};
 pub use context::Context;
 pub use http::{HttpError, Requests, RequestsError};
+pub(crate) use stray::end_all as end_all_commands;
 
 use crate::diagnostic::chain;
 use crate::masks::Masks;

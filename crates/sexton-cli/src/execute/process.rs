@@ -1,17 +1,21 @@
 //! The program's end of a process that watches one command: `sexton __exec`.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Waker};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::{Notify, Semaphore};
 
+use super::stray;
 use crate::descriptors::{self, Descriptor};
 use crate::exec::wire::{KILL, Reply, TERMINATE};
 use crate::exec::{ARGUMENT, NAME};
@@ -32,19 +36,66 @@ static KEPT: Notify = Notify::const_new();
 static STARTS: Semaphore = Semaphore::const_new(4);
 
 /// The way to a process.
-struct Connection {
+pub(super) struct Connection {
     socket: UnixStream,
-    descriptor: Descriptor,
+    _descriptor: Descriptor,
+    /// The process's number, which is its own for as long as its end of the socket is open.
+    pid: Option<Pid>,
 }
 
-/// A process that watches a command. Dropping it ends the command if that still runs.
+impl Connection {
+    /// Continues the process, which a command or somebody else may have stopped.
+    pub(super) fn wake(&self) {
+        if let Some(watcher) = self.watcher() {
+            // One that has ended meanwhile hears nothing in any case.
+            let _ = kill_process(watcher, Signal::CONT);
+        }
+    }
+
+    /// The process, if it has not ended.
+    pub(super) fn watcher(&self) -> Option<Pid> {
+        self.pid.filter(|_| !self.is_at_its_end())
+    }
+
+    /// Whether the process has ended. Asks the system, since the runtime may be gone.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        let mut polled = [PollFd::from_borrowed_fd(
+            self.socket.as_fd(),
+            PollFlags::empty(),
+        )];
+        let polls = poll(&mut polled, Some(&Timespec::default()));
+        polls.is_ok() && polled[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// Lets the process see the end of its socket, which tells it to end its command, and wakes it.
+    pub(super) fn hang_up(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        // Done at once, or refused by a socket whose other end is closed.
+        let _ = Pin::new(&mut self.socket).poll_shutdown(&mut context);
+        self.wake();
+    }
+
+    fn say(&self, word: u8) {
+        self.wake();
+        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes
+        // that there ever are.
+        let _ = self.socket.try_write(&[word]);
+    }
+}
+
+/// A process that watches a command. Dropping it ends the command if that still runs, or was asked
+/// to end.
 pub(super) struct Process {
-    socket: UnixStream,
-    descriptor: Descriptor,
+    /// `None` once the process has ended, or waits for its next command.
+    connection: Option<Connection>,
     /// What was heard and not looked at yet.
     received: Vec<u8>,
     /// The command's process group, while it is known to run.
     running: Option<Pid>,
+    /// Whether nothing may be left of the command when this is dropped.
+    must_end: bool,
+    /// Whether the command was told to end.
+    is_stopping: bool,
 }
 
 /// Starts a process. The runtime waits for it when it ends, which may be after its socket was
@@ -54,7 +105,7 @@ fn spawn() -> io::Result<Connection> {
     let (own, theirs) = StdUnixStream::pair()?;
     own.set_nonblocking(true)?;
     let own = UnixStream::from_std(own)?;
-    Command::new(program_file()?)
+    let child = Command::new(program_file()?)
         .arg0(NAME)
         .arg(ARGUMENT)
         .args(descriptors::limit_of_commands().map(|limit| limit.to_string()))
@@ -63,9 +114,11 @@ fn spawn() -> io::Result<Connection> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     Ok(Connection {
         socket: own,
-        descriptor,
+        _descriptor: descriptor,
+        pid: pid.and_then(Pid::from_raw),
     })
 }
 
@@ -99,14 +152,17 @@ impl Process {
     }
 
     async fn accepted(connection: Connection, order: &[u8]) -> io::Result<Process> {
-        let Connection { socket, descriptor } = connection;
+        connection.wake();
         let mut process = Process {
-            socket,
-            descriptor,
+            connection: Some(connection),
             received: Vec::new(),
             running: None,
+            must_end: true,
+            is_stopping: false,
         };
-        process.socket.write_all(order).await?;
+        if let Some(connection) = &mut process.connection {
+            connection.socket.write_all(order).await?;
+        }
         match process.next().await? {
             Heard::Reply(Reply::Accepted) => Ok(process),
             _ => Err(io::ErrorKind::InvalidData.into()),
@@ -122,11 +178,16 @@ impl Process {
             if let Some(heard) = self.heard()? {
                 return Ok(heard);
             }
-            let read = match self.socket.read_buf(&mut self.received).await {
+            let read = match &mut self.connection {
+                Some(connection) => connection.socket.read_buf(&mut self.received).await,
+                None => Ok(0),
+            };
+            let read = match read {
                 Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
                 read => read,
             };
             if let Err(error) = read {
+                self.connection = None;
                 if let Some(group) = self.running.take() {
                     let _ = kill_process_group(group, Signal::KILL);
                 }
@@ -156,38 +217,55 @@ impl Process {
         self.received.drain(..Reply::BYTES);
         match reply {
             Reply::Started { pid } => self.running = Pid::from_raw(pid),
-            Reply::Exited { .. } | Reply::Signalled { .. } => self.running = None,
+            Reply::Exited { .. } | Reply::Signalled { .. } => {
+                self.running = None;
+                self.must_end = self.is_stopping;
+            }
+            Reply::NotStarted { .. } => self.must_end = false,
             _ => {}
         }
         Ok(Some(heard))
     }
 
     /// Lets it wait for the next command, which it has said that it is ready for.
-    pub(super) fn keep(self) {
+    pub(super) fn keep(mut self) {
         let mut idle = idle();
         if idle.len() < IDLE_COUNT_MAX {
-            idle.push(Connection {
-                socket: self.socket,
-                descriptor: self.descriptor,
-            });
+            idle.extend(self.connection.take());
             KEPT.notify_one();
         }
     }
 
-    /// Sends the command's process group SIGTERM.
-    pub(super) fn terminate(&self) {
-        self.say(TERMINATE);
+    /// Sends the command's process group SIGTERM. Nothing may be left of it from now on.
+    pub(super) fn terminate(&mut self) {
+        self.stop(TERMINATE);
     }
 
     /// Ends the command and everything that it has started.
-    pub(super) fn kill(&self) {
-        self.say(KILL);
+    pub(super) fn kill(&mut self) {
+        self.stop(KILL);
     }
 
-    fn say(&self, word: u8) {
-        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes
-        // that there ever are.
-        let _ = self.socket.try_write(&[word]);
+    fn stop(&mut self, word: u8) {
+        (self.must_end, self.is_stopping) = (true, true);
+        if let Some(connection) = &self.connection {
+            connection.say(word);
+        }
+    }
+
+    /// Does what the process was told to do by [`kill`](Self::kill) and may be kept from.
+    pub(super) fn end_by_force(&self) {
+        if let Some(connection) = &self.connection {
+            stray::end_by_force(connection, self.running);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take().filter(|_| self.must_end) {
+            stray::adopt(connection, self.running);
+        }
     }
 }
 

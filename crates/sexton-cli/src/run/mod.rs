@@ -16,7 +16,6 @@ use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArguments;
-use crate::descriptors;
 use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
 use crate::execute::{Requests, STOP_GRACE_MAX};
@@ -27,6 +26,7 @@ use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::{Groups, TaskFile};
 use supervisor::Supervisor;
+use tasks::Common;
 
 pub(crate) use live::{FINISH_MAX, allows_colours};
 
@@ -75,11 +75,12 @@ pub(crate) async fn run(
     out: Output,
     again: impl Fn() -> Result<TaskFile, Rejected>,
 ) -> Result<Exit, RunError> {
-    descriptors::raise_limit();
     let mut stops = Stops::listen().map_err(RunError::Signals)?;
     let mut reloads = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let requests = Requests::new();
     requests.prepare(&file.tasks)?;
+    let common = Common::new(requests, stop_grace(arguments.grace));
+    common.mask(&file.masks);
     let mut log = live::Live::new(arguments.log_format, environment, out);
     let url = store::url(&arguments.store, Some(&file), environment)?;
     file.warnings.extend(store_privacy::warning(&url));
@@ -87,7 +88,7 @@ pub(crate) async fn run(
         url: &url,
         file: &file,
         arguments,
-        requests: &requests,
+        common: &common,
     };
     let (store, scheduler) = tokio::select! {
         started = start.started(&mut log) => started?,
@@ -102,7 +103,6 @@ pub(crate) async fn run(
     let mut comparison = lines::Comparison::new();
     comparison.begin(&store.manager, scheduler.instance(), &file.crontabs);
     let mut current = file.tasks;
-    let stop_grace = stop_grace(arguments.grace);
     loop {
         tokio::select! {
             biased;
@@ -115,7 +115,8 @@ pub(crate) async fn run(
                     Ok(mut file) => {
                         let wanted = std::mem::take(&mut file.tasks);
                         comparison.begin(&store.manager, scheduler.instance(), &file.crontabs);
-                        let told = reload::apply(&handle, &mut current, wanted, &requests, stop_grace).await;
+                        common.mask(&file.masks);
+                        let told = reload::apply(&handle, &mut current, wanted, &common).await;
                         told.with_warnings_of(&file, &of_start)
                     }
                     Err(rejected) => reload::Reloaded::rejected(&rejected),
@@ -130,13 +131,15 @@ pub(crate) async fn run(
     drop(comparison);
     log.stopping();
     supervisor.told_stopping();
-    let report = shut_down(scheduler, arguments, &mut stops, &mut log).await;
-    if report.is_some() {
+    let stopped = shut_down(scheduler, arguments, &mut stops, &mut log).await;
+    if let Stopped::InOrder(_) = &stopped {
         store.close().await;
     }
-    log.ended(report.as_ref());
-    let is_clean = report.is_some_and(|report| report.cut_off.is_empty() && report.all_settled);
-    Ok(if is_clean { Exit::Done } else { Exit::Trouble })
+    log.ended(&stopped);
+    Ok(match stopped {
+        Stopped::InOrder(report) if report.cut_off.is_empty() && report.all_settled => Exit::Done,
+        _ => Exit::Trouble,
+    })
 }
 
 /// What a scheduler is started with.
@@ -144,7 +147,7 @@ struct Start<'s> {
     url: &'s StoreUrl,
     file: &'s TaskFile,
     arguments: &'s RunArguments,
-    requests: &'s Requests,
+    common: &'s Common,
 }
 
 /// The pause after the first attempt to reach a store; each further one is twice as long.
@@ -183,12 +186,9 @@ impl Start<'_> {
         let store = store::open(self.url, namespace, Purpose::Run).await?;
         let manager = Arc::clone(&store.manager);
         let tasks = self.file.tasks.iter();
-        let scheduler =
-            builder(self.arguments, &self.file.groups)
-                .shared_manager(ManagerName::default().as_str(), manager)
-                .tasks(tasks.map(|spec| {
-                    tasks::ready(spec, self.requests, stop_grace(self.arguments.grace))
-                }));
+        let scheduler = builder(self.arguments, &self.file.groups)
+            .shared_manager(ManagerName::default().as_str(), manager)
+            .tasks(tasks.map(|spec| tasks::ready(spec, self.common)));
         log.follow(scheduler.events());
         Ok((store, scheduler.start().await?))
     }
@@ -232,6 +232,16 @@ fn stop_grace(grace: Duration) -> Duration {
     STOP_GRACE_MAX.min(stopping(grace) * 2 / 3)
 }
 
+/// How the program came to its end.
+pub(super) enum Stopped {
+    /// What ran has ended, and the store was told, as far as the report says.
+    InOrder(ShutdownReport),
+    /// By a second signal: nothing was waited for.
+    AtOnce,
+    /// The grace was over before all was done.
+    GraceOver,
+}
+
 /// Lets what runs end within the grace, unless a second signal says otherwise: then, and when the
 /// grace is over, what still runs is dropped as in a crash.
 async fn shut_down(
@@ -239,16 +249,16 @@ async fn shut_down(
     arguments: &RunArguments,
     stops: &mut Stops,
     log: &mut live::Live,
-) -> Option<ShutdownReport> {
+) -> Stopped {
     let grace = arguments.grace;
     let mut ending = std::pin::pin!(scheduler.shutdown(drain(grace)));
     let mut over = std::pin::pin!(tokio::time::sleep(grace.max(TELLING_MIN)));
     loop {
         tokio::select! {
             biased;
-            report = &mut ending => return Some(report),
-            () = stops.next() => return None,
-            () = &mut over => return None,
+            report = &mut ending => return Stopped::InOrder(report),
+            () = stops.next() => return Stopped::AtOnce,
+            () = &mut over => return Stopped::GraceOver,
             event = log.next() => log.event(event),
         }
     }

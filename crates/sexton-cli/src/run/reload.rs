@@ -1,14 +1,12 @@
 //! The file read again while its tasks run: what changed is changed, the rest goes on.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use sexton::SchedulerHandle;
 use sexton::name::TaskName;
 
-use super::tasks::ready;
+use super::tasks::{Common, ready};
 use crate::diagnostic::Rejected;
-use crate::execute::Requests;
 use crate::tasks::{Groups, StoreSpec, TaskFile, TaskSpec};
 
 /// What stays as it was at the start, whatever the file says later.
@@ -60,10 +58,9 @@ pub(super) async fn apply(
     handle: &SchedulerHandle,
     current: &mut Vec<TaskSpec>,
     wanted: Vec<TaskSpec>,
-    requests: &Requests,
-    stop_grace: Duration,
+    common: &Common,
 ) -> Reloaded {
-    if let Err(error) = requests.prepare(&wanted) {
+    if let Err(error) = common.requests.prepare(&wanted) {
         return Reloaded::rejected(&Rejected::whole(error));
     }
     let mut told = Reloaded::default();
@@ -77,7 +74,7 @@ pub(super) async fn apply(
             Some(was) if was.is_same(&spec) => current.push(was),
             was => {
                 let is_new = was.is_none();
-                match handle.replace(ready(&spec, requests, stop_grace)).await {
+                match handle.replace(ready(&spec, common)).await {
                     Ok(()) if is_new => told.added.push(name),
                     Ok(()) => told.replaced.push(name),
                     Err(error) => {

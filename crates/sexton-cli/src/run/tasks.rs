@@ -1,16 +1,49 @@
 //! A file's task as the scheduler's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sexton::policy::{Missed, Retry};
 use sexton::{ReadyTask, Run, Task};
 
 use crate::execute::{Requests, execute, masked};
+use crate::masks::Masks;
 use crate::tasks::{self, TaskSpec};
 
-/// The task, ready for a scheduler. A command of it that is cancelled has `stop_grace` to end.
-pub(super) fn ready(spec: &TaskSpec, requests: &Requests, stop_grace: Duration) -> ReadyTask {
+/// What the tasks of a file have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) requests: Requests,
+    /// How long a command that is cancelled has to end.
+    pub(super) stop_grace: Duration,
+    /// What is masked in what any task says, by all that the file has named since the start: what
+    /// began before a reload ends after it.
+    masks: Arc<Mutex<Masks>>,
+}
+
+impl Common {
+    pub(super) fn new(requests: Requests, stop_grace: Duration) -> Common {
+        Common {
+            requests,
+            stop_grace,
+            masks: Arc::default(),
+        }
+    }
+
+    /// Masks these as well from now on.
+    pub(super) fn mask(&self, masks: &Masks) {
+        let mut known = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.and(masks);
+    }
+
+    fn masks(&self) -> Masks {
+        let known = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+}
+
+/// The task, ready for a scheduler.
+pub(super) fn ready(spec: &TaskSpec, common: &Common) -> ReadyTask {
     let policies = &spec.policies;
     let mut task = Task::new(spec.name.as_str())
         .schedule(Arc::clone(&spec.schedule))
@@ -50,12 +83,12 @@ pub(super) fn ready(spec: &TaskSpec, requests: &Requests, stop_grace: Duration) 
         task = task.ending(end.timestamp());
     }
     let work = Arc::new(spec.work.clone());
-    let masks = Arc::new(spec.masks.clone());
-    let requests = requests.clone();
+    let common = common.clone();
     task.run(move |run: Run| {
-        let ending = execute(Arc::clone(&work), requests.clone(), stop_grace, run);
-        let masks = Arc::clone(&masks);
-        async move { masked(ending.await, &masks) }
+        let requests = common.requests.clone();
+        let ending = execute(Arc::clone(&work), requests, common.stop_grace, run);
+        let common = common.clone();
+        async move { masked(ending.await, &common.masks()) }
     })
 }
 

@@ -52,8 +52,6 @@ pub struct TaskSpec {
     pub work: Work,
     /// The user's choices for what is not plain.
     pub policies: Policies,
-    /// What is not to be seen in what it says.
-    pub masks: Masks,
     /// The line of the file that it begins in.
     pub line: usize,
 }
@@ -85,7 +83,6 @@ impl TaskSpec {
             && self.concurrency == other.concurrency
             && self.work == other.work
             && self.policies == other.policies
-            && self.masks == other.masks
     }
 }
 
@@ -137,6 +134,8 @@ pub struct TaskFile {
     pub groups: Groups,
     /// The folder that the file lies in: relative paths begin here.
     pub folder: PathBuf,
+    /// What is masked in what any of its tasks says: one task may inherit what another one names.
+    pub masks: Masks,
     /// What the file does not quite mean, ready to be printed.
     pub warnings: Vec<String>,
     /// Which crontabs the tasks are lines of; none of a task file.

@@ -61,6 +61,7 @@ mod servers {
     pub(crate) mod process;
 }
 mod setting;
+mod shortage;
 mod signals;
 mod standstill;
 mod store_away;
@@ -74,4 +75,5 @@ mod task_schedules;
 mod tzif;
 mod usage;
 mod watched;
+mod watched_stopped;
 mod zones;

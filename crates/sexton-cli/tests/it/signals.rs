@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Executor};
 
 use crate::program::{Ended, Program, ask_until, sexton, wait_until_gone};
 
@@ -124,6 +125,39 @@ fn a_second_signal_does_not_wait_and_leaves_nothing_behind() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(last(&ended)["event"], "stopped at once");
     wait_until_command_is_gone(folder.path());
+}
+
+/// The store is locked by another process all the while, so that it is told of nothing.
+#[tokio::test]
+async fn a_grace_that_is_over_is_told_apart_from_a_second_signal() {
+    for format in ["json", "text"] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = UNTIL_TOLD.replace("memory:", "sqlite:sexton.db");
+        std::fs::write(folder.path().join("tasks.toml"), text).unwrap();
+        let words = ["run", "--log-format", format, "tasks.toml", "--grace", "2s"];
+        let program = Program::start(&mut sexton(folder.path(), words));
+        ask_until("the command begins", || {
+            folder.path().join("begun").exists().then_some(())
+        });
+        let options = sqlx::sqlite::SqliteConnectOptions::new();
+        let options = options.filename(folder.path().join("sexton.db"));
+        let mut other = options.connect().await.unwrap();
+        other.execute("BEGIN IMMEDIATE").await.unwrap();
+        program.signal(Signal::TERM);
+        let ended = program.ended();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        let line = ended.lines.last().unwrap();
+        if format == "json" {
+            let last = last(&ended);
+            assert_eq!(last["event"], "grace over", "{last}");
+            assert_eq!(last["all_settled"], false, "{last}");
+        } else {
+            let told =
+                "stopped as the grace was over: the store may not know how the last runs ended";
+            assert!(line.contains(told), "{line}");
+        }
+        wait_until_command_is_gone(folder.path());
+    }
 }
 
 fn wait_until_command_is_gone(folder: &Path) {

@@ -55,6 +55,7 @@ pub(super) enum Kind {
     Transient(&'static str),
     /// Will not pass until somebody acts on this advice.
     Permanent(&'static str),
+    OutOfMemory,
     CannotOpen,
     ReadOnly,
     NotADatabase,
@@ -89,7 +90,7 @@ pub(super) fn kind(error: &sqlx::Error) -> Kind {
     match primary_code(&**database) {
         SQLITE_BUSY | SQLITE_LOCKED => Kind::Busy,
         4 | 9 => Kind::Transient("the statement was interrupted"),
-        7 => Kind::Transient("out of memory"),
+        7 => Kind::OutOfMemory,
         8 => Kind::ReadOnly,
         10 => Kind::Transient("the disk fails to read or write: check it and its mount"),
         11 => Kind::Permanent(
@@ -142,6 +143,10 @@ impl Trouble {
             Trouble::Driver(error) | Trouble::InDoubt(error) => {
                 let advice = match kind(&error) {
                     Kind::Busy => return OpenError::Busy { store, limit },
+                    Kind::OutOfMemory => {
+                        let source = Box::new(error);
+                        return OpenError::OutOfMemory { store, source };
+                    }
                     Kind::Transient(advice) | Kind::Permanent(advice) => advice,
                     Kind::CannotOpen => "the operating system does not open it",
                     Kind::ReadOnly => "it is read-only",
@@ -184,7 +189,7 @@ impl Trouble {
             }
         };
         let advice = match kind(&error) {
-            Kind::Busy | Kind::Transient(_) | Kind::CannotOpen => {
+            Kind::Busy | Kind::Transient(_) | Kind::OutOfMemory | Kind::CannotOpen => {
                 let source = Arc::new(error);
                 return LockError::Unavailable {
                     store,

@@ -83,6 +83,10 @@ fn cannot_open(error: sqlx::Error, path: &Path, missing: Missing, location: &str
     let path_buf = path.to_owned();
     let (advice, error) = match kind(&error) {
         Kind::Busy => return Trouble::Driver(error),
+        Kind::OutOfMemory => {
+            let source = Box::new(error);
+            return OpenError::OutOfMemory { store, source }.into();
+        }
         Kind::ReadOnly => {
             let source = Box::new(error);
             return OpenError::ReadOnly { store, source }.into();

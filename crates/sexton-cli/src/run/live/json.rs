@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sexton::Event;
 use sexton::lock::Execution;
 
+use super::super::Stopped;
 use super::Line;
 use crate::visible::visible_json;
 use crate::zones;
@@ -57,8 +58,9 @@ fn named(line: &Line<'_>) -> (&'static str, Value) {
             json!({"crontab": differ.crontab, "by": differ.by, "theirs": differ.theirs, "ours": differ.ours}),
         ),
         Line::Stopping => ("stopping", json!({})),
-        Line::Ended(None) => ("stopped at once", json!({})),
-        Line::Ended(Some(report)) => (
+        Line::Ended(Stopped::AtOnce) => ("stopped at once", json!({"all_settled": false})),
+        Line::Ended(Stopped::GraceOver) => ("grace over", json!({"all_settled": false})),
+        Line::Ended(Stopped::InOrder(report)) => (
             "stopped",
             json!({
                 "cut_off": report.cut_off.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
 use sexton::schedule::zone::{Database, ZoneRules};
-use sexton::{Event, Scheduler, ShutdownReport};
+use sexton::{Event, Scheduler};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::Stopped;
 use super::lines::LinesDiffer;
 use super::reload::Reloaded;
 use crate::args::LogFormat;
@@ -52,7 +53,7 @@ pub(super) enum Line<'l> {
     Reloaded(&'l Reloaded),
     LinesDiffer(&'l LinesDiffer),
     Stopping,
-    Ended(Option<&'l ShutdownReport>),
+    Ended(&'l Stopped),
 }
 
 /// Follows a scheduler's events.
@@ -165,10 +166,10 @@ impl Live {
     }
 
     /// Writes the events that have come, and how it ended.
-    pub(super) fn ended(&mut self, report: Option<&ShutdownReport>) {
+    pub(super) fn ended(&mut self, stopped: &Stopped) {
         self.drain();
         self.release();
-        self.write(&Line::Ended(report));
+        self.write(&Line::Ended(stopped));
         self.out.finish(FINISH_MAX);
     }
 

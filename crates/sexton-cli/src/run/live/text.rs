@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sexton::lock::{Denial, Execution, Outcome};
-use sexton::{ConcurrencyIndex, Event, ShutdownReport};
+use sexton::{ConcurrencyIndex, Event};
 
 use tokio::time::Instant;
 
+use super::super::Stopped;
 use super::super::lines::LinesDiffer;
 use super::super::reload::Reloaded;
 use super::Line;
@@ -115,8 +116,7 @@ impl Text {
             Line::Reloaded(told) => Some(reloaded(told)),
             Line::LinesDiffer(differ) => Some(lines_differ(differ)),
             Line::Stopping => Some((Tone::Strong, "stopping: waiting for what runs".into())),
-            Line::Ended(None) => Some((Tone::Bad, "stopped at once".into())),
-            Line::Ended(Some(report)) => Some(ended(report)),
+            Line::Ended(stopped) => Some(ended(stopped)),
             Line::Event(event) => self.of_event(event),
         }
     }
@@ -394,7 +394,19 @@ fn reloaded(told: &Reloaded) -> (Tone, String) {
     (tone, text)
 }
 
-fn ended(report: &ShutdownReport) -> (Tone, String) {
+fn ended(stopped: &Stopped) -> (Tone, String) {
+    const UNKNOWN: &str = "the store may not know how the last runs ended";
+    let report = match stopped {
+        Stopped::InOrder(report) => report,
+        Stopped::AtOnce => {
+            let text = format!("stopped at once, as a second signal asked: {UNKNOWN}");
+            return (Tone::Bad, text);
+        }
+        Stopped::GraceOver => {
+            let text = format!("stopped as the grace was over: {UNKNOWN}");
+            return (Tone::Bad, text);
+        }
+    };
     let mut text = "stopped".to_owned();
     if !report.cut_off.is_empty() {
         let names: Vec<String> = report
