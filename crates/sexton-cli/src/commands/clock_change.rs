@@ -24,6 +24,9 @@ const CHANGES_MAX: usize = 40;
 /// How many ticks are compared from each side of a change on. One that touches an expression shows
 /// in the first of them.
 const COMPARED_MAX: usize = 100_000;
+/// How far from a change, on each side, and in which steps a pattern is looked at that goes on.
+const PATTERN_MS: i64 = 24 * 60 * 60 * 1_000;
+const PATTERN_STEP_MS: usize = 15 * 60 * 1_000;
 /// How many local times are listed one by one.
 const LISTED_MAX: usize = 4;
 
@@ -147,7 +150,8 @@ impl Change {
             ticks(actual, from, end).eq(ticks(by_before, from, end))
                 && ticks(actual, from, end).eq(ticks(by_after, from, end))
         };
-        if agree(start, self.at) && agree(self.at, end) {
+        let schedules = [actual, by_before, by_after];
+        if agree(start, self.at) && agree(self.at, end) && self.goes_on(schedules) {
             return None;
         }
         // By the offset before the change, times that it skips come after it, and times that it
@@ -187,6 +191,19 @@ impl Change {
 }
 
 impl Change {
+    /// Whether schedules have the same next tick from a day before the change to a day after it:
+    /// a steady pace is the same by all clocks, one that is bound to hours is not.
+    fn goes_on(&self, schedules: [Option<&dyn Schedule>; 3]) -> bool {
+        (-PATTERN_MS..PATTERN_MS)
+            .step_by(PATTERN_STEP_MS)
+            .all(|from_ms| {
+                let from = self.at.saturating_add_millis(from_ms);
+                let [actual, by_before, by_after] =
+                    schedules.map(|schedule| schedule.and_then(|one| one.next_after(from)));
+                actual == by_before && actual == by_after
+            })
+    }
+
     /// How long a schedule is not due that is due before, during and after the first pass through
     /// what is repeated, but not during the second.
     fn pause(&self, schedule: Option<&dyn Schedule>) -> Option<(Duration, Zoned)> {

@@ -63,7 +63,10 @@ enum Language {
 impl Expression {
     /// The zone rules that it goes by.
     pub(super) fn rules(&self) -> Vec<ZoneRules> {
-        self.schedule.zones().iter().map(ZoneRules::of).collect()
+        let mut rules: Vec<ZoneRules> = self.schedule.zones().iter().map(ZoneRules::of).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 
     /// Prints on standard error whose zone rules count, if any do: what reads ticks line by line

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError, Spread, Union};
 use toml::de::DeValue;
@@ -15,6 +16,8 @@ use super::{exceptions, instant};
 use crate::diagnostic::Severity;
 use crate::tasks::{Zone, ZoneChosen};
 
+/// How many changes of a zone are looked at for one of its clocks.
+const CHANGES_MAX: usize = 8;
 const ONE_OF: &str = "exactly one of `cron`, `kron`, `every`, `at`";
 const ZONE_FORM: &str = "an IANA time zone like \"Europe/Paris\" or \"UTC\"";
 const CRON_FORM: &str =
@@ -93,13 +96,26 @@ pub(super) fn read(fields: &mut Fields<'_>, context: &Context<'_>) -> Option<Due
     }
 }
 
+/// Whether a zone's clocks have changed since 2020, or will.
+fn clocks_change(zone: &TimeZone) -> bool {
+    let since = Timestamp::constant(1_577_836_800, 0);
+    let mut before = zone.to_offset(since);
+    // Some changes change the zone's name alone.
+    zone.following(since).take(CHANGES_MAX).any(|change| {
+        let is_change = change.offset() != before;
+        before = change.offset();
+        is_change
+    })
+}
+
 /// Reports a choice that has no effect.
 fn check_clock_change(field: &Field<'_>, key: &str, zone: &TimeZone) {
     if key == "every" || key == "at" {
         let detail = format!("`{key}` is due at instants, whatever clocks show");
         field.reject(detail, "`clock_change` goes with `cron` and `kron`");
-    } else if zone.to_fixed_offset().is_ok() {
-        let mut problem = field.problem("this chooses nothing: the clocks of UTC never change");
+    } else if !clocks_change(zone) {
+        let message = "this chooses nothing: the clocks of the task's zone do not change";
+        let mut problem = field.problem(message);
         problem.severity = Severity::Warning;
         let help = "name the zone whose clocks are meant: `timezone = \"Europe/Paris\"`";
         field.scope.push(problem.help(help));

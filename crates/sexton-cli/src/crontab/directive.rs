@@ -32,6 +32,18 @@ pub(super) fn parse(comment: &[u8]) -> Result<Option<TaskName>, String> {
     }
 }
 
+/// Whether a comment looks as if it should name a line, and is not written so.
+pub(super) fn is_misspelt(comment: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(comment).to_ascii_lowercase();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '#');
+    let Some(rest) = text.strip_prefix("sexton") else {
+        return false;
+    };
+    let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':');
+    let key = rest.strip_prefix("name").map(str::trim_start);
+    key.is_some_and(|key| key.starts_with('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +60,28 @@ mod tests {
         }
         for comment in ["", " the sexton: name = \"x\"", " Sexton: x", "\u{e9}"] {
             assert_eq!(parse(comment.as_bytes()), Ok(None), "{comment}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_is_nearly_for_sexton_is_known() {
+        for comment in [
+            " Sexton: name = \"a\"",
+            "SEXTON: name=\"a\"",
+            " sexton name = \"a\"",
+            "  sexton : name = \"a\"",
+            "# sexton: name = \"a\"",
+        ] {
+            assert_eq!(parse(comment.as_bytes()), Ok(None), "{comment}");
+            assert!(is_misspelt(comment.as_bytes()), "{comment}");
+        }
+        for comment in [
+            "",
+            " sexton runs this",
+            " named = sexton",
+            " sexton: backup",
+        ] {
+            assert!(!is_misspelt(comment.as_bytes()), "{comment}");
         }
     }
 

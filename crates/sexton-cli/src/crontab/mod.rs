@@ -47,7 +47,8 @@ mod spread;
 mod users;
 mod variables;
 
-use std::fs::Metadata;
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Rejected, Report, Source};
@@ -139,18 +140,23 @@ pub fn load_all(
     users: &dyn Users,
 ) -> Result<TaskFile, Rejected> {
     let mut crontabs = Crontabs::new(environment, users);
+    let mut read = HashSet::new();
     for path in selection.paths {
         let (form, user) = (selection.form, selection.user);
         let found = files::at(path, form, user, &mut crontabs.warnings).map_err(Rejected::whole)?;
         for file in found {
-            crontabs.load(&file)?;
+            // Each line of a file that is read twice would run twice.
+            let is_new = fs::canonicalize(&file.path).map_or(true, |path| read.insert(path));
+            if is_new {
+                crontabs.load(&file)?;
+            } else {
+                let why = format!("{} is named twice", file.path.display());
+                crontabs.warnings.push(files::skipped(&why));
+            }
         }
     }
-    let folder = match selection.paths.first() {
-        Some(path) if path.is_dir() => path.clone(),
-        Some(path) => crate::config::folder_of(path),
-        None => PathBuf::from("."),
-    };
+    let folder = selection.paths.first();
+    let folder = folder.map_or_else(|| PathBuf::from("."), |path| crate::config::folder_of(path));
     crontabs.finish(&folder)
 }
 

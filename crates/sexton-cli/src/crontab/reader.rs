@@ -184,6 +184,11 @@ impl<'r> Reader<'r> {
 
     fn comment(&mut self, comment: &[u8], place: Place<'_>) {
         match directive::parse(comment) {
+            Ok(None) if directive::is_misspelt(comment) => {
+                let message = "this comment names no line";
+                let problem = Problem::warning(place.whole(), message);
+                self.report.push(problem.allowed(directive::FORM));
+            }
             Ok(name) => self.named = name.map(|name| (name, place.whole())),
             Err(why) => {
                 let message = format!("a comment for Sexton that cannot be used: {why}");
@@ -204,9 +209,11 @@ impl<'r> Reader<'r> {
                     }
                 }
                 Err(error) => {
-                    let problem = unusable(error.to_string());
-                    let help = "the lines below count in the zone that counted above";
-                    self.leave_out(problem.help(help));
+                    let named = self.zone.zone.iana_name();
+                    let named = named.filter(|_| self.zone.chosen == ZoneChosen::ByFile);
+                    let zone = named.unwrap_or("this machine's zone");
+                    let help = format!("the lines below count in {zone}");
+                    self.leave_out(unusable(error.to_string()).help(help));
                 }
             },
             "RANDOM_DELAY" => match spread::read_delay(value) {

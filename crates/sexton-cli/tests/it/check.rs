@@ -363,7 +363,7 @@ fn a_crontab_with_lines_that_cannot_be_used() {
       |
     9 | CRON_TZ=Mars/Olympus
       | ^^^^^^^^^^^^^^^^^^^^
-      = help: the lines below count in the zone that counted above
+      = help: the lines below count in this machine's zone
     "#);
 }
 

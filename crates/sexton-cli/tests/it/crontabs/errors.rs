@@ -65,7 +65,7 @@ fn every_line_that_is_wrong_is_told() {
       |
     9 | CRON_TZ=Europe/Pariss
       | ^^^^^^^^^^^^^^^^^^^^^
-      = help: the lines below count in the zone that counted above
+      = help: the lines below count in this machine's zone
     warning: this line is left out: cron "0 0 31 2 *" is never due: no date up to 9999-12-30 matches
       --> bells:10:1
        |

@@ -108,7 +108,7 @@ fn choices_for_clock_changes_that_are_none() {
     assert!(told.contains("is never due"), "{told}");
     let in_utc = read("cron = \"30 2 * * *\"\nclock_change = { gap = \"skip\" }");
     assert_snapshot!(in_utc.warnings.join("\n"), @r#"
-    warning: this chooses nothing: the clocks of UTC never change
+    warning: this chooses nothing: the clocks of the task's zone do not change
      --> tasks.toml:5:16, task "bell", field `clock_change`
       |
     5 | clock_change = { gap = "skip" }
