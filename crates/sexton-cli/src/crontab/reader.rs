@@ -247,9 +247,7 @@ impl<'r> Reader<'r> {
             return Ok(());
         }
         let when = timed.expression();
-        let refused = |error: ScheduleError| {
-            Box::new(Problem::warning(place.of(&timed.when), error.to_string()))
-        };
+        let refused = |error: ScheduleError| Box::new(of_time(&error, &when, timed, place));
         // A line that cannot be read must not use up a name.
         let probe = match &named {
             Some(name) => Ok(name.clone()),
@@ -348,6 +346,11 @@ impl<'r> Reader<'r> {
             let message = format!("Sexton runs this line, and cron would not: {why}");
             self.tell(Problem::warning(place.of(&timed.when), message));
         }
+        if timed.command.ends_with(b"\\") {
+            let message =
+                "a line is not continued by a `\\` at its end: the next line is one by itself";
+            self.tell(Problem::warning(place.of(&timed.when), message));
+        }
         let mut words = timed.command.split(|byte| byte.is_ascii_whitespace());
         if self.form == Form::User && words.next() == Some(b"root") {
             let message = "`root` is taken for the command here, not for the user";
@@ -381,17 +384,47 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Why the time of a line cannot be used. What is no time at all is not repeated: it may be the
+/// rest of a command that somebody has continued on this line, with a password in it.
+fn of_time(error: &ScheduleError, when: &str, timed: &Timed<'_>, place: Place<'_>) -> Problem {
+    if when.split(' ').all(may_be_time) {
+        return Problem::warning(place.of(&timed.when), error.to_string());
+    }
+    let problem = Problem::warning(place.of(&(0..0)), "the line does not begin with a time");
+    problem.allowed("minute hour day-of-month month day-of-week, or a nickname like @daily")
+}
+
+/// Whether a word looks like a field of a time, wrong or right.
+fn may_be_time(word: &str) -> bool {
+    const LETTERS_MAX: usize = 4;
+    const NICKNAME_MAX: usize = 12;
+    if let Some(nickname) = word.strip_prefix('@') {
+        let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+        let is_letters = nickname.bytes().all(is_letter);
+        return is_letters && nickname.len() <= NICKNAME_MAX;
+    }
+    let marks = ['*', '/', ',', '-', '~', '?', '#', '(', ')', '+', '.'];
+    word.split(marks).all(|part| {
+        let is_one_kind = part.bytes().all(|byte| byte.is_ascii_digit())
+            || part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_one_kind && part.len() <= LETTERS_MAX
+    })
+}
+
 fn of_line(error: &LineError, place: Place<'_>) -> Problem {
     let found = place.line.get(error.at.clone()).unwrap_or_default();
     let found: Cow<'_, str> = String::from_utf8_lossy(found);
-    let mut problem = Problem::warning(place.of(&error.at), error.message);
+    // Of a task file that was taken for a crontab the first line says so.
+    let is_told = found.starts_with("[[") || found.split_whitespace().all(may_be_time);
+    let at = if is_told { error.at.clone() } else { 0..0 };
+    let mut problem = Problem::warning(place.of(&at), error.message);
     if let Some(allowed) = error.allowed {
         problem = problem.allowed(allowed);
     }
     if let Some(help) = error.help {
         problem = problem.help(help);
     }
-    if !found.is_empty() {
+    if is_told && !found.is_empty() {
         problem = problem.found(format!("{:?}", brief(&found, FOUND_CHARS_MAX)));
     }
     problem

@@ -239,3 +239,15 @@ fn no_task_is_lost_behind_many_warnings() {
     assert_eq!(file.warnings.len(), 1_001);
     assert_snapshot!(file.warnings[1_000], @"warning: there are 500 more warnings");
 }
+
+#[test]
+fn what_is_no_time_is_not_repeated() {
+    let text = "1 1 * * * dump \\\n  -u root --password=HUNTER2SECRET --host x --all\n\
+        * * * HUNTER2SECRET a b c\nHUNTER2SECRET\n@HUNTER2SECRET x\n61 1 * * * echo ok\n";
+    let file = user(text);
+    let told = file.warnings.join("\n");
+    assert!(!told.contains("HUNTER2"), "{told}");
+    assert!(told.contains("a line is not continued"), "{told}");
+    assert!(told.contains("61"), "{told}");
+    assert_eq!(file.tasks.len(), 1);
+}

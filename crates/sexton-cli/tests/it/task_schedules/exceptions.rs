@@ -159,7 +159,7 @@ fn what_is_wrong_with_a_file_of_holidays_is_told_with_its_lines() {
     let bad = "2026-12-24\n\nchristmas\n2026-12-26 .. 2026-12-24\n2026-12-25 # fine\n2026/12/26\n";
     let folder = folder.file("holidays.txt", bad);
     assert_snapshot!(load(&folder, "tasks.toml").unwrap_err(), @r#"
-    error: /srv/bells/holidays.txt:3: this is not a date: found "christmas"
+    error: /srv/bells/holidays.txt:3: this is not a date
      --> /srv/bells/tasks.toml:5:20, task "bell", field `except[0].file`
       |
     5 | except = [{ file = "holidays.txt" }]
@@ -197,7 +197,7 @@ fn what_is_wrong_with_a_file_of_holidays_is_told_with_its_lines() {
     let folder = folder.file("hunter2.txt", "2026-12-24\nchristmas\n");
     let told = load(&folder, "secret.toml").unwrap_err();
     assert!(
-        told.starts_with("error: ${SECRET}.txt:2: this is not a date: found \"christmas\""),
+        told.starts_with("error: ${SECRET}.txt:2: this is not a date"),
         "{told}"
     );
     assert!(!told.contains("hunter2"), "{told}");

@@ -65,7 +65,11 @@ fn cut(path: &Path) -> String {
 /// `TimeZone::system()` would take what cannot be read for UTC, in silence.
 pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
     let tz = std::env::var_os("TZ");
-    if let Some(zone) = TimeZone::try_system().ok().filter(|zone| !end(zone)) {
+    let system = match tz.as_ref().is_none_or(is_readable) {
+        true => TimeZone::try_system().ok(),
+        false => None,
+    };
+    if let Some(zone) = system.filter(|zone| !end(zone)) {
         let name = zone.iana_name().filter(|name| instead_of(name).is_none());
         let counting = name.and_then(|name| database.zone(name).ok());
         return Ok(counting.unwrap_or(zone));
@@ -83,6 +87,20 @@ pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
     Err(ScheduleError::MachineZone {
         found: found.into(),
     })
+}
+
+/// Whether reading what `TZ` names comes to an end: a path to a device or a FIFO may have none.
+fn is_readable(tz: &OsString) -> bool {
+    const BYTES_MAX: u64 = 1024 * 1024;
+    let path = match tz.to_str() {
+        Some(text) => Path::new(text.strip_prefix(':').unwrap_or(text)),
+        None => Path::new(tz),
+    };
+    match std::fs::metadata(path) {
+        Ok(kind) if path.is_absolute() => kind.is_file() && kind.len() <= BYTES_MAX,
+        // A name, a rule, or nothing that is there.
+        _ => true,
+    }
 }
 
 /// The name in `TZ`, or of what `/etc/localtime` links to.
