@@ -5,7 +5,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row};
 
 use super::TestServer;
-use crate::servers::mariadb::Server;
+use crate::servers::mariadb::{Maker, Server};
 use crate::servers::process::Disk;
 
 const TRANSACTION_IN_PROGRESS: u16 = 1568;
@@ -32,6 +32,13 @@ impl TestServer for Server {
     const TLS: &'static [&'static str] = &["ssl-cert=FOLDER/cert.pem", "ssl-key=FOLDER/key.pem"];
     const TLS_VERIFIED: &'static str = "ssl-mode=VERIFY_IDENTITY";
     const TLS_CA: &'static str = "ssl-ca";
+
+    fn without_tls() -> &'static [&'static str] {
+        match Maker::here() {
+            Maker::MariaDb => &["skip-ssl"],
+            Maker::MySql { .. } => &["tls-version="],
+        }
+    }
 
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         Server::start_with(disk, settings)

@@ -54,6 +54,9 @@ pub(crate) trait TestServer: Sized + Send {
     const TLS_VERIFIED: &'static str;
     const TLS_CA: &'static str;
 
+    /// Settings of a server that speaks no TLS: newer ones make a certificate themselves.
+    fn without_tls() -> &'static [&'static str];
+
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Self>;
     fn begin(&mut self);
     fn kill(&mut self);

@@ -38,6 +38,10 @@ impl TestServer for Server {
     const TLS_VERIFIED: &'static str = "sslmode=verify-full";
     const TLS_CA: &'static str = "sslrootcert";
 
+    fn without_tls() -> &'static [&'static str] {
+        &["ssl=off"]
+    }
+
     fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         Server::start_with(disk, settings)
     }

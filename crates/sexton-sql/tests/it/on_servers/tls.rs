@@ -94,7 +94,7 @@ async fn what_is_wrong_with_certificates_is_told<S: TestServer>() {
 }
 
 async fn a_server_without_tls_is_told<S: TestServer>() {
-    let Some(server) = S::start_with(Disk::Lazy, &[]) else {
+    let Some(server) = S::start_with(Disk::Lazy, S::without_tls()) else {
         return;
     };
     let said = refused::<S>(&url(&server, "127.0.0.1", S::TLS_VERIFIED, None)).await;
