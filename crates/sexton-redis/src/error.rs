@@ -221,11 +221,13 @@ fn begins(error: &RedisError, words: &str) -> bool {
     detail.is_some_and(|detail| detail.starts_with(words))
 }
 
-/// What a script calls and the server does not know or the user may not: Redis 7 says so without a
-/// code, Redis 6.2 behind a message of its own.
+/// Whether a script calls what the server does not know or the user may not: Redis 7 and later and
+/// Valkey say so without a code, Redis 6.2 behind another message.
 fn is_lacking(error: &RedisError) -> bool {
     let within = [
         "Unknown Redis command called from",
+        "Unknown command called from",
+        "ACL failure in script",
         "The user executing the script can't run this command",
     ];
     let detail = error.detail().unwrap_or_default();
@@ -233,7 +235,7 @@ fn is_lacking(error: &RedisError) -> bool {
 }
 
 /// What to do about a command that does not work.
-pub(crate) const PERMISSIONS: &str = "give the user the commands that docs/stores/redis.md lists, on keys sexton:*, and undo rename-command;      a server without Lua scripts cannot be used";
+pub(crate) const PERMISSIONS: &str = "give the user the commands that docs/stores/redis.md lists, on keys sexton:*, and undo rename-command; a server without Lua scripts cannot be used";
 
 fn advice(error: &RedisError) -> Option<&'static str> {
     let known = [
