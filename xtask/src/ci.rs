@@ -41,6 +41,8 @@ fn deny(without: &[String]) -> Result<(), Failed> {
     if !succeeds(&mut cargo("deny --version")) {
         run(&mut cargo(INSTALL_DENY))?;
     }
+    // It looks at the packages of every platform, of which a build has fetched those of its own.
+    run(&mut cargo("fetch --quiet --locked"))?;
     run(&mut cargo(
         "deny --offline --log-level error check bans licenses sources",
     ))
