@@ -213,8 +213,6 @@ pub struct Signals {
     pub cancel: Vec<Execution>,
     /// Whether a sweep would find something to claim, or to close because it waited too long.
     pub sweep: bool,
-    /// Rises whenever a task is paused, resumed or defined anew.
-    pub revision: u64,
     /// Another incarnation has the id, as it was seen last: this one was not recorded.
     pub held_by: Option<InstanceRecord>,
 }

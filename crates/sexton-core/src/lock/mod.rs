@@ -46,9 +46,11 @@
 //! grant and its repetition does not strand an execution that the store believes to be running.
 
 mod claim;
+pub mod engine;
 mod error;
 mod fleet;
 mod hold;
+mod key;
 mod record;
 pub mod rules;
 pub mod stored;
@@ -74,6 +76,7 @@ pub use fleet::{
     TaskDefinition, TaskQuery, TaskState, WAITING_MAX,
 };
 pub use hold::{Release, Released, Renewal, Renewed, Settled, Settlement};
+pub use key::LockKey;
 pub use record::{
     ExecutionRecord, ExecutionState, HistoryQuery, Origin, Outcome, Reason, Retention, UnknownWord,
     history_order,

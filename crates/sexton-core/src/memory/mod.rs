@@ -52,7 +52,6 @@ struct Store {
     locks: LockState,
     instances: BTreeMap<InstanceId, InstanceRecord>,
     definitions: Definitions,
-    revision: u64,
     catalogue: Catalogue,
     records_max: usize,
 }
@@ -63,7 +62,6 @@ impl Default for Store {
             locks: LockState::new(),
             instances: BTreeMap::new(),
             definitions: Definitions::new(),
-            revision: 0,
             catalogue: Catalogue::default(),
             records_max: MemoryLockManager::RECORDS_MAX,
         }
@@ -192,7 +190,7 @@ impl Store {
     }
 
     fn known_tasks(&self) -> Vec<TaskName> {
-        let registered = self.locks.registers().map(|(task, _, _)| task);
+        let registered = self.locks.registers().map(|(key, _)| &key.task);
         let paused = self.locks.pauses().map(|(task, _)| task);
         let mut tasks: Vec<TaskName> = self
             .definitions
@@ -207,7 +205,7 @@ impl Store {
     }
 
     fn catalogue_changes(&mut self) {
-        for execution in self.locks.take_changes().records {
+        for execution in self.locks.take_writes().records {
             let state = self.locks.record(&execution).map(|record| record.state);
             self.catalogue.file(&execution, state);
         }
@@ -308,7 +306,6 @@ impl LockManager for MemoryLockManager {
             Signals {
                 cancel,
                 sweep,
-                revision: store.revision,
                 held_by,
             }
         })
@@ -337,13 +334,7 @@ impl LockManager for MemoryLockManager {
         batch: &[TaskDefinition],
     ) -> Result<Answer<Vec<Defined>>, LockError> {
         check_batch_size(batch.len())?;
-        self.answer(|store, now| {
-            let defined = define(&mut store.definitions, instance, batch, now);
-            let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
-            let changed = defined.iter().filter(differed).count();
-            store.revision += u64::try_from(changed).unwrap_or(u64::MAX);
-            defined
-        })
+        self.answer(|store, now| define(&mut store.definitions, instance, batch, now))
     }
 
     async fn tasks(&self, query: &TaskQuery) -> Result<Answer<Vec<TaskState>>, LockError> {
@@ -378,7 +369,6 @@ impl LockManager for MemoryLockManager {
                 };
                 store.locks.load_pause(task.clone(), pause);
             }
-            store.revision += 1;
         })
     }
 

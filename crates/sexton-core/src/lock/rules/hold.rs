@@ -27,7 +27,7 @@ impl LockState {
             };
         };
         let overtaken = self
-            .register(&lock.execution.task, lock.execution.index)
+            .register(&lock.execution.key())
             .is_some_and(|register| register.fence > lock.fence);
         if until <= now && record.overlap != Overlap::Allow && overtaken {
             return Renewed::Lost;

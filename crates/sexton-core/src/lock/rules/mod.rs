@@ -1,7 +1,7 @@
 //! The rules of the claim protocol as plain code over plain state: no clock, no store, no waiting.
 //!
 //! [`LockState`] holds what a store holds, whole (the in-memory manager) or as much of it as a
-//! batch touches (a manager that reads rows, decides here, and writes back [`Changes`]). Every
+//! batch touches (a manager that reads rows, decides here, and writes back a [`WriteSet`]). Every
 //! method takes the store's now. Entries of a batch are decided one after the other, each seeing
 //! what those before it changed.
 
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Consumed, Consumption, Enqueue, Enqueued, Execution, ExecutionRecord, ExecutionState, HeldLock,
-    Origin, Pause, Reason, Register, WAITING_MAX,
+    LockKey, Origin, Pause, Reason, Register, WAITING_MAX,
 };
 use crate::name::{InstanceId, TaskName};
 use crate::policy::{Delivery, Overlap};
@@ -31,21 +31,36 @@ use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 /// indices of its tick.
 #[derive(Debug, Default)]
 pub struct LockState {
-    registers: BTreeMap<(TaskName, ConcurrencyIndex), Register>,
+    registers: BTreeMap<LockKey, Register>,
     records: BTreeMap<Execution, ExecutionRecord>,
     open: BTreeSet<Execution>,
     waiting: BTreeSet<Execution>,
     pauses: HashMap<TaskName, Pause>,
-    changes: Changes,
+    writes: WriteSet,
 }
 
-/// What the rules changed since it was last asked for.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// (task, index) pairs whose register changed.
-    pub registers: BTreeSet<(TaskName, ConcurrencyIndex)>,
-    /// Executions whose record was made or changed.
+/// What the rules changed, and a store has to write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteSet {
+    /// The keys whose register changed.
+    pub registers: BTreeSet<LockKey>,
+    /// The executions whose record was made or changed.
     pub records: BTreeSet<Execution>,
+}
+
+impl WriteSet {
+    /// Every key that something changed of.
+    #[must_use]
+    pub fn keys(&self) -> BTreeSet<LockKey> {
+        let by_record = self.records.iter().map(Execution::key);
+        self.registers.iter().cloned().chain(by_record).collect()
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.registers.is_empty() && self.records.is_empty()
+    }
 }
 
 impl LockState {
@@ -56,8 +71,8 @@ impl LockState {
     }
 
     /// Puts in a register as the store has it. Not a change.
-    pub fn load_register(&mut self, task: TaskName, index: ConcurrencyIndex, register: Register) {
-        self.registers.insert((task, index), register);
+    pub fn load_register(&mut self, key: LockKey, register: Register) {
+        self.registers.insert(key, register);
     }
 
     /// Puts in a record as the store has it. Not a change.
@@ -76,8 +91,8 @@ impl LockState {
 
     /// The register of a (task, index), if it was ever granted or consumed.
     #[must_use]
-    pub fn register(&self, task: &TaskName, index: ConcurrencyIndex) -> Option<Register> {
-        self.registers.get(&(task.clone(), index)).copied()
+    pub fn register(&self, key: &LockKey) -> Option<Register> {
+        self.registers.get(key).copied()
     }
 
     /// The registers of a task, by index.
@@ -86,16 +101,16 @@ impl LockState {
         task: &TaskName,
     ) -> impl Iterator<Item = (ConcurrencyIndex, Register)> {
         self.registers
-            .range((task.clone(), ConcurrencyIndex::ONE)..)
-            .take_while(move |((of, _), _)| of == task)
-            .map(|((_, index), register)| (*index, *register))
+            .range(LockKey::new(task.clone(), ConcurrencyIndex::ONE)..)
+            .take_while(move |(key, _)| key.task == *task)
+            .map(|(key, register)| (key.index, *register))
     }
 
     /// All registers, by (task, index).
-    pub fn registers(&self) -> impl Iterator<Item = (&TaskName, ConcurrencyIndex, Register)> {
+    pub fn registers(&self) -> impl Iterator<Item = (&LockKey, Register)> {
         self.registers
             .iter()
-            .map(|((task, index), register)| (task, *index, *register))
+            .map(|(key, register)| (key, *register))
     }
 
     /// The record of an execution.
@@ -125,9 +140,9 @@ impl LockState {
         self.pauses.iter()
     }
 
-    /// What changed since this was last called, for a manager to write back.
-    pub fn take_changes(&mut self) -> Changes {
-        std::mem::take(&mut self.changes)
+    /// What changed since this was last called, for a manager to write.
+    pub fn take_writes(&mut self) -> WriteSet {
+        std::mem::take(&mut self.writes)
     }
 
     /// Drops a record that is over. Not a change.
@@ -152,7 +167,7 @@ impl LockState {
             covers,
             is_covered,
         } = consumption;
-        let register = self.register(&execution.task, execution.index);
+        let register = self.register(&execution.key());
         let watermark = register.and_then(|register| register.watermark);
         let is_above = self.is_above_watermark(execution);
         let covers_passed = covers.is_some_and(|covered| watermark >= Some(covered.first));
@@ -201,7 +216,7 @@ impl LockState {
     }
 
     fn is_above_watermark(&self, execution: &Execution) -> bool {
-        self.register(&execution.task, execution.index)
+        self.register(&execution.key())
             .and_then(|register| register.watermark)
             .is_none_or(|watermark| execution.tick > watermark)
     }
@@ -219,8 +234,8 @@ impl LockState {
     }
 
     fn register_to_change(&mut self, execution: &Execution) -> &mut Register {
-        let key = (execution.task.clone(), execution.index);
-        self.changes.registers.insert(key.clone());
+        let key = execution.key();
+        self.writes.registers.insert(key.clone());
         self.registers.entry(key).or_insert(Register {
             watermark: None,
             fence: Fence::NONE,
@@ -229,7 +244,7 @@ impl LockState {
 
     fn put(&mut self, record: ExecutionRecord) {
         self.index_by_state(&record);
-        self.changes.records.insert(record.execution.clone());
+        self.writes.records.insert(record.execution.clone());
         self.records.insert(record.execution.clone(), record);
     }
 

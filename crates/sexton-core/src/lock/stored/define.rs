@@ -1,6 +1,6 @@
 //! What a definition finds of those before it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -24,6 +24,95 @@ pub struct Defining {
 
 /// Definitions as the store has them.
 pub type Definitions = HashMap<TaskName, Defining>;
+
+/// Definitions that an instance makes in one call, each once however often the call runs.
+///
+/// A port hands it what is there ([`DefineBatch::decide`]), writes what comes back, and says what
+/// was written ([`DefineBatch::written`]). A call that runs again since its answer was lost finds its
+/// own definition, and answers what it would have answered then.
+#[derive(Debug)]
+pub struct DefineBatch {
+    instance: InstanceId,
+    batch: Vec<TaskDefinition>,
+    /// `None` where it is not known to be written.
+    answers: Vec<Option<Defined>>,
+    /// What the last try would have answered, had its write been known to succeed.
+    meant: Vec<Option<Defined>>,
+}
+
+impl DefineBatch {
+    /// Definitions by an instance, none of them written yet.
+    #[must_use]
+    pub fn new(instance: InstanceId, batch: Vec<TaskDefinition>) -> DefineBatch {
+        let none = || batch.iter().map(|_| None).collect();
+        let (answers, meant) = (none(), none());
+        DefineBatch {
+            instance,
+            batch,
+            answers,
+            meant,
+        }
+    }
+
+    /// Who defines.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// The tasks whose definition is not known to be written, each once.
+    #[must_use]
+    pub fn tasks(&self) -> BTreeSet<&TaskName> {
+        self.open().map(|place| &self.batch[place].task).collect()
+    }
+
+    fn open(&self) -> impl Iterator<Item = usize> {
+        (0..self.batch.len()).filter(|place| self.answers[*place].is_none())
+    }
+
+    /// Decides on the definitions that are there, at the store's now. Answers those that change.
+    pub fn decide(&mut self, known: &Definitions, now: Timestamp) -> Vec<Defining> {
+        let open: Vec<usize> = self.open().collect();
+        let batch: Vec<TaskDefinition> = open
+            .iter()
+            .map(|place| self.batch[*place].clone())
+            .collect();
+        let mut after = known.clone();
+        let answers = define(&mut after, &self.instance, &batch, now);
+        for (place, answer) in open.into_iter().zip(answers) {
+            let before = known.get(&self.batch[place].task);
+            let is_ours = before.is_some_and(|before| before.by == self.instance);
+            let is_lost_answer = is_ours && answer == Defined::Same && self.meant[place].is_some();
+            if !is_lost_answer {
+                self.meant[place] = Some(answer);
+            }
+        }
+        let changed = after
+            .into_values()
+            .filter(|new| known.get(&new.definition.task) != Some(new));
+        let mut changed: Vec<Defining> = changed.collect();
+        changed.sort_by(|a, b| a.definition.task.cmp(&b.definition.task));
+        changed
+    }
+
+    /// Notes that what was decided is written, but for the tasks that another client was faster
+    /// with. Whether there are any.
+    pub fn written(&mut self, conflicts: &BTreeSet<TaskName>) -> bool {
+        let open: Vec<usize> = self.open().collect();
+        for place in open {
+            if !conflicts.contains(&self.batch[place].task) {
+                self.answers[place] = self.meant[place].take();
+            }
+        }
+        !conflicts.is_empty()
+    }
+
+    /// The answers, once all are written.
+    #[must_use]
+    pub fn into_answers(self) -> Vec<Defined> {
+        self.answers.into_iter().flatten().collect()
+    }
+}
 
 /// Puts each of a batch in the place of what was there, one after the other, and says what that
 /// was. `now` is the store's clock.

@@ -5,6 +5,6 @@ mod define;
 mod report;
 mod words;
 
-pub use define::{Defining, Definitions, define};
+pub use define::{DefineBatch, Defining, Definitions, define};
 pub use report::{Reported, report};
 pub use words::{delivery_of, delivery_word, overlap_of, overlap_word};

@@ -94,7 +94,7 @@ impl SimStore {
     pub(crate) fn has_passed(&self, task: &TaskName, last: Tick) -> bool {
         let state = self.state.lock().unwrap();
         let mut registers = state.locks.registers();
-        registers.all(|(name, _, register)| name != task || register.watermark >= Some(last))
+        registers.all(|(key, register)| key.task != *task || register.watermark >= Some(last))
     }
 
     fn each<E, T>(
@@ -108,7 +108,7 @@ impl SimStore {
             .iter()
             .map(|entry| decide(&mut state, entry, now))
             .collect();
-        state.locks.take_changes();
+        state.locks.take_writes();
         Answer { now, value }
     }
 
@@ -315,8 +315,8 @@ impl SimStore {
             let mut registers: Vec<(ConcurrencyIndex, Register)> = state
                 .locks
                 .registers()
-                .filter(|(name, _, _)| *name == task)
-                .map(|(_, index, register)| (index, register))
+                .filter(|(key, _)| key.task == *task)
+                .map(|(key, register)| (key.index, register))
                 .collect();
             registers.sort_by_key(|(index, _)| *index);
             let pause = state.locks.pause(task).cloned();
@@ -415,7 +415,7 @@ impl State {
         history: &History,
     ) -> Verdict {
         let execution = claim.execution.clone();
-        let before = self.locks.register(&execution.task, execution.index);
+        let before = self.locks.register(&execution.key());
         let had_record = self.locks.record(&execution).cloned();
         let mut claim = claim.clone();
         match broken {
@@ -440,7 +440,7 @@ impl State {
         };
         match &mut verdict {
             Verdict::Granted(grant) if is_new(grant.fence) => {
-                let after = self.locks.register(&execution.task, execution.index);
+                let after = self.locks.register(&execution.key());
                 let mut register = after.unwrap();
                 if broken == Some(Break::FenceReused)
                     && let (Some(before), Some(mut record)) =
@@ -465,8 +465,7 @@ impl State {
                     record.former_holders.clear();
                     self.locks.load_record(record);
                 }
-                self.locks
-                    .load_register(execution.task.clone(), execution.index, register);
+                self.locks.load_register(execution.key(), register);
                 history.write(What::Granted(Granted {
                     execution,
                     instance: claim.instance.clone(),
