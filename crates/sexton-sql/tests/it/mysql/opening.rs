@@ -153,13 +153,7 @@ async fn a_role_without_create_works_on_tables_that_were_made_from_the_printed_s
          GRANT SELECT ON bells.* TO replica@'%'; \
          GRANT SELECT ON jobs.app_versions TO replica@'%'; "
     );
-    let others = [
-        "registers",
-        "executions",
-        "tasks",
-        "instances",
-        "namespaces",
-    ];
+    let others = ["registers", "executions", "tasks", "instances"];
     let grant = |table| {
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON jobs.app_{table} TO replica@'%'; ")
     };

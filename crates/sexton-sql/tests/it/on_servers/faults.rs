@@ -273,7 +273,7 @@ async fn a_server_that_only_reads_is_an_outage_even_to_who_would_be_denied<S: Te
         }
     };
     assert!(error.is_transient(), "{error:?}");
-    assert!(root(&error).contains("only reads"), "{}", root(&error));
+    assert!(root(&error).contains("read-only"), "{}", root(&error));
 }
 
 async fn a_server_with_no_connection_left_is_an_outage_and_then_over<S: TestServer>() {

@@ -52,13 +52,14 @@ async fn a_claim_that_comes_in_the_middle_of_a_pause_is_not_granted_after_it() {
         .change_pause(&[task("other")], &pause)
         .await
         .unwrap();
-    // Grants are not written, and a pause is not answered, until they may be.
+    // Grants are not written, and a pause that has raised versions does not commit, until they may.
     server.run(SLOW_GRANTS).await;
+    server.run(SLOW_PAUSES).await;
     let (mut first, mut second) = (server.raw().await, server.raw().await);
     let hold = sqlx::query("SELECT pg_advisory_lock(7)");
     hold.execute(&mut first).await.unwrap();
     let mut no_answers = second.begin().await.unwrap();
-    let hold = sqlx::query("SELECT 1 FROM sexton_namespaces FOR UPDATE");
+    let hold = sqlx::query("SELECT pg_advisory_xact_lock(8)");
     hold.execute(&mut *no_answers).await.unwrap();
 
     let pausing = tokio::spawn(async move {
@@ -98,7 +99,14 @@ const SLOW_GRANTS: &str = "\
         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END $$; \
     CREATE TRIGGER slow_grants BEFORE INSERT ON sexton_executions FOR EACH ROW EXECUTE FUNCTION dawdle()";
 
-/// Returns when so many sessions wait for what others hold.
+/// Fires for a pause's statement, of whichever rows, and not for a claim's upsert.
+const SLOW_PAUSES: &str = "\
+    CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN IF current_query() NOT LIKE '%INSERT%' THEN PERFORM pg_advisory_xact_lock_shared(8); END IF; \
+        RETURN NULL; END $$; \
+    CREATE TRIGGER slow_pauses AFTER UPDATE ON sexton_registers FOR EACH STATEMENT EXECUTE FUNCTION linger()";
+
+/// Returns when this many sessions wait for what others hold.
 async fn waiting(server: &Server, sessions: i64) {
     let mut raw = server.raw().await;
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
