@@ -111,7 +111,7 @@ impl<P: Port> Operation<P> for Sweeping<'_> {
     ) -> Result<Timestamp, P::Error> {
         let port = &engine.port;
         let mut conflicts = 0;
-        let mut backoff = Backoff::new(&engine.draw);
+        let mut backoff = Backoff::default();
         let deadline = engine.deadline(port.limits().call);
         loop {
             let after = self.after.clone();
@@ -126,7 +126,9 @@ impl<P: Port> Operation<P> for Sweeping<'_> {
             if is_conflict
                 && conflicts < CONFLICTS_MAX
                 && has_room
-                && engine.pause(backoff.next_wait(), deadline).await
+                && engine
+                    .pause(backoff.next_wait(&engine.draw), deadline)
+                    .await
             {
                 // What is still to be closed is closed now, and not a heartbeat later.
                 conflicts += 1;
