@@ -132,11 +132,11 @@ impl Connect for MongoPort {
         Ok(())
     }
 
-    fn connection<'c>(checkout: &'c mut ()) -> &'c mut () {
+    fn connection(checkout: &mut ()) -> &mut () {
         checkout
     }
 
-    async fn give_back(&self, _checkout: Self::Checkout<'_>) {}
+    async fn give_back<'p>(&'p self, _checkout: Self::Checkout<'p>) {}
 
     async fn undo(&self, _connection: &mut ()) -> Result<(), StoreError> {
         Ok(())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::{
-    Answer, Claim, ClaimLead, Defined, Denial, Enqueue, Execution, ExecutionState, HeldLock,
-    HistoryQuery, LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery,
+    Answer, Claim, ClaimLead, Defined, Denial, Enqueue, Enqueued, Execution, ExecutionState,
+    HeldLock, HistoryQuery, LockManager, Outcome, PauseChange, Release, Settlement, SweepQuery,
     TaskDefinition, TaskQuery, Verdict,
 };
 use sexton_core::policy::Placement;
@@ -195,7 +195,8 @@ async fn live_through(fault: Fault, at: usize) -> bool {
         concurrency: Concurrency::ONE,
         deadline: None,
     };
-    manager.enqueue(&[enqueue]).await.unwrap();
+    let enqueued = manager.enqueue(&[enqueue]).await.unwrap().value;
+    assert_eq!(enqueued, [Enqueued::Waiting], "{fault:?} at {at}");
     let has_happened = server.has_failed();
     server.fail([]);
     // What broke off between the two halves of a write is completed by a sweep.
