@@ -1,23 +1,24 @@
-//! The commands that are sent, each with its concerns said in it: those of the client, of the database or of a URL do not count.
+//! The commands that are sent, each with an explicit read and write concern, so that defaults of a
+//! client, a database or a URL never apply.
 //!
-//! - Reads are of what a majority has (`readConcern: majority`), from the primary: what an answer rests on cannot be taken back by a failover. Such
-//!   a read may be a little old, just after a failover; so whatever is decided on it is written only where it is still true, and what would
-//!   take something from a holder is written too, as a look at the primary itself. `linearizable` would cost a write for each read, and is not to
-//!   be had from a server that is alone.
+//! - Reads are of what a majority has (`readConcern: majority`), from the primary: a failover rolls
+//!   back nothing that an answer rests on. Such a read may be a little old, just after a failover;
+//!   so a decision on it is written only where it still holds, and what would take something from
+//!   a holder is written too, as a look at the primary itself. `linearizable` would cost a write for
+//!   each read, and a standalone server does not have it.
 //! - Writes are answered when a majority has them on disk (`w: majority, j: true`).
 
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
 
-use crate::call::as_ms;
-
 /// How many documents a reply may begin with; the server ends it sooner at 16 MiB.
 const BATCH: i64 = 10_000;
-/// The most bytes of statements in a command. The driver sends them within its body, and for that a server takes 16 MiB and 16 KiB.
+/// The most bytes of statements in a command. The driver sends them within its body, for which a
+/// server takes 16 MiB and 16 KiB.
 pub(crate) const BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Documents of a collection.
+/// A search for documents of a collection.
 #[derive(Debug, Clone)]
 pub(crate) struct Find<'c> {
     pub(crate) collection: &'c str,
@@ -53,7 +54,7 @@ impl<'c> Find<'c> {
     }
 }
 
-/// A pipeline over a collection.
+/// Runs a pipeline over a collection.
 pub(crate) fn aggregate(collection: &str, pipeline: Vec<Document>, limit: Duration) -> Document {
     let command = doc! {
         "aggregate": collection,
@@ -69,11 +70,12 @@ fn as_read(mut command: Document, limit: Duration) -> Document {
     command
 }
 
-/// Statements of a command that writes.
+/// Runs statements that write.
 pub(crate) fn update(collection: &str, updates: Vec<Document>, limit: Duration) -> Document {
     as_write(doc! { "update": collection, "updates": updates }, limit)
 }
 
+/// Deletes the documents that `filter` finds.
 pub(crate) fn delete(collection: &str, filter: Document, limit: Duration) -> Document {
     let deletes = vec![doc! { "q": filter, "limit": 0 }];
     as_write(doc! { "delete": collection, "deletes": deletes }, limit)
@@ -86,7 +88,7 @@ fn as_write(mut command: Document, limit: Duration) -> Document {
     command
 }
 
-/// When a write is answered.
+/// The write concern: when a write is answered.
 pub(crate) fn confirmed(limit: Duration) -> Document {
     doc! { "w": "majority", "j": true, "wtimeout": as_ms(limit) }
 }
@@ -96,7 +98,8 @@ pub(crate) fn replace(filter: Document, with: Document) -> Document {
     doc! { "q": filter, "u": with }
 }
 
-/// Replaces the document that `filter` finds, or makes it. Where another one has its key, that is an error of the key's.
+/// Replaces the document that `filter` finds, or makes it. Where a document that it does not find
+/// has the key, the error is that of a duplicate key.
 pub(crate) fn replace_or_insert(filter: Document, with: Document) -> Document {
     doc! { "q": filter, "u": with, "upsert": true }
 }
@@ -104,11 +107,6 @@ pub(crate) fn replace_or_insert(filter: Document, with: Document) -> Document {
 /// Changes fields of all documents that `filter` finds.
 pub(crate) fn update_fields(filter: Document, change: Document) -> Document {
     doc! { "q": filter, "u": change, "multi": true }
-}
-
-/// Changes fields of the document with this key, or makes it.
-pub(crate) fn update_or_insert(filter: Document, change: Document) -> Document {
-    doc! { "q": filter, "u": change, "upsert": true }
 }
 
 /// Makes indexes that are missing; those that are there cost nothing.
@@ -125,7 +123,7 @@ pub(crate) fn create_indexes(
     }
 }
 
-/// Cuts statements into commands of bearable size, in order.
+/// Cuts statements into commands that a server takes, in order.
 pub(crate) fn in_portions(statements: Vec<Document>) -> Vec<Vec<Document>> {
     let mut portions: Vec<Vec<Document>> = Vec::new();
     let mut bytes = 0;
@@ -145,6 +143,12 @@ pub(crate) fn in_portions(statements: Vec<Document>) -> Vec<Vec<Document>> {
 
 fn size(statement: &Document) -> usize {
     statement.to_vec().map_or(BYTES_MAX, |bytes| bytes.len())
+}
+
+/// A limit in whole milliseconds, at least one: 0 would be none.
+fn as_ms(limit: Duration) -> i64 {
+    let most = u128::from(i32::MAX.unsigned_abs());
+    i64::try_from(limit.as_millis().clamp(1, most)).unwrap_or(1)
 }
 
 /// One of several values.

@@ -1,8 +1,7 @@
-//! All that is known of the driver.
+//! Everything about the driver.
 //!
-//! What the driver does runs in tasks of its own: calls have limits and are dropped, but a future
-//! of the driver's that is dropped half-way may leave the driver in disorder, and costs a
-//! connection (<https://jira.mongodb.org/browse/RUST-937>).
+//! The driver's futures run in spawned tasks: calls have limits and are dropped, but a future of
+//! the driver that is dropped half-way may leave the driver in disorder, and costs a connection (<https://jira.mongodb.org/browse/RUST-937>).
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -18,25 +17,24 @@ use mongodb::options::{
     ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, Tls,
 };
 use mongodb::{Client, Database};
+use sexton_core::lock::engine::Unavailable;
 use sexton_core::url::check_login;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::error::StoreError;
 use crate::open_error::OpenError;
-use crate::store::{Kind, Store, StoreError, kind_of_code};
+use crate::store::{CommandError, CommandErrorKind, Store, kind_of_code};
 use crate::tls::{self, LastProblem};
-use crate::trouble::{Outage, Trouble};
 
-/// How many times the limit of a call a command goes on for, whoever still waits for it: once to
-/// find a server, once to connect, once to be run. What goes on for longer hangs on a connection
-/// that is dead.
+/// How many limits of a call a command may take, though nobody waits for it any more: one to find a
+/// server, one to connect, one to run. A command that takes longer hangs on a dead connection.
 const LIMITS_MAX: u32 = 3;
-/// Which part of a call's limit the driver may look for a server, and connect to one: it knows the
-/// cause where there is none, which who is told by the limit alone does not. A call that it has not
-/// been found for is tried again.
+/// Which part of a call's limit the driver may look for a server, and connect to one. Where it finds
+/// none it reports the cause, which the call's own limit would hide; the call then tries again.
 const SELECTIONS_IN_A_LIMIT: u32 = 2;
 const CONNECTIONS_IN_A_LIMIT: u32 = 3;
 
-/// Where a URL leads to. Does not show its secrets.
+/// The target of a URL. Does not show its secrets.
 #[derive(Clone)]
 pub(crate) struct Target {
     url: String,
@@ -161,26 +159,26 @@ impl Driver {
     }
 }
 
-/// Does it in a task of its own, which goes on to its end when nobody waits for it any more, but
-/// not for ever.
-async fn to_its_end<T: Send + 'static, E: Into<StoreError> + Send + 'static>(
+/// Runs a future in a spawned task, to its end even when nobody waits for it any more, but no longer
+/// than `limit`.
+async fn to_its_end<T: Send + 'static, E: Into<CommandError> + Send + 'static>(
     limit: Duration,
     doing: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, StoreError> {
-    let outage = |source| StoreError {
-        kind: Kind::Outage,
+) -> Result<T, CommandError> {
+    let transient = |source| CommandError {
+        kind: CommandErrorKind::Transient,
         source,
     };
     match tokio::spawn(timeout(limit, doing)).await {
         Ok(Ok(done)) => done.map_err(Into::into),
-        Ok(Err(_)) => Err(outage(Box::new(Outage::Stalled { limit }))),
+        Ok(Err(_)) => Err(transient(Box::new(Unavailable::Stalled { limit }))),
         // The runtime ends, or the driver has panicked.
-        Err(broken) => Err(outage(Box::new(broken))),
+        Err(broken) => Err(transient(Box::new(broken))),
     }
 }
 
 fn stalled(limit: Duration, target: &Target) -> OpenError {
-    Trouble::from(Outage::Stalled { limit }).into_open_error(&target.location())
+    StoreError::from(Unavailable::Stalled { limit }).into_open_error(&target.location())
 }
 
 fn in_opening(error: Error, target: &Target) -> OpenError {
@@ -189,7 +187,7 @@ fn in_opening(error: Error, target: &Target) -> OpenError {
             problem: problem(&error, &target.url),
         };
     }
-    Trouble::from(StoreError::from(error)).into_open_error(&target.location())
+    StoreError::from(CommandError::from(error)).into_open_error(&target.location())
 }
 
 /// What the driver says, without its notes for itself.
@@ -203,7 +201,7 @@ fn primary() -> SelectionCriteria {
 
 #[async_trait]
 impl Store for Driver {
-    async fn run(&self, command: Document) -> Result<Document, StoreError> {
+    async fn run(&self, command: Document) -> Result<Document, CommandError> {
         let database = self.database.clone();
         let last_problem = self.last_problem.clone();
         let running = async move {
@@ -214,7 +212,7 @@ impl Store for Driver {
         to_its_end(self.command_max, running).await
     }
 
-    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+    async fn read(&self, command: Document) -> Result<Vec<Document>, CommandError> {
         let database = self.database.clone();
         let last_problem = self.last_problem.clone();
         let reading = async move {
@@ -239,46 +237,50 @@ impl Store for Driver {
 }
 
 /// Where no server was to be had, why.
-fn explained(error: Error, last_problem: &LastProblem) -> StoreError {
+fn explained(error: Error, last_problem: &LastProblem) -> CommandError {
     let problem = match &*error.kind {
         ErrorKind::ServerSelection { .. } => last_problem.get(),
         _ => None,
     };
     match problem {
-        Some(problem) => StoreError {
-            kind: Kind::Permanent(problem),
+        Some(problem) => CommandError {
+            kind: CommandErrorKind::Permanent(problem),
             source: said(&error).into(),
         },
         None => error.into(),
     }
 }
 
-impl From<Error> for StoreError {
-    fn from(error: Error) -> StoreError {
-        StoreError {
+impl From<Error> for CommandError {
+    fn from(error: Error) -> CommandError {
+        CommandError {
             kind: kind(&error),
             source: said(&error).into(),
         }
     }
 }
 
-fn kind(error: &Error) -> Kind {
+fn kind(error: &Error) -> CommandErrorKind {
     match &*error.kind {
         ErrorKind::Command(error) => kind_of_code(error.code),
         ErrorKind::Authentication { .. } => match code_beneath(error) {
             // Not said; BadValue, UserNotFound, ProtocolError, MechanismUnavailable; Atlas says
             // 8000 for a wrong password.
-            None | Some(2 | 11 | 17 | 334 | 8000) => Kind::NotLetIn,
-            // A server that shuts down, or has no primary to ask, lets nobody in either.
+            None | Some(2 | 11 | 17 | 334 | 8000) => CommandErrorKind::AuthenticationFailed,
+            // A server that shuts down, or has no primary to ask, authenticates nobody either.
             Some(code) => kind_of_code(code),
         },
         ErrorKind::InvalidTlsConfig { .. } => {
-            Kind::Permanent("its certificates or keys cannot be used")
+            CommandErrorKind::Permanent("its certificates or keys cannot be used")
         }
-        ErrorKind::IncompatibleServer { .. } => Kind::Permanent("MongoDB 4.4.2 or later is needed"),
-        ErrorKind::Io(_) => tls::problem(error).map_or(Kind::Outage, Kind::Permanent),
+        ErrorKind::IncompatibleServer { .. } => {
+            CommandErrorKind::Permanent("MongoDB 4.4.2 or later is needed")
+        }
+        ErrorKind::Io(_) => {
+            tls::problem(error).map_or(CommandErrorKind::Transient, CommandErrorKind::Permanent)
+        }
         // The network, an election, a client that was shut down.
-        _ => Kind::Outage,
+        _ => CommandErrorKind::Transient,
     }
 }
 
@@ -347,15 +349,15 @@ mod tests {
         is_done.await.unwrap();
         let hanging = to_its_end(LIMIT, std::future::pending::<Result<(), Error>>());
         let begun = Instant::now();
-        assert_eq!(hanging.await.unwrap_err().kind, Kind::Outage);
+        assert_eq!(hanging.await.unwrap_err().kind, CommandErrorKind::Transient);
         assert_eq!(begun.elapsed(), LIMIT);
     }
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         let argument = Error::custom("anything");
-        assert_eq!(kind(&argument), Kind::Outage);
+        assert_eq!(kind(&argument), CommandErrorKind::Transient);
         let io = Error::from(std::io::Error::other("reset"));
-        assert_eq!(StoreError::from(io).kind, Kind::Outage);
+        assert_eq!(CommandError::from(io).kind, CommandErrorKind::Transient);
     }
 }

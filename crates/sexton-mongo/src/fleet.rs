@@ -1,100 +1,76 @@
-//! Instances: reports, signals, who is there.
+//! Instances: reports, who asked them to cancel what, who is there.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{Document, doc};
+use sexton_core::lock::engine::{Beat, Connect, Fleet, Unavailable};
 use sexton_core::lock::stored::{self, Reported};
-use sexton_core::lock::{
-    Answer, Execution, ExecutionState, InstanceRecord, InstanceReport, Signals,
-};
+use sexton_core::lock::{Execution, ExecutionState, InstanceRecord, InstanceReport};
 use sexton_core::name::{Incarnation, InstanceId};
 use sexton_core::tick::Tick;
 
-use crate::MongoLockManager;
-use crate::call::Errand;
 use crate::commands::{Find, delete, replace_or_insert};
-use crate::register::Kept;
-use crate::trouble::{Outage, Trouble};
+use crate::error::StoreError;
+use crate::keys::instance_key;
+use crate::port::MongoPort;
+use crate::register::RegisterDocument;
 use crate::value::{Fields, Unreadable, date, date_of};
 
 /// How long an instance that stopped reporting is still listed.
 const GONE_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-pub(crate) struct Heartbeat<'r>(pub(crate) &'r InstanceReport);
-
-impl Errand for Heartbeat<'_> {
-    type Found = Answer<Signals>;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Answer<Signals>, Trouble> {
-        let now = manager.clock().await?;
-        let held_by = manager.report(self.0, now).await?;
-        let (cancel, sweep, revision) = try_join!(
-            manager.to_cancel(&self.0.instance),
-            manager.needs_sweep(now),
-            manager.revision(),
-        )?;
-        let value = Signals {
+impl Fleet for MongoPort {
+    async fn beat(
+        &self,
+        _connection: &mut (),
+        report: &InstanceReport,
+    ) -> Result<Beat, StoreError> {
+        let now = self.clock().await?;
+        let held_by = self.report(report, now).await?;
+        let cancel = if held_by.is_some() {
+            self.to_cancel(&report.instance).await?
+        } else {
+            let (cancel, ()) = try_join!(self.to_cancel(&report.instance), self.forget_gone(now))?;
+            cancel
+        };
+        Ok(Beat {
+            now,
             cancel,
-            sweep,
-            revision,
             held_by,
-        };
-        Ok(Answer { now, value })
+        })
     }
-}
 
-pub(crate) struct Leave<'i>(pub(crate) &'i InstanceId, pub(crate) Incarnation);
-
-impl Errand for Leave<'_> {
-    type Found = Answer<()>;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Answer<()>, Trouble> {
-        let now = manager.clock().await?;
+    async fn leave(
+        &self,
+        _connection: &mut (),
+        instance: &InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<(), StoreError> {
         let filter = doc! {
-            "_id": manager.instance_key(self.0),
-            "incarnation": self.1.to_string(),
+            "_id": instance_key(self.namespace(), instance),
+            "incarnation": incarnation.to_string(),
         };
-        let command = delete(
-            &manager.inner.names.instances,
-            filter,
-            manager.inner.wait_max,
-        );
-        manager.write_command(command).await?;
-        Ok(Answer { now, value: () })
+        let command = delete(&self.names.instances, filter, self.call_max());
+        self.write(command).await?;
+        Ok(())
+    }
+
+    async fn instances(&self, _connection: &mut ()) -> Result<Vec<InstanceRecord>, StoreError> {
+        self.all_instances().await
     }
 }
 
-pub(crate) struct Instances;
-
-impl Errand for Instances {
-    type Found = Answer<Vec<InstanceRecord>>;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Self::Found, Trouble> {
-        let (now, value) = try_join!(manager.clock(), manager.all_instances())?;
-        Ok(Answer { now, value })
-    }
-}
-
-impl MongoLockManager {
-    fn instance_key(&self, instance: &InstanceId) -> Document {
-        doc! {
-            "namespace": self.inner.namespace.as_str(),
-            "instance": instance.as_str(),
-        }
-    }
-
-    /// Notes that an instance is there, unless another incarnation has its id, which is answered
-    /// then; forgets those that are long gone.
+impl MongoPort {
+    /// Records a report, unless another incarnation has the id: that one is the answer.
     async fn report(
         &self,
         report: &InstanceReport,
         now: Timestamp,
-    ) -> Result<Option<InstanceRecord>, Trouble> {
-        let instances = &self.inner.names.instances;
-        let mut filter = doc! { "_id": self.instance_key(&report.instance) };
+    ) -> Result<Option<InstanceRecord>, StoreError> {
+        let instances = &self.names.instances;
+        let mut filter = doc! { "_id": instance_key(self.namespace(), &report.instance) };
         let found = self.find(Find::new(instances, filter.clone())).await?;
         let before = found.first().map(of_document).transpose()?;
         // Where another report has come in between, the key is taken.
@@ -109,32 +85,31 @@ impl MongoLockManager {
         filter.insert("seen_at", date_of(seen_at));
         let statement = replace_or_insert(filter, to_document(&record));
         let written = self.update(instances, vec![statement]).await?;
-        if !written.taken.is_empty() {
-            return Err(Outage::Overtaken.into());
-        }
-        if let Ok(forgotten) = now.checked_sub(GONE_KEPT) {
-            let gone = doc! {
-                "_id.namespace": self.inner.namespace.as_str(),
-                "until": { "$lt": date_of(forgotten) },
-            };
-            let command = delete(instances, gone, self.inner.wait_max);
-            self.write_command(command).await?;
+        if !written.duplicates.is_empty() {
+            return Err(Unavailable::Conflict.into());
         }
         Ok(None)
     }
 
-    async fn to_cancel(&self, instance: &InstanceId) -> Result<Vec<Execution>, Trouble> {
-        let filter = doc! {
-            "_id.namespace": self.inner.namespace.as_str(),
-            "cancels": instance.as_str(),
-        };
-        let found = self
-            .find(Find::new(&self.inner.names.registers, filter))
-            .await?;
+    /// Forgets instances that are long gone.
+    async fn forget_gone(&self, now: Timestamp) -> Result<(), StoreError> {
+        if let Ok(forgotten) = now.checked_sub(GONE_KEPT) {
+            let mut gone = self.in_namespace();
+            gone.insert("until", doc! { "$lt": date_of(forgotten) });
+            let command = delete(&self.names.instances, gone, self.call_max());
+            self.write(command).await?;
+        }
+        Ok(())
+    }
+
+    async fn to_cancel(&self, instance: &InstanceId) -> Result<Vec<Execution>, StoreError> {
+        let mut filter = self.in_namespace();
+        filter.insert("cancels", instance.as_str());
+        let found = self.find(Find::new(&self.names.registers, filter)).await?;
         let mut cancel = Vec::new();
         for document in &found {
-            let (_, kept) = Kept::read(document)?;
-            let asked = kept.open.into_iter().filter(|record| {
+            let (_, register) = RegisterDocument::read(document)?;
+            let asked = register.open.into_iter().filter(|record| {
                 record.cancel_requested
                     && record.state == ExecutionState::Running
                     && record.instance.as_ref() == Some(instance)
@@ -145,31 +120,14 @@ impl MongoLockManager {
         Ok(cancel)
     }
 
-    async fn revision(&self) -> Result<u64, Trouble> {
-        let filter = doc! { "_id": self.inner.namespace.as_str() };
-        let found = self
-            .find(Find::new(&self.inner.names.namespaces, filter))
-            .await?;
-        let revision = found.first().map(|found| Fields(found).number("revision"));
-        Ok(revision.transpose()?.unwrap_or(0).unsigned_abs())
-    }
-
-    async fn all_instances(&self) -> Result<Vec<InstanceRecord>, Trouble> {
-        let filter = doc! { "_id.namespace": self.inner.namespace.as_str() };
-        let find = Find::new(&self.inner.names.instances, filter);
+    /// All instances, by id.
+    pub(crate) async fn all_instances(&self) -> Result<Vec<InstanceRecord>, StoreError> {
+        let find = Find::new(&self.names.instances, self.in_namespace());
         let found = self.find(find).await?;
         let all = found.iter().map(of_document);
         let mut all = all.collect::<Result<Vec<InstanceRecord>, _>>()?;
         all.sort_by(|a, b| a.report.instance.cmp(&b.report.instance));
         Ok(all)
-    }
-
-    /// The instances that have reported, by their ids.
-    pub(crate) async fn reported(&self) -> Result<HashMap<InstanceId, InstanceRecord>, Trouble> {
-        let all = self.all_instances().await?.into_iter();
-        Ok(all
-            .map(|record| (record.report.instance.clone(), record))
-            .collect())
     }
 }
 

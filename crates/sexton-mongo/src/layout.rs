@@ -2,25 +2,35 @@
 
 use mongodb::bson::{Document, doc};
 
-use crate::MongoLockManager;
 use crate::commands::{Find, create_indexes, replace_or_insert};
-use crate::options::Indexes;
-use crate::trouble::Trouble;
+use crate::error::StoreError;
+use crate::port::MongoPort;
 use crate::value::Fields;
 
 /// The version of the documents that this code writes.
-pub(crate) const VERSION: i64 = 1;
+const VERSION: i64 = 1;
 
-/// How long a promise of a place is kept: far longer than any call may take.
-const PLACE_KEPT_S: i64 = 60 * 60;
+/// How long an index reservation is kept: far longer than any call may take.
+const RESERVATION_KEPT_S: i64 = 60 * 60;
 
-impl MongoLockManager {
-    /// Makes sure that the documents are ones that this code can read, and that they are found by indexes. Safe when many replicas
-    /// start at once: all do the same.
-    pub(crate) async fn prepare(&self, indexes: Indexes) -> Result<(), Trouble> {
-        // A server that cannot be written to is told here.
+/// Who makes the indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Indexes {
+    /// The manager makes them when it is opened.
+    #[default]
+    Create,
+    /// Somebody has made them: the manager's user may lack the privilege. Without them everything
+    /// works, and is slow.
+    Expect,
+}
+
+impl MongoPort {
+    /// Makes sure that this code can read the documents, and that indexes find them. Safe when many
+    /// replicas start at once: all do the same.
+    pub(crate) async fn prepare(&self, indexes: Indexes) -> Result<(), StoreError> {
+        // A server that accepts no writes is an error here.
         self.clock().await?;
-        let layout = &self.inner.names.layout;
+        let layout = &self.names.layout;
         let found = self
             .find(Find::new(layout, doc! { "_id": "layout" }))
             .await?;
@@ -28,7 +38,8 @@ impl MongoLockManager {
             Some(found) => {
                 let found = Fields(found).number("version")?;
                 if found > VERSION {
-                    return Err(Trouble::NewerLayout(found));
+                    let known = VERSION;
+                    return Err(StoreError::NewerLayout { found, known });
                 }
             }
             None => {
@@ -42,14 +53,14 @@ impl MongoLockManager {
             return Ok(());
         }
         for (collection, indexes) in self.indexes() {
-            let command = create_indexes(collection, indexes, self.inner.wait_max);
-            self.inner.store.run(command).await?;
+            let command = create_indexes(collection, indexes, self.call_max());
+            self.store.run(command).await?;
         }
         Ok(())
     }
 
     fn indexes(&self) -> [(&str, Vec<Document>); 4] {
-        let names = &self.inner.names;
+        let names = &self.names;
         let where_there_is = |field: &str| doc! { field: { "$exists": true } };
         let registers = vec![
             doc! {
@@ -86,15 +97,15 @@ impl MongoLockManager {
             "name": "sexton_by_task",
             "key": { "_id.namespace": 1, "_id.task": 1 },
         }];
-        let places = vec![doc! {
+        let reservations = vec![doc! {
             "name": "sexton_forgotten",
             "key": { "at": 1 },
-            "expireAfterSeconds": PLACE_KEPT_S,
+            "expireAfterSeconds": RESERVATION_KEPT_S,
         }];
         [
             (&names.registers, registers),
             (&names.executions, executions),
-            (&names.places, places),
+            (&names.reservations, reservations),
             (&names.tasks, tasks),
         ]
     }

@@ -1,222 +1,244 @@
-//! What a batch touches, out of the documents and into the rules' state.
+//! Loads what decides, out of the documents and into the rules' state.
 //!
-//! Registers are read first. What they do not hold any more has been put into the history before it
-//! left them; a pause is there before the registers of its task are touched. So a call that reads
-//! the history and the pauses afterwards misses nothing, or loses to a conflicting write.
+//! Registers are read first. A record is in the history before it leaves its register, and a pause
+//! can be seen before the registers of its task are touched. So a call that reads history and
+//! pauses after the registers misses nothing, or loses to a conflicting write.
 
 use std::collections::{BTreeSet, HashMap};
 
 use futures::try_join;
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
-use sexton_core::lock::rules::{Changes, LockState};
+use sexton_core::lock::engine::{
+    Candidates, CandidatesPage, Connect, Found, Load, LookBack, ReadSet, Snapshot,
+};
+use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{Execution, Pause};
-use sexton_core::name::{ClaimId, TaskName};
+use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::tick::Tick;
 
-use crate::MongoLockManager;
 use crate::commands::{Find, one_of};
-use crate::record::{history_key, of_history};
-use crate::register::{Kept, key};
-use crate::trouble::Trouble;
-use crate::value::{Fields, Unreadable, date};
-use crate::wanted::{LookBack, Pair, Wanted};
+use crate::error::StoreError;
+use crate::keys::{history_key, read_lock_key, read_task, register_key, task_key};
+use crate::port::MongoPort;
+use crate::record::of_history;
+use crate::register::{RegisterDocument, RegisterDocuments};
+use crate::value::{Fields, Unreadable, date, date_of};
 
-/// What the documents say.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) now: Timestamp,
-    pub(crate) state: LockState,
-    /// Every register asked for that has a document.
-    pub(crate) kept: HashMap<Pair, Kept>,
-}
+impl Load for MongoPort {
+    type Rows = RegisterDocuments;
 
-impl Loaded {
-    pub(crate) fn of(now: Timestamp, kept: HashMap<Pair, Kept>) -> Loaded {
-        let mut state = LockState::new();
-        for ((task, index), kept) in &kept {
-            if let Some(register) = kept.register {
-                state.load_register(task.clone(), *index, register);
-            }
-            let ended = kept.ended.iter().map(|(_, record)| record);
-            for record in kept.open.iter().chain(ended) {
-                state.load_record(record.clone());
-            }
-        }
-        Loaded { now, state, kept }
+    async fn now(&self, _connection: &mut ()) -> Result<Timestamp, StoreError> {
+        self.clock().await
     }
 
-    /// A register as it was read, or as it is before there is one.
-    pub(crate) fn before(&self, pair: &Pair) -> Kept {
-        self.kept.get(pair).cloned().unwrap_or_default()
-    }
-
-    /// A register as it is to be, by what the rules have changed.
-    pub(crate) fn after(&self, pair: &Pair, changes: &Changes, token: ClaimId) -> Kept {
-        let mut after = self.before(pair).written_again(token);
-        after.register = self.state.register(&pair.0, pair.1);
-        for execution in &changes.records {
-            if (&execution.task, execution.index) != (&pair.0, pair.1) {
-                continue;
-            }
-            let Some(record) = self.state.record(execution) else {
-                continue;
-            };
-            let tick = execution.tick;
-            after.open.retain(|one| one.execution.tick != tick);
-            after.ended.retain(|(_, one)| one.execution.tick != tick);
-            if record.state.is_over() {
-                after.ended.push((after.version, record.clone()));
-                after.ended_ahead = after.ended_ahead.max(Some(tick));
-            } else {
-                after.open.push(record.clone());
-            }
-        }
-        after.open.sort_by_key(|record| record.execution.tick);
-        let watermark = after.watermark();
-        let is_ahead = |tick: &_| watermark.is_none_or(|watermark| *tick > watermark);
-        after.ended_ahead = after.ended_ahead.filter(is_ahead);
-        after
-    }
-}
-
-/// Whatever the rules changed something of.
-pub(crate) fn touched(changes: &Changes) -> BTreeSet<Pair> {
-    let records = changes.records.iter();
-    let by_record = records.map(|execution| (execution.task.clone(), execution.index));
-    changes.registers.iter().cloned().chain(by_record).collect()
-}
-
-impl MongoLockManager {
-    /// What decides a batch.
-    pub(crate) async fn load(&self, wanted: &Wanted) -> Result<Loaded, Trouble> {
-        let (now, mut kept) = try_join!(self.clock(), self.registers(wanted))?;
-        if self.make_touchable(wanted, &kept).await? {
-            kept = self.registers(wanted).await?;
-        }
-        let mut loaded = Loaded::of(now, kept);
+    async fn load(
+        &self,
+        _connection: &mut (),
+        read_set: &ReadSet,
+    ) -> Result<Snapshot<RegisterDocuments>, StoreError> {
+        let (now, registers) = try_join!(self.clock(), self.registers(read_set))?;
         let (history, pauses) = try_join!(
-            self.history_of(wanted, &loaded.kept),
-            self.pauses(&wanted.pauses)
+            self.looked_up(read_set, &registers),
+            self.pauses(&read_set.pauses)
         )?;
+        let mut snapshot = snapshot(now, registers);
         for document in &history {
             let (_, record) = of_history(document)?;
-            // What its register holds is newer.
-            if loaded.state.record(&record.execution).is_none() {
-                loaded.state.load_record(record);
+            // The record in a register is newer.
+            if snapshot.state.record(&record.execution).is_none() {
+                snapshot.state.load_record(record);
             }
         }
         for (task, pause) in pauses {
-            loaded.state.load_pause(task, Some(pause));
+            snapshot.state.load_pause(task, Some(pause));
         }
-        Ok(loaded)
+        Ok(snapshot)
     }
 
-    /// Whether there were no documents yet of registers whose pause decides. Now there are: a pause
-    /// touches what it finds, and a claim that it could not touch would be granted after the pause
-    /// was answered.
-    async fn make_touchable(
+    async fn candidates(
         &self,
-        wanted: &Wanted,
-        kept: &HashMap<Pair, Kept>,
-    ) -> Result<bool, Trouble> {
-        if wanted.pauses.is_empty() {
-            return Ok(false);
+        _connection: &mut (),
+        page: &CandidatesPage<'_>,
+    ) -> Result<Found<RegisterDocuments>, StoreError> {
+        if page.candidates == Candidates::LeaseOver {
+            // They came with those that wait.
+            return Ok(Found {
+                snapshot: Snapshot::empty(),
+                present: HashMap::new(),
+                last: page.after.cloned(),
+                is_last: true,
+            });
         }
-        let before = Kept::default();
-        let empty = before.written_again(ClaimId::random());
-        let missing = wanted.pairs.iter().filter(|pair| !kept.contains_key(*pair));
-        let made: Vec<Document> = missing
-            .map(|pair| self.replaced(pair, &before, &empty))
-            .collect();
-        let is_any = !made.is_empty();
-        // Where somebody else was faster, there is one as well.
-        self.update(&self.inner.names.registers, made).await?;
-        Ok(is_any)
+        let now = self.clock().await?;
+        let (documents, present) =
+            try_join!(self.due_registers(page, now), self.present(page, now))?;
+        let is_last = documents.len() < self.limits().candidates_page;
+        let last = documents.last().map(read_lock_key).transpose()?;
+        let last = last.map(|key| Execution {
+            task: key.task,
+            index: key.index,
+            tick: Tick::MAX,
+        });
+        let registers = RegisterDocuments::read(&documents)?;
+        // A client may have broken off between the two steps of a write.
+        self.archive(registers.iter()).await?;
+        let tasks = registers.iter().map(|(key, _)| key.task.clone()).collect();
+        let pauses = self.pauses(&tasks).await?;
+        let mut snapshot = snapshot(now, registers);
+        for (task, pause) in pauses {
+            snapshot.state.load_pause(task, Some(pause));
+        }
+        Ok(Found {
+            snapshot,
+            present,
+            last: last.or_else(|| page.after.cloned()),
+            is_last,
+        })
     }
+}
 
-    async fn registers(&self, wanted: &Wanted) -> Result<HashMap<Pair, Kept>, Trouble> {
-        let (namespace, registers) = (&self.inner.namespace, &self.inner.names.registers);
-        let keys = wanted.pairs.iter().map(|pair| key(namespace, pair));
-        let find = Find::new(registers, doc! { "_id": one_of(keys) });
+/// What registers hold, as the rules' state.
+fn snapshot(now: Timestamp, registers: RegisterDocuments) -> Snapshot<RegisterDocuments> {
+    let mut state = LockState::new();
+    for (key, document) in registers.iter() {
+        if let Some(register) = document.register {
+            state.load_register(key.clone(), register);
+        }
+        let ended = document.ended.iter().map(|(_, record)| record);
+        for record in document.open.iter().chain(ended) {
+            state.load_record(record.clone());
+        }
+    }
+    Snapshot {
+        now,
+        state,
+        rows: registers,
+    }
+}
+
+impl MongoPort {
+    /// The registers of a read set: those of its keys, and all those of tasks whose indices depend
+    /// on each other. Each brings along everything of its (task, index) that waits or runs.
+    async fn registers(&self, read_set: &ReadSet) -> Result<RegisterDocuments, StoreError> {
+        let keys = read_set.keys.iter();
+        let keys = keys.map(|key| register_key(self.namespace(), key));
+        let find = Find::new(&self.names.registers, doc! { "_id": one_of(keys) });
         let mut documents = self.find(find).await?;
-        let tasks = wanted.tasks_as_a_whole();
+        let tasks = read_set.whole_tasks();
         if !tasks.is_empty() {
-            let tasks = one_of(tasks.into_iter().map(TaskName::as_str));
-            let filter = doc! { "_id.namespace": namespace.as_str(), "_id.task": tasks };
-            documents.extend(self.find(Find::new(registers, filter)).await?);
+            let mut filter = self.in_namespace();
+            filter.insert("_id.task", one_of(tasks.into_iter().map(TaskName::as_str)));
+            let find = Find::new(&self.names.registers, filter);
+            documents.extend(self.find(find).await?);
         }
-        let kept = documents.iter().map(Kept::read);
-        Ok(kept.collect::<Result<_, _>>()?)
+        Ok(RegisterDocuments::read(&documents)?)
     }
 
-    /// What the history knows of executions that decide, and registers do not hold any more.
-    async fn history_of(
+    /// What the history knows of executions that decide and are in no register any more.
+    async fn looked_up(
         &self,
-        wanted: &Wanted,
-        kept: &HashMap<Pair, Kept>,
-    ) -> Result<Vec<Document>, Trouble> {
-        let nothing = Kept::default();
+        read_set: &ReadSet,
+        registers: &RegisterDocuments,
+    ) -> Result<Vec<Document>, StoreError> {
+        let none = RegisterDocument::default();
         let is_looked_up = |execution: &&Execution| {
-            let pair = (execution.task.clone(), execution.index);
-            let kept = kept.get(&pair).unwrap_or(&nothing);
-            kept.record(execution.tick).is_none()
-                && match wanted.look_back {
+            let register = registers.get(&execution.key()).unwrap_or(&none);
+            register.record(execution.tick).is_none()
+                && match read_set.look_back {
                     LookBack::Never => false,
-                    LookBack::Ahead => kept.may_have_ended_ahead(execution.tick),
+                    LookBack::Ahead => register.may_have_ended_ahead(execution.tick),
                     LookBack::Always => true,
                 }
         };
-        let (namespace, executions) = (&self.inner.namespace, &self.inner.names.executions);
-        let looked_up = wanted.records.iter().filter(is_looked_up);
-        let keys: Vec<Document> = looked_up
-            .map(|execution| history_key(namespace, execution))
-            .collect();
+        let looked_up = read_set.records.iter().filter(is_looked_up);
+        let keys = looked_up.map(|execution| history_key(self.namespace(), execution));
+        let keys: Vec<Document> = keys.collect();
         let mut documents = Vec::new();
         if !keys.is_empty() {
-            let find = Find::new(executions, doc! { "_id": one_of(keys) });
+            let find = Find::new(&self.names.executions, doc! { "_id": one_of(keys) });
             documents = self.find(find).await?;
         }
-        let ticks: BTreeSet<_> = wanted
-            .places
-            .iter()
-            .map(|place| (&place.task, place.tick))
-            .collect();
+        let of_tick = |(task, tick): (&TaskName, Tick)| {
+            let mut filter = self.in_namespace();
+            filter.extend(doc! { "_id.task": task.as_str(), "_id.tick": date(tick) });
+            filter
+        };
+        let ticks: Vec<Document> = read_set.whole_ticks().into_iter().map(of_tick).collect();
         if !ticks.is_empty() {
-            let of_tick = |(task, tick): (&TaskName, _)| {
-                doc! {
-                    "_id.namespace": namespace.as_str(),
-                    "_id.task": task.as_str(),
-                    "_id.tick": date(tick),
-                }
-            };
-            let any: Vec<Document> = ticks.into_iter().map(of_tick).collect();
-            let find = Find::new(executions, doc! { "$or": any });
+            let find = Find::new(&self.names.executions, doc! { "$or": ticks });
             documents.extend(self.find(find).await?);
         }
         Ok(documents)
     }
 
-    /// Those of the tasks that are paused.
-    pub(crate) async fn pauses(
+    /// The pauses of tasks.
+    async fn pauses(
         &self,
         tasks: &BTreeSet<TaskName>,
-    ) -> Result<Vec<(TaskName, Pause)>, Trouble> {
+    ) -> Result<Vec<(TaskName, Pause)>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = tasks.iter().map(|task| self.task_key(task));
+        let keys = tasks.iter().map(|task| task_key(self.namespace(), task));
         let filter = doc! { "_id": one_of(keys), "pause": { "$exists": true } };
-        let find = Find::new(&self.inner.names.tasks, filter);
+        let found = self.find(Find::new(&self.names.tasks, filter)).await?;
         let pause = |document: &Document| -> Result<_, Unreadable> {
-            let fields = Fields(document);
-            let task = fields.document("_id")?.task("task")?;
-            Ok((task, read_pause(fields.document("pause")?)?))
+            let pause = read_pause(Fields(document).document("pause")?)?;
+            Ok((read_task(document)?, pause))
         };
-        let found = self.find(find).await?;
         Ok(found.iter().map(pause).collect::<Result<_, _>>()?)
+    }
+
+    /// A page of the registers that may have a candidate, by (task, index). Their documents say
+    /// from when on (`look_at`, `unleased_since`); the rules say whether they have one.
+    async fn due_registers(
+        &self,
+        page: &CandidatesPage<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Document>, StoreError> {
+        let mut due = vec![doc! { "look_at": { "$lte": date_of(now) } }];
+        if page.candidates == Candidates::Open {
+            let before = now.saturating_sub(page.abandoned_after).ok();
+            let before = before.map_or(Tick::MIN, Tick::at_or_before);
+            due.push(doc! { "unleased_since": { "$lte": date(before) } });
+        }
+        let mut all = vec![self.in_namespace(), doc! { "$or": due }];
+        if let Some(Execution { task, index, tick }) = page.after {
+            // Later ticks of the same register may be candidates too.
+            let order = if *tick == Tick::MAX { "$gt" } else { "$gte" };
+            all.push(doc! { "$or": [
+                { "_id.task": { "$gt": task.as_str() } },
+                { "_id.task": task.as_str(), "_id.index": { order: i64::from(index.get()) } },
+            ] });
+        }
+        let find = Find {
+            sort: Some(doc! { "_id.task": 1, "_id.index": 1 }),
+            limit: i64::try_from(self.limits().candidates_page).ok(),
+            ..Find::new(&self.names.registers, doc! { "$and": all })
+        };
+        self.find(find).await
+    }
+
+    /// The instances that are present, and since when. They decide only about executions without a
+    /// lease.
+    async fn present(
+        &self,
+        page: &CandidatesPage<'_>,
+        now: Timestamp,
+    ) -> Result<HashMap<InstanceId, Timestamp>, StoreError> {
+        if page.candidates != Candidates::Open {
+            return Ok(HashMap::new());
+        }
+        let all = self.all_instances().await?.into_iter();
+        let present = all.filter(|record| record.is_present_at(now));
+        Ok(present
+            .map(|record| (record.report.instance, record.since))
+            .collect())
     }
 }
 
+/// Reads the pause of a task.
 pub(crate) fn read_pause(fields: Fields<'_>) -> Result<Pause, Unreadable> {
     Ok(Pause {
         note: fields.text("note")?.to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::open_error::OpenError;
 
-/// What the names of all collections begin with, unless told otherwise.
+/// What the names of all collections begin with by default.
 pub(crate) const PREFIX: &str = "sexton_";
 const PREFIX_BYTES_MAX: usize = 40;
 
@@ -12,10 +12,9 @@ pub(crate) struct Names {
     pub(crate) layout: String,
     pub(crate) registers: String,
     pub(crate) executions: String,
-    pub(crate) places: String,
+    pub(crate) reservations: String,
     pub(crate) tasks: String,
     pub(crate) instances: String,
-    pub(crate) namespaces: String,
 }
 
 impl Names {
@@ -41,10 +40,9 @@ impl Names {
             layout: named("layout"),
             registers: named("registers"),
             executions: named("executions"),
-            places: named("places"),
+            reservations: named("reservations"),
             tasks: named("tasks"),
             instances: named("instances"),
-            namespaces: named("namespaces"),
         })
     }
 }

@@ -4,8 +4,6 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-use crate::layout::VERSION;
-
 /// Why a store could not be opened. Never shows a URL: it may have a password in it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -41,8 +39,8 @@ pub enum OpenError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The server does not let the user in.
-    #[error("{store} does not let this user in: check user, password and authSource")]
+    /// The server could not authenticate the user.
+    #[error("{store}: authentication failed: check user, password and authSource")]
     NotLetIn {
         /// The store.
         store: String,
@@ -64,13 +62,15 @@ pub enum OpenError {
     },
     /// The collections were written by a newer version of Sexton.
     #[error(
-        "{store} has collections of version {found}, this version of sexton knows up to {VERSION}: update sexton"
+        "{store} has collections of version {found}, this version of sexton knows up to {known}: update sexton"
     )]
     NewerLayout {
         /// The store.
         store: String,
         /// The collections' version.
         found: i64,
+        /// The newest version that this version of Sexton knows.
+        known: i64,
     },
     /// The store holds something that no version of Sexton wrote.
     #[error("{store} holds {found}, which this version of sexton cannot read")]
@@ -80,7 +80,7 @@ pub enum OpenError {
         /// What was found.
         found: String,
     },
-    /// The server refuses, and will go on refusing until somebody changes something there.
+    /// The server refuses, and keeps refusing until somebody changes something there.
     #[error("{store} cannot be opened: {advice}")]
     Refused {
         /// The store.

@@ -5,27 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::Database;
+use sexton_core::clock::TokioClock;
+use sexton_core::lock::engine::{Connect, Engine, Unavailable};
 use sexton_core::name::Namespace;
 use tokio::time::{Instant, timeout_at};
 
 use crate::driver::{Driver, Target};
+use crate::error::StoreError;
+use crate::layout::Indexes;
+use crate::manager::MongoLockManager;
 use crate::names::{Names, PREFIX};
 use crate::open_error::OpenError;
-use crate::patience::LIMIT_MAX;
+use crate::port::MongoPort;
 use crate::store::Store;
-use crate::trouble::{Outage, Trouble};
-use crate::{Inner, MongoLockManager};
 
-/// Who makes the indexes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Indexes {
-    /// The manager does, when it is opened.
-    #[default]
-    Create,
-    /// Somebody has: the manager's user may lack the privilege. Without them everything works, and
-    /// is slow.
-    Expect,
-}
+/// The longest limit of a call: three times as long, in milliseconds, fits an `i32`.
+const LIMIT_MAX: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
 /// How a [`MongoLockManager`] is opened.
 ///
@@ -92,7 +87,7 @@ impl MongoOptions {
 
     /// How long a call may take in all, waiting for a primary included, before it is
     /// [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). Give it 100 ms or
-    /// more. A command that it has begun is not broken off: it may take effect later, within three
+    /// more. A command that it has begun is not interrupted: it may take effect later, within three
     /// times this limit. More than eight days count as eight days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> MongoOptions {
@@ -153,22 +148,43 @@ impl MongoOptions {
         store: Arc<dyn Store>,
         location: String,
     ) -> Result<MongoLockManager, OpenError> {
-        let inner = Inner {
-            store,
-            names: Names::new(&self.prefix)?,
-            namespace: self.namespace,
-            location,
-            wait_max: self.wait_max,
-        };
-        let manager = MongoLockManager {
-            inner: Arc::new(inner),
-        };
-        let preparing = timeout_at(deadline, manager.prepare(self.indexes));
+        let names = Names::new(&self.prefix)?;
+        let port = MongoPort::new(store, names, self.namespace, location, self.wait_max);
+        let preparing = timeout_at(deadline, port.prepare(self.indexes));
         let prepared = preparing.await.unwrap_or_else(|_| {
             let limit = self.wait_max;
-            Err(Trouble::from(Outage::Stalled { limit }))
+            Err(StoreError::from(Unavailable::Stalled { limit }))
         });
-        prepared.map_err(|trouble| trouble.into_open_error(&manager.inner.location))?;
-        Ok(manager)
+        prepared.map_err(|error| error.into_open_error(port.location()))?;
+        let engine = Engine::new(port, Arc::new(TokioClock::new()));
+        Ok(MongoLockManager::new(engine))
+    }
+}
+
+impl MongoLockManager {
+    /// Connects to what a URL names, with the default [`MongoOptions`].
+    ///
+    /// # Errors
+    /// [`OpenError`]: a bad URL, no primary that can be reached, a user who cannot be authenticated
+    /// or lacks privileges, documents of a newer version.
+    pub async fn connect(url: &str) -> Result<MongoLockManager, OpenError> {
+        MongoOptions::new().connect(url).await
+    }
+
+    /// Keeps the locks in an application's own database, by its own client.
+    ///
+    /// # Errors
+    /// [`OpenError`], as for [`MongoLockManager::connect`].
+    ///
+    /// ```no_run
+    /// # async fn open(client: sexton_mongo::mongodb::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sexton_mongo::MongoLockManager;
+    ///
+    /// let manager = MongoLockManager::with_database(client.database("app")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn with_database(database: Database) -> Result<MongoLockManager, OpenError> {
+        MongoOptions::new().with_database(database).await
     }
 }

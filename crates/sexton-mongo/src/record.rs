@@ -5,24 +5,15 @@
 //! out. The same fields stand in a register's `open` and `ended` and in the history.
 
 use mongodb::bson::{Bson, Document, doc};
-use sexton_core::lock::{Execution, ExecutionRecord, Origin, Reason};
-use sexton_core::name::{InstanceId, Namespace, TaskName};
-use sexton_core::tick::{Attempt, ConcurrencyIndex};
-
-use crate::value::{Fields, Unreadable, date, date_of, id, number};
 use sexton_core::lock::stored::{delivery_of, delivery_word, overlap_of, overlap_word};
+use sexton_core::lock::{Execution, ExecutionRecord, LockKey, Origin, Reason};
+use sexton_core::name::{InstanceId, Namespace};
+use sexton_core::tick::Attempt;
 
-/// The key of an execution in the history.
-pub(crate) fn history_key(namespace: &Namespace, execution: &Execution) -> Document {
-    doc! {
-        "namespace": namespace.as_str(),
-        "task": execution.task.as_str(),
-        "index": i64::from(execution.index.get()),
-        "tick": date(execution.tick),
-    }
-}
+use crate::keys::{history_key, read_lock_key};
+use crate::value::{Fields, Unreadable, date, date_of, id, number};
 
-/// The record without task and index, which are those of the document it stands in.
+/// A record as a document, without task and index, which the document around it has.
 pub(crate) fn to_document(record: &ExecutionRecord) -> Document {
     let mut document = doc! { "tick": date(record.execution.tick) };
     let mut put = |field: &str, value: Option<Bson>| {
@@ -88,8 +79,7 @@ fn attempt(attempt: Attempt) -> i64 {
 
 /// Reads what [`to_document`] wrote.
 pub(crate) fn of_document(
-    task: &TaskName,
-    index: ConcurrencyIndex,
+    key: &LockKey,
     fields: Fields<'_>,
 ) -> Result<ExecutionRecord, Unreadable> {
     let attempt = |found: i64| {
@@ -102,8 +92,8 @@ pub(crate) fn of_document(
     let delivery = delivery_of(fields.text("delivery")?, fields.number("attempts_max")?);
     Ok(ExecutionRecord {
         execution: Execution {
-            task: task.clone(),
-            index,
+            task: key.task.clone(),
+            index: key.index,
             tick: fields.tick("tick")?,
         },
         concurrency: fields.concurrency("concurrency")?,
@@ -145,7 +135,6 @@ pub(crate) fn to_history(
 /// Reads what [`to_history`] wrote.
 pub(crate) fn of_history(document: &Document) -> Result<(i64, ExecutionRecord), Unreadable> {
     let fields = Fields(document);
-    let key = fields.document("_id")?;
-    let record = of_document(&key.task("task")?, key.index("index")?, fields)?;
+    let record = of_document(&read_lock_key(document)?, fields)?;
     Ok((fields.number("version")?, record))
 }

@@ -1,47 +1,43 @@
 //! Definitions, pauses, and what is known of tasks.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::try_join;
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
-use sexton_core::lock::stored::{Defining, Definitions, define};
-use sexton_core::lock::{
-    Answer, Defined, Pause, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
-};
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::lock::engine::{Connect, NewPause, Tasks, Unavailable};
+use sexton_core::lock::stored::{DefineBatch, Defining, Definitions};
+use sexton_core::lock::{Answer, Pause, Register, TaskDefinition, TaskQuery, TaskState};
+use sexton_core::name::{ClaimId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
 
-use crate::MongoLockManager;
-use crate::call::Errand;
-use crate::commands::{Find, one_of, replace_or_insert, update_or_insert};
+use crate::commands::{Find, one_of, replace_or_insert, update_fields};
+use crate::error::StoreError;
+use crate::keys::{read_lock_key, read_task, task_key};
 use crate::load::read_pause;
+use crate::port::MongoPort;
 use crate::register::{read_register, register_fields};
-use crate::trouble::{Outage, Trouble};
-use crate::value::{Fields, Unreadable, date_of};
-use crate::wanted::Pair;
+use crate::value::{Fields, Unreadable, date_of, id};
 
-/// The most tasks of a page.
-const PAGE_MAX: usize = 1_000;
-/// How many registers are read together when their tasks' names are looked for.
+/// How many registers are read together in search of their tasks' names.
 const REGISTERS_PAGE: usize = 1_000;
 
-/// A task's document as it was read. The default is that of a task that has none.
+/// The document of a task as it was read. The default stands for one that does not exist yet.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct KeptTask {
+struct TaskDocument {
     /// Rises with every write; 0 if there is no document.
     version: i64,
     defining: Option<Defining>,
     pause: Option<Pause>,
 }
 
-impl KeptTask {
-    fn read(document: &Document) -> Result<(TaskName, KeptTask), Unreadable> {
+impl TaskDocument {
+    fn read(document: &Document) -> Result<(TaskName, TaskDocument), Unreadable> {
         let fields = Fields(document);
-        let task = fields.document("_id")?.task("task")?;
-        let mut kept = KeptTask {
+        let task = read_task(document)?;
+        let mut read = TaskDocument {
             version: fields.number("version")?,
-            ..KeptTask::default()
+            ..TaskDocument::default()
         };
         if let Some(text) = fields.maybe_text("definition")? {
             let definition = TaskDefinition {
@@ -51,7 +47,7 @@ impl KeptTask {
                 concurrency: fields.concurrency("concurrency")?,
                 definition: text.to_owned(),
             };
-            kept.defining = Some(Defining {
+            read.defining = Some(Defining {
                 definition,
                 by: fields.instance("defined_by")?,
                 known_since: fields.maybe_time("known_since")?,
@@ -59,12 +55,12 @@ impl KeptTask {
             });
         }
         if document.contains_key("pause") {
-            kept.pause = Some(read_pause(fields.document("pause")?)?);
+            read.pause = Some(read_pause(fields.document("pause")?)?);
         }
-        Ok((task, kept))
+        Ok((task, read))
     }
 
-    /// What takes its place: the same, with the next version.
+    /// The document that takes its place, without its key: the same content, the next version.
     fn to_document(&self) -> Document {
         let mut document = doc! { "version": self.version.saturating_add(1) };
         if let Some(Defining {
@@ -98,198 +94,83 @@ impl KeptTask {
     }
 }
 
-impl MongoLockManager {
-    pub(crate) fn task_key(&self, task: &TaskName) -> Document {
-        doc! { "namespace": self.inner.namespace.as_str(), "task": task.as_str() }
-    }
-
-    async fn kept_tasks(
+impl Tasks for MongoPort {
+    async fn define(
         &self,
-        tasks: &BTreeSet<&TaskName>,
-    ) -> Result<HashMap<TaskName, KeptTask>, Trouble> {
-        let keys = tasks.iter().map(|task| self.task_key(task));
-        let find = Find::new(&self.inner.names.tasks, doc! { "_id": one_of(keys) });
-        let found = self.find(find).await?;
-        Ok(found.iter().map(KeptTask::read).collect::<Result<_, _>>()?)
-    }
-
-    /// Writes tasks where nobody has since they were read. Answers those where somebody has.
-    async fn write_tasks(
-        &self,
-        tasks: &BTreeMap<&TaskName, KeptTask>,
-    ) -> Result<HashSet<TaskName>, Trouble> {
-        let statement = |(task, kept): (&&TaskName, &KeptTask)| {
-            let filter = doc! { "_id": self.task_key(task), "version": kept.version };
-            replace_or_insert(filter, kept.to_document())
+        _connection: &mut (),
+        batch: &mut DefineBatch,
+    ) -> Result<Timestamp, StoreError> {
+        let (now, mut tasks) = {
+            let names = batch.tasks();
+            try_join!(self.clock(), self.task_documents(&names))?
         };
-        let statements = tasks.iter().map(statement).collect();
-        let written = self.update(&self.inner.names.tasks, statements).await?;
-        let all = tasks.keys().enumerate();
-        let overtaken = all.filter(|(place, _)| written.taken.contains(place));
-        Ok(overtaken.map(|(_, task)| (*task).clone()).collect())
-    }
-
-    async fn raise_revision(&self, by: usize) -> Result<(), Trouble> {
-        let by = i64::try_from(by).unwrap_or(i64::MAX);
-        let filter = doc! { "_id": self.inner.namespace.as_str() };
-        let raise = update_or_insert(filter, doc! { "$inc": { "revision": by } });
-        let namespaces = &self.inner.names.namespaces;
-        // Two who are first at the same time: one of them finds it there, then.
-        while !(self.update(namespaces, vec![raise.clone()]).await?)
-            .taken
-            .is_empty()
-        {}
-        Ok(())
-    }
-}
-
-pub(crate) struct Define<'b> {
-    instance: &'b InstanceId,
-    batch: &'b [TaskDefinition],
-    /// `None` where it still is to be done.
-    answers: Vec<Option<Defined>>,
-    /// What would have been answered, had the write been: a try that finds its own write goes by
-    /// that.
-    meant: Vec<Option<Defined>>,
-    /// By how much the revision is still to rise.
-    rise: usize,
-}
-
-impl<'b> Define<'b> {
-    pub(crate) fn new(instance: &'b InstanceId, batch: &'b [TaskDefinition]) -> Define<'b> {
-        Define {
-            instance,
-            batch,
-            answers: batch.iter().map(|_| None).collect(),
-            meant: batch.iter().map(|_| None).collect(),
-            rise: 0,
-        }
-    }
-
-    pub(crate) fn into_answers(self) -> Vec<Defined> {
-        self.answers.into_iter().flatten().collect()
-    }
-}
-
-impl Errand for Define<'_> {
-    type Found = Timestamp;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Timestamp, Trouble> {
-        let undone = (0..self.batch.len()).filter(|place| self.answers[*place].is_none());
-        let places: Vec<usize> = undone.collect();
-        let batch: Vec<TaskDefinition> = places
+        let known = tasks
             .iter()
-            .map(|place| self.batch[*place].clone())
-            .collect();
-        let names: BTreeSet<&TaskName> = batch.iter().map(|new| &new.task).collect();
-        let (now, kept) = try_join!(manager.clock(), manager.kept_tasks(&names))?;
-        let mut known: Definitions = kept
-            .iter()
-            .filter_map(|(task, kept)| Some((task.clone(), kept.defining.clone()?)))
-            .collect();
-        let mut answers = define(&mut known, self.instance, &batch, now);
-        for ((place, new), answer) in places.iter().zip(&batch).zip(&mut answers) {
-            let before = kept.get(&new.task).and_then(|one| one.defining.as_ref());
-            let is_ours = before.is_some_and(|before| before.by == *self.instance);
-            match &self.meant[*place] {
-                Some(meant) if is_ours && *answer == Defined::Same => answer.clone_from(meant),
-                _ => self.meant[*place] = Some(answer.clone()),
-            }
-        }
-        let mut writes = BTreeMap::new();
-        for name in names {
-            let mut task = kept.get(name).cloned().unwrap_or_default();
-            let defining = known.remove(name);
-            if task.defining != defining {
-                task.defining = defining;
-                writes.insert(name, task);
-            }
-        }
-        let overtaken = manager.write_tasks(&writes).await?;
-        for ((place, new), answer) in places.into_iter().zip(&batch).zip(answers) {
-            if !overtaken.contains(&new.task) {
-                self.rise += usize::from(matches!(answer, Defined::Differed { .. }));
-                self.answers[place] = Some(answer);
-            }
-        }
-        if self.rise > 0 {
-            manager.raise_revision(self.rise).await?;
-            self.rise = 0;
-        }
-        if !overtaken.is_empty() {
-            return Err(Outage::Overtaken.into());
+            .filter_map(|(name, task)| Some((name.clone(), task.defining.clone()?)));
+        let known: Definitions = known.collect();
+        let changed = batch.decide(&known, now).into_iter().map(|defining| {
+            let name = defining.definition.task.clone();
+            let mut task = tasks.remove(&name).unwrap_or_default();
+            task.defining = Some(defining);
+            (name, task)
+        });
+        let conflicts = self.write_tasks(&changed.collect()).await?;
+        if batch.written(&conflicts) {
+            return Err(Unavailable::Conflict.into());
         }
         Ok(now)
     }
-}
 
-pub(crate) struct ChangePause<'c> {
-    pub(crate) tasks: BTreeSet<&'c TaskName>,
-    pub(crate) change: &'c PauseChange,
-}
-
-impl Errand for ChangePause<'_> {
-    type Found = Answer<()>;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Answer<()>, Trouble> {
-        let (now, mut kept) = try_join!(manager.clock(), manager.kept_tasks(&self.tasks))?;
-        let pause = match self.change {
-            PauseChange::Pause { note, by } => Some(Pause {
-                note: note.clone(),
-                by: by.clone(),
-                since: now,
-            }),
-            PauseChange::Resume => None,
-        };
+    async fn change_pause(
+        &self,
+        _connection: &mut (),
+        tasks: &BTreeSet<&TaskName>,
+        pause: Option<&NewPause>,
+    ) -> Result<Timestamp, StoreError> {
+        let (now, mut documents) = try_join!(self.clock(), self.task_documents(tasks))?;
+        let pause = pause.map(|pause| pause.since(now));
         let mut writes = BTreeMap::new();
-        for &task in &self.tasks {
-            let mut kept = kept.remove(task).unwrap_or_default();
-            if kept.pause != pause {
-                kept.pause.clone_from(&pause);
-                writes.insert(task, kept);
+        for &name in tasks {
+            let mut task = documents.remove(name).unwrap_or_default();
+            if task.pause != pause {
+                task.pause.clone_from(&pause);
+                writes.insert(name.clone(), task);
             }
         }
-        if !manager.write_tasks(&writes).await?.is_empty() {
-            return Err(Outage::Overtaken.into());
+        if !self.write_tasks(&writes).await?.is_empty() {
+            return Err(Unavailable::Conflict.into());
         }
-        // Whoever has looked for a pause before this one, and has not written yet, looks again.
-        let tasks: Vec<&str> = self.tasks.iter().map(|task| task.as_str()).collect();
-        manager.touch_all_of(&tasks).await?;
-        manager.raise_revision(1).await?;
-        Ok(Answer { now, value: () })
+        // A client that has looked for a pause before, and has not written yet, looks again.
+        self.touch_registers(tasks).await?;
+        Ok(now)
     }
-}
 
-pub(crate) struct Tasks<'q>(pub(crate) &'q TaskQuery);
-
-impl Errand for Tasks<'_> {
-    type Found = Answer<Vec<TaskState>>;
-
-    async fn run(&mut self, manager: &MongoLockManager) -> Result<Self::Found, Trouble> {
-        let names: Vec<TaskName> = match self.0 {
+    async fn tasks(
+        &self,
+        _connection: &mut (),
+        query: &TaskQuery,
+    ) -> Result<Answer<Vec<TaskState>>, StoreError> {
+        let names: Vec<TaskName> = match query {
             TaskQuery::Named(names) => names.clone(),
-            TaskQuery::Page { after, limit } => {
-                let limit = (*limit).min(PAGE_MAX);
-                manager.task_names(after.as_ref(), limit).await?
-            }
+            TaskQuery::Page { after, limit } => self.task_names(after.as_ref(), *limit).await?,
         };
         let distinct: BTreeSet<&TaskName> = names.iter().collect();
-        let (now, kept, registers) = try_join!(
-            manager.clock(),
-            manager.kept_tasks(&distinct),
-            manager.task_registers(&distinct),
+        let (now, tasks, registers) = try_join!(
+            self.clock(),
+            self.task_documents(&distinct),
+            self.task_registers(&distinct),
         )?;
-        let state = |task: &TaskName| {
-            let KeptTask {
+        let state = |name: &TaskName| {
+            let TaskDocument {
                 defining, pause, ..
-            } = kept.get(task).cloned().unwrap_or_default();
+            } = tasks.get(name).cloned().unwrap_or_default();
             TaskState {
-                task: task.clone(),
+                task: name.clone(),
                 known_since: defining.as_ref().and_then(|one| one.known_since),
                 schedule_since: defining.as_ref().and_then(|one| one.schedule_since),
                 definition: defining.map(|defining| defining.definition),
                 pause,
-                registers: registers.get(task).cloned().unwrap_or_default(),
+                registers: registers.get(name).cloned().unwrap_or_default(),
             }
         };
         let value = names.iter().map(state).collect();
@@ -297,24 +178,69 @@ impl Errand for Tasks<'_> {
     }
 }
 
-impl MongoLockManager {
+impl MongoPort {
+    async fn task_documents(
+        &self,
+        tasks: &BTreeSet<&TaskName>,
+    ) -> Result<HashMap<TaskName, TaskDocument>, StoreError> {
+        let keys = tasks.iter().map(|task| task_key(self.namespace(), task));
+        let find = Find::new(&self.names.tasks, doc! { "_id": one_of(keys) });
+        let found = self.find(find).await?;
+        Ok(found
+            .iter()
+            .map(TaskDocument::read)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Writes tasks where nobody has since they were read. Answers those where somebody has.
+    async fn write_tasks(
+        &self,
+        tasks: &BTreeMap<TaskName, TaskDocument>,
+    ) -> Result<BTreeSet<TaskName>, StoreError> {
+        let statement = |(name, task): (&TaskName, &TaskDocument)| {
+            let key = task_key(self.namespace(), name);
+            let filter = doc! { "_id": key, "version": task.version };
+            replace_or_insert(filter, task.to_document())
+        };
+        let statements = tasks.iter().map(statement).collect();
+        let written = self.update(&self.names.tasks, statements).await?;
+        let all = tasks.keys().enumerate();
+        let conflicts = all.filter(|(position, _)| written.duplicates.contains(position));
+        Ok(conflicts.map(|(_, name)| name.clone()).collect())
+    }
+
+    /// Gives all registers of tasks a new version, so that a client that has read one of them and
+    /// not written yet runs into a conflict.
+    async fn touch_registers(&self, tasks: &BTreeSet<&TaskName>) -> Result<(), StoreError> {
+        let mut filter = self.in_namespace();
+        filter.insert("_id.task", one_of(tasks.iter().map(|task| task.as_str())));
+        let touch = doc! {
+            "$inc": { "version": 1_i64 },
+            "$set": { "token": id(ClaimId::random()) },
+        };
+        let statement = update_fields(filter, touch);
+        self.update(&self.names.registers, vec![statement]).await?;
+        Ok(())
+    }
+
     async fn task_registers(
         &self,
         tasks: &BTreeSet<&TaskName>,
-    ) -> Result<HashMap<TaskName, Vec<(ConcurrencyIndex, Register)>>, Trouble> {
-        let tasks = one_of(tasks.iter().map(|task| task.as_str()));
-        let filter = doc! { "_id.namespace": self.inner.namespace.as_str(), "_id.task": tasks };
+    ) -> Result<HashMap<TaskName, Vec<(ConcurrencyIndex, Register)>>, StoreError> {
+        let mut filter = self.in_namespace();
+        filter.insert("_id.task", one_of(tasks.iter().map(|task| task.as_str())));
         let find = Find {
             sort: Some(doc! { "_id.task": 1, "_id.index": 1 }),
-            // What runs or waits may be far more than what is asked for.
+            // The records that wait or run may be far more than what is asked for.
             projection: Some(register_fields()),
-            ..Find::new(&self.inner.names.registers, filter)
+            ..Find::new(&self.names.registers, filter)
         };
         let mut registers: HashMap<_, Vec<_>> = HashMap::new();
         for document in &self.find(find).await? {
-            let ((task, index), register) = read_register(document)?;
+            let (key, register) = read_register(document)?;
             if let Some(register) = register {
-                registers.entry(task).or_default().push((index, register));
+                let of_task = registers.entry(key.task).or_default();
+                of_task.push((key.index, register));
             }
         }
         Ok(registers)
@@ -325,7 +251,7 @@ impl MongoLockManager {
         &self,
         after: Option<&TaskName>,
         limit: usize,
-    ) -> Result<Vec<TaskName>, Trouble> {
+    ) -> Result<Vec<TaskName>, StoreError> {
         if limit == 0 {
             // To the server 0 is no limit at all.
             return Ok(Vec::new());
@@ -339,7 +265,7 @@ impl MongoLockManager {
     }
 
     fn behind(&self, after: Option<&TaskName>) -> Document {
-        let mut filter = doc! { "_id.namespace": self.inner.namespace.as_str() };
+        let mut filter = self.in_namespace();
         if let Some(after) = after {
             filter.insert("_id.task", doc! { "$gt": after.as_str() });
         }
@@ -350,7 +276,7 @@ impl MongoLockManager {
         &self,
         after: Option<&TaskName>,
         limit: usize,
-    ) -> Result<Vec<TaskName>, Trouble> {
+    ) -> Result<Vec<TaskName>, StoreError> {
         // A task that was paused and resumed, and nothing else, is not one.
         let mut filter = self.behind(after);
         filter.insert(
@@ -364,39 +290,36 @@ impl MongoLockManager {
             sort: Some(doc! { "_id.task": 1 }),
             limit: i64::try_from(limit).ok(),
             projection: Some(doc! { "_id": 1 }),
-            ..Find::new(&self.inner.names.tasks, filter)
+            ..Find::new(&self.names.tasks, filter)
         };
         let found = self.find(find).await?;
-        let name = |document: &Document| Fields(document).document("_id")?.task("task");
-        Ok(found.iter().map(name).collect::<Result<_, _>>()?)
+        Ok(found.iter().map(read_task).collect::<Result<_, _>>()?)
     }
 
     async fn names_in_registers(
         &self,
         after: Option<&TaskName>,
         limit: usize,
-    ) -> Result<BTreeSet<TaskName>, Trouble> {
+    ) -> Result<BTreeSet<TaskName>, StoreError> {
         let mut names: BTreeSet<TaskName> = BTreeSet::new();
         let mut after = after.cloned();
         while names.len() < limit {
             let mut filter = self.behind(after.as_ref());
-            // What was only triggered has no watermark.
+            // A (task, index) that was only triggered has no watermark.
             filter.insert("fence", doc! { "$exists": true });
             let find = Find {
                 sort: Some(doc! { "_id.task": 1, "_id.index": 1 }),
                 limit: i64::try_from(REGISTERS_PAGE).ok(),
                 projection: Some(doc! { "_id": 1 }),
-                ..Find::new(&self.inner.names.registers, filter)
+                ..Find::new(&self.names.registers, filter)
             };
             let found = self.find(find).await?;
-            let pair = |document: &Document| -> Result<Pair, Unreadable> {
-                let key = Fields(document).document("_id")?;
-                Ok((key.task("task")?, key.index("index")?))
-            };
-            let pairs: Vec<Pair> = found.iter().map(pair).collect::<Result<_, _>>()?;
-            let is_at_end = pairs.len() < REGISTERS_PAGE;
-            after = pairs.last().map(|(task, _)| task.clone());
-            names.extend(pairs.into_iter().map(|(task, _)| task));
+            let is_at_end = found.len() < REGISTERS_PAGE;
+            for document in &found {
+                let key = read_lock_key(document)?;
+                after = Some(key.task.clone());
+                names.insert(key.task);
+            }
             if is_at_end {
                 break;
             }

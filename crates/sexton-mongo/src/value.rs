@@ -8,15 +8,15 @@ use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 
 /// Something in a document that no version wrote: what and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unreadable(pub(crate) String);
+pub struct Unreadable(pub(crate) String);
 
 /// Reads the fields of a document.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'d>(pub(crate) &'d Document);
 
 impl<'d> Fields<'d> {
-    /// A field's value by `read`; `None` if it is not there, or is null: so others than this code
-    /// write what they do not know.
+    /// A field's value by `read`; `None` if it is not there, or is null, as other programs write what
+    /// they do not know.
     fn maybe<T>(
         self,
         field: &str,
@@ -32,7 +32,7 @@ impl<'d> Fields<'d> {
         value.ok_or_else(|| self.bad(field))
     }
 
-    /// A complaint about a field, with whose it is.
+    /// The error of a field, with the key of its document.
     pub(crate) fn bad(self, field: &str) -> Unreadable {
         let found = self.0.get(field).map_or("nothing".to_owned(), |value| {
             value.to_string().chars().take(100).collect()
@@ -102,7 +102,8 @@ impl<'d> Fields<'d> {
         Ok(self.tick(field)?.timestamp())
     }
 
-    /// A server's clock: a date, or its milliseconds as some say it that only speak the protocol.
+    /// A server's clock: a date, or its milliseconds, as some servers answer that only speak the
+    /// protocol.
     pub(crate) fn clock(self, field: &str) -> Result<Timestamp, Unreadable> {
         let tick = self.maybe(field, |value| match value {
             Bson::DateTime(time) => Tick::from_millis(time.timestamp_millis()),
@@ -142,7 +143,7 @@ impl<'d> Fields<'d> {
         self.need(field, value)
     }
 
-    /// Those of an array; none if it is not there.
+    /// The instances of an array; none if it is not there.
     pub(crate) fn instances(self, field: &str) -> Result<Vec<InstanceId>, Unreadable> {
         let Some(array) = self.maybe(field, Bson::as_array)? else {
             return Ok(Vec::new());
@@ -181,7 +182,7 @@ pub(crate) fn date_of(time: Timestamp) -> DateTime {
     date(Tick::at_or_before(time))
 }
 
-/// 128 bits, as a claim or a write is known by.
+/// The 128 bits that identify a claim or a write.
 pub(crate) fn id(id: ClaimId) -> Binary {
     Binary {
         subtype: BinarySubtype::Uuid,

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use mongodb::bson::Bson;
-use sexton_core::lock::{Execution, ExecutionRecord, ExecutionState, Origin, Outcome, Reason};
+use sexton_core::lock::{ExecutionRecord, ExecutionState, Origin, Outcome, Reason};
 use sexton_core::name::{ClaimId, InstanceId, Namespace};
 use sexton_core::policy::{Delivery, Overlap};
 use sexton_core::tick::{Attempt, Concurrency, Fence, Tick};
 
 use crate::fixtures::{execution, instance};
 use crate::record::{of_document, of_history, to_document, to_history};
-use crate::register::{ENDED_BYTES_MAX, Kept, OPEN_MAX};
+use crate::register::{ENDED_BYTES_MAX, OPEN_MAX, RegisterDocument};
 use crate::value::{Fields, Unreadable};
 
 fn waiting() -> ExecutionRecord {
@@ -41,9 +41,8 @@ fn read_back(record: &ExecutionRecord) -> ExecutionRecord {
     let document = to_history(&Namespace::default(), 7, record);
     let (version, read) = of_history(&document).unwrap();
     assert_eq!(version, 7);
-    let Execution { task, index, .. } = &record.execution;
     let document = to_document(record);
-    let of_register = of_document(task, *index, Fields(&document));
+    let of_register = of_document(&record.execution.key(), Fields(&document));
     assert_eq!(of_register.as_ref(), Ok(&read));
     read
 }
@@ -88,7 +87,7 @@ fn what_is_so_almost_always_is_left_out() {
 
 #[test]
 fn an_origin_or_a_holder_that_nobody_wrote_is_told() {
-    let Execution { task, index, .. } = execution("t", 0);
+    let key = execution("t", 0).key();
     for (field, value) in [
         ("origin", Bson::from("by magic")),
         ("former_holders", vec![""].into()),
@@ -96,7 +95,7 @@ fn an_origin_or_a_holder_that_nobody_wrote_is_told() {
     ] {
         let mut document = to_document(&waiting());
         document.insert(field, value);
-        let Unreadable(found) = of_document(&task, index, Fields(&document)).unwrap_err();
+        let Unreadable(found) = of_document(&key, Fields(&document)).unwrap_err();
         assert!(found.contains(field), "{found}");
     }
 }
@@ -135,21 +134,22 @@ fn large(after_noon_ms: i64, former_holders: usize) -> ExecutionRecord {
 fn what_may_be_open_fits_a_document_whoever_held_it() {
     const DOCUMENT_MAX: usize = 16 * 1024 * 1024;
     for former_holders in [0, ExecutionRecord::FORMER_HOLDERS_MAX] {
-        let mut kept = Kept::default();
-        let places = |count: usize| count + (count * former_holders).div_ceil(4);
-        for number in (0..).take_while(|number| places(number + 1) <= OPEN_MAX) {
-            kept.open
+        let mut register = RegisterDocument::default();
+        let slots = |count: usize| count + (count * former_holders).div_ceil(4);
+        for number in (0..).take_while(|number| slots(number + 1) <= OPEN_MAX) {
+            register
+                .open
                 .push(large(i64::try_from(number).unwrap(), former_holders));
         }
-        assert!(kept.open_places() <= OPEN_MAX);
-        let bytes = kept.to_document().to_vec().unwrap().len();
+        assert!(register.open_slots() <= OPEN_MAX);
+        let bytes = register.to_document().to_vec().unwrap().len();
         assert!(
             bytes + 2 * ENDED_BYTES_MAX < DOCUMENT_MAX,
             "{former_holders}: {bytes} bytes"
         );
         // One more would be too many.
-        kept.open.push(large(-1, former_holders));
-        assert!(kept.open_places() > OPEN_MAX);
+        register.open.push(large(-1, former_holders));
+        assert!(register.open_slots() > OPEN_MAX);
     }
 }
 
@@ -157,16 +157,16 @@ fn what_may_be_open_fits_a_document_whoever_held_it() {
 /// read, too. PyMongo refuses those before the year 1.
 #[test]
 fn a_register_that_is_looked_at_at_once_has_a_date_that_others_can_read() {
-    let open = Kept {
+    let open = RegisterDocument {
         open: vec![waiting()],
-        ..Kept::default()
+        ..RegisterDocument::default()
     };
-    let ended = Kept {
+    let ended = RegisterDocument {
         ended: vec![(1, waiting())],
-        ..Kept::default()
+        ..RegisterDocument::default()
     };
-    for kept in [open, ended] {
-        let document = kept.to_document();
+    for register in [open, ended] {
+        let document = register.to_document();
         let Some(Bson::DateTime(look_at)) = document.get("look_at") else {
             panic!("{document}");
         };

@@ -7,7 +7,7 @@ use mongodb::bson::Document;
 use tokio::sync::Notify;
 
 use super::server::Server;
-use crate::store::{Store, StoreError};
+use crate::store::{CommandError, Store};
 use crate::{MongoLockManager, MongoOptions};
 
 /// A client that is held up at one of its commands until it is told to go on.
@@ -55,12 +55,12 @@ impl HeldUp {
 
 #[async_trait::async_trait]
 impl Store for HeldUp {
-    async fn run(&self, command: Document) -> Result<Document, StoreError> {
+    async fn run(&self, command: Document) -> Result<Document, CommandError> {
         self.wait_if_it_is(&command).await;
         self.server.run(command).await
     }
 
-    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+    async fn read(&self, command: Document) -> Result<Vec<Document>, CommandError> {
         self.wait_if_it_is(&command).await;
         self.server.read(command).await
     }

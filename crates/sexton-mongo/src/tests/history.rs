@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sexton_core::lock::{
     Claim, ClaimLead, Execution, ExecutionState, HeldLock, HistoryQuery, LockManager, Outcome,
-    Settlement, SweepQuery,
+    Retention, Settlement, SweepQuery,
 };
 
 use super::held_up::HeldUp;
@@ -22,8 +22,13 @@ fn server() -> Arc<Server> {
 /// Claims a task's ticks, and says how to settle them.
 async fn run(manager: &MongoLockManager, ticks: &[i64]) -> Vec<Settlement> {
     let batch: Vec<Claim> = ticks.iter().map(|tick| claim("t", *tick, "one")).collect();
+    settlements(manager, &batch).await
+}
+
+/// Claims a batch, and says how to settle it.
+async fn settlements(manager: &MongoLockManager, batch: &[Claim]) -> Vec<Settlement> {
     let answer = manager
-        .claim(ClaimLead::default(), &batch)
+        .claim(ClaimLead::default(), batch)
         .await
         .unwrap()
         .whole()
@@ -102,4 +107,64 @@ async fn a_page_is_full_although_one_of_its_records_has_become_another() {
         first(&manager, Outcome::Succeeded).await,
         [execution("t", 1)]
     );
+}
+
+/// Settles runs of a task, a thousand at most.
+async fn end(manager: &MongoLockManager, name: &str, ticks: std::ops::Range<i64>) {
+    let batch: Vec<Claim> = ticks.map(|tick| claim(name, tick, "one")).collect();
+    let settlements = settlements(manager, &batch).await;
+    let settled = manager.settle(&settlements).await;
+    settled.unwrap().whole().unwrap();
+}
+
+async fn prune(manager: &MongoLockManager, retention: Retention, limit: usize) -> usize {
+    manager.prune(&retention, limit).await.unwrap().value
+}
+
+#[tokio::test]
+async fn a_prune_of_many_records_looks_for_crowded_tasks_once() {
+    let server = server();
+    let manager = server.manager().await;
+    for (name, thousands) in [("a", 2), ("b", 1), ("c", 0)] {
+        for thousand in 0..=thousands {
+            let first = thousand * 1_000;
+            end(&manager, name, first..first + 500).await;
+        }
+    }
+    server.commands();
+    let retention = Retention {
+        age_max: None,
+        per_task_max: Some(500),
+    };
+    // Of `a` a thousand are too many, of `b` five hundred.
+    assert_eq!(prune(&manager, retention, 1_200).await, 1_200);
+    let of_a = ["find", "delete", "find"];
+    let of_b = ["find", "delete"];
+    let commands = [&["hello", "aggregate"], &of_a[..], &of_b].concat();
+    assert_eq!(server.commands(), commands);
+    assert_eq!(prune(&manager, retention, 5_000).await, 300);
+    assert_eq!(server.documents("sexton_executions").len(), 1_500);
+    let newest = first(&manager, Outcome::Succeeded).await;
+    assert_eq!(newest, [execution("a", 2_499)]);
+}
+
+#[tokio::test]
+async fn old_records_are_pruned_in_portions_up_to_the_limit() {
+    let server = server();
+    let manager = server.manager().await;
+    for thousand in 0..3 {
+        let first = thousand * 1_000;
+        end(&manager, "t", first..first + 1_000).await;
+    }
+    server.commands();
+    // It is an hour past noon, and the last tick was three seconds past noon.
+    let retention = Retention {
+        age_max: Some(Duration::from_secs(60)),
+        per_task_max: None,
+    };
+    assert_eq!(prune(&manager, retention, 2_500).await, 2_500);
+    let portions = [["find", "delete"]; 3].concat();
+    assert_eq!(server.commands(), [&["hello"], &portions[..]].concat());
+    assert_eq!(prune(&manager, retention, 5_000).await, 500);
+    assert_eq!(server.documents("sexton_executions").len(), 0);
 }

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod candidates;
 mod conformance;
 mod documents;
 mod equivalence;

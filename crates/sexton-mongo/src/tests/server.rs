@@ -11,7 +11,7 @@ use sexton_core::name::Namespace;
 
 use super::sorting::is_sorted_by_one;
 use super::statements::{bytes, change, compare, key_of, matches, path};
-use crate::store::{Kind, Store, StoreError};
+use crate::store::{CommandError, CommandErrorKind, Store};
 use crate::{MongoLockManager, MongoOptions};
 
 /// The largest document, in bytes.
@@ -113,7 +113,7 @@ impl Server {
         documents.or_default().insert(key, document);
     }
 
-    fn answer(&self, command: &Document) -> Result<Document, StoreError> {
+    fn answer(&self, command: &Document) -> Result<Document, CommandError> {
         let (name, collection) = command.iter().next().unwrap();
         let mut state = self.state();
         state.commands.push(name.clone());
@@ -167,29 +167,29 @@ impl Server {
     }
 }
 
-fn refused(code: i32) -> StoreError {
-    StoreError {
+fn refused(code: i32) -> CommandError {
+    CommandError {
         kind: crate::store::kind_of_code(code),
         source: format!("code {code}").into(),
     }
 }
 
-fn broken() -> StoreError {
-    StoreError {
-        kind: Kind::Outage,
+fn broken() -> CommandError {
+    CommandError {
+        kind: CommandErrorKind::Transient,
         source: "connection reset".into(),
     }
 }
 
 #[async_trait]
 impl Store for Server {
-    async fn run(&self, command: Document) -> Result<Document, StoreError> {
+    async fn run(&self, command: Document) -> Result<Document, CommandError> {
         // Others may come in between.
         tokio::task::yield_now().await;
         self.answer(&command)
     }
 
-    async fn read(&self, command: Document) -> Result<Vec<Document>, StoreError> {
+    async fn read(&self, command: Document) -> Result<Vec<Document>, CommandError> {
         tokio::task::yield_now().await;
         let concern = command.get_document("readConcern").unwrap();
         assert_eq!(concern.get_str("level").unwrap(), "majority", "{command}");

@@ -36,7 +36,7 @@ async fn a_server_that_only_reads_is_an_outage_and_then_over() {
     server.be_read_only(true);
     let error = refused(&manager).await;
     assert!(error.is_transient());
-    insta::assert_snapshot!(told(&error), @"memory is unavailable while trying to claim: the server only reads: it is not the primary, or a failover is in progress");
+    insta::assert_snapshot!(told(&error), @"memory is unavailable while trying to claim: the server is read-only: a standby, or a failover in progress");
     server.be_read_only(false);
     let batch = [claim("t", 0, "one")];
     manager.claim(ClaimLead::default(), &batch).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_does_not_pass_by_itself_is_told_with_what_to_do() {
     }
     insta::assert_snapshot!(errors.join("\n"), @r"
     memory refuses to claim: its user lacks privileges: the role readWrite on the database is enough: code 13
-    memory refuses to claim: the server does not let this user in: check user, password and authSource: code 18
+    memory refuses to claim: authentication failed: check user, password and authSource: code 18
     memory refuses to claim: the server does not know the command: MongoDB 4.4.2 or later is needed: code 59
     memory refuses to claim: it cannot have a majority of its members: check the replica set's configuration: code 79
     ");

@@ -339,7 +339,10 @@ async fn who_lost_an_index_takes_no_other_of_its_tick_wherever_the_record_stands
 
 #[tokio::test]
 async fn who_gets_an_index_and_loses_it_does_not_get_the_other_that_it_asked_for_before() {
-    for at in [("find", "sexton_places", 0), ("update", "sexton_places", 0)] {
+    for at in [
+        ("find", "sexton_reservations", 0),
+        ("update", "sexton_reservations", 0),
+    ] {
         let (clock, server) = server();
         let manager = server.manager().await;
         // It has read the registers, and nobody holds anything yet.
@@ -356,7 +359,7 @@ async fn who_gets_an_index_and_loses_it_does_not_get_the_other_that_it_asked_for
 }
 
 #[tokio::test]
-async fn a_batch_that_changes_a_promise_writes_the_register_that_it_was_for() {
+async fn a_batch_that_changes_a_reservation_writes_the_register_that_it_was_for() {
     let (_, server) = server();
     let manager = server.manager().await;
     let lock = held(&manager, &distinct(1, "one")).await;

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Target};
-use crate::store::{Kind, Store};
+use crate::store::{CommandErrorKind, Store};
 
 /// <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>
 const OP_MSG: i32 = 2_013;
@@ -170,21 +170,27 @@ async fn a_server_that_shuts_down_while_it_lets_somebody_in_is_an_outage() {
     // ShutdownInProgress, InterruptedAtShutdown; AuthenticationFailed, the same in Atlas's words,
     // MechanismUnavailable; nothing of use.
     for (let_in, kind) in [
-        (doc! { "ok": 0, "code": 91, "errmsg": "bye" }, Kind::Outage),
+        (
+            doc! { "ok": 0, "code": 91, "errmsg": "bye" },
+            CommandErrorKind::Transient,
+        ),
         (
             doc! { "ok": 0, "code": 11_600, "errmsg": "bye" },
-            Kind::Outage,
+            CommandErrorKind::Transient,
         ),
-        (doc! { "ok": 0, "code": 18, "errmsg": "no" }, Kind::NotLetIn),
+        (
+            doc! { "ok": 0, "code": 18, "errmsg": "no" },
+            CommandErrorKind::AuthenticationFailed,
+        ),
         (
             doc! { "ok": 0, "code": 8_000, "errmsg": "no" },
-            Kind::NotLetIn,
+            CommandErrorKind::AuthenticationFailed,
         ),
         (
             doc! { "ok": 0, "code": 334, "errmsg": "no" },
-            Kind::NotLetIn,
+            CommandErrorKind::AuthenticationFailed,
         ),
-        (doc! { "ok": 1 }, Kind::NotLetIn),
+        (doc! { "ok": 1 }, CommandErrorKind::AuthenticationFailed),
     ] {
         let driver = Wire::new(let_in.clone()).driver("sexton:horse@").await;
         let error = driver.run(doc! { "ping": 1 }).await.unwrap_err();
