@@ -1,6 +1,8 @@
 //! Integration tests of `sexton-core`, in one binary.
 
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod schedule;
 #[cfg(test)]
 mod tzif;
