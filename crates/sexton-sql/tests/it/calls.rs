@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use sexton_core::lock::{
     Claim, ClaimLead, Consumption, Covered, Enqueue, Execution, ExecutionRecord, ExecutionState,
-    HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release,
-    Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
+    HeldLock, HistoryQuery, InstanceReport, LockError, LockManager, Outcome, PauseChange, Reason,
+    Release, Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::name::{ClaimId, Incarnation};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -319,13 +319,16 @@ pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
         Step::Prune(retention) => format!("{:?}", manager.prune(retention, 1_000).await),
         Step::Wait(_) => String::new(),
         Step::Hold(place, deed) => match one_of(manager, &[RUNNING], *place).await {
-            Some(record) => act(manager, &record, deed).await,
-            None => "nothing runs".to_owned(),
+            Ok(Some(record)) => act(manager, &record, deed).await,
+            Ok(None) => "nothing runs".to_owned(),
+            Err(error) => format!("Err({error:?})"),
         },
         Step::TakeOver(place, claim) => {
             let found = one_of(manager, &[RUNNING, WAITING], *place).await;
-            let Some(ExecutionRecord { execution, .. }) = found else {
-                return "nothing is open".to_owned();
+            let execution = match found {
+                Ok(Some(record)) => record.execution,
+                Ok(None) => return "nothing is open".to_owned(),
+                Err(error) => return format!("Err({error:?})"),
             };
             let claim = Claim {
                 execution,
@@ -344,15 +347,15 @@ async fn one_of(
     manager: &dyn LockManager,
     states: &[ExecutionState],
     place: usize,
-) -> Option<ExecutionRecord> {
+) -> Result<Option<ExecutionRecord>, LockError> {
     let query = HistoryQuery {
         states: states.to_vec(),
         limit: 1_000,
         ..HistoryQuery::default()
     };
-    let mut found = manager.history(&query).await.unwrap().value;
-    let place = place.checked_rem(found.len())?;
-    Some(found.swap_remove(place))
+    let mut found = manager.history(&query).await?.value;
+    let place = place.checked_rem(found.len());
+    Ok(place.map(|place| found.swap_remove(place)))
 }
 
 async fn act(manager: &dyn LockManager, record: &ExecutionRecord, deed: &Deed) -> String {
