@@ -124,7 +124,6 @@ impl RedisLockManager {
     pub(crate) async fn beat(&self, report: &InstanceReport) -> Result<Answer<Signals>, LockError> {
         let call = Call::new("send a heartbeat", &scripts::HEARTBEAT);
         let read = |answers: &mut Answers| {
-            let revision = answers.number()?.unsigned_abs();
             let sweep = answers.number()? != 0;
             let holder = answers.text()?;
             let held_by = match holder.as_str() {
@@ -139,7 +138,6 @@ impl RedisLockManager {
             Ok(Signals {
                 cancel,
                 sweep,
-                revision,
                 held_by,
             })
         };
@@ -164,8 +162,6 @@ impl RedisLockManager {
         for other in all {
             now = now.min(other.now);
             signals.sweep |= other.value.sweep;
-            // Each rises only, and so does their sum.
-            signals.revision += other.value.revision;
             signals.cancel.extend(other.value.cancel);
             signals.held_by = signals.held_by.or(other.value.held_by);
         }

@@ -39,7 +39,7 @@
 //! | `cancel` | hash | what somebody asked to be cancelled | when it ends |
 //! | `pause`, `def`, `tasks` | hashes, sorted set | pauses, definitions, the names of tasks | never, but pauses |
 //! | `inst` | hash | instances | a day after the retention, or when they leave |
-//! | `meta` | hash | the revision of definitions and pauses; in bucket 0, how many buckets there are | never |
+//! | `meta` | hash | in bucket 0, how many buckets there are | never |
 
 mod address;
 mod answer;

@@ -1,9 +1,9 @@
 //! Lock managers that keep Sexton's task locks in a SQL database.
 //!
 //! Each works the same way: a batch loads what it touches into
-//! [`sexton_core::lock::rules::LockState`], lets the rules decide, and writes back what changed,
-//! all of it as if at one moment. So the rules stand in one place and no dialect has a copy of
-//! them.
+//! [`sexton_core::lock::rules::LockState`], lets the rules decide, and writes what changed, all of
+//! it as if at one moment. So the rules stand in one place and no store has a copy of them. The
+//! servers are ports under [the engine](sexton_core::lock::engine).
 //!
 //! | feature | module | store |
 //! |---|---|---|
@@ -11,9 +11,8 @@
 //! | `postgres` | [`postgres`] | a PostgreSQL database |
 //! | `mysql` | [`mysql`] | a MySQL or MariaDB database |
 //!
-//! What every dialect shares stands beside the dialects' folders: what a batch touches, the words
-//! and rows it is written as, how definitions are compared, and how long a busy database is asked
-//! again.
+//! What they share stands beside their folders: the rows of records and instances, connections that
+//! a pool has lent, handlers' transactions.
 
 mod error;
 mod instance_row;
@@ -24,13 +23,12 @@ mod patience;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod record_row;
-mod said;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod task_row;
 mod tx;
-mod wanted;
 
 pub use error::OpenError;
 #[cfg(feature = "mysql")]

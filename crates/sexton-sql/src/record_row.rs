@@ -3,6 +3,9 @@
 //! Times become whole milliseconds, rounded down; enums become words, so that a person with a
 //! database shell can read them; numbers a signed column cannot hold are cut to its largest.
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sexton_core::lock::{Execution, ExecutionRecord, Origin, Register};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
@@ -185,6 +188,13 @@ pub(crate) fn fence(number: i64) -> Result<Fence, Unreadable> {
 
 pub(crate) fn fence_column(fence: Fence) -> i64 {
     i64::try_from(fence.get()).unwrap_or(i64::MAX)
+}
+
+/// A length of time in milliseconds, short enough to be added to any instant.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn interval_ms(length: Duration) -> i64 {
+    const MAX: i64 = i64::MAX / 4;
+    i64::try_from(length.as_millis()).unwrap_or(MAX).min(MAX)
 }
 
 /// The whole milliseconds of a time, rounded down.

@@ -6,6 +6,8 @@
 
 mod manual;
 mod system;
+#[cfg(feature = "tokio")]
+mod tokio_clock;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use jiff::Timestamp;
 
 pub use manual::ManualClock;
 pub use system::SystemClock;
+#[cfg(feature = "tokio")]
+pub use tokio_clock::TokioClock;
 
 /// Tells the time, and wakes whoever waits for it.
 ///

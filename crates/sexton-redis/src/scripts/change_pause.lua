@@ -9,5 +9,4 @@ for i = 2, #ARGV do
     call('ZADD', TASKS, 0, task .. '\t')
   end
 end
-call('HINCRBY', META, 'revision', 1)
 return { now_text }

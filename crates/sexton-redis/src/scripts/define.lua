@@ -7,7 +7,7 @@ local function parts_of(how)
   local concurrency, length, at = match(how, '^(%d+)\t(%d+)\t%d+\t()')
   return tonumber(concurrency), sub(how, at, at + tonumber(length) - 1)
 end
-local answers, differed = { now_text }, 0
+local answers = { now_text }
 for at = 2, #ARGV, 2 do
   local task, text = ARGV[at], ARGV[at + 1]
   local was = call('HGET', DEF, task)
@@ -27,8 +27,7 @@ for at = 2, #ARGV, 2 do
   elseif how == text then
     answers[#answers + 1] = 'same'
   else
-    answers[#answers + 1], differed = was, differed + 1
+    answers[#answers + 1] = was
   end
 end
-if differed > 0 then call('HINCRBY', META, 'revision', differed) end
 return answers

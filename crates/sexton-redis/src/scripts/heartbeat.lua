@@ -1,5 +1,5 @@
 -- An instance is there. ARGV: its id, its presence in µs, its incarnation, what else it says of itself, and "ask" where
--- it is decided whether it has its id, "yes" or "no" where that was decided elsewhere. Answers the clock, the revision,
+-- it is decided whether it has its id, "yes" or "no" where that was decided elsewhere. Answers the clock,
 -- whether a sweep would find something to claim or to close as missed, what is kept of the incarnation that has the id if
 -- that is another, and the members it holds that somebody asked to cancel.
 local LOOKED_AT_MAX, DAY = 1000, 86400 * 1000000
@@ -31,7 +31,7 @@ end
 
 local sweep = needs_sweep(call('ZRANGE', WAIT, 0, LOOKED_AT_MAX - 1))
   or needs_sweep(call('ZRANGEBYSCORE', WAKE, '-inf', now_text, 'LIMIT', 0, LOOKED_AT_MAX))
-local answers = { now_text, call('HGET', META, 'revision') or '0', sweep and '1' or '0', holder }
+local answers = { now_text, sweep and '1' or '0', holder }
 local cancels = call('HGETALL', CANCEL)
 for at = 1, #cancels, 2 do
   if cancels[at + 1] == id then answers[#answers + 1] = cancels[at] end

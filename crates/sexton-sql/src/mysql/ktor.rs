@@ -9,13 +9,14 @@ use sexton_core::tick::Tick;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, MySql, Row as _, query, query_scalar, raw_sql};
 
-use super::dialect::{begin, commit};
+use super::connect::{begin, commit};
 use super::lists;
 use super::sql::{Bound, Statement};
 use crate::error::OpenError;
-use crate::server::error::{Outage, Trouble};
-use crate::server::ktor::dialect::{Column, Found, Held, KtorDialect, Row, held};
+use crate::server::error::StoreError;
+use crate::server::ktor::database::{Column, Found, Held, KtorDatabase, Row, held};
 use crate::server::names::Names;
+use sexton_core::lock::engine::Unavailable;
 
 /// From one second after its first instant, which is that of the epoch and a second, to the last in
 /// 31 bits.
@@ -46,7 +47,7 @@ pub struct KtorSql {
     insert: Statement,
 }
 
-impl KtorDialect for MySql {
+impl KtorDatabase for MySql {
     type KtorSql = KtorSql;
 
     const INSTANTS: &'static [(&'static str, RangeInclusive<i64>)] =
@@ -61,7 +62,7 @@ impl KtorDialect for MySql {
         )
     }
 
-    async fn create(connection: &mut MySqlConnection, statement: &str) -> Result<(), Trouble> {
+    async fn create(connection: &mut MySqlConnection, statement: &str) -> Result<(), StoreError> {
         // Safe: a constant, and a name that is checked and quoted.
         let create = raw_sql(AssertSqlSafe(statement.to_owned()));
         create.execute(connection).await?;
@@ -97,7 +98,7 @@ impl KtorDialect for MySql {
         names: &Names,
         name: &str,
         location: &str,
-    ) -> Result<Option<Found>, Trouble> {
+    ) -> Result<Option<Found>, StoreError> {
         let schema: Option<String> = query_scalar("SELECT COALESCE(?, DATABASE())")
             .bind(names.schema())
             .fetch_one(&mut *connection)
@@ -107,7 +108,10 @@ impl KtorDialect for MySql {
         if columns.is_empty() {
             return Ok(None);
         }
-        let columns = columns.iter().map(column).collect::<Result<_, Trouble>>()?;
+        let columns = columns
+            .iter()
+            .map(column)
+            .collect::<Result<_, StoreError>>()?;
         let parts = query(UNIQUE_KEYS).bind(&schema).bind(name);
         let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in parts.fetch_all(&mut *connection).await? {
@@ -153,7 +157,7 @@ impl KtorDialect for MySql {
         sql: &KtorSql,
         _: Duration,
         rows: &[Row<'_>],
-    ) -> Result<Vec<Held>, Trouble> {
+    ) -> Result<Vec<Held>, StoreError> {
         begin(connection).await?;
         let there = hold(connection, sql, rows).await?;
         let lower = there.iter().filter_map(|held| {
@@ -174,7 +178,7 @@ impl KtorDialect for MySql {
         sql: &KtorSql,
         _: Duration,
         rows: &[Row<'_>],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let list = lists::of_rows(rows.iter().map(|row| (row, row.tick.as_millis())));
         let insert = sql.insert.query(&[Bound::Text(&list)]);
         insert.execute(connection).await?;
@@ -187,7 +191,7 @@ impl KtorDialect for MySql {
         _: Duration,
         rows: &[Row<'_>],
         by_ms: i64,
-    ) -> Result<Vec<usize>, Trouble> {
+    ) -> Result<Vec<usize>, StoreError> {
         begin(connection).await?;
         let there = hold(connection, sql, rows).await?;
         let still = |held: &&Held| {
@@ -208,14 +212,14 @@ async fn hold(
     connection: &mut MySqlConnection,
     sql: &KtorSql,
     rows: &[Row<'_>],
-) -> Result<Vec<Held>, Trouble> {
+) -> Result<Vec<Held>, StoreError> {
     let list = lists::of_rows(rows.iter().map(|row| (row, row.tick.as_millis())));
     let hold = sql.hold.query(&[Bound::Text(&list)]);
     let there = hold.fetch_all(&mut *connection).await?;
     let read = |row: &MySqlRow| {
         let is_read_only: i64 = row.try_get_unchecked(3)?;
         if is_read_only != 0 {
-            return Err(Outage::ReadOnly.into());
+            return Err(Unavailable::ReadOnly.into());
         }
         let (place, name): (i64, &str) = (row.try_get_unchecked(0)?, row.try_get_unchecked(1)?);
         held(&sql.label, rows, place, name, row.try_get_unchecked(2)?)
@@ -230,7 +234,7 @@ async fn set(
     sql: &KtorSql,
     rows: Vec<(&Row<'_>, i64)>,
     is_trial: bool,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreError> {
     if rows.is_empty() && !is_trial {
         return Ok(());
     }
@@ -240,7 +244,7 @@ async fn set(
     Ok(())
 }
 
-fn column(row: &MySqlRow) -> Result<Column, Trouble> {
+fn column(row: &MySqlRow) -> Result<Column, StoreError> {
     let digits: Option<i64> = row.try_get_unchecked(2)?;
     let chars_max: Option<i64> = row.try_get_unchecked(3)?;
     let is_nullable: i64 = row.try_get_unchecked(4)?;

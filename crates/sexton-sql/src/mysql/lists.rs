@@ -3,14 +3,14 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use sexton_core::lock::{Execution, ExecutionRecord, Origin, Reason};
+use sexton_core::lock::engine::{Snapshot, Versions};
+use sexton_core::lock::stored::{Defining, delivery_word, overlap_word};
+use sexton_core::lock::{Execution, ExecutionRecord, LockKey, Origin, Reason};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Tick};
 
 use crate::record_row::{fence_column, former_holders_column, millis};
-use crate::server::ktor::dialect::Row;
-use crate::server::loaded::{Loaded, Pair};
-use sexton_core::lock::stored::{Defining, delivery_word, overlap_word};
+use crate::server::ktor::database::Row;
 
 /// What stands in a list: as much of it as the list is about.
 #[derive(Debug, Default, Serialize)]
@@ -94,10 +94,10 @@ fn list<T: Serialize>(items: impl Iterator<Item = T>) -> String {
     serde_json::to_string(&items).unwrap_or_default()
 }
 
-pub(super) fn of_pairs<'p>(pairs: impl IntoIterator<Item = &'p Pair>) -> String {
-    list(pairs.into_iter().map(|(task, index)| Item {
-        task: task.as_str(),
-        concurrency_index: Some(index.get()),
+pub(super) fn of_keys<'k>(keys: impl IntoIterator<Item = &'k LockKey>) -> String {
+    list(keys.into_iter().map(|key| Item {
+        task: key.task.as_str(),
+        concurrency_index: Some(key.index.get()),
         ..Item::default()
     }))
 }
@@ -111,7 +111,7 @@ pub(super) fn of_executions<'e>(executions: impl IntoIterator<Item = &'e Executi
     }))
 }
 
-pub(super) fn of_ticks<'t>(ticks: impl IntoIterator<Item = &'t (TaskName, Tick)>) -> String {
+pub(super) fn of_ticks<'t>(ticks: impl IntoIterator<Item = (&'t TaskName, Tick)>) -> String {
     list(ticks.into_iter().map(|(task, tick)| Item {
         task: task.as_str(),
         tick_ms: Some(tick.as_millis()),
@@ -126,7 +126,7 @@ pub(super) fn of_tasks<'t>(tasks: impl IntoIterator<Item = &'t TaskName>) -> Str
     }))
 }
 
-pub(super) fn of_definitions(definitions: &[&Defining]) -> String {
+pub(super) fn of_definitions(definitions: &[Defining]) -> String {
     list(definitions.iter().map(|new| Item {
         task: new.definition.task.as_str(),
         schedule: Some(&new.definition.schedule),
@@ -139,17 +139,17 @@ pub(super) fn of_definitions(definitions: &[&Defining]) -> String {
     }))
 }
 
-/// Registers as they shall be, with the version that they had.
-pub(super) fn of_registers<'p>(
-    loaded: &Loaded,
-    pairs: impl IntoIterator<Item = &'p Pair>,
+/// Registers as the rules have left them, with the version that they had.
+pub(super) fn of_registers<'k>(
+    snapshot: &Snapshot<Versions>,
+    keys: impl IntoIterator<Item = &'k LockKey>,
 ) -> String {
-    list(pairs.into_iter().map(|pair| {
-        let register = loaded.state.register(&pair.0, pair.1);
+    list(keys.into_iter().map(|key| {
+        let register = snapshot.state.register(key);
         Item {
-            task: pair.0.as_str(),
-            concurrency_index: Some(pair.1.get()),
-            version: Some(loaded.version(pair)),
+            task: key.task.as_str(),
+            concurrency_index: Some(key.index.get()),
+            version: Some(snapshot.rows.of(key)),
             watermark_ms: register
                 .and_then(|register| register.watermark)
                 .map(Tick::as_millis),

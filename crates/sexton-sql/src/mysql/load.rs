@@ -1,108 +1,120 @@
 //! What a batch touches, out of the tables and into the rules' state.
 
-use std::collections::BTreeSet;
-
 use futures::TryStreamExt;
-use sexton_core::lock::{ExecutionRecord, Pause};
+use jiff::Timestamp;
+use sexton_core::lock::engine::{
+    Candidates, CandidatesPage, Connect, Found, Load, ReadSet, Snapshot, Unavailable, Versions,
+};
+use sexton_core::lock::{ExecutionRecord, LockKey, Pause};
 use sqlx::mysql::{MySqlArguments, MySqlConnection, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{MySql, Row};
 
-use super::MySqlLockManager as Manager;
-use super::lists;
 use super::sql::Bound;
-use crate::record_row::{RecordRow, concurrency_index, instance_id, register, task_name, tick};
-use crate::server::dialect::{Candidates, CandidatesPage};
-use crate::server::error::{Outage, Trouble};
-use crate::server::loaded::{Loaded, Pair};
-use crate::wanted::Wanted;
+use super::{Port, lists};
+use crate::record_row::{
+    RecordRow, concurrency_index, instance_id, interval_ms, register, task_name, tick,
+};
+use crate::server::error::StoreError;
+use crate::server::rows::LoadedRows;
 
-pub(super) async fn load(
-    manager: &Manager,
-    connection: &mut MySqlConnection,
-    wanted: &Wanted,
-    pairs: &BTreeSet<Pair>,
-) -> Result<Loaded, Trouble> {
-    let registers = lists::of_pairs(pairs);
-    let records = lists::of_executions(&wanted.records);
-    let open = lists::of_pairs(&wanted.open);
-    let ticks = lists::of_ticks(&wanted.ticks);
-    let pauses = lists::of_tasks(&wanted.pauses);
-    let query = manager.sql().load.query(&[
-        Bound::Text(manager.namespace_word()),
-        Bound::Text(&registers),
-        Bound::Text(&records),
-        Bound::Text(&open),
-        Bound::Text(&ticks),
-        Bound::Text(&pauses),
-        Bound::Number(wanted.waiting.into()),
-    ]);
-    read_all(connection, query).await
-}
+impl Load for Port {
+    type Rows = Versions;
 
-pub(super) async fn load_candidates(
-    manager: &Manager,
-    connection: &mut MySqlConnection,
-    page: CandidatesPage<'_>,
-) -> Result<Loaded, Trouble> {
-    let sql = manager.sql();
-    let statement = match page.candidates {
-        Candidates::Open => &sql.sweep_open,
-        Candidates::Waiting => &sql.sweep_waiting,
-        Candidates::LeaseOver => &sql.sweep_lease_over,
-    };
-    let after = page.after;
-    let query = statement.query(&[
-        Bound::Text(manager.namespace_word()),
-        Bound::Text(after.map_or("", |after| after.task.as_str())),
-        Bound::Number(after.map_or(0, |after| after.index.get().into())),
-        Bound::Number(after.map_or(0, |after| after.tick.as_millis())),
-        Bound::Number(page.size),
-        Bound::Number(page.abandoned_after_ms),
-    ]);
-    let mut loaded = read_all(connection, query).await?;
-    // A union's parts come in any order.
-    loaded.asked.sort_unstable();
-    Ok(loaded)
+    async fn now(&self, connection: &mut MySqlConnection) -> Result<Timestamp, StoreError> {
+        let clock = self.sql().clock.query(&[]);
+        let row = clock.fetch_one(connection).await?;
+        Ok(tick(row.try_get_unchecked(0)?)?.timestamp())
+    }
+
+    /// One statement, and so one snapshot.
+    async fn load(
+        &self,
+        connection: &mut MySqlConnection,
+        read_set: &ReadSet,
+    ) -> Result<Snapshot<Versions>, StoreError> {
+        let registers = lists::of_keys(&read_set.versioned_keys());
+        let records = lists::of_executions(&read_set.records);
+        let open = lists::of_keys(&read_set.open);
+        let ticks = lists::of_ticks(read_set.whole_ticks());
+        let pauses = lists::of_tasks(&read_set.pauses);
+        let query = self.sql().load.query(&[
+            Bound::Text(self.namespace_word()),
+            Bound::Text(&registers),
+            Bound::Text(&records),
+            Bound::Text(&open),
+            Bound::Text(&ticks),
+            Bound::Text(&pauses),
+            Bound::Number(read_set.waiting.into()),
+        ]);
+        Ok(read_all(connection, query).await?.snapshot)
+    }
+
+    async fn candidates(
+        &self,
+        connection: &mut MySqlConnection,
+        page: &CandidatesPage<'_>,
+    ) -> Result<Found<Versions>, StoreError> {
+        let sql = self.sql();
+        let statement = match page.candidates {
+            Candidates::Open => &sql.sweep_open,
+            Candidates::Waiting => &sql.sweep_waiting,
+            Candidates::LeaseOver => &sql.sweep_lease_over,
+        };
+        let after = page.after;
+        let size = self.limits().candidates_page;
+        let query = statement.query(&[
+            Bound::Text(self.namespace_word()),
+            Bound::Text(after.map_or("", |after| after.task.as_str())),
+            Bound::Number(after.map_or(0, |after| after.index.get().into())),
+            Bound::Number(after.map_or(0, |after| after.tick.as_millis())),
+            Bound::Number(i64::try_from(size).unwrap_or(i64::MAX)),
+            Bound::Number(interval_ms(page.abandoned_after)),
+        ]);
+        let mut loaded = read_all(connection, query).await?;
+        // A union's parts come in any order.
+        loaded.asked.sort_unstable();
+        Ok(loaded.into_found(size, after))
+    }
 }
 
 /// Reads the rows of a statement in parts, as `sql/load.sql` and `sql/sweep.sql` are.
 async fn read_all(
     connection: &mut MySqlConnection,
     query: Query<'_, MySql, MySqlArguments>,
-) -> Result<Loaded, Trouble> {
-    let mut loaded = Loaded::nothing();
+) -> Result<LoadedRows, StoreError> {
+    let mut loaded = LoadedRows::default();
     let mut is_read_only = false;
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let part: i64 = row.try_get_unchecked(PART)?;
         match part {
             0 => {
-                loaded.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
+                loaded.snapshot.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
                 is_read_only = row.try_get_unchecked::<i64, _>(VERSION)? != 0;
             }
             1 => put_register(&mut loaded, &row)?,
             2 => {
                 let record = read_record(&row, TICK)?;
                 loaded.asked.push(record.execution.clone());
-                loaded.state.load_record(record);
+                loaded.snapshot.state.load_record(record);
             }
             3 => {
                 let task = task_name(row.try_get_unchecked(TASK)?)?;
                 let pause = read_pause(&row, TICK, ERROR, OUTPUT)?;
-                loaded.state.load_pause(task, Some(pause));
+                loaded.snapshot.state.load_pause(task, Some(pause));
             }
             4 => {
                 let instance = instance_id(row.try_get_unchecked(INSTANCE)?)?;
                 let since = tick(row.try_get_unchecked(TICK)?)?.timestamp();
                 loaded.present.insert(instance, since);
             }
-            _ => loaded.state.load_record(read_record(&row, TICK)?),
+            _ => loaded.snapshot.state.load_record(read_record(&row, TICK)?),
         }
     }
-    // Whoever decides might have to write. What a server says that only reads may be old besides.
+    // Refuse a read-only server: deciding may require a write, and its data may be stale.
     if is_read_only {
-        return Err(Outage::ReadOnly.into());
+        return Err(Unavailable::ReadOnly.into());
     }
     Ok(loaded)
 }
@@ -117,14 +129,15 @@ const FENCE: usize = 11;
 const ERROR: usize = 20;
 const OUTPUT: usize = 21;
 
-fn put_register(loaded: &mut Loaded, row: &MySqlRow) -> Result<(), Trouble> {
-    let pair = (
+fn put_register(loaded: &mut LoadedRows, row: &MySqlRow) -> Result<(), StoreError> {
+    let key = LockKey::new(
         task_name(row.try_get_unchecked(TASK)?)?,
         concurrency_index(row.try_get_unchecked(INDEX)?)?,
     );
     let watermark_ms = row.try_get_unchecked(TICK)?;
     let register = register(watermark_ms, row.try_get_unchecked(FENCE)?)?;
-    loaded.put_register(pair, row.try_get_unchecked(VERSION)?, register);
+    let version = row.try_get_unchecked(VERSION)?;
+    loaded.snapshot.load_register(key, version, register);
     Ok(())
 }
 
@@ -133,7 +146,7 @@ pub(super) fn read_pause(
     since: usize,
     note: usize,
     by: usize,
-) -> Result<Pause, Trouble> {
+) -> Result<Pause, StoreError> {
     Ok(Pause {
         note: row.try_get_unchecked(note)?,
         by: row.try_get_unchecked(by)?,
@@ -142,7 +155,7 @@ pub(super) fn read_pause(
 }
 
 /// Reads the columns of an execution, the first of them at `first`.
-pub(super) fn read_record(row: &MySqlRow, first: usize) -> Result<ExecutionRecord, Trouble> {
+pub(super) fn read_record(row: &MySqlRow, first: usize) -> Result<ExecutionRecord, StoreError> {
     let cancel_requested: i64 = row.try_get_unchecked(first + 14)?;
     let columns = RecordRow {
         tick_ms: row.try_get_unchecked(first)?,

@@ -25,7 +25,6 @@
 //! | `sexton_executions` | per execution: who was granted it, lease, outcome; the history |
 //! | `sexton_tasks` | per task: its definition as instances tell it, its pause |
 //! | `sexton_instances` | per instance: when it last reported |
-//! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
 //! | `sexton_versions` | the version of the tables |
 //!
 //! They stand in the URL's database. Another one, and another beginning than `sexton_`, can be had
@@ -38,7 +37,7 @@
 //! needs TLS, through a socket too. docs/stores/mysql.md says more.
 //!
 //! # Privileges
-//! Once the tables exist: SELECT, INSERT, UPDATE and DELETE on all six (of `sexton_versions`, SELECT is enough). To make them: CREATE and INDEX
+//! Once the tables exist: SELECT, INSERT, UPDATE and DELETE on all five (of `sexton_versions`, SELECT is enough). To make them: CREATE and INDEX
 //! on the database. Whoever wants to make them otherwise has the script from
 //! [`MySqlOptions::migration_sql`](crate::ServerOptions::migration_sql).
 //!
@@ -62,7 +61,7 @@
 //! # }
 //! ```
 
-mod dialect;
+mod connect;
 pub(crate) mod error;
 mod fleet;
 mod history;
@@ -71,7 +70,7 @@ mod lists;
 mod load;
 mod schema;
 mod sql;
-mod store_back;
+mod swap;
 mod tasks;
 mod transaction;
 mod url;
@@ -79,9 +78,12 @@ mod url;
 use sqlx::MySql;
 
 use crate::error::OpenError;
-use crate::server::dialect::Dialect;
+use crate::server::database::ServerDatabase;
+use crate::server::port::ServerPort;
 pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
+
+type Port = ServerPort<MySql>;
 
 /// Keeps task locks in a MySQL or MariaDB database. See the [module](self).
 pub type MySqlLockManager = ServerLockManager<MySql>;

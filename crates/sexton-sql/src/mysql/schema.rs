@@ -12,9 +12,10 @@ use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 
 use crate::error::OpenError;
 use crate::server::Migrations;
-use crate::server::dialect::Prepared;
-use crate::server::error::{Kind, Outage, Trouble, kind};
+use crate::server::database::Prepare;
+use crate::server::error::{Cause, StoreError, cause};
 use crate::server::names::Names;
+use sexton_core::lock::engine::Unavailable;
 
 /// Every step of the schema, oldest first. A step that was ever released is never changed.
 const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_locks.sql"))];
@@ -29,9 +30,9 @@ const MYSQL_MIN: (u32, u32, u32) = (8, 0, 19);
 /// Brings the schema to [`VERSION`], and answers the tables' names with their database.
 pub(super) async fn prepare(
     connection: &mut MySqlConnection,
-    prepared: Prepared<'_>,
-) -> Result<Names, Trouble> {
-    let Prepared {
+    prepared: Prepare<'_>,
+) -> Result<Names, StoreError> {
+    let Prepare {
         names,
         migrations,
         limit,
@@ -53,8 +54,8 @@ pub(super) async fn prepare(
     }
     let has_lists = query_scalar::<_, i64>(LISTS).fetch_one(&mut *connection);
     if let Err(error) = has_lists.await {
-        return Err(match kind(&error) {
-            Kind::Permanent(_) => unknown(location, server, JSON_TABLE),
+        return Err(match cause(&error) {
+            Cause::Permanent(_) => unknown(location, server, JSON_TABLE),
             _ => error.into(),
         });
     }
@@ -89,7 +90,7 @@ pub(super) async fn prepare(
         .fetch_one(&mut *connection)
         .await?;
     if is_locked != Some(1) {
-        return Err(Outage::Stalled { limit }.into());
+        return Err(Unavailable::Stalled { limit }.into());
     }
     let migrated = migrate(connection, &names, location).await;
     migrated.map_err(|trouble| trouble.in_migrating(location, found, VERSION))?;
@@ -111,7 +112,7 @@ fn lacks(server: &str) -> Option<&'static str> {
     is_known.then_some(JSON_TABLE)
 }
 
-fn unknown(location: &str, found: String, lacks: &'static str) -> Trouble {
+fn unknown(location: &str, found: String, lacks: &'static str) -> StoreError {
     OpenError::UnknownServer {
         store: location.to_owned(),
         found,
@@ -129,7 +130,7 @@ async fn migrate(
     connection: &mut MySqlConnection,
     names: &Names,
     location: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreError> {
     let found = version(connection, names, location).await?;
     if let Some(schema) = names.schema() {
         let is_there: i64 =
@@ -156,7 +157,7 @@ async fn version(
     connection: &mut MySqlConnection,
     names: &Names,
     location: &str,
-) -> Result<i64, Trouble> {
+) -> Result<i64, StoreError> {
     let is_there: i64 = query_scalar(
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?",
     )
@@ -229,7 +230,7 @@ pub(super) fn script(names: &Names, from: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::dialect::Dialect;
+    use crate::server::database::ServerDatabase;
 
     fn names(schema: Option<&str>) -> Names {
         Names::new(sqlx::MySql::DICTIONARY, schema, "app_").unwrap()

@@ -142,7 +142,7 @@ pub struct Sql {
     pub(super) load: Statement,
     pub(super) lock_registers: Statement,
     pub(super) store_registers: Statement,
-    pub(super) kept: Statement,
+    pub(super) written: Statement,
     pub(super) store_records: Statement,
     pub(super) store_records_plain: Statement,
     pub(super) sweep_open: Statement,
@@ -163,7 +163,6 @@ pub struct Sql {
     pub(super) store_definitions: Statement,
     pub(super) pause: Statement,
     pub(super) raise_versions: Statement,
-    pub(super) raise_revision: Statement,
     pub(super) task_names: Statement,
     pub(super) task_states: Statement,
     pub(super) task_registers: Statement,
@@ -193,7 +192,7 @@ impl Sql {
             load: new(include_str!("sql/load.sql")),
             lock_registers: new(include_str!("sql/lock_registers.sql")),
             store_registers: new(include_str!("sql/store_registers.sql")),
-            kept: new(include_str!("sql/kept.sql")),
+            written: new(include_str!("sql/written.sql")),
             store_records: records(
                 "COALESCE(w.origin, 'scheduled'), w.deadline_ms, w.error, w.output, w.former_holders",
                 OTHER_COLUMNS,
@@ -230,10 +229,6 @@ impl Sql {
             pause: new(include_str!("sql/pause.sql")),
             raise_versions: new(include_str!("sql/raise_versions.sql")),
             // $1 the namespace, $2 by how much
-            raise_revision: new(
-                "INSERT INTO {namespaces} (namespace, revision) VALUES ($1, $2) \
-                ON DUPLICATE KEY UPDATE revision = {namespaces}.revision + VALUES(revision)",
-            ),
             task_names: new(include_str!("sql/task_names.sql")),
             task_states: new(include_str!("sql/task_states.sql")),
             task_registers: new(include_str!("sql/task_registers.sql")),

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::server::error::{Kind, NOT_MADE_BY_US};
+use crate::server::error::{Cause, NOT_MADE_BY_US};
 
 const NOT_PRIVILEGED: &str = "its user lacks privileges: SELECT, INSERT, UPDATE and DELETE on the tables, \
     USAGE on their schema";
@@ -12,31 +12,31 @@ const NO_PREPARED_STATEMENTS: &str = "a pooler hands out its connections by tran
     from 1.21 on, with max_prepared_statements; or let it pool by session";
 
 /// Judges by SQLSTATE, most of it by the class that its first two digits name.
-pub(crate) fn kind(reported: &PgDatabaseError) -> Kind {
+pub(crate) fn cause(reported: &PgDatabaseError) -> Cause {
     let code = reported.code();
     match code {
         // Serialization failure, deadlock, a lock not to be had in time.
-        "40001" | "40P01" | "55P03" => Kind::Busy,
+        "40001" | "40P01" | "55P03" => Cause::Busy,
         // A statement prepared before somebody changed the tables, or lost by a pooler; a session
         // that was ended.
-        "0A000" | "26000" | "25P03" | "57P01" | "57P02" | "57P05" => Kind::Broken,
-        "25006" => Kind::ReadOnly,
+        "0A000" | "26000" | "25P03" | "57P01" | "57P02" | "57P05" => Cause::Broken,
+        "25006" => Cause::ReadOnly,
         // On a session that another client has prepared the same statement on.
-        "42P05" => Kind::Permanent(NO_PREPARED_STATEMENTS),
+        "42P05" => Cause::Permanent(NO_PREPARED_STATEMENTS),
         // Only a handler's transaction lives on after a statement that failed.
         "25P02" => {
-            Kind::Permanent("a statement of the transaction had failed, and the handler went on")
+            Cause::Permanent("a statement of the transaction had failed, and the handler went on")
         }
-        "3D000" => Kind::NoDatabase,
-        "42501" => Kind::NotPrivileged(NOT_PRIVILEGED),
+        "3D000" => Cause::NoDatabase,
+        "42501" => Cause::NotPrivileged(NOT_PRIVILEGED),
         _ => match code.get(..2).unwrap_or_default() {
-            "08" => Kind::Broken,
-            "28" => Kind::NotLetIn,
+            "08" => Cause::Broken,
+            "28" => Cause::NotLetIn,
             // Resources; a cancelled statement, a shutdown; the system.
-            "25" | "53" | "57" | "58" => Kind::Transient,
+            "25" | "53" | "57" | "58" => Cause::Transient,
             "42" | "3F" | "22" | "23" => NOT_MADE_BY_US,
-            "XX" => Kind::Permanent("the server reports an internal error or damaged data"),
-            _ => Kind::Permanent("the server does not take the statement"),
+            "XX" => Cause::Permanent("the server reports an internal error or damaged data"),
+            _ => Cause::Permanent("the server does not take the statement"),
         },
     }
 }

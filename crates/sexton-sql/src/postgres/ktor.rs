@@ -9,9 +9,9 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, query, query_scalar, raw_sql};
 
-use super::dialect::as_setting;
-use crate::server::error::Trouble;
-use crate::server::ktor::dialect::{Column, Found, Held, KtorDialect, Row, held};
+use super::connect::as_setting;
+use crate::server::error::StoreError;
+use crate::server::ktor::database::{Column, Found, Held, KtorDatabase, Row, held};
 use crate::server::names::{Names, filled};
 
 /// From the year 1000 to the last tick.
@@ -31,7 +31,7 @@ pub struct KtorSql {
     lower: Arc<str>,
 }
 
-impl KtorDialect for Postgres {
+impl KtorDatabase for Postgres {
     type KtorSql = KtorSql;
 
     const INSTANTS: &'static [(&'static str, RangeInclusive<i64>)] =
@@ -44,7 +44,7 @@ impl KtorDialect for Postgres {
         )
     }
 
-    async fn create(connection: &mut PgConnection, statement: &str) -> Result<(), Trouble> {
+    async fn create(connection: &mut PgConnection, statement: &str) -> Result<(), StoreError> {
         // Safe: a constant, and a name that is checked and quoted.
         let create = raw_sql(AssertSqlSafe(statement.to_owned()));
         create.execute(connection).await?;
@@ -79,7 +79,7 @@ impl KtorDialect for Postgres {
         names: &Names,
         table: &str,
         location: &str,
-    ) -> Result<Option<Found>, Trouble> {
+    ) -> Result<Option<Found>, StoreError> {
         let named = query(
             "SELECT c.oid::bigint, n.nspname::text FROM pg_class AS c \
              JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)",
@@ -90,7 +90,7 @@ impl KtorDialect for Postgres {
         };
         let (oid, schema): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
         let rows = query(COLUMNS).bind(oid).fetch_all(&mut *connection).await?;
-        let columns = rows.iter().map(column).collect::<Result<_, Trouble>>()?;
+        let columns = rows.iter().map(column).collect::<Result<_, StoreError>>()?;
         let key = query_scalar(include_str!("sql/ktor/key.sql")).bind(oid);
         let table = names.in_schema(schema).qualified(table);
         Ok(Some(Found {
@@ -106,7 +106,7 @@ impl KtorDialect for Postgres {
         sql: &KtorSql,
         limit: Duration,
         rows: &[Row<'_>],
-    ) -> Result<Vec<Held>, Trouble> {
+    ) -> Result<Vec<Held>, StoreError> {
         let raise = of_rows(&sql.raise, rows).bind(ticks(rows));
         let raise = raise.bind(as_setting(limit));
         let found = raise.fetch_all(connection).await?;
@@ -122,7 +122,7 @@ impl KtorDialect for Postgres {
         sql: &KtorSql,
         limit: Duration,
         rows: &[Row<'_>],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let insert = of_rows(&sql.insert, rows).bind(as_setting(limit));
         insert.execute(connection).await?;
         Ok(())
@@ -134,7 +134,7 @@ impl KtorDialect for Postgres {
         limit: Duration,
         rows: &[Row<'_>],
         by_ms: i64,
-    ) -> Result<Vec<usize>, Trouble> {
+    ) -> Result<Vec<usize>, StoreError> {
         let lower = of_rows(&sql.lower, rows).bind(ticks(rows));
         let lower = lower.bind(as_setting(limit)).bind(by_ms);
         let lowered = lower.fetch_all(connection).await?;
@@ -163,7 +163,7 @@ fn ticks(rows: &[Row<'_>]) -> Vec<i64> {
 }
 
 /// A column, whose modifier says how long it may be: of a text the characters and 4, of an instant the digits.
-fn column(row: &PgRow) -> Result<Column, Trouble> {
+fn column(row: &PgRow) -> Result<Column, StoreError> {
     let modifier: i32 = row.try_get(2)?;
     let kind: String = row.try_get(1)?;
     let is_text = kind == "character varying" || kind == "character";

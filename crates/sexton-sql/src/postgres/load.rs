@@ -3,132 +3,154 @@
 use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
-use sexton_core::lock::{ExecutionRecord, Pause};
+use jiff::Timestamp;
+use sexton_core::lock::engine::{
+    Candidates, CandidatesPage, Connect, Found, Load, ReadSet, Snapshot, Unavailable, Versions,
+};
+use sexton_core::lock::{ExecutionRecord, LockKey, Pause};
 use sexton_core::name::TaskName;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
-use super::PostgresLockManager as Manager;
-use crate::record_row::{RecordRow, concurrency_index, instance_id, register, task_name, tick};
-use crate::server::dialect::{Candidates, CandidatesPage};
-use crate::server::error::{Outage, Trouble};
-use crate::server::loaded::{Loaded, Pair};
-use crate::wanted::Wanted;
+use super::Port;
+use crate::record_row::{
+    RecordRow, concurrency_index, instance_id, interval_ms, register, task_name, tick,
+};
+use crate::server::error::StoreError;
+use crate::server::rows::LoadedRows;
 
-pub(super) async fn load(
-    manager: &Manager,
-    connection: &mut PgConnection,
-    wanted: &Wanted,
-    pairs: &BTreeSet<Pair>,
-) -> Result<Loaded, Trouble> {
-    fn tasks<'t>(pairs: impl IntoIterator<Item = &'t Pair>) -> (Vec<&'t str>, Vec<i32>) {
-        let pair = |(task, index): &'t Pair| (task.as_str(), i32::from(index.get()));
-        pairs.into_iter().map(pair).unzip()
+impl Load for Port {
+    type Rows = Versions;
+
+    async fn now(&self, connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+        let row = self.sql().clock.query().fetch_one(connection).await?;
+        Ok(tick(row.try_get(0)?)?.timestamp())
     }
-    let (register_tasks, register_indices) = tasks(pairs);
-    let (open_tasks, open_indices) = tasks(&wanted.open);
-    let records = || wanted.records.iter();
-    let ticks = || wanted.ticks.iter();
-    let query = manager
-        .sql()
-        .load
-        .query()
-        .bind(manager.namespace_word())
-        .bind(register_tasks)
-        .bind(register_indices)
-        .bind(records().map(|one| one.task.as_str()).collect::<Vec<_>>())
-        .bind(
-            records()
-                .map(|one| i32::from(one.index.get()))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            records()
-                .map(|one| one.tick.as_millis())
-                .collect::<Vec<_>>(),
-        )
-        .bind(open_tasks)
-        .bind(open_indices)
-        .bind(ticks().map(|(task, _)| task.as_str()).collect::<Vec<_>>())
-        .bind(
-            ticks()
-                .map(|(_, tick)| tick.as_millis())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            wanted
-                .pauses
-                .iter()
-                .map(TaskName::as_str)
-                .collect::<Vec<_>>(),
-        )
-        .bind(wanted.waiting);
-    read_all(connection, query).await
+
+    /// One statement, and so one snapshot.
+    async fn load(
+        &self,
+        connection: &mut PgConnection,
+        read_set: &ReadSet,
+    ) -> Result<Snapshot<Versions>, StoreError> {
+        let keys = read_set.versioned_keys();
+        let (register_tasks, register_indices) = columns(&keys);
+        let (open_tasks, open_indices) = columns(&read_set.open);
+        let records = || read_set.records.iter();
+        let ticks = read_set.whole_ticks();
+        let query = self
+            .sql()
+            .load
+            .query()
+            .bind(self.namespace_word())
+            .bind(register_tasks)
+            .bind(register_indices)
+            .bind(records().map(|one| one.task.as_str()).collect::<Vec<_>>())
+            .bind(
+                records()
+                    .map(|one| i32::from(one.index.get()))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                records()
+                    .map(|one| one.tick.as_millis())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(open_tasks)
+            .bind(open_indices)
+            .bind(
+                ticks
+                    .iter()
+                    .map(|(task, _)| task.as_str())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                ticks
+                    .iter()
+                    .map(|(_, tick)| tick.as_millis())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                read_set
+                    .pauses
+                    .iter()
+                    .map(TaskName::as_str)
+                    .collect::<Vec<_>>(),
+            )
+            .bind(read_set.waiting);
+        Ok(read_all(connection, query).await?.snapshot)
+    }
+
+    async fn candidates(
+        &self,
+        connection: &mut PgConnection,
+        page: &CandidatesPage<'_>,
+    ) -> Result<Found<Versions>, StoreError> {
+        let sql = self.sql();
+        let statement = match page.candidates {
+            Candidates::Open => &sql.sweep_open,
+            Candidates::Waiting => &sql.sweep_waiting,
+            Candidates::LeaseOver => &sql.sweep_lease_over,
+        };
+        let after = page.after;
+        let size = self.limits().candidates_page;
+        let query = statement
+            .query()
+            .bind(self.namespace_word())
+            .bind(after.map_or("", |after| after.task.as_str()))
+            .bind(after.map_or(0, |after| i32::from(after.index.get())))
+            .bind(after.map_or(0, |after| after.tick.as_millis()))
+            .bind(i64::try_from(size).unwrap_or(i64::MAX))
+            .bind(interval_ms(page.abandoned_after));
+        Ok(read_all(connection, query).await?.into_found(size, after))
+    }
 }
 
-pub(super) async fn load_candidates(
-    manager: &Manager,
-    connection: &mut PgConnection,
-    page: CandidatesPage<'_>,
-) -> Result<Loaded, Trouble> {
-    let sql = manager.sql();
-    let statement = match page.candidates {
-        Candidates::Open => &sql.sweep_open,
-        Candidates::Waiting => &sql.sweep_waiting,
-        Candidates::LeaseOver => &sql.sweep_lease_over,
-    };
-    let after = page.after;
-    let query = statement
-        .query()
-        .bind(manager.namespace_word())
-        .bind(after.map_or("", |after| after.task.as_str()))
-        .bind(after.map_or(0, |after| i32::from(after.index.get())))
-        .bind(after.map_or(0, |after| after.tick.as_millis()))
-        .bind(page.size)
-        .bind(page.abandoned_after_ms);
-    read_all(connection, query).await
+/// Keys as two columns.
+fn columns(keys: &BTreeSet<LockKey>) -> (Vec<&str>, Vec<i32>) {
+    let row = |key: &LockKey| i32::from(key.index.get());
+    keys.iter().map(|key| (key.task.as_str(), row(key))).unzip()
 }
 
 /// Reads the rows of a statement in parts, as `sql/load.sql` and `sql/sweep.sql` are.
 async fn read_all(
     connection: &mut PgConnection,
     query: Query<'_, Postgres, PgArguments>,
-) -> Result<Loaded, Trouble> {
-    let mut loaded = Loaded::nothing();
+) -> Result<LoadedRows, StoreError> {
+    let mut loaded = LoadedRows::default();
     let mut is_read_only = false;
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let part: i32 = row.try_get_unchecked(PART)?;
         match part {
             0 => {
-                loaded.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
+                loaded.snapshot.now = tick(row.try_get_unchecked(TICK)?)?.timestamp();
                 is_read_only = row.try_get_unchecked::<i64, _>(VERSION)? != 0;
             }
             1 => put_register(&mut loaded, &row)?,
             2 => {
                 let record = read_record(&row, TICK)?;
                 loaded.asked.push(record.execution.clone());
-                loaded.state.load_record(record);
+                loaded.snapshot.state.load_record(record);
             }
             3 => {
                 let task = task_name(row.try_get_unchecked(TASK)?)?;
-                loaded
-                    .state
-                    .load_pause(task, Some(read_pause(&row, TICK, ERROR, OUTPUT)?));
+                let pause = read_pause(&row, TICK, ERROR, OUTPUT)?;
+                loaded.snapshot.state.load_pause(task, Some(pause));
             }
             4 => {
                 let instance = instance_id(row.try_get_unchecked(INSTANCE)?)?;
                 let since = tick(row.try_get_unchecked(TICK)?)?.timestamp();
                 loaded.present.insert(instance, since);
             }
-            _ => loaded.state.load_record(read_record(&row, TICK)?),
+            _ => loaded.snapshot.state.load_record(read_record(&row, TICK)?),
         }
     }
-    // Whoever decides might have to write. What a server says that only reads may be old besides.
+    // Refuse a read-only server: deciding may require a write, and its data may be stale.
     if is_read_only {
-        return Err(Outage::ReadOnly.into());
+        return Err(Unavailable::ReadOnly.into());
     }
     Ok(loaded)
 }
@@ -143,15 +165,16 @@ const FENCE: usize = 11;
 const ERROR: usize = 20;
 const OUTPUT: usize = 21;
 
-fn put_register(loaded: &mut Loaded, row: &PgRow) -> Result<(), Trouble> {
+fn put_register(loaded: &mut LoadedRows, row: &PgRow) -> Result<(), StoreError> {
     let index: i32 = row.try_get_unchecked(INDEX)?;
-    let pair = (
+    let key = LockKey::new(
         task_name(row.try_get_unchecked(TASK)?)?,
         concurrency_index(index.into())?,
     );
     let watermark_ms = row.try_get_unchecked(TICK)?;
     let register = register(watermark_ms, row.try_get_unchecked(FENCE)?)?;
-    loaded.put_register(pair, row.try_get_unchecked(VERSION)?, register);
+    let version = row.try_get_unchecked(VERSION)?;
+    loaded.snapshot.load_register(key, version, register);
     Ok(())
 }
 
@@ -160,7 +183,7 @@ pub(super) fn read_pause(
     since: usize,
     note: usize,
     by: usize,
-) -> Result<Pause, Trouble> {
+) -> Result<Pause, StoreError> {
     Ok(Pause {
         note: row.try_get_unchecked(note)?,
         by: row.try_get_unchecked(by)?,
@@ -169,7 +192,7 @@ pub(super) fn read_pause(
 }
 
 /// Reads the columns of an execution, the first of them at `first`.
-pub(super) fn read_record(row: &PgRow, first: usize) -> Result<ExecutionRecord, Trouble> {
+pub(super) fn read_record(row: &PgRow, first: usize) -> Result<ExecutionRecord, StoreError> {
     let index: i32 = row.try_get_unchecked(first + 2)?;
     let concurrency: i32 = row.try_get_unchecked(first + 3)?;
     let claim_id: Option<Uuid> = row.try_get_unchecked(first + 6)?;

@@ -29,7 +29,6 @@
 //! | `sexton_executions` | per execution: who was granted it, lease, outcome; the history |
 //! | `sexton_tasks` | per task: its definition as instances tell it, its pause |
 //! | `sexton_instances` | per instance: when it last reported |
-//! | `sexton_namespaces` | per namespace: the revision that rises when tasks are paused, resumed or defined anew |
 //! | `sexton_versions` | the version of the tables |
 //!
 //! Another schema and another beginning than `sexton_` can be had by [`PostgresOptions`]. Whoever
@@ -40,7 +39,7 @@
 //! `sslmode=verify-full&sslrootcert=FILE` among it. What the URL does not say is taken from `PGHOST`, `PGUSER` and so on, as by `psql`.
 //!
 //! # Privileges
-//! Once the tables exist: USAGE on their schema, and SELECT, INSERT, UPDATE and DELETE on all six tables (of `sexton_versions`, SELECT is
+//! Once the tables exist: USAGE on their schema, and SELECT, INSERT, UPDATE and DELETE on all five tables (of `sexton_versions`, SELECT is
 //! enough). To make them: CREATE on the schema, or on the database if the schema is missing too. Whoever wants to make them otherwise has the script from
 //! [`PostgresOptions::migration_sql`](crate::ServerOptions::migration_sql).
 //!
@@ -64,16 +63,16 @@
 //! # }
 //! ```
 
-mod changes;
-mod dialect;
+mod connect;
 pub(crate) mod error;
 mod fleet;
 mod history;
 mod ktor;
 mod load;
+mod notifications;
 mod schema;
 mod sql;
-mod store_back;
+mod swap;
 mod tasks;
 mod transaction;
 mod url;
@@ -81,9 +80,12 @@ mod url;
 use sqlx::Postgres;
 
 use crate::error::OpenError;
-use crate::server::dialect::Dialect;
+use crate::server::database::ServerDatabase;
+use crate::server::port::ServerPort;
 pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
+
+type Port = ServerPort<Postgres>;
 
 /// Keeps task locks in a PostgreSQL database. See the [module](self).
 pub type PostgresLockManager = ServerLockManager<Postgres>;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_as, query_scalar, raw_sql};
 
-use super::dialect::{as_setting, silence_ms};
+use super::connect::{as_setting, silence_ms};
 use crate::error::OpenError;
 use crate::server::Migrations;
-use crate::server::dialect::Prepared;
-use crate::server::error::Trouble;
+use crate::server::database::Prepare;
+use crate::server::error::StoreError;
 use crate::server::names::Names;
 
 /// Every step of the schema, oldest first. A step that was ever released is never changed.
@@ -29,9 +29,9 @@ const MAJOR_MIN: u32 = 13;
 /// Brings the schema to [`VERSION`], and answers the tables' names with their schema.
 pub(super) async fn prepare(
     connection: &mut PgConnection,
-    prepared: Prepared<'_>,
-) -> Result<Names, Trouble> {
-    let Prepared {
+    prepared: Prepare<'_>,
+) -> Result<Names, StoreError> {
+    let Prepare {
         names,
         migrations,
         limit,
@@ -102,7 +102,7 @@ async fn migrate(
     names: &Names,
     limit: Duration,
     location: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), StoreError> {
     let mut transaction = connection
         .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
         .await?;
@@ -146,7 +146,7 @@ async fn version(
     connection: &mut PgConnection,
     names: &Names,
     location: &str,
-) -> Result<i64, Trouble> {
+) -> Result<i64, StoreError> {
     let table = names.table("versions");
     // By the catalogue's rows and not by `to_regclass`, which may remember from before the lock
     // that there was none.
@@ -209,7 +209,7 @@ pub(super) fn script(names: &Names, from: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::dialect::Dialect;
+    use crate::server::database::ServerDatabase;
 
     fn names(schema: Option<&str>) -> Names {
         Names::new(sqlx::Postgres::DICTIONARY, schema, "app_").unwrap()

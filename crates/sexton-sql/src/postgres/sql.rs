@@ -68,9 +68,9 @@ pub struct Sql {
     /// The clock, in milliseconds.
     pub(crate) clock: Statement,
     pub(crate) load: Statement,
-    pub(crate) store_back: Statement,
+    pub(crate) swap: Statement,
     /// The same for records that are plain.
-    pub(crate) store_back_plain: Statement,
+    pub(crate) swap_plain: Statement,
     pub(crate) sweep_open: Statement,
     pub(crate) sweep_waiting: Statement,
     pub(crate) sweep_lease_over: Statement,
@@ -88,12 +88,11 @@ pub struct Sql {
     pub(crate) store_definitions: Statement,
     pub(crate) pause: Statement,
     pub(crate) raise_versions: Statement,
-    pub(crate) raise_revision: Statement,
     pub(crate) task_names: Statement,
     pub(crate) task_states: Statement,
     pub(crate) task_registers: Statement,
-    pub(crate) tell: Statement,
-    /// Where clients of these tables tell each other that something has changed.
+    pub(crate) notify: Statement,
+    /// The channel on which clients of these tables notify each other.
     pub(crate) channel: String,
 }
 
@@ -104,8 +103,8 @@ impl Sql {
             let template = include_str!("sql/sweep.sql").replace("{candidate}", candidate);
             Statement::new(names, &template)
         };
-        let store_back = |of_plain: &str, of_others: &str| {
-            let template = include_str!("sql/store_back.sql")
+        let swap = |of_plain: &str, of_others: &str| {
+            let template = include_str!("sql/swap.sql")
                 .replace("{columns_of_plain}", of_plain)
                 .replace("{lists_of_others}", of_others);
             new(&template)
@@ -115,8 +114,8 @@ impl Sql {
         Sql {
             clock: new("SELECT {clock_ms}"),
             load: new(include_str!("sql/load.sql")),
-            store_back: store_back("", OF_OTHERS),
-            store_back_plain: store_back(OF_PLAIN, ""),
+            swap: swap("", OF_OTHERS),
+            swap_plain: swap(OF_PLAIN, ""),
             sweep_open: sweep(OPEN),
             sweep_waiting: sweep(WAITING),
             sweep_lease_over: sweep(LEASE_OVER),
@@ -140,14 +139,14 @@ impl Sql {
                 set_config('tcp_user_timeout', $2, true), \
                 set_config('idle_in_transaction_session_timeout', $2, true)"),
             lock_tasks: new(include_str!("sql/lock_tasks.sql")),
-            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 the
-            // instance, $7 known since, $8 canonical texts, $9 since when they have those
+            // $1 the namespace, $2 tasks, $3 schedules, $4 concurrencies, $5 definitions, $6 by
+            // whom, $7 known since, $8 canonical texts, $9 since when they have those
             store_definitions: new("UPDATE {tasks} AS t SET schedule = w.schedule, \
-                    concurrency = w.concurrency, definition = w.definition, defined_by = $6, \
+                    concurrency = w.concurrency, definition = w.definition, defined_by = w.defined_by, \
                     known_since_ms = w.known_since_ms, canonical = w.canonical, \
                     schedule_since_ms = w.schedule_since_ms \
-                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $7::bigint[], $8::text[], $9::bigint[]) \
-                    AS w (task, schedule, concurrency, definition, known_since_ms, canonical, schedule_since_ms) \
+                FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bigint[]) \
+                    AS w (task, schedule, concurrency, definition, defined_by, known_since_ms, canonical, schedule_since_ms) \
                 WHERE t.namespace = $1 AND t.task = w.task"),
             // $1 the namespace, $2 tasks, $3 the note, $4 by whom, $5 since; three nulls to resume
             pause: new(
@@ -155,11 +154,6 @@ impl Sql {
                 WHERE namespace = $1 AND task = ANY ($2::text[])",
             ),
             raise_versions: new(include_str!("sql/raise_versions.sql")),
-            // $1 the namespace, $2 by how much
-            raise_revision: new(
-                "INSERT INTO {namespaces} AS n (namespace, revision) VALUES ($1, $2) \
-                ON CONFLICT (namespace) DO UPDATE SET revision = n.revision + excluded.revision",
-            ),
             task_names: new(include_str!("sql/task_names.sql")),
             // $1 the namespace, $2 tasks
             task_states: new(
@@ -173,7 +167,7 @@ impl Sql {
                 ORDER BY task, concurrency_index",
             ),
             // $1 the channel, $2 the namespace
-            tell: new("SELECT pg_notify($1, $2)"),
+            notify: new("SELECT pg_notify($1, $2)"),
             channel: format!("sexton_{:016x}", names.lock_key()),
         }
     }

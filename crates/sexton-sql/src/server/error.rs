@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::lock::LockError;
-use thiserror::Error;
+use sexton_core::lock::engine::{ErrorClass, PortError, Unavailable};
 
 use crate::error::OpenError;
 use crate::record_row::Unreadable;
@@ -12,58 +12,43 @@ use crate::server::tls;
 
 /// What went wrong in a call, before it is known which store and what was tried.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum StoreError {
     Driver(sqlx::Error),
     Unreadable(Unreadable),
     Open(OpenError),
-    Outage(Outage),
+    Unavailable(Unavailable),
 }
 
-/// The store does not do its work, though no statement has failed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Outage {
-    #[error("no end within {limit:?}: the server is slow, or somebody holds what is needed")]
-    Stalled { limit: Duration },
-    #[error("no connection within {limit:?}: all {connections} are in use")]
-    Full { limit: Duration, connections: u32 },
-    #[error("the server only reads: a standby, or a failover in progress")]
-    ReadOnly,
-    #[error("others changed the same rows again and again")]
-    Overtaken,
-    #[error("the pool it was given is closed")]
-    Closed,
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Trouble {
-        match kind(&error) {
-            Kind::ReadOnly => Outage::ReadOnly.into(),
-            _ => Trouble::Driver(error),
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        match cause(&error) {
+            Cause::ReadOnly => Unavailable::ReadOnly.into(),
+            _ => StoreError::Driver(error),
         }
     }
 }
 
-impl From<Unreadable> for Trouble {
-    fn from(unreadable: Unreadable) -> Trouble {
-        Trouble::Unreadable(unreadable)
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> StoreError {
+        StoreError::Unreadable(unreadable)
     }
 }
 
-impl From<OpenError> for Trouble {
-    fn from(error: OpenError) -> Trouble {
-        Trouble::Open(error)
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> StoreError {
+        StoreError::Open(error)
     }
 }
 
-impl From<Outage> for Trouble {
-    fn from(outage: Outage) -> Trouble {
-        Trouble::Outage(outage)
+impl From<Unavailable> for StoreError {
+    fn from(reason: Unavailable) -> StoreError {
+        StoreError::Unavailable(reason)
     }
 }
 
-/// A kind of failure, as far as it makes a difference here.
+/// Why a statement failed, as far as it makes a difference here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Cause {
     /// Others were in the way: try again soon.
     Busy,
     /// The connection broke: another one may do.
@@ -82,54 +67,54 @@ pub(crate) enum Kind {
 }
 
 /// Tables that no version made.
-pub(crate) const NOT_MADE_BY_US: Kind =
-    Kind::Permanent("its tables are not as this version of sexton made them");
+pub(crate) const NOT_MADE_BY_US: Cause =
+    Cause::Permanent("its tables are not as this version of sexton made them");
 
 /// Where the server remembers the password, until it is restarted, it works without.
 const PASSWORD_NEEDS_TLS: &str = "the server takes this user's password through TLS alone (caching_sha2_password, sha256_password): \
     let the server offer TLS and write ssl-mode=REQUIRED, or better VERIFY_IDENTITY, in the URL";
 
 /// Judges what the driver reports; what the server has reported, by the server's codes.
-pub(crate) fn kind(error: &sqlx::Error) -> Kind {
+pub(crate) fn cause(error: &sqlx::Error) -> Cause {
     match error {
-        sqlx::Error::Database(reported) => kind_of_report(&**reported),
+        sqlx::Error::Database(reported) => cause_of_report(&**reported),
         sqlx::Error::Io(error) => match tls::problem(error) {
-            Some(problem) => Kind::Permanent(problem),
-            None => Kind::Broken,
+            Some(problem) => Cause::Permanent(problem),
+            None => Cause::Broken,
         },
-        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Kind::Broken,
+        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => Cause::Broken,
         // The driver has no code for it.
         sqlx::Error::Configuration(said) if said.to_string().starts_with("RSA ") => {
-            Kind::Permanent(PASSWORD_NEEDS_TLS)
+            Cause::Permanent(PASSWORD_NEEDS_TLS)
         }
-        sqlx::Error::Configuration(_) => Kind::Permanent("the driver does not take its options"),
-        sqlx::Error::Tls(_) => Kind::Permanent(
+        sqlx::Error::Configuration(_) => Cause::Permanent("the driver does not take its options"),
+        sqlx::Error::Tls(_) => Cause::Permanent(
             "TLS failed: the server speaks none, or the certificates that the URL names cannot be used",
         ),
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_)
         | sqlx::Error::ColumnIndexOutOfBounds { .. } => NOT_MADE_BY_US,
-        _ => Kind::Transient,
+        _ => Cause::Transient,
     }
 }
 
-fn kind_of_report(reported: &dyn sqlx::error::DatabaseError) -> Kind {
+fn cause_of_report(reported: &dyn sqlx::error::DatabaseError) -> Cause {
     #[cfg(feature = "mysql")]
     if let Some(reported) = reported.try_downcast_ref() {
-        return crate::mysql::error::kind(reported);
+        return crate::mysql::error::cause(reported);
     }
     #[cfg(feature = "postgres")]
     if let Some(reported) = reported.try_downcast_ref() {
-        return crate::postgres::error::kind(reported);
+        return crate::postgres::error::cause(reported);
     }
-    Kind::Permanent("it reports what this version of sexton does not know")
+    Cause::Permanent("it reports what this version of sexton does not know")
 }
 
-impl Trouble {
+impl StoreError {
     /// As it is where tables are made or changed.
-    pub(crate) fn in_migrating(self, store: &str, found: i64, needed: i64) -> Trouble {
+    pub(crate) fn in_migrating(self, store: &str, found: i64, needed: i64) -> StoreError {
         match self {
-            Trouble::Driver(error) if matches!(kind(&error), Kind::NotPrivileged(_)) => {
+            StoreError::Driver(error) if matches!(cause(&error), Cause::NotPrivileged(_)) => {
                 let (store, source) = (store.to_owned(), Box::new(error));
                 OpenError::MayNotMakeTables {
                     store,
@@ -143,56 +128,43 @@ impl Trouble {
         }
     }
 
-    /// Whether the same connection may be asked again soon.
-    pub(super) fn is_busy(&self) -> bool {
-        match self {
-            Trouble::Driver(error) => kind(error) == Kind::Busy,
-            Trouble::Outage(_) => self.is_overtaken(),
-            Trouble::Open(error) => error.is_transient(),
-            Trouble::Unreadable(_) => false,
-        }
-    }
-
-    /// Whether others were only faster: nothing of the call's is open then.
-    pub(super) fn is_overtaken(&self) -> bool {
-        matches!(self, Trouble::Outage(Outage::Overtaken))
-    }
-
-    /// Whether the connection broke under the call, so that another may do.
-    pub(super) fn is_broken(&self) -> bool {
-        matches!(self, Trouble::Driver(error) if kind(error) == Kind::Broken)
+    /// Whether opening the store again soon may succeed.
+    pub(super) fn may_be_tried_again(&self) -> bool {
+        matches!(self.class(), ErrorClass::Busy | ErrorClass::Conflict)
     }
 
     /// As the error of opening the store.
     pub(super) fn into_open_error(self, store: &str, limit: Duration) -> OpenError {
         let store = store.to_owned();
         let error = match self {
-            Trouble::Open(error) => return error,
-            Trouble::Unreadable(Unreadable(found)) => {
+            StoreError::Open(error) => return error,
+            StoreError::Unreadable(Unreadable(found)) => {
                 return OpenError::Unreadable { store, found };
             }
-            Trouble::Outage(Outage::Stalled { limit }) => return OpenError::Busy { store, limit },
-            Trouble::Outage(outage) => {
-                let source = Box::new(outage);
+            StoreError::Unavailable(Unavailable::Stalled { limit }) => {
+                return OpenError::Busy { store, limit };
+            }
+            StoreError::Unavailable(reason) => {
+                let source = Box::new(reason);
                 return OpenError::Unreachable { store, source };
             }
-            Trouble::Driver(error) => error,
+            StoreError::Driver(error) => error,
         };
-        let advice = match kind(&error) {
-            Kind::Busy => return OpenError::Busy { store, limit },
-            Kind::Broken | Kind::Transient | Kind::ReadOnly => {
+        let advice = match cause(&error) {
+            Cause::Busy => return OpenError::Busy { store, limit },
+            Cause::Broken | Cause::Transient | Cause::ReadOnly => {
                 let source = Box::new(error);
                 return OpenError::Unreachable { store, source };
             }
-            Kind::NotLetIn => {
+            Cause::NotLetIn => {
                 let source = Box::new(error);
                 return OpenError::NotLetIn { store, source };
             }
-            Kind::NoDatabase => {
+            Cause::NoDatabase => {
                 let source = Box::new(error);
                 return OpenError::NoDatabase { store, source };
             }
-            Kind::NotPrivileged(advice) | Kind::Permanent(advice) => advice,
+            Cause::NotPrivileged(advice) | Cause::Permanent(advice) => advice,
         };
         let source = Box::new(error);
         OpenError::Driver {
@@ -201,18 +173,37 @@ impl Trouble {
             source,
         }
     }
+}
 
-    /// As a call's error.
-    pub(super) fn into_lock_error(self, store: &str, action: &'static str) -> LockError {
+impl PortError for StoreError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            StoreError::Driver(error) => match cause(error) {
+                Cause::Busy => ErrorClass::Busy,
+                Cause::Broken => ErrorClass::Broken,
+                Cause::Transient | Cause::ReadOnly => ErrorClass::Transient,
+                Cause::NotLetIn
+                | Cause::NoDatabase
+                | Cause::NotPrivileged(_)
+                | Cause::Permanent(_) => ErrorClass::Permanent,
+            },
+            StoreError::Unavailable(Unavailable::Conflict) => ErrorClass::Conflict,
+            StoreError::Unavailable(_) => ErrorClass::Transient,
+            StoreError::Open(error) if error.is_transient() => ErrorClass::Busy,
+            StoreError::Open(_) | StoreError::Unreadable(_) => ErrorClass::Permanent,
+        }
+    }
+
+    fn into_lock_error(self, store: &str, action: &'static str) -> LockError {
         let store = store.to_owned();
         let error = match self {
-            Trouble::Driver(error) => error,
-            Trouble::Unreadable(Unreadable(found)) => {
+            StoreError::Driver(error) => error,
+            StoreError::Unreadable(Unreadable(found)) => {
                 return LockError::Unreadable { store, found };
             }
-            Trouble::Open(error) => return error.into_lock_error(store, action),
-            Trouble::Outage(outage) => {
-                let source = Arc::new(outage);
+            StoreError::Open(error) => return error.into_lock_error(store, action),
+            StoreError::Unavailable(reason) => {
+                let source = Arc::new(reason);
                 return LockError::Unavailable {
                     store,
                     action,
@@ -220,8 +211,8 @@ impl Trouble {
                 };
             }
         };
-        let advice = match kind(&error) {
-            Kind::Busy | Kind::Broken | Kind::Transient | Kind::ReadOnly => {
+        let advice = match cause(&error) {
+            Cause::Busy | Cause::Broken | Cause::Transient | Cause::ReadOnly => {
                 let source = Arc::new(error);
                 return LockError::Unavailable {
                     store,
@@ -229,9 +220,9 @@ impl Trouble {
                     source,
                 };
             }
-            Kind::NotLetIn => "the server does not let this user in: check user and password",
-            Kind::NoDatabase => "the database does not exist any more",
-            Kind::NotPrivileged(advice) | Kind::Permanent(advice) => advice,
+            Cause::NotLetIn => "authentication failed: check user and password",
+            Cause::NoDatabase => "the database does not exist any more",
+            Cause::NotPrivileged(advice) | Cause::Permanent(advice) => advice,
         };
         LockError::Refused {
             store,

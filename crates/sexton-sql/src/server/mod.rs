@@ -1,49 +1,40 @@
 //! Task locks in a database that runs as a server of its own: what [PostgreSQL](crate::postgres)
 //! and [MySQL](crate::mysql) have in common.
 //!
-//! A batch is read, decided by the rules, and written where nothing has changed in between: see
-//! `decide.rs`. What differs between databases is how they say it, which is all that a `Dialect`
-//! knows.
+//! [The engine](sexton_core::lock::engine) does the work, over a port of each. What stands here is
+//! where connections come from, how handlers' transactions end, and the Kotlin system's table.
 
-mod call;
-mod decide;
-pub(crate) mod dialect;
-mod enqueue;
+mod checkout;
+pub(crate) mod database;
 pub(crate) mod error;
-mod fleet;
-mod history;
 pub(crate) mod ktor;
-mod lane;
-pub(crate) mod loaded;
-mod manager;
 pub(crate) mod names;
 mod options;
-mod sweep;
-mod tasks;
+pub(crate) mod port;
+pub(crate) mod rows;
 mod tls;
 mod transaction;
 
+use std::borrow::Borrow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sexton_core::name::Namespace;
+use sexton_core::clock::TokioClock;
+use sexton_core::lock::Transactions;
+use sexton_core::lock::engine::{Engine, Limits, PortManager, Unavailable};
 use sqlx::Pool;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::OpenError;
 use crate::patience::Patience;
 
-use dialect::{Dialect, Prepared};
-use error::{Outage, Trouble};
-use lane::Source;
+use checkout::Source;
+use database::Prepare;
+use error::StoreError;
+use port::ServerPort;
 
+pub use database::ServerDatabase;
 pub use ktor::{KtorLockManager, KtorLocks, KtorTable};
 pub use options::{Migrations, ServerOptions};
-
-/// A database that runs as a server: [`sqlx::Postgres`] and [`sqlx::MySql`], by their features.
-pub trait ServerDatabase: Dialect {}
-
-impl<DB: Dialect> ServerDatabase for DB {}
 
 /// Keeps task locks in the database of a server:
 /// [`PostgresLockManager`](crate::postgres::PostgresLockManager) and
@@ -52,29 +43,31 @@ impl<DB: Dialect> ServerDatabase for DB {}
 /// Every call is cancel-safe: dropping its future rolls back what was not committed, or loses the
 /// answer of what was.
 #[derive(Debug)]
-pub struct ServerLockManager<DB: Dialect> {
-    inner: Arc<Inner<DB>>,
+pub struct ServerLockManager<DB: ServerDatabase> {
+    engine: Arc<Engine<DB::Port>>,
 }
 
-impl<DB: Dialect> Clone for ServerLockManager<DB> {
+impl<DB: ServerDatabase> Clone for ServerLockManager<DB> {
     fn clone(&self) -> ServerLockManager<DB> {
         ServerLockManager {
-            inner: Arc::clone(&self.inner),
+            engine: Arc::clone(&self.engine),
         }
     }
 }
 
-#[derive(Debug)]
-struct Inner<DB: Dialect> {
-    source: Source<DB>,
-    location: String,
-    namespace: Namespace,
-    wait_max: Duration,
-    listens: bool,
-    sql: DB::Sql,
+impl<DB: ServerDatabase> PortManager for ServerLockManager<DB> {
+    type Port = DB::Port;
+
+    fn engine(&self) -> &Engine<DB::Port> {
+        &self.engine
+    }
+
+    fn transactions(&self) -> Option<Arc<dyn Transactions>> {
+        Some(Arc::new(self.clone()))
+    }
 }
 
-impl<DB: Dialect> ServerLockManager<DB> {
+impl<DB: ServerDatabase> ServerLockManager<DB> {
     /// Connects to what a URL names, with the default [`ServerOptions`]:
     /// `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`, what is special in a part of it written as
     /// `%2F`. The [PostgreSQL](crate::postgres) and [MySQL](crate::mysql) pages say what may follow
@@ -115,29 +108,11 @@ impl<DB: Dialect> ServerLockManager<DB> {
     /// calls are [`LockError::Unavailable`](sexton_core::lock::LockError::Unavailable). A pool that
     /// was handed over stays open. Without this they are dropped with the last clone.
     pub async fn close(&self) {
-        self.inner.source.close().await;
+        self.server().source.close().await;
     }
 
-    /// How a connection besides the others is made.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn connect_options(&self) -> dialect::Options<DB> {
-        self.inner.source.connect_options()
-    }
-
-    /// What the dialect's statements are.
-    pub(crate) fn sql(&self) -> &DB::Sql {
-        &self.inner.sql
-    }
-
-    /// The namespace, for a statement.
-    pub(crate) fn namespace_word(&self) -> &str {
-        self.inner.namespace.as_str()
-    }
-
-    /// The limit of a call.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn wait_max(&self) -> Duration {
-        self.inner.wait_max
+    fn server(&self) -> &ServerPort<DB> {
+        self.engine.port().borrow()
     }
 
     async fn start(
@@ -145,52 +120,57 @@ impl<DB: Dialect> ServerLockManager<DB> {
         source: Source<DB>,
     ) -> Result<ServerLockManager<DB>, OpenError> {
         let location = source.location();
-        let limit = options.wait_max;
+        let limit = options.call_limit;
         let prepared = prepare(&source, &options, &location).await;
-        let sql = prepared.map_err(|trouble| trouble.into_open_error(&location, limit))?;
-        let inner = Inner {
+        let sql = prepared.map_err(|error| error.into_open_error(&location, limit))?;
+        let mut limits = Limits::new(limit);
+        limits.broken_max = source.connections_max();
+        limits.notifies = DB::NOTIFIES;
+        let port = ServerPort {
             source,
             location,
             namespace: options.namespace,
-            wait_max: limit,
+            limits,
             listens: options.listens,
             sql,
         };
+        let engine = Engine::new(DB::Port::from(port), Arc::new(TokioClock::new()));
         Ok(ServerLockManager {
-            inner: Arc::new(inner),
+            engine: Arc::new(engine),
         })
     }
 }
 
-async fn prepare<DB: Dialect>(
+/// Makes or finds the tables.
+async fn prepare<DB: ServerDatabase>(
     source: &Source<DB>,
     options: &ServerOptions<DB>,
     location: &str,
-) -> Result<DB::Sql, Trouble> {
-    let limit = options.wait_max;
+) -> Result<DB::Sql, StoreError> {
+    let limit = options.call_limit;
     let names = options.names()?;
     let deadline = Instant::now() + limit;
     let mut patience = Patience::new(limit);
     loop {
-        let mut lane = source.lane(deadline, limit).await?;
-        let prepared = Prepared {
+        let mut checkout = source.check_out(deadline, limit).await?;
+        let prepare = Prepare {
             names: &names,
             migrations: options.migrations,
             limit,
             location,
         };
-        let preparing = DB::prepare(lane.connection(), prepared);
-        let trouble = match timeout_at(deadline, preparing).await {
+        let preparing = DB::prepare(checkout.connection(), prepare);
+        let error = match timeout_at(deadline, preparing).await {
             Ok(Ok(sql)) => {
-                lane.keep().await;
+                checkout.give_back().await;
                 return Ok(sql);
             }
-            Ok(Err(trouble)) => trouble,
-            Err(_) => Outage::Stalled { limit }.into(),
+            Ok(Err(error)) => error,
+            Err(_) => Unavailable::Stalled { limit }.into(),
         };
-        lane.discard();
-        if !trouble.is_busy() || !patience.wait().await {
-            return Err(trouble);
+        drop(checkout);
+        if !error.may_be_tried_again() || !patience.wait().await {
+            return Err(error);
         }
     }
 }

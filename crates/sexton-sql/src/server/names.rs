@@ -33,14 +33,7 @@ pub struct Names {
 }
 
 /// Tables, and what stands for each in a statement.
-const TABLES: [&str; 6] = [
-    "versions",
-    "namespaces",
-    "registers",
-    "executions",
-    "tasks",
-    "instances",
-];
+const TABLES: [&str; 5] = ["versions", "registers", "executions", "tasks", "instances"];
 
 impl Names {
     /// # Errors
@@ -203,9 +196,11 @@ mod tests {
     fn the_longest_names_fit() {
         let mut known: Vec<&str> = TABLES.to_vec();
         #[cfg(feature = "postgres")]
-        known.extend(<sqlx::Postgres as crate::server::dialect::Dialect>::DICTIONARY.indexes);
+        known.extend(
+            <sqlx::Postgres as crate::server::database::ServerDatabase>::DICTIONARY.indexes,
+        );
         #[cfg(feature = "mysql")]
-        known.extend(<sqlx::MySql as crate::server::dialect::Dialect>::DICTIONARY.indexes);
+        known.extend(<sqlx::MySql as crate::server::database::ServerDatabase>::DICTIONARY.indexes);
         let longest = known.into_iter().map(str::len).max();
         // What PostgreSQL itself calls a primary key: the table's name and `_pkey`.
         assert!(longest.unwrap() + PREFIX_BYTES_MAX <= NAME_BYTES_MAX);

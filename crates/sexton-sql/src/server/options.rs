@@ -7,8 +7,8 @@ use sexton_core::name::Namespace;
 use sqlx::Pool;
 
 use super::ServerLockManager;
-use super::dialect::Dialect;
-use super::lane::Source;
+use super::checkout::Source;
+use super::database::ServerDatabase;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
 use crate::patience::LIMIT_MAX;
@@ -45,19 +45,19 @@ pub enum Migrations {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct ServerOptions<DB: Dialect> {
+pub struct ServerOptions<DB: ServerDatabase> {
     pub(super) namespace: Namespace,
     schema: Option<String>,
     prefix: String,
     pub(super) migrations: Migrations,
-    pub(super) wait_max: Duration,
+    pub(super) call_limit: Duration,
     connections_max: u32,
     transactions_max: u32,
     pub(super) listens: bool,
     database: PhantomData<fn() -> DB>,
 }
 
-impl<DB: Dialect> Clone for ServerOptions<DB> {
+impl<DB: ServerDatabase> Clone for ServerOptions<DB> {
     fn clone(&self) -> ServerOptions<DB> {
         ServerOptions {
             namespace: self.namespace.clone(),
@@ -68,13 +68,13 @@ impl<DB: Dialect> Clone for ServerOptions<DB> {
     }
 }
 
-impl<DB: Dialect> Default for ServerOptions<DB> {
+impl<DB: ServerDatabase> Default for ServerOptions<DB> {
     fn default() -> ServerOptions<DB> {
         ServerOptions::new()
     }
 }
 
-impl<DB: Dialect> ServerOptions<DB> {
+impl<DB: ServerDatabase> ServerOptions<DB> {
     /// The default of [`ServerOptions::wait_max`].
     pub const WAIT_MAX: Duration = Duration::from_secs(5);
     /// The default of [`ServerOptions::connections_max`].
@@ -93,10 +93,10 @@ impl<DB: Dialect> ServerOptions<DB> {
             schema: None,
             prefix: PREFIX.to_owned(),
             migrations: Migrations::default(),
-            wait_max: ServerOptions::<DB>::WAIT_MAX,
+            call_limit: ServerOptions::<DB>::WAIT_MAX,
             connections_max: ServerOptions::<DB>::CONNECTIONS_MAX,
             transactions_max: ServerOptions::<DB>::TRANSACTIONS_MAX,
-            listens: DB::TELLS,
+            listens: DB::NOTIFIES,
             database: PhantomData,
         }
     }
@@ -136,7 +136,7 @@ impl<DB: Dialect> ServerOptions<DB> {
     /// more; more than 24 days count as 24 days.
     #[must_use]
     pub fn wait_max(mut self, limit: Duration) -> ServerOptions<DB> {
-        self.wait_max = limit.min(LIMIT_MAX);
+        self.call_limit = limit.min(LIMIT_MAX);
         self
     }
 
@@ -165,7 +165,7 @@ impl<DB: Dialect> ServerOptions<DB> {
     /// connections by transaction, the next heartbeat finds it.
     #[must_use]
     pub fn listen(mut self, listen: bool) -> ServerOptions<DB> {
-        self.listens = listen && DB::TELLS;
+        self.listens = listen && DB::NOTIFIES;
         self
     }
 

@@ -4,21 +4,17 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::rules::LockState;
+use sexton_core::lock::engine::{ErrorClass, PortError, Unavailable};
 use sexton_core::lock::{Committed, LockError, Renewal, Settled, Settlement, Transactions};
 use sexton_core::policy::Lease;
 use tokio::time::{Instant, timeout_at};
 
 use super::ServerLockManager;
-use super::call::Errand;
-use super::decide::{Decision, Kind};
-use super::dialect::Dialect;
-use super::error::{Outage, Trouble};
-use super::lane::give_back_from_handler;
+use super::checkout::give_back_from_handler;
+use super::database::ServerDatabase;
+use super::error::StoreError;
 use crate::lent::Lent;
-use crate::patience::Patience;
 use crate::tx::ENDED_EARLY;
-use crate::wanted::Wanted;
 
 /// The least that a handler may be silent for between two statements, however short its lease:
 /// MySQL counts in seconds.
@@ -26,13 +22,13 @@ const HANDLER_SILENCE_MIN: Duration = Duration::from_secs(1);
 
 const NOT_TAKEN: &str = "the database does not take what the handler wrote";
 
-impl<DB: Dialect> Transactions for ServerLockManager<DB> {
+impl<DB: ServerDatabase> Transactions for ServerLockManager<DB> {
     fn database(&self) -> &'static str {
         DB::NAME
     }
 
     fn at_once_max(&self) -> usize {
-        let connections = self.inner.source.handlers_max();
+        let connections = self.server().source.handlers_max();
         usize::try_from(connections).unwrap_or(usize::MAX)
     }
 
@@ -41,9 +37,9 @@ impl<DB: Dialect> Transactions for ServerLockManager<DB> {
     }
 }
 
-impl<DB: Dialect> ServerLockManager<DB> {
-    fn in_transaction(&self, trouble: Trouble, action: &'static str) -> LockError {
-        trouble.into_lock_error(&self.inner.location, action)
+impl<DB: ServerDatabase> ServerLockManager<DB> {
+    fn in_transaction(&self, error: StoreError, action: &'static str) -> LockError {
+        error.into_lock_error(&self.server().location, action)
     }
 
     /// Begins one, for the run that holds a lock, if that is known.
@@ -51,31 +47,32 @@ impl<DB: Dialect> ServerLockManager<DB> {
         &self,
         run: Option<&Renewal>,
     ) -> Result<Lent<DB>, LockError> {
-        let limit = self.inner.wait_max;
+        let limit = self.server().call_limit();
         let deadline = Instant::now() + limit;
         let lease = run.map_or_else(Lease::default, |run| run.lease);
         let silence = lease.duration().max(HANDLER_SILENCE_MIN);
         let beginning = async {
-            let mut lent = self.inner.source.handlers_lane(deadline, limit).await?;
+            let source = &self.server().source;
+            let mut lent = source.check_out_for_handler(deadline, limit).await?;
             DB::begin_for_handler(&mut lent, silence).await?;
             Ok(lent)
         };
         let begun = timeout_at(deadline, beginning).await;
-        let begun = begun.unwrap_or_else(|_| Err(Outage::Stalled { limit }.into()));
-        begun.map_err(|trouble| self.in_transaction(trouble, "begin a transaction"))
+        let begun = begun.unwrap_or_else(|_| Err(Unavailable::Stalled { limit }.into()));
+        begun.map_err(|error| self.in_transaction(error, "begin a transaction"))
     }
 
     /// Undoes one.
     pub(crate) async fn roll_back(&self, mut lent: Lent<DB>) -> Result<(), LockError> {
-        let limit = self.inner.wait_max;
+        let limit = self.server().call_limit();
         let undone = tokio::time::timeout(limit, lent.roll_back()).await;
-        let undone = undone.map_err(|_| Trouble::from(Outage::Stalled { limit }));
+        let undone = undone.map_err(|_| StoreError::from(Unavailable::Stalled { limit }));
         match undone.and_then(|undone| Ok(undone?)) {
             Ok(()) => {
                 give_back_from_handler(lent).await;
                 Ok(())
             }
-            Err(trouble) => Err(self.in_transaction(trouble, "roll back")),
+            Err(error) => Err(self.in_transaction(error, "roll back")),
         }
     }
 
@@ -87,17 +84,17 @@ impl<DB: Dialect> ServerLockManager<DB> {
         mut lent: Lent<DB>,
         settlement: &Settlement,
     ) -> Committed {
-        let limit = self.inner.wait_max;
+        let limit = self.server().call_limit();
         let deadline = Instant::now() + limit;
-        let stalled = || Trouble::from(Outage::Stalled { limit });
+        let stalled = || StoreError::from(Unavailable::Stalled { limit });
         let settling = timeout_at(deadline, self.settle_within(&mut lent, settlement));
         let settled = settling.await.unwrap_or_else(|_| Err(stalled()));
         let instead = match settled {
             Ok(Some(Settled::Recorded { .. })) => None,
             Ok(Some(_)) => Some(Committed::Refused),
             Ok(None) => Some(Committed::RolledBack(self.refused(ENDED_EARLY, None))),
-            Err(trouble) => {
-                let error = self.in_transaction(trouble, "settle in a transaction");
+            Err(error) => {
+                let error = self.in_transaction(error, "settle in a transaction");
                 Some(Committed::RolledBack(error))
             }
         };
@@ -114,9 +111,9 @@ impl<DB: Dialect> ServerLockManager<DB> {
             Ok(Err(error)) => {
                 // The server has said no, unless it was only ended by something.
                 let has_refused = matches!(error, sqlx::Error::Database(_));
-                let trouble = Trouble::from(error);
-                let is_known = has_refused && !trouble.is_broken();
-                match self.in_transaction(trouble, "commit") {
+                let error = StoreError::from(error);
+                let is_known = has_refused && error.class() != ErrorClass::Broken;
+                match self.in_transaction(error, "commit") {
                     // It is about what the handler wrote, and not about our tables.
                     LockError::Refused { source, .. } if is_known => {
                         Committed::RolledBack(self.refused(NOT_TAKEN, source))
@@ -135,7 +132,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
         source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     ) -> LockError {
         LockError::Refused {
-            store: self.inner.location.clone(),
+            store: self.server().location.clone(),
             action: "commit",
             advice: advice.to_owned(),
             source,
@@ -147,32 +144,11 @@ impl<DB: Dialect> ServerLockManager<DB> {
         &self,
         connection: &mut DB::Connection,
         settlement: &Settlement,
-    ) -> Result<Option<Settled>, Trouble> {
-        if !DB::is_as_begun(connection, self.inner.wait_max).await? {
+    ) -> Result<Option<Settled>, StoreError> {
+        if !DB::is_as_begun(connection, self.server().call_limit()).await? {
             return Ok(None);
         }
-        let batch = std::slice::from_ref(settlement);
-        let kind = Kind {
-            action: "settle",
-            wanted: Wanted::by_settlements,
-            execution: |settlement: &Settlement| &settlement.lock.execution,
-        };
-        let mut patience = Patience::new(self.inner.wait_max);
-        loop {
-            let mut decision = Decision::new(kind, batch, LockState::settle);
-            match decision.run(self, &mut *connection).await {
-                Ok(_) => {
-                    let answer = decision.into_answers().next();
-                    return Ok(Some(answer.unwrap_or(Settled::Refused)));
-                }
-                // Each statement sees what is committed by then.
-                Err(trouble) if trouble.is_overtaken() => {
-                    if !patience.wait().await {
-                        return Err(trouble);
-                    }
-                }
-                Err(trouble) => return Err(trouble),
-            }
-        }
+        let settling = self.engine.settle_in_transaction(connection, settlement);
+        Ok(Some(settling.await?))
     }
 }

@@ -9,7 +9,7 @@
 //! too early were so at the snapshot as well. If the rules would change anything, nothing is kept and the batch waits for the lock.
 
 use jiff::Timestamp;
-use sexton_core::lock::rules::{Changes, LockState};
+use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{Answer, LockError};
 use sqlx::sqlite::SqliteConnection;
 
@@ -18,7 +18,7 @@ use super::call::{Access, Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::load::{Keys, load};
 use super::store_back::store_back;
-use crate::wanted::Wanted;
+use sexton_core::lock::engine::ReadSet;
 
 struct Decision<D> {
     keys: Keys,
@@ -30,14 +30,14 @@ impl SqliteLockManager {
     pub(super) async fn decide<T, D>(
         &self,
         action: &'static str,
-        wanted: Wanted,
+        read_set: ReadSet,
         decide: D,
     ) -> Result<Answer<T>, LockError>
     where
         T: Send,
         D: Fn(&mut LockState, Timestamp) -> T + Send + Sync,
     {
-        let keys = Keys::new(wanted);
+        let keys = Keys::new(read_set);
         self.call(action, Access::Write, &Decision { keys, decide })
             .await
     }
@@ -61,9 +61,9 @@ where
                 let mut state = load(&mut transaction, namespace, &self.keys).await?;
                 let now = manager.clock_now();
                 let value = (self.decide)(&mut state, now);
-                let changes = state.take_changes();
-                if changes != Changes::default() {
-                    store_back(&mut transaction, namespace, &state, &changes).await?;
+                let writes = state.take_writes();
+                if !writes.is_empty() {
+                    store_back(&mut transaction, namespace, &state, &writes).await?;
                 }
                 transaction.commit().await?;
                 return Ok(Answer { now, value });
@@ -75,7 +75,7 @@ where
         let mut state = load(&mut snapshot, namespace, &self.keys).await?;
         let now = manager.clock_now();
         let value = (self.decide)(&mut state, now);
-        if state.take_changes() == Changes::default() {
+        if state.take_writes().is_empty() {
             snapshot.commit().await?;
             return Ok(Answer { now, value });
         }

@@ -46,8 +46,6 @@ pub(super) const TO_CANCEL: &str = "\
     WHERE namespace = $1 AND instance = $2 AND cancel_requested = 1 AND state = 'running' \
     ORDER BY task, concurrency_index, tick_ms";
 
-const REVISION: &str = "SELECT revision FROM sexton_namespaces WHERE namespace = $1";
-
 impl Errand for Heartbeat<'_> {
     type Found = Answer<Signals>;
 
@@ -85,15 +83,10 @@ impl Errand for Heartbeat<'_> {
             .fetch_all(&mut *connection)
             .await?;
         let cancel = rows.iter().map(read_execution).collect::<Result<_, _>>()?;
-        let revision: Option<i64> = sqlx::query_scalar(REVISION)
-            .bind(namespace.to_owned())
-            .fetch_optional(&mut *connection)
-            .await?;
         let sweep = needs_sweep(connection, &manager.inner.namespace, now).await?;
         let value = Signals {
             cancel,
             sweep,
-            revision: revision.map_or(0, i64::unsigned_abs),
             held_by,
         };
         Ok(Answer { now, value })

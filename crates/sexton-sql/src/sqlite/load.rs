@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 use serde::Serialize;
 use sexton_core::lock::rules::LockState;
-use sexton_core::lock::{ExecutionRecord, Pause, Register};
+use sexton_core::lock::{ExecutionRecord, LockKey, Pause, Register};
 use sexton_core::name::{Namespace, TaskName};
-use sexton_core::tick::{ConcurrencyIndex, Tick};
+use sexton_core::tick::Tick;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Either, Executor, Row};
 
 use super::error::Trouble;
 use crate::record_row::{RecordRow, Unreadable, register, tick};
-use crate::wanted::Wanted;
+use sexton_core::lock::engine::ReadSet;
 
 /// The columns of an execution in the order in which [`read_record`] takes them.
 macro_rules! record_columns {
@@ -76,33 +76,33 @@ pub(super) const LOAD: &str = concat!(
 /// The keys of a batch, written down once for however many tries it takes.
 #[derive(Debug)]
 pub(super) struct Keys {
-    registers: Vec<(TaskName, ConcurrencyIndex)>,
+    registers: Vec<LockKey>,
     pauses: Vec<TaskName>,
     json: [String; 5],
     waiting: bool,
 }
 
 impl Keys {
-    pub(super) fn new(wanted: Wanted) -> Keys {
-        let pair = |(task, index): &(TaskName, ConcurrencyIndex)| (task.to_string(), index.get());
-        let tick = |(task, tick): &(TaskName, Tick)| (task.to_string(), tick.as_millis());
-        let records: Vec<_> = wanted
+    pub(super) fn new(read_set: ReadSet) -> Keys {
+        let key = |key: &LockKey| (key.task.to_string(), key.index.get());
+        let tick = |(task, tick): &(&TaskName, Tick)| (task.to_string(), tick.as_millis());
+        let records: Vec<_> = read_set
             .records
             .iter()
             .map(|one| (one.task.as_str(), one.index.get(), one.tick.as_millis()))
             .collect();
         let json = [
-            json(&all(&wanted.registers, pair)),
+            json(&all(&read_set.keys, key)),
             json(&records),
-            json(&all(&wanted.open, pair)),
-            json(&all(&wanted.ticks, tick)),
-            json(&all(&wanted.pauses, TaskName::to_string)),
+            json(&all(&read_set.open, key)),
+            json(&all(&read_set.whole_ticks(), tick)),
+            json(&all(&read_set.pauses, TaskName::to_string)),
         ];
         Keys {
-            registers: wanted.registers.into_iter().collect(),
-            pauses: wanted.pauses.into_iter().collect(),
+            registers: read_set.keys.into_iter().collect(),
+            pauses: read_set.pauses.into_iter().collect(),
             json,
-            waiting: wanted.waiting,
+            waiting: read_set.waiting,
         }
     }
 }
@@ -140,8 +140,8 @@ pub(super) async fn load(
         };
         match statement {
             0 => {
-                let (task, index) = key(&row, &keys.registers)?.clone();
-                state.load_register(task, index, read_register(&row, 1)?);
+                let key = key(&row, &keys.registers)?.clone();
+                state.load_register(key, read_register(&row, 1)?);
             }
             1..=4 => state.load_record(read_record(&row, 0)?),
             _ => {

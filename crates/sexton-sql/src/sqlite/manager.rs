@@ -21,7 +21,7 @@ use super::call::Access;
 use super::fleet::{Heartbeat, Instances, Leave};
 use super::history::History;
 use super::tasks::{ChangePause, Define, Tasks};
-use crate::wanted::Wanted;
+use sexton_core::lock::engine::ReadSet;
 
 /// The same rule for each of a batch, in order.
 fn each<E: Sync, T>(
@@ -63,7 +63,7 @@ impl LockManager for SqliteLockManager {
         check_batch_size(batch.len())?;
         let rule = each(batch, |state, claim, now| state.claim(claim, lead, now));
         Ok(self
-            .decide("claim", Wanted::by_claims(batch), rule)
+            .decide("claim", ReadSet::of_claims(batch), rule)
             .await?
             .each())
     }
@@ -76,22 +76,22 @@ impl LockManager for SqliteLockManager {
     async fn settle(&self, batch: &[Settlement]) -> Result<Answers<Settled>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::settle);
-        let wanted = Wanted::by_settlements(batch);
-        Ok(self.decide("settle", wanted, rule).await?.each())
+        let read_set = ReadSet::of_settlements(batch);
+        Ok(self.decide("settle", read_set, rule).await?.each())
     }
 
     async fn release(&self, batch: &[Release]) -> Result<Answers<Released>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::release);
-        let wanted = Wanted::by_releases(batch);
-        Ok(self.decide("release", wanted, rule).await?.each())
+        let read_set = ReadSet::of_releases(batch);
+        Ok(self.decide("release", read_set, rule).await?.each())
     }
 
     async fn consume(&self, batch: &[Consumption]) -> Result<Answers<Consumed>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::consume);
-        let wanted = Wanted::by_consumptions(batch);
-        Ok(self.decide("consume", wanted, rule).await?.each())
+        let read_set = ReadSet::of_consumptions(batch);
+        Ok(self.decide("consume", read_set, rule).await?.each())
     }
 
     async fn sweep(&self, query: &SweepQuery) -> Result<Answer<Sweep>, LockError> {
@@ -148,8 +148,8 @@ impl LockManager for SqliteLockManager {
     async fn enqueue(&self, batch: &[Enqueue]) -> Result<Answer<Vec<Enqueued>>, LockError> {
         check_batch_size(batch.len())?;
         let rule = each(batch, LockState::enqueue);
-        let wanted = Wanted::by_enqueues(batch);
-        self.decide("enqueue", wanted, rule).await
+        let read_set = ReadSet::of_enqueues(batch);
+        self.decide("enqueue", read_set, rule).await
     }
 
     async fn request_cancel(
@@ -157,8 +157,8 @@ impl LockManager for SqliteLockManager {
         execution: &Execution,
     ) -> Result<Answer<CancelRequested>, LockError> {
         let rule = |state: &mut LockState, now| state.request_cancel(execution, now);
-        let wanted = Wanted::by_execution(execution);
-        self.decide("ask for a cancel", wanted, rule).await
+        let read_set = ReadSet::of_cancels(std::slice::from_ref(execution));
+        self.decide("ask for a cancel", read_set, rule).await
     }
 
     async fn history(

@@ -18,7 +18,6 @@
 //! | `sexton_executions` | execution granted, skipped or waiting: the history, and the leases of what runs | ticks, until pruned |
 //! | `sexton_tasks` | task that an instance defined or an operator paused | tasks |
 //! | `sexton_instances` | instance that reported itself | instances |
-//! | `sexton_namespaces` | namespace, with a revision that rises when its definitions or pauses change | namespaces |
 //! | `sexton_schema` | migration applied | versions |
 //!
 //! The history is nearly all of the file. How much is kept is the scheduler's retention; a file

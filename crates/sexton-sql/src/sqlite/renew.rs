@@ -26,7 +26,7 @@ use super::error::{Stalled, Trouble};
 use super::load::{Keys, load};
 use super::store_back::store_back;
 use crate::patience::Patience;
-use crate::wanted::Wanted;
+use sexton_core::lock::engine::ReadSet;
 
 /// The locks of the runs whose transactions are open here.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl SqliteLockManager {
         batch: &[Renewal],
     ) -> Result<Answer<Vec<Renewed>>, LockError> {
         let rule = |state: &mut LockState, now| renew_all(state, batch, now);
-        let renewed = Box::pin(self.decide("renew", Wanted::by_renewals(batch), rule));
+        let renewed = Box::pin(self.decide("renew", ReadSet::of_renewals(batch), rule));
         let begun = std::pin::pin!(self.inner.handlers.have_any(batch));
         // A renewal that waits when its run's transaction begins would wait for its end.
         match select(begun, renewed).await {
@@ -112,7 +112,7 @@ impl SqliteLockManager {
         let shortest = leases.min().unwrap_or_default();
         // In time for a lease of which two thirds are left, and within the limit of a call.
         let limit = (shortest / 6).min(self.inner.wait_max / 4);
-        let keys = Keys::new(Wanted::by_renewals(batch));
+        let keys = Keys::new(ReadSet::of_renewals(batch));
         let renewing = Renewing { keys, batch, limit };
         let renewed = self.call("renew", Access::Write, &renewing);
         match tokio::time::timeout(limit * 2, renewed).await {
@@ -159,8 +159,8 @@ impl Errand for Renewing<'_> {
                     let mut state = load(&mut transaction, namespace, &self.keys).await?;
                     let now = manager.clock_now();
                     let value = renew_all(&mut state, self.batch, now);
-                    let changes = state.take_changes();
-                    store_back(&mut transaction, namespace, &state, &changes).await?;
+                    let writes = state.take_writes();
+                    store_back(&mut transaction, namespace, &state, &writes).await?;
                     transaction.commit().await?;
                     return Ok(Answer { now, value });
                 }

@@ -1,6 +1,6 @@
 //! What the rules changed, back into the tables.
 
-use sexton_core::lock::rules::{Changes, LockState};
+use sexton_core::lock::rules::{LockState, WriteSet};
 use sexton_core::name::Namespace;
 use sexton_core::tick::Tick;
 use sqlx::Executor;
@@ -56,23 +56,23 @@ pub(super) async fn store_back(
     connection: &mut SqliteConnection,
     namespace: &Namespace,
     state: &LockState,
-    changes: &Changes,
+    writes: &WriteSet,
 ) -> Result<(), Trouble> {
-    let registers: Vec<_> = changes
+    let registers: Vec<_> = writes
         .registers
         .iter()
-        .filter_map(|(task, index)| {
-            let register = state.register(task, *index)?;
+        .filter_map(|key| {
+            let register = state.register(key)?;
             let fence = fence_column(register.fence);
             Some((
-                task.as_str(),
-                index.get(),
+                key.task.as_str(),
+                key.index.get(),
                 register.watermark.map(Tick::as_millis),
                 fence,
             ))
         })
         .collect();
-    let records: Vec<_> = changes
+    let records: Vec<_> = writes
         .records
         .iter()
         .filter_map(|execution| state.record(execution))

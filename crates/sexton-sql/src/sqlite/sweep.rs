@@ -313,8 +313,8 @@ impl Sweeping<'_> {
             sweep.lost.extend(page.lost);
             sweep.missed.extend(page.missed);
             if self.access == Access::Write {
-                let changes = state.take_changes();
-                store_back(connection, namespace, &state, &changes).await?;
+                let writes = state.take_writes();
+                store_back(connection, namespace, &state, &writes).await?;
             }
         }
     }

@@ -4,10 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Defined, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
+    Answer, Defined, LockKey, PauseChange, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
-use sexton_core::tick::ConcurrencyIndex;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -16,7 +15,7 @@ use super::call::{Errand, begin_read, begin_write};
 use super::error::Trouble;
 use super::load::{json, read_pause, read_register};
 use crate::record_row::{concurrency, concurrency_index, instance_id, instant, millis, task_name};
-use crate::said::Said;
+use crate::task_row::{TaskRow, task_states};
 use sexton_core::lock::stored::{Defining, Definitions, define};
 
 pub(super) struct Define<'b> {
@@ -42,10 +41,6 @@ const STORE_DEFINITIONS: &str = "\
         definition = excluded.definition, canonical = excluded.canonical, \
         defined_by = excluded.defined_by, known_since_ms = excluded.known_since_ms, \
         schedule_since_ms = excluded.schedule_since_ms";
-
-const RAISE_REVISION: &str = "\
-    INSERT INTO sexton_namespaces (namespace, revision) VALUES ($1, $2) \
-    ON CONFLICT DO UPDATE SET revision = revision + excluded.revision";
 
 impl Errand for Define<'_> {
     type Found = Answer<Vec<Defined>>;
@@ -102,27 +97,9 @@ impl Errand for Define<'_> {
             .bind(self.instance.as_str().to_owned())
             .execute(&mut *transaction)
             .await?;
-        let differed = |defined: &&Defined| matches!(defined, Defined::Differed { .. });
-        let changed = value.iter().filter(differed).count();
-        if changed > 0 {
-            raise_revision(&mut transaction, namespace, changed).await?;
-        }
         transaction.commit().await?;
         Ok(Answer { now, value })
     }
-}
-
-async fn raise_revision(
-    connection: &mut SqliteConnection,
-    namespace: &str,
-    by: usize,
-) -> Result<(), Trouble> {
-    sqlx::query(RAISE_REVISION)
-        .bind(namespace.to_owned())
-        .bind(i64::try_from(by).unwrap_or(i64::MAX))
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 fn read_definition(row: &SqliteRow, first: usize) -> Result<TaskDefinition, Trouble> {
@@ -172,7 +149,6 @@ impl Errand for ChangePause<'_> {
             query = query.bind(note.clone()).bind(by.clone()).bind(millis(now));
         }
         query.execute(&mut *transaction).await?;
-        raise_revision(&mut transaction, namespace, 1).await?;
         transaction.commit().await?;
         Ok(Answer { now, value: () })
     }
@@ -234,51 +210,34 @@ impl Errand for Tasks<'_> {
             .bind(keys.clone())
             .fetch_all(&mut *snapshot)
             .await?;
-        let mut said: HashMap<TaskName, Said> = HashMap::new();
+        let mut task_rows: HashMap<TaskName, TaskRow> = HashMap::new();
         for row in &rows {
-            said.insert(task_name(row.try_get(0)?)?, read_said(row)?);
+            task_rows.insert(task_name(row.try_get(0)?)?, read_row(row)?);
         }
         let rows = sqlx::query(REGISTERS)
             .bind(namespace.to_owned())
             .bind(keys)
             .fetch_all(&mut *snapshot)
             .await?;
-        let mut registers: HashMap<TaskName, Vec<(ConcurrencyIndex, Register)>> = HashMap::new();
+        let mut registers = Vec::with_capacity(rows.len());
         for row in &rows {
             let index = concurrency_index(row.try_get(1)?)?;
-            let register = read_register(row, 2)?;
-            let task = task_name(row.try_get(0)?)?;
-            registers.entry(task).or_default().push((index, register));
+            let key = LockKey::new(task_name(row.try_get(0)?)?, index);
+            registers.push((key, read_register(row, 2)?));
         }
         snapshot.commit().await?;
-        let state = |task: &TaskName| {
-            let Said {
-                definition,
-                known_since,
-                schedule_since,
-                pause,
-            } = said.get(task).cloned().unwrap_or_default();
-            TaskState {
-                task: task.clone(),
-                definition,
-                known_since,
-                schedule_since,
-                pause,
-                registers: registers.get(task).cloned().unwrap_or_default(),
-            }
-        };
         let now = manager.clock_now();
-        let value = names.iter().map(state).collect();
+        let value = task_states(names, &task_rows, registers);
         Ok(Answer { now, value })
     }
 }
 
-fn read_said(row: &SqliteRow) -> Result<Said, Trouble> {
+fn read_row(row: &SqliteRow) -> Result<TaskRow, Trouble> {
     let is_defined: bool = row.try_get(8)?;
     let is_paused: bool = row.try_get(9)?;
     let definition = is_defined.then(|| read_definition(row, 0)).transpose()?;
     let pause = is_paused.then(|| read_pause(row, 5)).transpose()?;
-    Ok(Said {
+    Ok(TaskRow {
         definition,
         known_since: instant(row.try_get(10)?)?,
         schedule_since: instant(row.try_get(11)?)?,

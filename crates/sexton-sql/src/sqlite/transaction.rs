@@ -19,7 +19,7 @@ use super::store_back::store_back;
 use crate::lent::Lent;
 use crate::patience::Patience;
 use crate::tx::{ENDED_EARLY, TransactionalDatabase, sealed};
-use crate::wanted::Wanted;
+use sexton_core::lock::engine::ReadSet;
 
 impl Transactions for SqliteLockManager {
     fn database(&self) -> &'static str {
@@ -204,11 +204,11 @@ impl SqliteLockManager {
         }
         let connection = &mut **begun;
         let namespace = &self.inner.namespace;
-        let keys = Keys::new(Wanted::by_settlements(std::slice::from_ref(settlement)));
+        let keys = Keys::new(ReadSet::of_settlements(std::slice::from_ref(settlement)));
         let mut state = load(connection, namespace, &keys).await?;
         let settled = state.settle(settlement, self.clock_now());
-        let changes = state.take_changes();
-        store_back(connection, namespace, &state, &changes).await?;
+        let writes = state.take_writes();
+        store_back(connection, namespace, &state, &writes).await?;
         Ok(Some(settled))
     }
 }

@@ -19,26 +19,25 @@ const WAIT_AFTER_MANY_MAX: Duration = Duration::from_millis(64);
 
 /// The waits of one call, each drawn at random.
 #[derive(Debug)]
-pub struct Backoff<'d> {
-    draw: &'d Draw,
+pub struct Backoff {
     wait_max: Duration,
     tries: u32,
 }
 
-impl<'d> Backoff<'d> {
+impl Default for Backoff {
     /// The waits of a call that has not failed yet.
-    #[must_use]
-    pub fn new(draw: &'d Draw) -> Backoff<'d> {
+    fn default() -> Backoff {
         Backoff {
-            draw,
             wait_max: WAIT_FIRST,
             tries: 0,
         }
     }
+}
 
+impl Backoff {
     /// How long to wait before the next try.
-    pub fn next_wait(&mut self) -> Duration {
-        let wait = self.wait_max.mul_f64(self.draw.fraction());
+    pub fn next_wait(&mut self, draw: &Draw) -> Duration {
+        let wait = self.wait_max.mul_f64(draw.fraction());
         self.tries = self.tries.saturating_add(1);
         let longest = match self.tries {
             0..TRIES_MANY => WAIT_MAX,
@@ -90,11 +89,11 @@ mod tests {
     #[test]
     fn waits_stay_short_and_many_fit_into_a_second() {
         let draw = Draw::seeded(1);
-        let mut backoff = Backoff::new(&draw);
+        let mut backoff = Backoff::default();
         let mut total = Duration::ZERO;
         let mut waits = 0_u32;
         while total < Duration::from_secs(1) {
-            let wait = backoff.next_wait();
+            let wait = backoff.next_wait(&draw);
             let longest = match waits {
                 0..=TRIES_MANY => WAIT_MAX,
                 _ => WAIT_AFTER_MANY_MAX,
@@ -110,8 +109,10 @@ mod tests {
     fn a_seed_repeats_its_waits_and_another_has_others() {
         let waits = |seed| {
             let draw = Draw::seeded(seed);
-            let mut backoff = Backoff::new(&draw);
-            (0..40).map(|_| backoff.next_wait()).collect::<Vec<_>>()
+            let mut backoff = Backoff::default();
+            (0..40)
+                .map(|_| backoff.next_wait(&draw))
+                .collect::<Vec<_>>()
         };
         assert_eq!(waits(7), waits(7));
         assert_ne!(waits(7), waits(8));

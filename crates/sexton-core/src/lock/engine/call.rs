@@ -53,7 +53,7 @@ impl<P: Port> Engine<P> {
     pub async fn attempt<O: Operation<P>>(&self, operation: &mut O) -> Result<O::Output, P::Error> {
         let limits = self.port.limits();
         let deadline = self.deadline(limits.call);
-        let mut backoff = Backoff::new(&self.draw);
+        let mut backoff = Backoff::default();
         let mut breaks_left = limits.broken_max;
         // Why the call tried again: that says more than that its time is over.
         let mut last = None;
@@ -80,7 +80,7 @@ impl<P: Port> Engine<P> {
                 };
                 match error.class() {
                     ErrorClass::Conflict => {
-                        if !self.pause(backoff.next_wait(), deadline).await {
+                        if !self.pause(backoff.next_wait(&self.draw), deadline).await {
                             self.port.give_back(checkout).await;
                             return Err(error);
                         }
@@ -92,7 +92,7 @@ impl<P: Port> Engine<P> {
                         if !matches!(undoing.await, Ok(Ok(()))) {
                             return Err(error);
                         }
-                        if !self.pause(backoff.next_wait(), deadline).await {
+                        if !self.pause(backoff.next_wait(&self.draw), deadline).await {
                             self.port.give_back(checkout).await;
                             return Err(error);
                         }

@@ -64,7 +64,7 @@ pub trait Connect: fmt::Debug + Send + Sync + 'static {
     fn connection<'c>(checkout: &'c mut Self::Checkout<'_>) -> &'c mut Self::Connection;
 
     /// Gives a connection back after a call that ended well.
-    fn give_back(&self, checkout: Self::Checkout<'_>) -> impl Future<Output = ()> + Send;
+    fn give_back<'p>(&'p self, checkout: Self::Checkout<'p>) -> impl Future<Output = ()> + Send;
 
     /// Undoes what a try left open that ended as [`ErrorClass::Busy`](super::ErrorClass::Busy).
     fn undo(
@@ -255,6 +255,16 @@ pub struct Swap<'s> {
     pub writes: &'s WriteSet,
     /// What instances take of ticks of which they may take one index.
     pub reservations: &'s BTreeSet<IndexReservation>,
+}
+
+impl Swap<'_> {
+    /// The keys, and the first key of each task that is written as a whole: its version stands for
+    /// the task.
+    #[must_use]
+    pub fn with_first_keys(&self) -> BTreeSet<LockKey> {
+        let firsts = IndexReservation::first_keys(self.reservations);
+        self.keys.iter().cloned().chain(firsts).collect()
+    }
 }
 
 /// What of the open executions a walk is after.

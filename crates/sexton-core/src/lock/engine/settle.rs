@@ -40,7 +40,7 @@ impl<P: Port> Engine<P> {
     ) -> Result<Settled, P::Error> {
         let deadline: Deadline = self.deadline(self.port.limits().call);
         let batch = std::slice::from_ref(settlement);
-        let mut backoff = Backoff::new(&self.draw);
+        let mut backoff = Backoff::default();
         loop {
             let mut decision = Decision::new(settlements(), batch, LockState::settle);
             match decision.run(self, connection).await {
@@ -50,7 +50,7 @@ impl<P: Port> Engine<P> {
                 }
                 Err(error) => {
                     let is_conflict = error.class() == ErrorClass::Conflict;
-                    if !is_conflict || !self.pause(backoff.next_wait(), deadline).await {
+                    if !is_conflict || !self.pause(backoff.next_wait(&self.draw), deadline).await {
                         return Err(error);
                     }
                 }

@@ -166,7 +166,7 @@ impl<P: Port> Operation<P> for Sweeping<'_> {
         let port = &engine.port;
         self.find_closed(port, connection).await?;
         let mut conflicts = 0;
-        let mut backoff = Backoff::new(&engine.draw);
+        let mut backoff = Backoff::default();
         let deadline = engine.deadline(port.limits().call);
         loop {
             let after = self.after.clone();
@@ -181,7 +181,9 @@ impl<P: Port> Operation<P> for Sweeping<'_> {
             if is_conflict
                 && conflicts < CONFLICTS_MAX
                 && has_room
-                && engine.pause(backoff.next_wait(), deadline).await
+                && engine
+                    .pause(backoff.next_wait(&engine.draw), deadline)
+                    .await
             {
                 // What is still to be closed is closed now, and not a heartbeat later.
                 conflicts += 1;

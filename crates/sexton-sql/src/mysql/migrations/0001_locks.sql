@@ -9,11 +9,6 @@ CREATE TABLE IF NOT EXISTS {versions} (
     applied_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 
-CREATE TABLE IF NOT EXISTS {namespaces} (
-    namespace VARCHAR(100) NOT NULL PRIMARY KEY,
-    revision  BIGINT       NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
 -- One row per (task, index) for ever: what decides who runs what. Its version rises whenever
 -- anything of the (task, index) changes, here or in its executions; its writer is the id of the
 -- write that raised it last. No watermark: nothing but triggers was granted yet; fence 0: nothing

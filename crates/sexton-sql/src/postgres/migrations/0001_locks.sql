@@ -6,11 +6,6 @@ CREATE TABLE {versions} (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-CREATE TABLE {namespaces} (
-    namespace text   COLLATE "C" NOT NULL PRIMARY KEY,
-    revision  bigint NOT NULL
-);
-
 -- One row per (task, index) for ever: what decides who runs what. Its version rises whenever
 -- anything of the (task, index) changes, here or in its executions. No watermark: nothing but
 -- triggers was granted yet; fence 0: nothing at all. Half of each page stays free, so that a new

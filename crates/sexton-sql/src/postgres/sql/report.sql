@@ -1,6 +1,6 @@
 -- $1 the namespace, $2 the instance, $3 started, $4 version, $5 offset, $6 running, $7 presence,
 -- $8 how long an instance that stopped reporting is still listed, in ms, $9 how long to wait for a row.
--- $10 the incarnation. Answers a row with the clock, the revision and, unless another incarnation has the id, when the instance
+-- $10 the incarnation. Answers a row with the clock and, unless another incarnation has the id, when the instance
 -- was seen; then one for each execution that is to be cancelled. The rules are those of `stored::report`.
 WITH reported AS (
     INSERT INTO {instances} AS i (namespace, instance, started_at_ms, version, clock_offset_ns, running, presence_ms,
@@ -25,11 +25,10 @@ WITH reported AS (
 ), forgotten AS (
     DELETE FROM {instances} AS i USING gone AS g WHERE i.namespace = $1 AND i.instance = g.instance
 )
-SELECT coalesce((SELECT seen_at_ms FROM reported), {clock_ms}), (SELECT revision FROM {namespaces} WHERE namespace = $1),
-    NULL::text, NULL::integer, (SELECT seen_at_ms FROM reported)
+SELECT coalesce((SELECT seen_at_ms FROM reported), {clock_ms}), NULL::text, NULL::integer, (SELECT seen_at_ms FROM reported)
 UNION ALL
 (
-    SELECT NULL, NULL, task, concurrency_index, tick_ms FROM {executions}
+    SELECT NULL, task, concurrency_index, tick_ms FROM {executions}
     WHERE namespace = $1 AND instance = $2 AND cancel_requested AND state = 'running'
     ORDER BY task, concurrency_index, tick_ms
 )

@@ -5,29 +5,29 @@
 //! Here the rows of a batch are locked in one order, what stands in each is read, and what is lower is raised. So nobody has to trust
 //! the number of rows that a server says it has changed.
 
-pub(crate) mod dialect;
-mod errands;
+pub(crate) mod database;
+mod operations;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Execution, LockError, LockManager, Released, Taking, TickLockManager, TickLocks,
+    Execution, LockError, LockKey, LockManager, Released, Taking, TickLockManager, TickLocks,
 };
 use sexton_core::tick::Tick;
 
 use super::ServerLockManager;
-use super::dialect::Dialect;
-use super::loaded::Pair;
+use super::database::ServerDatabase;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
 
-use dialect::Row;
-use errands::{Find, Open, Take};
+use database::Row;
+use operations::{Find, Open, Take};
 use table::Holds;
 
 pub use table::KtorTable;
@@ -53,18 +53,18 @@ pub use table::KtorTable;
 pub type KtorLockManager<DB> = TickLockManager<KtorLocks<DB>>;
 
 /// The table of the Kotlin system. See [`KtorLockManager`].
-pub struct KtorLocks<DB: Dialect> {
+pub struct KtorLocks<DB: ServerDatabase> {
     manager: ServerLockManager<DB>,
     table: Arc<Opened<DB>>,
 }
 
 /// The table as it was found.
-pub(crate) struct Opened<DB: Dialect> {
+pub(crate) struct Opened<DB: ServerDatabase> {
     sql: DB::KtorSql,
     holds: Holds,
 }
 
-impl<DB: Dialect> Clone for KtorLocks<DB> {
+impl<DB: ServerDatabase> Clone for KtorLocks<DB> {
     fn clone(&self) -> KtorLocks<DB> {
         KtorLocks {
             manager: self.manager.clone(),
@@ -73,7 +73,7 @@ impl<DB: Dialect> Clone for KtorLocks<DB> {
     }
 }
 
-impl<DB: Dialect> fmt::Debug for KtorLocks<DB> {
+impl<DB: ServerDatabase> fmt::Debug for KtorLocks<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KtorLocks")
             .field("location", &self.location())
@@ -82,7 +82,7 @@ impl<DB: Dialect> fmt::Debug for KtorLocks<DB> {
     }
 }
 
-impl<DB: Dialect> ServerLockManager<DB> {
+impl<DB: ServerDatabase> ServerLockManager<DB> {
     /// The same database, used as the Kotlin system uses it: by its own table of locks, which is made if it is missing.
     ///
     /// # Errors
@@ -107,11 +107,12 @@ impl<DB: Dialect> ServerLockManager<DB> {
         let mut find = Find {
             name: table.checked()?,
             names: &names,
+            database: PhantomData,
         };
-        let found = self.tried(&mut find).await;
-        let opened = found.map_err(|trouble| {
-            trouble.into_open_error(&self.inner.location, self.inner.wait_max)
-        })?;
+        let found = self.engine.attempt(&mut find).await;
+        let server = self.server();
+        let opened =
+            found.map_err(|error| error.into_open_error(&server.location, server.call_limit()))?;
         Ok(TickLockManager::new(KtorLocks {
             manager: self.clone(),
             table: Arc::new(opened),
@@ -119,7 +120,7 @@ impl<DB: Dialect> ServerLockManager<DB> {
     }
 }
 
-impl<DB: Dialect> KtorLocks<DB> {
+impl<DB: ServerDatabase> KtorLocks<DB> {
     fn check(&self, action: &'static str, executions: &[&Execution]) -> Result<(), LockError> {
         let problems = executions.iter().map(|one| self.table.holds.problem(one));
         match problems.flatten().next() {
@@ -134,12 +135,8 @@ impl<DB: Dialect> KtorLocks<DB> {
     }
 }
 
-fn pair(execution: &Execution) -> Pair {
-    (execution.task.clone(), execution.index)
-}
-
 #[async_trait]
-impl<DB: Dialect> TickLocks for KtorLocks<DB> {
+impl<DB: ServerDatabase> TickLocks for KtorLocks<DB> {
     fn location(&self) -> String {
         self.manager.location()
     }
@@ -155,9 +152,9 @@ impl<DB: Dialect> TickLocks for KtorLocks<DB> {
         _: Timestamp,
     ) -> Result<Vec<Taking>, LockError> {
         self.check(action, executions)?;
-        let mut newest: BTreeMap<Pair, Tick> = BTreeMap::new();
+        let mut newest: BTreeMap<LockKey, Tick> = BTreeMap::new();
         for execution in executions {
-            let tick = newest.entry(pair(execution)).or_insert(execution.tick);
+            let tick = newest.entry(execution.key()).or_insert(execution.tick);
             *tick = execution.tick.max(*tick);
         }
         let mut take = Take {
@@ -165,11 +162,11 @@ impl<DB: Dialect> TickLocks for KtorLocks<DB> {
             newest,
             before_us: HashMap::new(),
         };
-        self.manager.call(action, &mut take).await?;
+        self.manager.engine.call(action, &mut take).await?;
         // As if each had been asked for alone, in ascending order: raised from one tick to the next, up to the newest.
         let mut is_new = BTreeSet::new();
         let mut taking = |execution: &&Execution| {
-            let before_us = take.before_us.get(&pair(execution)).copied().flatten();
+            let before_us = take.before_us.get(&execution.key()).copied().flatten();
             let tick_us = i128::from(execution.tick.as_millis()) * 1_000;
             let is_above = before_us.is_none_or(|before_us| i128::from(before_us) < tick_us);
             if is_above && is_new.insert((*execution).clone()) {
@@ -194,7 +191,7 @@ impl<DB: Dialect> TickLocks for KtorLocks<DB> {
             rows: rows.collect(),
             is_sent: false,
         };
-        let mut opened = self.manager.call("release", &mut open).await?;
+        let mut opened = self.manager.engine.call("release", &mut open).await?;
         let released = |execution: &&Execution| {
             if opened.remove(execution) {
                 Released::Open

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use sexton_core::lock::Execution;
 
-use super::dialect::{Column, Found, KtorDialect};
+use super::database::{Column, Found, KtorDatabase};
 use crate::error::OpenError;
 use crate::server::names::NAME_BYTES_MAX;
 
@@ -88,7 +88,7 @@ pub(super) struct Holds {
 
 impl Holds {
     /// Finds out whether a table will do.
-    pub(super) fn of<DB: KtorDialect>(found: &Found) -> Result<Holds, OpenError> {
+    pub(super) fn of<DB: KtorDatabase>(found: &Found) -> Result<Holds, OpenError> {
         let bad = |problem: String| OpenError::BadTaskLocks {
             table: found.label.clone(),
             problem,

@@ -5,11 +5,6 @@ CREATE TABLE sexton_schema (
     applied_at_ms INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE sexton_namespaces (
-    namespace TEXT    NOT NULL PRIMARY KEY,
-    revision  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- One row per (task, index) for ever: what decides who runs what. No watermark: nothing but
 -- triggers was granted yet.
 CREATE TABLE sexton_registers (

@@ -268,7 +268,6 @@ impl SimStore {
         let value = Signals {
             cancel,
             sweep: state.locks.needs_sweep(now),
-            revision: 0,
             held_by,
         };
         Answer { now, value }

@@ -317,7 +317,7 @@ impl Connect for MemoryPort {
         checkout.connection()
     }
 
-    async fn give_back(&self, mut checkout: Self::Checkout<'_>) {
+    async fn give_back<'p>(&'p self, mut checkout: Checkout<'p>) {
         if let Some(connection) = checkout.take() {
             connection.assert_sound();
             lock(&self.counts).given_back += 1;

@@ -1,57 +1,57 @@
 //! What is done with a connection: finding the table, taking ticks, opening them again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::marker::PhantomData;
 
-use sexton_core::lock::Execution;
+use sexton_core::lock::engine::{Connect, Engine, ErrorClass, Operation, PortError};
+use sexton_core::lock::{Execution, LockKey};
 use sexton_core::tick::Tick;
 
 use super::Opened;
-use super::dialect::{Found, Row};
+use super::database::{Found, Row};
 use super::table::Holds;
 use crate::error::OpenError;
-use crate::server::ServerLockManager;
-use crate::server::call::Errand;
-use crate::server::dialect::Dialect;
-use crate::server::error::{Kind, Trouble, kind};
-use crate::server::loaded::Pair;
+use crate::server::database::ServerDatabase;
+use crate::server::error::{Cause, StoreError, cause};
 use crate::server::names::Names;
 
 /// Finds the table, or makes it.
-pub(super) struct Find<'f> {
+pub(super) struct Find<'f, DB> {
     pub(super) name: &'f str,
     pub(super) names: &'f Names,
+    pub(super) database: PhantomData<fn() -> DB>,
 }
 
-impl<DB: Dialect> Errand<DB> for Find<'_> {
-    type Found = Opened<DB>;
+impl<DB: ServerDatabase> Operation<DB::Port> for Find<'_, DB> {
+    type Output = Opened<DB>;
 
     async fn run(
         &mut self,
-        manager: &ServerLockManager<DB>,
+        engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
-    ) -> Result<Opened<DB>, Trouble> {
-        let location = &manager.inner.location;
+    ) -> Result<Opened<DB>, StoreError> {
+        let location = engine.port().location();
         let found = DB::find(&mut *connection, self.names, self.name, location).await?;
         let found = match found {
             Some(found) => found,
-            None => self.make(manager, &mut *connection).await?,
+            None => self.make(engine, &mut *connection).await?,
         };
         let holds = Holds::of::<DB>(&found)?;
         let sql = DB::statements(&found);
         // Touches no row, and shows that this user may do what is to be done.
-        DB::raise(&mut *connection, &sql, manager.inner.wait_max, &[]).await?;
-        DB::insert(connection, &sql, manager.inner.wait_max, &[]).await?;
+        DB::raise(&mut *connection, &sql, engine.port().limits().call, &[]).await?;
+        DB::insert(connection, &sql, engine.port().limits().call, &[]).await?;
         Ok(Opened { sql, holds })
     }
 }
 
-impl Find<'_> {
-    async fn make<DB: Dialect>(
+impl<DB: ServerDatabase> Find<'_, DB> {
+    async fn make(
         &self,
-        manager: &ServerLockManager<DB>,
+        engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
-    ) -> Result<Found, Trouble> {
-        let store = manager.inner.location.clone();
+    ) -> Result<Found, StoreError> {
+        let store = engine.port().location().to_owned();
         let table = self.names.qualified(self.name);
         let statement = DB::create_statement(&table);
         let made = DB::create(&mut *connection, &statement).await;
@@ -59,7 +59,7 @@ impl Find<'_> {
         let found = DB::find(connection, self.names, self.name, &store).await?;
         match (found, made) {
             (Some(found), _) => Ok(found),
-            (None, Err(Trouble::Driver(error))) if is_refusal(&error) => {
+            (None, Err(StoreError::Driver(error))) if is_refusal(&error) => {
                 let source = Box::new(error);
                 Err(OpenError::NoTaskLocks {
                     store,
@@ -69,7 +69,7 @@ impl Find<'_> {
                 }
                 .into())
             }
-            (None, Err(trouble)) => Err(trouble),
+            (None, Err(error)) => Err(error),
             (None, Ok(())) => Err(OpenError::BadTaskLocks {
                 table,
                 problem: format!("{store} has made it, but does not show it"),
@@ -80,35 +80,35 @@ impl Find<'_> {
 }
 
 fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(kind(error), Kind::NotPrivileged(_) | Kind::Permanent(_))
+    matches!(cause(error), Cause::NotPrivileged(_) | Cause::Permanent(_))
 }
 
 /// Raises the row of each (task, index) to the newest of the ticks that are to be taken.
-pub(super) struct Take<'t, DB: Dialect> {
+pub(super) struct Take<'t, DB: ServerDatabase> {
     pub(super) table: &'t Opened<DB>,
-    pub(super) newest: BTreeMap<Pair, Tick>,
+    pub(super) newest: BTreeMap<LockKey, Tick>,
     /// What stood in each row before, as soon as it is known. What is known is raised, if it had to be, and not raised again.
-    pub(super) before_us: HashMap<Pair, Option<i64>>,
+    pub(super) before_us: HashMap<LockKey, Option<i64>>,
 }
 
-impl<DB: Dialect> Errand<DB> for Take<'_, DB> {
-    type Found = ();
+impl<DB: ServerDatabase> Operation<DB::Port> for Take<'_, DB> {
+    type Output = ();
 
     /// If an answer is lost, what it has raised finds itself raised the next time, and so denied: run at most once.
     async fn run(
         &mut self,
-        manager: &ServerLockManager<DB>,
+        engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
-    ) -> Result<(), Trouble> {
-        let limit = manager.inner.wait_max;
+    ) -> Result<(), StoreError> {
+        let limit = engine.port().limits().call;
         let Opened { sql, holds } = self.table;
-        self.raise(manager, &mut *connection).await?;
+        self.raise(engine, &mut *connection).await?;
         let missing = rows(&self.newest, &self.before_us);
         if missing.is_empty() {
             return Ok(());
         }
         DB::insert(&mut *connection, sql, limit, &missing).await?;
-        self.raise(manager, connection).await?;
+        self.raise(engine, connection).await?;
         match rows(&self.newest, &self.before_us).first() {
             None => Ok(()),
             Some(row) => Err(OpenError::BadTaskLocks {
@@ -124,18 +124,23 @@ impl<DB: Dialect> Errand<DB> for Take<'_, DB> {
     }
 }
 
-impl<DB: Dialect> Take<'_, DB> {
+impl<DB: ServerDatabase> Take<'_, DB> {
     async fn raise(
         &mut self,
-        manager: &ServerLockManager<DB>,
+        engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreError> {
         let asked = rows(&self.newest, &self.before_us);
-        let raising = DB::raise(connection, &self.table.sql, manager.inner.wait_max, &asked);
+        let raising = DB::raise(
+            connection,
+            &self.table.sql,
+            engine.port().limits().call,
+            &asked,
+        );
         for held in raising.await? {
             if let Some(row) = asked.get(held.place) {
-                let pair = (row.task.clone(), row.index);
-                self.before_us.insert(pair, held.before_us);
+                let key = LockKey::new(row.task.clone(), row.index);
+                self.before_us.insert(key, held.before_us);
             }
         }
         Ok(())
@@ -144,43 +149,43 @@ impl<DB: Dialect> Take<'_, DB> {
 
 /// The rows that nothing is known of yet.
 fn rows<'r>(
-    newest: &'r BTreeMap<Pair, Tick>,
-    before_us: &HashMap<Pair, Option<i64>>,
+    newest: &'r BTreeMap<LockKey, Tick>,
+    before_us: &HashMap<LockKey, Option<i64>>,
 ) -> Vec<Row<'r>> {
     let unknown = newest
         .iter()
-        .filter(|(pair, _)| !before_us.contains_key(*pair));
-    let row = |((task, index), tick): (&'r Pair, &Tick)| Row {
-        task,
-        index: *index,
+        .filter(|(key, _)| !before_us.contains_key(*key));
+    let row = |(key, tick): (&'r LockKey, &Tick)| Row {
+        task: &key.task,
+        index: key.index,
         tick: *tick,
     };
     unknown.map(row).collect()
 }
 
 /// Lowers rows in which a tick still stands to the last instant before it.
-pub(super) struct Open<'o, DB: Dialect> {
+pub(super) struct Open<'o, DB: ServerDatabase> {
     pub(super) table: &'o Opened<DB>,
     pub(super) rows: Vec<Row<'o>>,
     /// Whether it was sent, with no answer that says it had no effect.
     pub(super) is_sent: bool,
 }
 
-impl<DB: Dialect> Errand<DB> for Open<'_, DB> {
-    type Found = BTreeSet<Execution>;
+impl<DB: ServerDatabase> Operation<DB::Port> for Open<'_, DB> {
+    type Output = BTreeSet<Execution>;
 
     /// Once only: what the first sending opened may have been taken, by a system that leaves no word of who it was.
     async fn run(
         &mut self,
-        manager: &ServerLockManager<DB>,
+        engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
-    ) -> Result<BTreeSet<Execution>, Trouble> {
+    ) -> Result<BTreeSet<Execution>, StoreError> {
         if self.is_sent {
             return Ok(BTreeSet::new());
         }
         self.is_sent = true;
         let Opened { sql, holds } = self.table;
-        let limit = manager.inner.wait_max;
+        let limit = engine.port().limits().call;
         let lowering = DB::lower(connection, sql, limit, &self.rows, holds.unit_ms());
         match lowering.await {
             Ok(places) => {
@@ -192,10 +197,10 @@ impl<DB: Dialect> Errand<DB> for Open<'_, DB> {
                 };
                 Ok(lowered.map(execution).collect())
             }
-            Err(trouble) => {
+            Err(error) => {
                 // Then the server has undone it.
-                self.is_sent = !trouble.is_busy();
-                Err(trouble)
+                self.is_sent = !matches!(error.class(), ErrorClass::Busy | ErrorClass::Conflict);
+                Err(error)
             }
         }
     }

@@ -1,21 +1,22 @@
 //! Connections: a few of our own, or an application's pool.
 //!
 //! A connection goes back to the others, or to the pool, only after a call that ended well;
-//! whatever else happened to it, an abandoned call among it, it is closed, and whatever it had
-//! begun is rolled back by the server.
+//! in every other case, an abandoned call included, it is closed, and the server rolls back what it
+//! had begun.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use sexton_core::lock::engine::Unavailable;
 use sqlx::pool::PoolOptions;
-use sqlx::{ConnectOptions, Connection, Pool};
+use sqlx::{ConnectOptions as _, Connection, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::dialect::{Dialect, Options};
-use super::error::{Outage, Trouble};
+use super::database::{ConnectOptions, ServerDatabase};
+use super::error::StoreError;
 use crate::lent::Lent;
 
 /// A connection that nobody used for so long is not trusted: what lies between may have dropped it
@@ -27,13 +28,13 @@ const GREETING_MAX: Duration = Duration::from_secs(1);
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// Where connections come from.
-pub(super) enum Source<DB: Dialect> {
+pub(super) enum Source<DB: ServerDatabase> {
     Own(Box<Own<DB>>),
     Pool(Pool<DB>),
 }
 
-pub(super) struct Own<DB: Dialect> {
-    options: Options<DB>,
+pub struct Own<DB: ServerDatabase> {
+    options: ConnectOptions<DB>,
     connections_max: u32,
     transactions_max: u32,
     permits: Semaphore,
@@ -43,7 +44,7 @@ pub(super) struct Own<DB: Dialect> {
 }
 
 /// A connection for one call.
-pub(super) enum Lane<'s, DB: Dialect> {
+pub enum Checkout<'s, DB: ServerDatabase> {
     Own {
         own: &'s Own<DB>,
         connection: DB::Connection,
@@ -52,15 +53,15 @@ pub(super) enum Lane<'s, DB: Dialect> {
     Pool(Lent<DB>),
 }
 
-impl<DB: Dialect> fmt::Debug for Source<DB> {
+impl<DB: ServerDatabase> fmt::Debug for Source<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.location())
     }
 }
 
-impl<DB: Dialect> Source<DB> {
+impl<DB: ServerDatabase> Source<DB> {
     pub(super) fn own(
-        options: Options<DB>,
+        options: ConnectOptions<DB>,
         connections_max: u32,
         transactions_max: u32,
     ) -> Source<DB> {
@@ -77,7 +78,7 @@ impl<DB: Dialect> Source<DB> {
     }
 
     #[cfg(feature = "postgres")]
-    pub(super) fn connect_options(&self) -> Options<DB> {
+    pub(super) fn connect_options(&self) -> ConnectOptions<DB> {
         match self {
             Source::Own(own) => own.options.clone(),
             Source::Pool(pool) => pool.connect_options().as_ref().clone(),
@@ -121,29 +122,29 @@ impl<DB: Dialect> Source<DB> {
     }
 
     /// A connection, by `deadline`, which ends a wait of `limit`.
-    pub(super) async fn lane(
+    pub(super) async fn check_out(
         &self,
         deadline: Instant,
         limit: Duration,
-    ) -> Result<Lane<'_, DB>, Trouble> {
+    ) -> Result<Checkout<'_, DB>, StoreError> {
         match self {
             Source::Own(own) => {
                 let permit = match timeout_at(deadline, own.permits.acquire()).await {
                     Err(_) => {
                         let connections = own.connections_max;
-                        return Err(Outage::Full { limit, connections }.into());
+                        return Err(Unavailable::Full { limit, connections }.into());
                     }
-                    Ok(Err(_)) => return Err(Outage::Closed.into()),
+                    Ok(Err(_)) => return Err(Unavailable::Closed.into()),
                     Ok(Ok(permit)) => permit,
                 };
                 let connection = match own.take_idle() {
                     Some(connection) => connection,
                     None => match timeout_at(deadline, own.connect(limit)).await {
-                        Err(_) => return Err(Outage::Stalled { limit }.into()),
+                        Err(_) => return Err(Unavailable::Stalled { limit }.into()),
                         Ok(connected) => connected?,
                     },
                 };
-                Ok(Lane::Own {
+                Ok(Checkout::Own {
                     own,
                     connection,
                     _permit: permit,
@@ -151,23 +152,23 @@ impl<DB: Dialect> Source<DB> {
             }
             Source::Pool(pool) => loop {
                 let mut lent = lend(pool, deadline, limit).await?;
-                match timeout_at(deadline, arrive(&mut lent, limit)).await {
-                    Ok(Ok(Arrived::Fit)) => return Ok(Lane::Pool(lent)),
+                match timeout_at(deadline, prepare(&mut lent, limit)).await {
+                    Ok(Ok(Borrowed::Fit)) => return Ok(Checkout::Pool(lent)),
                     // What is done on it might never be committed: another one.
-                    Ok(Ok(Arrived::InTransaction)) => {}
+                    Ok(Ok(Borrowed::InTransaction)) => {}
                     Ok(Err(error)) => return Err(error.into()),
-                    Err(_) => return Err(Outage::Stalled { limit }.into()),
+                    Err(_) => return Err(Unavailable::Stalled { limit }.into()),
                 }
             },
         }
     }
 
     /// A connection for a handler, by `deadline`, which ends a wait of `limit`.
-    pub(super) async fn handlers_lane(
+    pub(super) async fn check_out_for_handler(
         &self,
         deadline: Instant,
         limit: Duration,
-    ) -> Result<Lent<DB>, Trouble> {
+    ) -> Result<Lent<DB>, StoreError> {
         let pool = self.handlers_pool();
         loop {
             let mut lent = lend(pool, deadline, limit).await?;
@@ -180,7 +181,7 @@ impl<DB: Dialect> Source<DB> {
 
     /// Nothing came back on a connection: those of ours that were not in use meanwhile may be as
     /// dead.
-    pub(super) fn distrust(&self) {
+    pub(super) fn suspect(&self) {
         if let Source::Own(own) = self {
             let mut idle = own.idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.clear();
@@ -202,10 +203,10 @@ impl<DB: Dialect> Source<DB> {
     }
 }
 
-impl<DB: Dialect> Own<DB> {
+impl<DB: ServerDatabase> Own<DB> {
     async fn connect(&self, limit: Duration) -> Result<DB::Connection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
-        DB::arrive(&mut connection, limit).await?;
+        DB::configure(&mut connection, limit).await?;
         Ok(connection)
     }
 
@@ -217,18 +218,18 @@ impl<DB: Dialect> Own<DB> {
 }
 
 /// What a connection that was lent turned out to be.
-enum Arrived {
+enum Borrowed {
     Fit,
     /// Somebody has left it in a transaction.
     InTransaction,
 }
 
 /// A connection of a pool that answers.
-async fn lend<DB: Dialect>(
+async fn lend<DB: ServerDatabase>(
     pool: &Pool<DB>,
     deadline: Instant,
     limit: Duration,
-) -> Result<Lent<DB>, Trouble> {
+) -> Result<Lent<DB>, StoreError> {
     let connections = pool.options().get_max_connections();
     loop {
         // One that was kept is only asked whether it is alive.
@@ -238,64 +239,67 @@ async fn lend<DB: Dialect>(
         };
         match timeout_at(until, pool.acquire()).await {
             Ok(Ok(connection)) => return Ok(Lent::new(connection)),
-            Ok(Err(sqlx::Error::PoolClosed)) => return Err(Outage::Closed.into()),
+            Ok(Err(sqlx::Error::PoolClosed)) => return Err(Unavailable::Closed.into()),
             Ok(Err(sqlx::Error::PoolTimedOut)) => {
-                return Err(Outage::Full { limit, connections }.into());
+                return Err(Unavailable::Full { limit, connections }.into());
             }
             Ok(Err(error)) => return Err(error.into()),
             Err(_) if until < deadline => weed(pool).await,
             Err(_) if pool.size() >= connections => {
-                return Err(Outage::Full { limit, connections }.into());
+                return Err(Unavailable::Full { limit, connections }.into());
             }
-            Err(_) => return Err(Outage::Stalled { limit }.into()),
+            Err(_) => return Err(Unavailable::Stalled { limit }.into()),
         }
     }
 }
 
 /// One connection did not answer: the network that took it may have taken all that were kept with
 /// it. The pool asks each, at once, and those that do not answer either are closed.
-async fn weed<DB: Dialect>(pool: &Pool<DB>) {
+async fn weed<DB: ServerDatabase>(pool: &Pool<DB>) {
     let asking = (0..pool.num_idle()).map(|_| tokio::time::timeout(GREETING_MAX, pool.acquire()));
     // Held until each is asked, or one would be asked again and again.
     drop(join_all(asking).await);
 }
 
-async fn arrive<DB: Dialect>(lent: &mut Lent<DB>, limit: Duration) -> Result<Arrived, sqlx::Error> {
+async fn prepare<DB: ServerDatabase>(
+    lent: &mut Lent<DB>,
+    limit: Duration,
+) -> Result<Borrowed, sqlx::Error> {
     if !DB::is_in_no_transaction(lent).await? {
-        return Ok(Arrived::InTransaction);
+        return Ok(Borrowed::InTransaction);
     }
-    DB::arrive(lent, limit).await?;
-    Ok(Arrived::Fit)
+    DB::configure(lent, limit).await?;
+    Ok(Borrowed::Fit)
 }
 
 /// Back to its pool as it was before, or closed.
-async fn give_back<DB: Dialect>(mut lent: Lent<DB>) {
-    let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart(&mut lent));
-    if matches!(departing.await, Ok(Ok(()))) {
+async fn give_back<DB: ServerDatabase>(mut lent: Lent<DB>) {
+    let restoring = tokio::time::timeout(GOODBYE_MAX, DB::restore(&mut lent));
+    if matches!(restoring.await, Ok(Ok(()))) {
         lent.give_back();
     }
 }
 
 /// The same after a handler's transaction.
-pub(super) async fn give_back_from_handler<DB: Dialect>(mut lent: Lent<DB>) {
-    let departing = tokio::time::timeout(GOODBYE_MAX, DB::depart_from_handler(&mut lent));
-    if matches!(departing.await, Ok(Ok(()))) {
+pub(super) async fn give_back_from_handler<DB: ServerDatabase>(mut lent: Lent<DB>) {
+    let restoring = tokio::time::timeout(GOODBYE_MAX, DB::restore_after_handler(&mut lent));
+    if matches!(restoring.await, Ok(Ok(()))) {
         lent.give_back();
     }
 }
 
-impl<DB: Dialect> Lane<'_, DB> {
+impl<DB: ServerDatabase> Checkout<'_, DB> {
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
         match self {
-            Lane::Own { connection, .. } => connection,
-            Lane::Pool(lent) => lent,
+            Checkout::Own { connection, .. } => connection,
+            Checkout::Pool(lent) => lent,
         }
     }
 
     /// Gives it back for the next call.
-    pub(super) async fn keep(self) {
+    pub(super) async fn give_back(self) {
         match self {
-            Lane::Own {
+            Checkout::Own {
                 own, connection, ..
             } => {
                 if !own.permits.is_closed() {
@@ -303,12 +307,7 @@ impl<DB: Dialect> Lane<'_, DB> {
                     idle.push((Instant::now(), connection));
                 }
             }
-            Lane::Pool(lent) => give_back(lent).await,
+            Checkout::Pool(lent) => give_back(lent).await,
         }
-    }
-
-    /// Closes it, as its drop does.
-    pub(super) fn discard(self) {
-        drop(self);
     }
 }

@@ -1,17 +1,16 @@
-//! LISTEN and NOTIFY: clients tell each other that there is something to look at.
+//! LISTEN and NOTIFY: clients notify each other of changes.
 //!
-//! Nothing rests on it. Whoever does not hear of a change, because its connection was away or a
-//! pooler stands between, finds it with the next heartbeat.
+//! Nothing rests on it. A client that misses a notification, because its connection was away or a
+//! pooler stands between, finds the change with its next heartbeat.
 
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 use tokio::time::{sleep, timeout};
 
-use super::PostgresLockManager as Manager;
-use crate::server::error::Trouble;
+use super::Port;
 
 /// After so long without a word the connection is tried: what lies between may have dropped it
 /// silently.
@@ -19,43 +18,36 @@ const QUIET_MAX: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// Tells all who listen.
-pub(super) async fn tell(manager: &Manager, connection: &mut PgConnection) -> Result<(), Trouble> {
-    let sql = manager.sql();
-    let tell = sql.tell.query().bind(sql.channel.as_str());
-    tell.bind(manager.namespace_word())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// An item for each change that is heard of, and one whenever the connection is new: something may
-/// have been said before.
-pub(super) fn changes(manager: &Manager) -> BoxStream<'static, ()> {
-    let limit = manager.wait_max();
-    // A listener takes its connection from a pool, and for good: one of its own.
+/// have been said before. `None` where they are not wanted.
+pub(super) fn of(port: &Port) -> Option<BoxStream<'static, ()>> {
+    if !port.listens() {
+        return None;
+    }
+    let limit = port.call_limit();
+    // A listener takes its connection from a pool and keeps it, so it gets a pool to itself.
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
         .acquire_timeout(limit)
-        .connect_lazy_with(manager.connect_options());
-    let ear = Ear {
+        .connect_lazy_with(port.connect_options());
+    let listener = Listener {
         pool,
-        channel: manager.sql().channel.clone(),
-        namespace: manager.namespace_word().to_owned(),
+        channel: port.sql().channel.clone(),
+        namespace: port.namespace_word().to_owned(),
         limit,
         retry: RETRY_FIRST,
         listener: None,
     };
-    stream::unfold(ear, |mut ear| async {
-        ear.next_change().await;
-        Some(((), ear))
-    })
-    .boxed()
+    let changes = stream::unfold(listener, |mut listener| async {
+        listener.next_change().await;
+        Some(((), listener))
+    });
+    Some(changes.boxed())
 }
 
-struct Ear {
+struct Listener {
     pool: PgPool,
     channel: String,
     namespace: String,
@@ -65,7 +57,7 @@ struct Ear {
     listener: Option<PgListener>,
 }
 
-impl Ear {
+impl Listener {
     async fn next_change(&mut self) {
         // What is wrong is told by the calls, which meet it too.
         while self.listen().await.is_err() {

@@ -9,7 +9,7 @@ use sexton_core::tick::{ConcurrencyIndex, Tick};
 use sqlx::Database;
 
 use crate::error::OpenError;
-use crate::server::error::Trouble;
+use crate::server::error::StoreError;
 use crate::server::names::Names;
 
 /// A row of the table, and the tick that is to stand in it, or to stand in it no more.
@@ -57,7 +57,7 @@ pub struct Found {
 }
 
 /// What a database says its own way of that table. Rows are locked in the order in which they are asked for.
-pub trait KtorDialect: Database {
+pub trait KtorDatabase: Database {
     /// The statements, with the table's name in them.
     type KtorSql: fmt::Debug + Send + Sync + 'static;
 
@@ -71,7 +71,7 @@ pub trait KtorDialect: Database {
     fn create(
         connection: &mut Self::Connection,
         statement: &str,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The statements for a table that was found good.
     fn statements(found: &Found) -> Self::KtorSql;
@@ -82,7 +82,7 @@ pub trait KtorDialect: Database {
         names: &Names,
         table: &str,
         location: &str,
-    ) -> impl Future<Output = Result<Option<Found>, Trouble>> + Send;
+    ) -> impl Future<Output = Result<Option<Found>, StoreError>> + Send;
 
     /// Raises those of the rows that are lower. Answers all that are there.
     fn raise(
@@ -90,7 +90,7 @@ pub trait KtorDialect: Database {
         sql: &Self::KtorSql,
         limit: Duration,
         rows: &[Row<'_>],
-    ) -> impl Future<Output = Result<Vec<Held>, Trouble>> + Send;
+    ) -> impl Future<Output = Result<Vec<Held>, StoreError>> + Send;
 
     /// Makes those of the rows that are missing, with no tick in them.
     fn insert(
@@ -98,7 +98,7 @@ pub trait KtorDialect: Database {
         sql: &Self::KtorSql,
         limit: Duration,
         rows: &[Row<'_>],
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Lowers by so many ms those of the rows in which their tick stands. Answers the places of those.
     fn lower(
@@ -107,7 +107,7 @@ pub trait KtorDialect: Database {
         limit: Duration,
         rows: &[Row<'_>],
         by_ms: i64,
-    ) -> impl Future<Output = Result<Vec<usize>, Trouble>> + Send;
+    ) -> impl Future<Output = Result<Vec<usize>, StoreError>> + Send;
 }
 
 /// Checks that a row is the one that was asked for, which place (from 1) it has among them, and reads the rest of it.
@@ -120,7 +120,7 @@ pub(crate) fn held(
     place: i64,
     name: &str,
     before_us: Option<i64>,
-) -> Result<Held, Trouble> {
+) -> Result<Held, StoreError> {
     let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
     match rows.get(place) {
         Some(row) if row.task.as_str() == name => Ok(Held { place, before_us }),

@@ -1,35 +1,19 @@
-//! MySQL and MariaDB, as the manager sees them. Each call stands in the file that does it.
+//! Connections to MySQL and MariaDB: how one is opened, what a transaction on it is.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::stream::BoxStream;
-use jiff::Timestamp;
-use sexton_core::lock::rules::Changes;
-use sexton_core::lock::{
-    ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport, Pause, Register,
-};
-use sexton_core::name::{Incarnation, InstanceId, TaskName};
-use sexton_core::tick::ConcurrencyIndex;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
-use sqlx::{MySql, Row, query, raw_sql};
+use sqlx::{MySql, query, raw_sql};
 
-use super::MySqlLockManager as Manager;
-use super::load::{load, load_candidates};
 use super::sql::Sql;
-use super::store_back::store_back;
-use super::{fleet, history, schema, tasks, url};
+use super::{schema, url};
 use crate::error::OpenError;
 use crate::lent::Lent;
-use crate::record_row::tick;
-use crate::said::Said;
-use crate::server::dialect::{CandidatesPage, Dialect, Kept, Prepared, Prune, Reported};
-use crate::server::error::Trouble;
-use crate::server::loaded::{Loaded, Pair};
+use crate::server::database::{Prepare, ServerDatabase};
+use crate::server::error::StoreError;
 use crate::server::names::{Dictionary, Names};
-use crate::wanted::Wanted;
-use sexton_core::lock::stored::{Defining, Definitions};
+use crate::server::port::ServerPort;
 
 /// The columns of an execution in the order in which they are read.
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
@@ -75,8 +59,8 @@ const ROLLBACK: &str =
 /// Limits of waiting: for rows and tables, for a client in a transaction, for one that takes no
 /// answers and for one that stops in the middle of a statement. The time zone of `TIMESTAMP`s, and
 /// how transactions end, may be set for all sessions of a server. Variables of the session keep
-/// what there was before, for [`DEPART`].
-const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
+/// what there was before, for [`RESTORE`].
+const CONFIGURE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, \
     @sexton_for_tables = @@SESSION.lock_wait_timeout, @sexton_time_zone = @@SESSION.time_zone, \
     @sexton_for_answers = @@SESSION.net_write_timeout, \
     @sexton_for_questions = @@SESSION.net_read_timeout, @sexton_wait = @@SESSION.wait_timeout, \
@@ -85,7 +69,7 @@ const ARRIVE: &str = "SET @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout,
     SESSION time_zone = '+00:00', SESSION net_write_timeout = 2, \
     SESSION net_read_timeout = 2, SESSION innodb_lock_wait_timeout = ?, SESSION lock_wait_timeout = ? \
     /*M! , @sexton_idle = @@SESSION.idle_transaction_timeout, SESSION idle_transaction_timeout = 1 */";
-const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
+const RESTORE: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION lock_wait_timeout = @sexton_for_tables, SESSION time_zone = @sexton_time_zone, \
     SESSION net_write_timeout = @sexton_for_answers, \
     SESSION net_read_timeout = @sexton_for_questions, \
@@ -93,7 +77,7 @@ const DEPART: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */";
 
 /// What a handler's transaction needs to know, and what there was before.
-const ARRIVE_WITH_HANDLER: &str = "SET @sexton_silence = ?, \
+const CONFIGURE_FOR_HANDLER: &str = "SET @sexton_silence = ?, \
     @sexton_for_rows = @@SESSION.innodb_lock_wait_timeout, @sexton_wait = @@SESSION.wait_timeout, \
     @sexton_for_answers = @@SESSION.net_write_timeout, \
     @sexton_for_questions = @@SESSION.net_read_timeout \
@@ -108,7 +92,7 @@ const BEGIN_FOR_HANDLER: &str = "ROLLBACK AND NO CHAIN NO RELEASE; SET @sexton_b
 const SETTLE_FOR_HANDLER: &str = "RELEASE SAVEPOINT sexton_run; \
     SET SESSION innodb_lock_wait_timeout = 1, SESSION net_write_timeout = 2, \
     SESSION net_read_timeout = 2 /*M! , SESSION idle_transaction_timeout = 2 */ /*!80000 , SESSION wait_timeout = 2 */";
-const DEPART_FROM_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
+const RESTORE_AFTER_HANDLER: &str = "SET SESSION innodb_lock_wait_timeout = @sexton_for_rows, \
     SESSION net_write_timeout = @sexton_for_answers, \
     SESSION net_read_timeout = @sexton_for_questions \
     /*M! , SESSION idle_transaction_timeout = @sexton_idle */ \
@@ -125,7 +109,8 @@ fn seconds(limit: Duration) -> i64 {
         .clamp(1, 1_000_000)
 }
 
-impl Dialect for MySql {
+impl ServerDatabase for MySql {
+    type Port = ServerPort<MySql>;
     type Sql = Sql;
 
     const DICTIONARY: &'static Dictionary = &Dictionary {
@@ -141,9 +126,7 @@ impl Dialect for MySql {
         ],
     };
 
-    const STORES_BACK_AT_ONCE: bool = false;
-
-    const TELLS: bool = false;
+    const NOTIFIES: bool = false;
 
     fn parse_url(url: &str) -> Result<MySqlConnectOptions, OpenError> {
         url::parse(url)
@@ -160,8 +143,11 @@ impl Dialect for MySql {
         }
     }
 
-    async fn arrive(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
-        query(ARRIVE)
+    async fn configure(
+        connection: &mut MySqlConnection,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        query(CONFIGURE)
             .bind(seconds(limit.min(ROWS_WAIT_MAX)))
             .bind(seconds(limit))
             .execute(connection)
@@ -176,16 +162,16 @@ impl Dialect for MySql {
         Ok(true)
     }
 
-    async fn depart(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-        query(DEPART).execute(connection).await?;
+    async fn restore(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        query(RESTORE).execute(connection).await?;
         Ok(())
     }
 
     async fn prepare(
         connection: &mut MySqlConnection,
-        prepared: Prepared<'_>,
-    ) -> Result<Sql, Trouble> {
-        Ok(Sql::new(&schema::prepare(connection, prepared).await?))
+        prepare: Prepare<'_>,
+    ) -> Result<Sql, StoreError> {
+        Ok(Sql::new(&schema::prepare(connection, prepare).await?))
     }
 
     fn migration_script(names: &Names, from: i64) -> String {
@@ -196,20 +182,7 @@ impl Dialect for MySql {
         text.into()
     }
 
-    async fn begin(_: &Manager, connection: &mut MySqlConnection) -> Result<(), Trouble> {
-        begin(connection).await
-    }
-
-    async fn begin_snapshot(connection: &mut MySqlConnection) -> Result<(), Trouble> {
-        raw_sql(BEGIN_SNAPSHOT).execute(connection).await?;
-        Ok(())
-    }
-
-    async fn commit(connection: &mut MySqlConnection) -> Result<(), Trouble> {
-        commit(connection).await
-    }
-
-    async fn roll_back(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+    async fn roll_back(connection: &mut MySqlConnection) -> Result<(), StoreError> {
         raw_sql(ROLLBACK).execute(connection).await?;
         Ok(())
     }
@@ -218,7 +191,7 @@ impl Dialect for MySql {
         connection: &mut Lent<MySql>,
         silence: Duration,
     ) -> Result<(), sqlx::Error> {
-        query(ARRIVE_WITH_HANDLER)
+        query(CONFIGURE_FOR_HANDLER)
             .bind(seconds(silence))
             .execute(&mut **connection)
             .await?;
@@ -239,171 +212,27 @@ impl Dialect for MySql {
         }
     }
 
-    async fn depart_from_handler(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-        raw_sql(DEPART_FROM_HANDLER).execute(connection).await?;
+    async fn restore_after_handler(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        raw_sql(RESTORE_AFTER_HANDLER).execute(connection).await?;
         Ok(())
-    }
-
-    async fn clock_now(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-    ) -> Result<Timestamp, Trouble> {
-        let clock = manager.sql().clock.query(&[]);
-        let row = clock.fetch_one(connection).await?;
-        Ok(tick(row.try_get_unchecked(0)?)?.timestamp())
-    }
-
-    async fn tell(_: &Manager, _: &mut MySqlConnection) -> Result<(), Trouble> {
-        Ok(())
-    }
-
-    fn changes(_: &Manager) -> Option<BoxStream<'static, ()>> {
-        None
-    }
-
-    async fn load(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        wanted: &Wanted,
-        pairs: &BTreeSet<Pair>,
-    ) -> Result<Loaded, Trouble> {
-        load(manager, connection, wanted, pairs).await
-    }
-
-    async fn store_back(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        loaded: &Loaded,
-        pairs: &BTreeSet<Pair>,
-        changes: &Changes,
-    ) -> Result<Kept, Trouble> {
-        store_back(manager, connection, loaded, pairs, changes).await
-    }
-
-    async fn load_candidates(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        page: CandidatesPage<'_>,
-    ) -> Result<Loaded, Trouble> {
-        load_candidates(manager, connection, page).await
-    }
-
-    async fn report(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        report: &InstanceReport,
-    ) -> Result<Reported, Trouble> {
-        fleet::report(manager, connection, report).await
-    }
-
-    async fn leave(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        instance: &InstanceId,
-        incarnation: Incarnation,
-    ) -> Result<(), Trouble> {
-        fleet::leave(manager, connection, instance, incarnation).await
-    }
-
-    async fn instances(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-    ) -> Result<Vec<InstanceRecord>, Trouble> {
-        fleet::instances(manager, connection).await
-    }
-
-    async fn lock_tasks(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        tasks: &BTreeSet<&TaskName>,
-    ) -> Result<Definitions, Trouble> {
-        tasks::lock(manager, connection, tasks).await
-    }
-
-    async fn store_definitions(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        definitions: &[&Defining],
-        instance: &InstanceId,
-    ) -> Result<(), Trouble> {
-        tasks::store_definitions(manager, connection, definitions, instance).await
-    }
-
-    async fn raise_revision(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        by: i64,
-    ) -> Result<(), Trouble> {
-        tasks::raise_revision(manager, connection, by).await
-    }
-
-    async fn set_pause(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        tasks: &BTreeSet<&TaskName>,
-        pause: Option<&Pause>,
-    ) -> Result<(), Trouble> {
-        tasks::set_pause(manager, connection, tasks, pause).await
-    }
-
-    async fn raise_versions(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        tasks: &BTreeSet<&TaskName>,
-    ) -> Result<(), Trouble> {
-        tasks::raise_versions(manager, connection, tasks).await
-    }
-
-    async fn task_names(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        after: Option<&TaskName>,
-        limit: i64,
-    ) -> Result<Vec<TaskName>, Trouble> {
-        tasks::names(manager, connection, after, limit).await
-    }
-
-    async fn task_states(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        tasks: &BTreeSet<&TaskName>,
-    ) -> Result<Vec<(TaskName, Said)>, Trouble> {
-        tasks::states(manager, connection, tasks).await
-    }
-
-    async fn task_registers(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        tasks: &BTreeSet<&TaskName>,
-    ) -> Result<Vec<(TaskName, ConcurrencyIndex, Register)>, Trouble> {
-        tasks::registers(manager, connection, tasks).await
-    }
-
-    async fn history(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        query: &HistoryQuery,
-    ) -> Result<Vec<ExecutionRecord>, Trouble> {
-        history::page(manager, connection, query).await
-    }
-
-    async fn prune(
-        manager: &Manager,
-        connection: &mut MySqlConnection,
-        prune: Prune,
-        limit: i64,
-    ) -> Result<usize, Trouble> {
-        history::prune(manager, connection, prune, limit).await
     }
 }
 
-/// Each statement sees what is committed by then. The driver does not count it.
-pub(super) async fn begin(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+/// Begins a transaction in which each statement sees what is committed by then. The driver does not
+/// count it. A caller that does not end it closes the connection.
+pub(super) async fn begin(connection: &mut MySqlConnection) -> Result<(), StoreError> {
     raw_sql(BEGIN).execute(connection).await?;
     Ok(())
 }
 
-pub(super) async fn commit(connection: &mut MySqlConnection) -> Result<(), Trouble> {
+/// Begins a transaction that sees one moment, and changes nothing.
+pub(super) async fn begin_snapshot(connection: &mut MySqlConnection) -> Result<(), StoreError> {
+    raw_sql(BEGIN_SNAPSHOT).execute(connection).await?;
+    Ok(())
+}
+
+/// Commits what one of these two began.
+pub(super) async fn commit(connection: &mut MySqlConnection) -> Result<(), StoreError> {
     raw_sql(COMMIT).execute(connection).await?;
     Ok(())
 }

@@ -1,65 +1,78 @@
-//! What the rules changed, back into the tables, in one statement.
+//! What the rules changed, swapped into the tables.
 
 use std::collections::BTreeSet;
 
-use sexton_core::lock::rules::Changes;
-use sexton_core::lock::{ExecutionRecord, Reason};
+use sexton_core::lock::engine::{CompareAndSwap, Snapshot, Swap, Versions};
+use sexton_core::lock::rules::WriteSet;
+use sexton_core::lock::stored::{delivery_word, overlap_word};
+use sexton_core::lock::{ExecutionRecord, LockKey, Reason, Register};
 use sexton_core::name::{ClaimId, InstanceId};
 use sexton_core::tick::{Attempt, Tick};
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
-use super::PostgresLockManager;
-use super::dialect::patience_ms;
+use super::Port;
+use super::connect::{begin, commit, patience_ms};
 use super::load::text;
 use crate::record_row::{
     concurrency_index, fence_column, former_holders_column, is_plain, millis, task_name,
 };
-use crate::server::dialect::Kept;
-use crate::server::error::Trouble;
-use crate::server::loaded::{Loaded, Pair};
-use sexton_core::lock::stored::{delivery_word, overlap_word};
+use crate::server::database::ServerDatabase;
+use crate::server::error::StoreError;
 
-pub(super) async fn store_back(
-    manager: &PostgresLockManager,
+impl CompareAndSwap for Port {
+    /// One statement; where indices depend on each other, in a transaction that writes whole tasks
+    /// or nothing.
+    async fn swap(
+        &self,
+        connection: &mut PgConnection,
+        snapshot: &mut Snapshot<Versions>,
+        swap: &Swap<'_>,
+    ) -> Result<BTreeSet<LockKey>, StoreError> {
+        if swap.reservations.is_empty() {
+            return write(self, connection, snapshot, &swap.keys, swap.writes).await;
+        }
+        let keys = swap.with_first_keys();
+        begin(self, connection).await?;
+        let written = write(self, connection, snapshot, &keys, swap.writes).await?;
+        if written.len() < keys.len() {
+            Postgres::roll_back(connection).await?;
+            return Ok(BTreeSet::new());
+        }
+        commit(connection).await?;
+        Ok(written)
+    }
+}
+
+async fn write(
+    port: &Port,
     connection: &mut PgConnection,
-    loaded: &Loaded,
-    pairs: &BTreeSet<Pair>,
-    changes: &Changes,
-) -> Result<Kept, Trouble> {
-    let registers = || {
-        pairs
-            .iter()
-            .map(|pair| (pair, loaded.state.register(&pair.0, pair.1)))
-    };
-    let watermark = |(_, register): (_, Option<sexton_core::lock::Register>)| {
-        register.and_then(|register| register.watermark.map(Tick::as_millis))
-    };
-    let fence = |(_, register): (_, Option<sexton_core::lock::Register>)| {
-        register.map_or(0, |register| fence_column(register.fence))
-    };
-    let records: Vec<&ExecutionRecord> = changes
+    snapshot: &Snapshot<Versions>,
+    keys: &BTreeSet<LockKey>,
+    writes: &WriteSet,
+) -> Result<BTreeSet<LockKey>, StoreError> {
+    let registers = || keys.iter().map(|key| snapshot.state.register(key));
+    let watermark = |register: Option<Register>| register?.watermark.map(Tick::as_millis);
+    let fence =
+        |register: Option<Register>| register.map_or(0, |register| fence_column(register.fence));
+    let records: Vec<&ExecutionRecord> = writes
         .records
         .iter()
-        .filter_map(|execution| loaded.state.record(execution))
+        .filter_map(|execution| snapshot.state.record(execution))
         .collect();
-    let sql = manager.sql();
+    let sql = port.sql();
     let is_plain = records.iter().all(|record| is_plain(record));
-    let statement = if is_plain {
-        &sql.store_back_plain
-    } else {
-        &sql.store_back
-    };
+    let statement = if is_plain { &sql.swap_plain } else { &sql.swap };
     let query = statement
         .query()
-        .bind(manager.namespace_word())
-        .bind(column(pairs, |(task, _)| task.as_str()))
-        .bind(column(pairs, |(_, index)| i32::from(index.get())))
-        .bind(column(pairs, |pair| loaded.version(pair)))
+        .bind(port.namespace_word())
+        .bind(column(keys, |key| key.task.as_str()))
+        .bind(column(keys, |key| i32::from(key.index.get())))
+        .bind(column(keys, |key| snapshot.rows.of(key)))
         .bind(registers().map(watermark).collect::<Vec<_>>())
         .bind(registers().map(fence).collect::<Vec<_>>())
-        .bind(patience_ms(manager));
+        .bind(patience_ms(port));
     let query = query
         .bind(column(&records, |one| one.execution.tick.as_millis()))
         .bind(column(&records, |one| one.execution.task.as_str()))
@@ -96,12 +109,12 @@ pub(super) async fn store_back(
             .bind(column(&records, |one| former_holders_column(one)))
     };
     let rows = query.fetch_all(connection).await?;
-    let pair = |row: &sqlx::postgres::PgRow| -> Result<Pair, Trouble> {
+    let key = |row: &PgRow| -> Result<LockKey, StoreError> {
         let index: i32 = row.try_get_unchecked(1)?;
         let task = task_name(row.try_get_unchecked(0)?)?;
-        Ok((task, concurrency_index(index.into())?))
+        Ok(LockKey::new(task, concurrency_index(index.into())?))
     };
-    rows.iter().map(pair).collect()
+    rows.iter().map(key).collect()
 }
 
 fn column<'r, R, T>(rows: impl IntoIterator<Item = &'r R>, of: impl Fn(&'r R) -> T) -> Vec<T>
