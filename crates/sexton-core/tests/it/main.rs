@@ -2,5 +2,3 @@
 
 #[cfg(test)]
 mod schedule;
-#[cfg(test)]
-mod tzif;
