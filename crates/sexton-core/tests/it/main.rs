@@ -10,5 +10,3 @@ mod engine;
 mod fixtures;
 #[cfg(test)]
 mod schedule;
-#[cfg(test)]
-mod tzif;
