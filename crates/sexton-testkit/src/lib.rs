@@ -7,6 +7,8 @@
 //! | [`proxy`] | a proxy before a server, which cuts connections at a chosen request or answer |
 //! | [`faulty`], [`parted`] | a lock manager that is slow, fails or loses answers, and one that does so in part |
 //! | `calls` | random calls of a lock manager, and what it answers, for comparing stores (feature `calls`) |
+//! | [`memory_port`] | a port of the engine in memory, whose calls go wrong by a script or from a seed |
+//! | [`virtual_clock`] | a clock on which waiting takes no time |
 //! | [`fixtures`] | claims, executions and a clock around one noon |
 //! | [`tzif`] | files of time zone rules |
 //!
@@ -16,6 +18,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on fails"
 )]
@@ -28,6 +31,7 @@ pub mod faulty;
 pub mod fixtures;
 #[cfg(feature = "mariadb")]
 pub mod mariadb;
+pub mod memory_port;
 pub mod parted;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -36,3 +40,4 @@ pub mod proxy;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod tzif;
+pub mod virtual_clock;

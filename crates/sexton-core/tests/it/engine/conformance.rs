@@ -10,8 +10,8 @@ use sexton_core::clock::ManualClock;
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
 
-use super::memory_port::{Layout, MemoryPort, MemoryStore, Odds};
-use super::virtual_clock::VirtualClock;
+use sexton_testkit::memory_port::{Layout, MemoryPort, MemoryStore, Odds};
+use sexton_testkit::virtual_clock::VirtualClock;
 
 /// Faults that a call gets over within its limit.
 const ODDS: Odds = Odds {
@@ -38,7 +38,7 @@ impl EngineStore {
         let clock = ManualClock::at("2024-01-30T10:20:30.4Z".parse().unwrap());
         EngineStore {
             store: MemoryStore::new(clock),
-            clock: VirtualClock::new(),
+            clock: VirtualClock::default(),
             layout,
             seed,
             clients: AtomicU64::new(0),

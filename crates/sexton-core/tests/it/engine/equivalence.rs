@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use sexton_core::memory::MemoryLockManager;
 
-use super::memory_port::{Layout, MemoryPort, MemoryPortManager, MemoryStore, Odds};
-use super::virtual_clock::VirtualClock;
-use crate::calls::{Step, answer, step, whole};
-use crate::fixtures::noon;
+use sexton_testkit::calls::{Step, answer, step, whole};
+use sexton_testkit::fixtures::noon;
+use sexton_testkit::memory_port::{Layout, MemoryPort, MemoryPortManager, MemoryStore, Odds};
+use sexton_testkit::virtual_clock::VirtualClock;
 
 /// So many faults that some calls fail for their caller.
 const ODDS: Odds = Odds {
@@ -34,7 +34,7 @@ struct Pair {
 impl Pair {
     /// Where nothing goes wrong, the seed decides nothing.
     fn new(layout: Layout, odds: Odds, seed: u64) -> Pair {
-        let (clock, store) = (VirtualClock::new(), MemoryStore::new(noon()));
+        let (clock, store) = (VirtualClock::default(), MemoryStore::new(noon()));
         let oracle = MemoryLockManager::with_clock(Arc::new(store.clock.clone()));
         let port = MemoryPort::new(&store, &clock)
             .layout(layout)

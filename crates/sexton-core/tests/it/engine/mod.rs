@@ -2,5 +2,3 @@
 
 mod conformance;
 mod equivalence;
-mod memory_port;
-mod virtual_clock;

@@ -28,17 +28,18 @@ use sexton_core::lock::engine::{
 use sexton_core::name::Namespace;
 use thiserror::Error;
 
-pub(crate) use self::connection::{Checkout, Connection, Counts};
+pub use self::connection::{Checkout, Connection, Counts};
 use self::faults::Faults;
-pub(crate) use self::faults::{Call, Fault, Odds};
+pub use self::faults::{Call, Fault, Odds};
 use self::rows::Rows;
-use super::virtual_clock::VirtualClock;
+use crate::virtual_clock::VirtualClock;
 
 /// The store that ports share, as clients share a server: every namespace's rows, and a clock of
 /// its own.
 #[derive(Debug)]
-pub(crate) struct MemoryStore {
-    pub(crate) clock: ManualClock,
+pub struct MemoryStore {
+    /// The store's clock, which tests set.
+    pub clock: ManualClock,
     namespaces: Mutex<HashMap<Namespace, Rows>>,
     /// Connections of an earlier life are broken.
     life: AtomicU64,
@@ -47,7 +48,8 @@ pub(crate) struct MemoryStore {
 }
 
 impl MemoryStore {
-    pub(crate) fn new(clock: ManualClock) -> Arc<MemoryStore> {
+    /// An empty store on this clock.
+    pub fn new(clock: ManualClock) -> Arc<MemoryStore> {
         Arc::new(MemoryStore {
             clock,
             namespaces: Mutex::default(),
@@ -59,7 +61,7 @@ impl MemoryStore {
 
     /// Forgets every connection, as a server does that is started again, and what their
     /// transactions have not committed.
-    pub(crate) fn forget_connections(&self) {
+    pub fn forget_connections(&self) {
         self.life.fetch_add(1, Ordering::SeqCst);
         for rows in self.lock().values_mut() {
             rows.free_all();
@@ -67,7 +69,7 @@ impl MemoryStore {
     }
 
     /// Makes the store refuse writes, or take them again.
-    pub(crate) fn set_read_only(&self, is_read_only: bool) {
+    pub fn set_read_only(&self, is_read_only: bool) {
         self.is_read_only.store(is_read_only, Ordering::SeqCst);
     }
 
@@ -84,7 +86,7 @@ impl MemoryStore {
 
 /// How a store keeps what a port loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub enum Layout {
     /// One row for each record, as in a table: a record is found whether or not it is over, and
     /// candidates come by execution.
     Table,
@@ -93,13 +95,27 @@ pub(crate) enum Layout {
     Documents,
 }
 
+/// A duty of a port that it may leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Omission {
+    /// A swap makes no row for a key without a change.
+    EmptyRows,
+    /// A swap checks no versions.
+    Versions,
+    /// A swap checks no versions of the other keys of a task of which it takes reservations.
+    WholeTasks,
+    /// A pause raises no versions.
+    RaisedVersions,
+}
+
 /// A client of a [`MemoryStore`], for one namespace.
-pub(crate) struct MemoryPort {
+pub struct MemoryPort {
     store: Arc<MemoryStore>,
     namespace: Namespace,
     limits: Limits,
     layout: Layout,
     refuses_nul: bool,
+    omission: Option<Omission>,
     clock: VirtualClock,
     faults: Mutex<Faults>,
     calls: Mutex<Vec<Call>>,
@@ -109,13 +125,14 @@ pub(crate) struct MemoryPort {
 
 impl MemoryPort {
     /// A client that waits by `clock`. Its calls may take ten seconds.
-    pub(crate) fn new(store: &Arc<MemoryStore>, clock: &VirtualClock) -> MemoryPort {
+    pub fn new(store: &Arc<MemoryStore>, clock: &VirtualClock) -> MemoryPort {
         MemoryPort {
             store: Arc::clone(store),
             namespace: Namespace::default(),
             limits: Limits::new(Duration::from_secs(10)),
             layout: Layout::Table,
             refuses_nul: false,
+            omission: None,
             clock: clock.clone(),
             faults: Mutex::new(Faults::none()),
             calls: Mutex::default(),
@@ -124,29 +141,40 @@ impl MemoryPort {
         }
     }
 
-    pub(crate) fn in_namespace(self, namespace: Namespace) -> MemoryPort {
+    /// The same client, of another namespace.
+    pub fn in_namespace(self, namespace: Namespace) -> MemoryPort {
         MemoryPort { namespace, ..self }
     }
 
-    pub(crate) fn layout(self, layout: Layout) -> MemoryPort {
+    /// Keeps its rows so.
+    pub fn layout(self, layout: Layout) -> MemoryPort {
         MemoryPort { layout, ..self }
     }
 
-    pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> MemoryPort {
+    /// Changes what the store bears.
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> MemoryPort {
         change(&mut self.limits);
         self
     }
 
     /// Holds no text with a NUL in it, as PostgreSQL does.
-    pub(crate) fn refusing_nul(self) -> MemoryPort {
+    pub fn refusing_nul(self) -> MemoryPort {
         MemoryPort {
             refuses_nul: true,
             ..self
         }
     }
 
+    /// Leaves out a duty of a port, for tests to notice.
+    pub fn omitting(self, omission: Omission) -> MemoryPort {
+        MemoryPort {
+            omission: Some(omission),
+            ..self
+        }
+    }
+
     /// Draws faults from a seed.
-    pub(crate) fn faulty(self, seed: u64, odds: Odds) -> MemoryPort {
+    pub fn faulty(self, seed: u64, odds: Odds) -> MemoryPort {
         MemoryPort {
             faults: Mutex::new(Faults::seeded(seed, odds)),
             ..self
@@ -154,7 +182,7 @@ impl MemoryPort {
     }
 
     /// The manager of this port.
-    pub(crate) fn manager(self, seed: u64) -> MemoryPortManager {
+    pub fn manager(self, seed: u64) -> MemoryPortManager {
         let clock = Arc::new(self.clock.clone());
         MemoryPortManager {
             engine: Engine::new(self, clock).seeded(seed),
@@ -162,22 +190,22 @@ impl MemoryPort {
     }
 
     /// Adds a fault to the script: what goes wrong in the next call of this kind that has none.
-    pub(crate) fn will(&self, call: Call, fault: Fault) {
+    pub fn will(&self, call: Call, fault: Fault) {
         lock(&self.faults).push(call, fault);
     }
 
     /// How many faults of the script no call has met yet.
-    pub(crate) fn faults_left(&self) -> usize {
+    pub fn faults_left(&self) -> usize {
         lock(&self.faults).left()
     }
 
     /// The calls since this was last asked.
-    pub(crate) fn take_calls(&self) -> Vec<Call> {
+    pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut lock(&self.calls))
     }
 
     /// What became of the connections so far.
-    pub(crate) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         *lock(&self.counts)
     }
 
@@ -203,7 +231,7 @@ impl MemoryPort {
         match fault {
             Fault::Nothing => {}
             Fault::Fails(error) => {
-                connection.failed(error.clone());
+                connection.failed(&error);
                 return Err(error);
             }
             Fault::LosesAnswer(error) => lost = Some(error),
@@ -222,11 +250,11 @@ impl MemoryPort {
             act(rows, self.store.now())
         };
         if stalls {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         match (done, lost) {
             (Ok(_), Some(error)) | (Err(error), _) => {
-                connection.failed(error.clone());
+                connection.failed(&error);
                 Err(error)
             }
             (Ok(value), None) => Ok(value),
@@ -337,14 +365,18 @@ impl Connect for MemoryPort {
 
 /// What can go wrong.
 #[derive(Debug, Clone, Error)]
-pub(crate) enum MemoryError {
+pub enum MemoryError {
     #[error(transparent)]
+    /// As the engine names it.
     Unavailable(#[from] Unavailable),
     #[error("deadlock found, or a row is held")]
+    /// Another client holds what the call needs.
     Busy,
     #[error("the connection broke")]
+    /// The connection broke.
     Broken,
     #[error("permission denied")]
+    /// Nothing changes until somebody acts.
     Permanent,
 }
 
@@ -379,12 +411,13 @@ impl PortError for MemoryError {
 
 /// The lock manager over a [`MemoryPort`].
 #[derive(Debug)]
-pub(crate) struct MemoryPortManager {
+pub struct MemoryPortManager {
     engine: Engine<MemoryPort>,
 }
 
 impl MemoryPortManager {
-    pub(crate) fn port(&self) -> &MemoryPort {
+    /// The port.
+    pub fn port(&self) -> &MemoryPort {
         self.engine.port()
     }
 }

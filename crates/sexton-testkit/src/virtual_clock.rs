@@ -14,7 +14,7 @@ use sexton_core::clock::{Clock, ManualClock};
 /// A clock that stands still while anything can run, and jumps to the earliest deadline when all
 /// that [`VirtualClock::run`] runs is asleep. Clones share the time.
 #[derive(Debug, Clone)]
-pub(crate) struct VirtualClock {
+pub struct VirtualClock {
     time: ManualClock,
     sleepers: Arc<Mutex<Sleepers>>,
 }
@@ -26,21 +26,24 @@ struct Sleepers {
     slept: Vec<Duration>,
 }
 
-impl VirtualClock {
-    pub(crate) fn new() -> VirtualClock {
+impl Default for VirtualClock {
+    /// A clock that stands at the Unix epoch.
+    fn default() -> VirtualClock {
         VirtualClock {
             time: ManualClock::at(Timestamp::UNIX_EPOCH),
             sleepers: Arc::default(),
         }
     }
+}
 
+impl VirtualClock {
     /// The lengths of all sleeps so far that came to their end, in the order of their ends.
-    pub(crate) fn slept(&self) -> Vec<Duration> {
+    pub fn slept(&self) -> Vec<Duration> {
         self.lock().slept.clone()
     }
 
     /// Runs a future to its end. A future that nothing will ever wake fails the test.
-    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
         let mut future = pin!(future);

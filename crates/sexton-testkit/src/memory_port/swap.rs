@@ -6,7 +6,7 @@ use sexton_core::lock::engine::{CompareAndSwap, IndexReservation, Snapshot, Swap
 use sexton_core::lock::{ExecutionRecord, LockKey};
 
 use super::rows::{Rows, Write};
-use super::{Call, Connection, MemoryError, MemoryPort, lock};
+use super::{Call, Connection, MemoryError, MemoryPort, Omission, lock};
 
 impl CompareAndSwap for MemoryPort {
     async fn swap(
@@ -24,11 +24,13 @@ impl CompareAndSwap for MemoryPort {
             rows.check_free(swap.keys.iter().chain(&touched), &by)?;
             touched.into_iter().for_each(|key| rows.touch(key));
             let seen = rows.seen_by(transaction.as_deref());
-            let writes = seen.standing(snapshot, swap);
+            let writes = seen.standing(snapshot, swap, self.omission);
             drop(seen);
             for write in &writes {
+                let is_empty = write.register.is_none() && write.records.is_empty();
                 match is_in_transaction {
                     true => rows.hold(write.key.clone(), by.id),
+                    false if is_empty && self.omission == Some(Omission::EmptyRows) => {}
                     false => rows.write(write.clone()),
                 }
             }
@@ -45,9 +47,19 @@ impl CompareAndSwap for MemoryPort {
 
 impl Rows {
     /// What is written of a swap.
-    fn standing(&self, snapshot: &Snapshot<Versions>, swap: &Swap<'_>) -> Vec<Write> {
-        let is_as_read = |key: &LockKey| self.version(key) == snapshot.rows.of(key);
-        let whole_tasks = IndexReservation::tasks(swap.reservations);
+    fn standing(
+        &self,
+        snapshot: &Snapshot<Versions>,
+        swap: &Swap<'_>,
+        omission: Option<Omission>,
+    ) -> Vec<Write> {
+        let is_as_read = |key: &LockKey| {
+            omission == Some(Omission::Versions) || self.version(key) == snapshot.rows.of(key)
+        };
+        let whole_tasks = match omission {
+            Some(Omission::WholeTasks) => BTreeSet::new(),
+            _ => IndexReservation::tasks(swap.reservations),
+        };
         let stands = |key: &&LockKey| {
             let is_whole = !whole_tasks.contains(&key.task) || {
                 let of_task = self.keys_of(&key.task);

@@ -9,17 +9,20 @@ use super::{MemoryError, MemoryPort, MemoryStore, lock};
 
 /// What became of a port's connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) opened: u32,
-    pub(crate) given_back: u32,
-    pub(crate) closed: u32,
+pub struct Counts {
+    /// How many were opened.
+    pub opened: u32,
+    /// How often one was given back.
+    pub given_back: u32,
+    /// How many were dropped, and so closed.
+    pub closed: u32,
     /// How often the port was told that its connections may be dead.
-    pub(crate) suspected: u32,
+    pub suspected: u32,
 }
 
 /// A connection, and the transaction that is open on it.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     pub(super) id: u64,
     life: u64,
     is_broken: bool,
@@ -50,7 +53,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn failed(&mut self, error: MemoryError) {
+    pub(super) fn failed(&mut self, error: &MemoryError) {
         match error.class() {
             ErrorClass::Broken => self.is_broken = true,
             ErrorClass::Busy => self.is_left_open = true,
@@ -71,7 +74,7 @@ impl Connection {
 
 /// A connection that a call has taken. Dropped, it is closed, and its transaction rolled back.
 #[derive(Debug)]
-pub(crate) struct Checkout<'p> {
+pub struct Checkout<'p> {
     port: &'p MemoryPort,
     connection: Option<Connection>,
 }
@@ -106,12 +109,12 @@ impl Drop for Checkout<'_> {
 
 impl MemoryPort {
     /// Begins a transaction, as a handler does that writes in it.
-    pub(crate) fn begin(connection: &mut Connection) {
+    pub fn begin(connection: &mut Connection) {
         connection.transaction = Some(Vec::new());
     }
 
     /// Commits the transaction.
-    pub(crate) fn commit(&self, connection: &mut Connection) {
+    pub fn commit(&self, connection: &mut Connection) {
         let writes = connection.transaction.take().unwrap_or_default();
         let mut namespaces = self.store.lock();
         let rows = namespaces.entry(self.namespace.clone()).or_default();

@@ -12,28 +12,45 @@ use super::MemoryError;
 
 /// A call of the port, or the later half of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Call {
+pub enum Call {
+    /// `Connect::check_out`.
     CheckOut,
+    /// `Connect::undo`.
     Undo,
+    /// `Load::now`.
     Now,
+    /// `Load::load`.
     Load,
+    /// `Load::candidates`.
     Candidates,
+    /// `CompareAndSwap::swap`.
     Swap,
+    /// `Fleet::beat`.
     Beat,
+    /// `Fleet::leave`.
     Leave,
+    /// `Fleet::instances`.
     Instances,
+    /// `Fleet::notify`.
     Notify,
+    /// The first half of `Tasks::define`.
     ReadDefinitions,
+    /// The second half of `Tasks::define`.
     WriteDefinitions,
+    /// The first half of `Tasks::change_pause`, after which the pause can be seen.
     SetPause,
+    /// The second half of `Tasks::change_pause`.
     RaiseVersions,
+    /// `Tasks::tasks`.
     Tasks,
+    /// `History::history`.
     History,
+    /// `History::prune`.
     Prune,
 }
 
 /// What goes wrong in one call.
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nothing: the script's next fault is for a later call.
     Nothing,
     /// The call fails before it takes effect.
@@ -52,7 +69,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Another client acts before the call takes effect.
-    pub(crate) fn meanwhile(act: impl FnOnce() + Send + 'static) -> Fault {
+    pub fn meanwhile(act: impl FnOnce() + Send + 'static) -> Fault {
         Fault::Meanwhile(Box::new(act))
     }
 }
@@ -73,15 +90,19 @@ impl fmt::Debug for Fault {
 
 /// How often what goes wrong, in calls of a thousand.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Odds {
-    pub(crate) busy: u32,
-    pub(crate) broken: u32,
-    pub(crate) lost_answer: u32,
-    pub(crate) transient: u32,
+pub struct Odds {
+    /// The call finds what it needs held by others.
+    pub busy: u32,
+    /// The connection breaks before the call takes effect.
+    pub broken: u32,
+    /// The connection breaks after the call took effect.
+    pub lost_answer: u32,
+    /// The store is out of order.
+    pub transient: u32,
     /// Another client writes to a key between the load and the swap: in swaps of a thousand.
-    pub(crate) conflict: u32,
+    pub conflict: u32,
     /// The longest that a call takes effect late.
-    pub(crate) delay_max: Duration,
+    pub delay_max: Duration,
 }
 
 /// The faults of one port.
