@@ -11,7 +11,7 @@ use sexton_core::policy::Overlap;
 use sexton_core::tick::Tick;
 
 use super::rows::Rows;
-use super::{Call, Connection, Layout, MemoryError, MemoryPort};
+use super::{Call, Connection, Layout, MemoryError, MemoryPort, lock};
 
 impl Load for MemoryPort {
     type Rows = Versions;
@@ -27,6 +27,7 @@ impl Load for MemoryPort {
         connection: &mut Connection,
         read_set: &ReadSet,
     ) -> Result<Snapshot<Versions>, MemoryError> {
+        lock(&self.loaded).push(read_set.keys.clone());
         let transaction = connection.transaction.clone();
         let writable = self.check_writable();
         self.step(connection, Call::Load, |rows, now| {

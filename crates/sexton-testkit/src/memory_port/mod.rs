@@ -13,7 +13,7 @@ mod swap;
 mod tasks;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::clock::{Clock, ManualClock};
-use sexton_core::lock::LockError;
 use sexton_core::lock::engine::{
     Connect, Engine, ErrorClass, Limits, PortError, PortManager, Unavailable,
 };
+use sexton_core::lock::{LockError, LockKey};
 use sexton_core::name::Namespace;
 use thiserror::Error;
 
@@ -73,6 +73,16 @@ impl MemoryStore {
         self.is_read_only.store(is_read_only, Ordering::SeqCst);
     }
 
+    /// Raises the version of a key in the default namespace, as another client does that writes to
+    /// it what was there.
+    pub fn touch(&self, key: LockKey) {
+        let mut namespaces = self.lock();
+        namespaces
+            .entry(Namespace::default())
+            .or_default()
+            .touch(key);
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -119,6 +129,9 @@ pub struct MemoryPort {
     clock: VirtualClock,
     faults: Mutex<Faults>,
     calls: Mutex<Vec<Call>>,
+    /// The keys of each load and of each swap.
+    loaded: Mutex<Vec<BTreeSet<LockKey>>>,
+    swapped: Mutex<Vec<BTreeSet<LockKey>>>,
     idle: Mutex<Vec<Connection>>,
     counts: Mutex<Counts>,
 }
@@ -136,6 +149,8 @@ impl MemoryPort {
             clock: clock.clone(),
             faults: Mutex::new(Faults::none()),
             calls: Mutex::default(),
+            loaded: Mutex::default(),
+            swapped: Mutex::default(),
             idle: Mutex::default(),
             counts: Mutex::default(),
         }
@@ -202,6 +217,16 @@ impl MemoryPort {
     /// The calls since this was last asked.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut lock(&self.calls))
+    }
+
+    /// The keys of each load since this was last asked.
+    pub fn take_loaded(&self) -> Vec<BTreeSet<LockKey>> {
+        std::mem::take(&mut lock(&self.loaded))
+    }
+
+    /// The keys of each swap since this was last asked, whether or not it went well.
+    pub fn take_swapped(&self) -> Vec<BTreeSet<LockKey>> {
+        std::mem::take(&mut lock(&self.swapped))
     }
 
     /// What became of the connections so far.

@@ -16,6 +16,7 @@ impl CompareAndSwap for MemoryPort {
         swap: &Swap<'_>,
     ) -> Result<BTreeSet<LockKey>, MemoryError> {
         self.check_writable()?;
+        lock(&self.swapped).push(swap.keys.clone());
         let touched = lock(&self.faults).touched(&swap.keys);
         let by = Connection::open(connection.id, 0);
         let transaction = connection.transaction.clone();
