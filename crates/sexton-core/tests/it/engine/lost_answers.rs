@@ -40,8 +40,8 @@ async fn seen(by: &MemoryPortManager) -> String {
 fn assert_alike(
     step: Call,
     sound: usize,
-    prepare: impl AsyncFn(&MemoryPortManager) -> String,
-    act: impl AsyncFn(&MemoryPortManager) -> String,
+    prepare: &impl AsyncFn(&MemoryPortManager) -> String,
+    act: &impl AsyncFn(&MemoryPortManager) -> String,
 ) {
     for layout in [Layout::Table, Layout::Documents] {
         let play = |loses: bool| {
@@ -97,7 +97,7 @@ fn first_lock(claim: &Claim) -> HeldLock {
 #[test]
 fn a_claim_is_granted_once() {
     for sound in [0, 1] {
-        assert_alike(Call::Swap, sound, nothing, taking(&claim("x", 0, "a")));
+        assert_alike(Call::Swap, sound, &nothing, &taking(&claim("x", 0, "a")));
     }
 }
 
@@ -108,19 +108,16 @@ fn a_tick_that_is_skipped_for_an_overlap_is_denied_for_that() {
         ..claim("x", ms, "a")
     };
     let earlier = recovering(skipping(0), 1, 60_000);
-    assert_alike(Call::Swap, 0, taking(&earlier), taking(&skipping(100)));
+    assert_alike(Call::Swap, 0, &taking(&earlier), &taking(&skipping(100)));
 }
 
 #[test]
 fn entries_behind_a_grant_keep_their_denials() {
     let batch = [claim("x", 200, "a"), claim("x", 100, "a")];
     let waiting = [100, 150].map(|ms| enqueue(execution("x", ms)));
-    assert_alike(
-        Call::Swap,
-        0,
-        async |by: &MemoryPortManager| show(by.enqueue(&waiting).await),
-        async |by: &MemoryPortManager| show(by.claim(ClaimLead::ZERO, &batch).await),
-    );
+    let wait = async |by: &MemoryPortManager| show(by.enqueue(&waiting).await);
+    let claim = async |by: &MemoryPortManager| show(by.claim(ClaimLead::ZERO, &batch).await);
+    assert_alike(Call::Swap, 0, &wait, &claim);
 }
 
 #[test]
@@ -132,7 +129,7 @@ fn a_renewal_is_extended_once() {
     };
     let batch = [renewal];
     let renew = async |by: &MemoryPortManager| show(by.renew(&batch).await);
-    assert_alike(Call::Swap, 0, taking(&claim), renew);
+    assert_alike(Call::Swap, 0, &taking(&claim), &renew);
 }
 
 #[test]
@@ -140,7 +137,7 @@ fn a_settlement_is_recorded_once() {
     let claim = recovering(claim("x", 0, "a"), 2, 5_000);
     let batch = [settlement(&first_lock(&claim)).with_output("done")];
     let settle = async |by: &MemoryPortManager| show(by.settle(&batch).await);
-    assert_alike(Call::Swap, 0, taking(&claim), settle);
+    assert_alike(Call::Swap, 0, &taking(&claim), &settle);
 }
 
 #[test]
@@ -153,7 +150,7 @@ fn a_release_that_took_effect_is_open_or_too_late_and_not_refused() {
         };
         let batch = [release.clone(), release];
         let release = async |by: &MemoryPortManager| show(by.release(&batch).await);
-        assert_alike(Call::Swap, 0, taking(&claim), release);
+        assert_alike(Call::Swap, 0, &taking(&claim), &release);
     }
 }
 
@@ -167,14 +164,14 @@ fn a_consumption_is_recorded_once() {
     );
     let batch = [consumption.clone(), consumption];
     let consume = async |by: &MemoryPortManager| show(by.consume(&batch).await);
-    assert_alike(Call::Swap, 0, nothing, consume);
+    assert_alike(Call::Swap, 0, &nothing, &consume);
 }
 
 #[test]
 fn a_trigger_waits_once() {
     let batch = ["x", "x", "y"].map(|name| enqueue(execution(name, 0)));
     let trigger = async |by: &MemoryPortManager| show(by.enqueue(&batch).await);
-    assert_alike(Call::Swap, 0, nothing, trigger);
+    assert_alike(Call::Swap, 0, &nothing, &trigger);
 }
 
 #[test]
@@ -205,8 +202,8 @@ fn a_cancel_reaches_what_waits_and_what_runs_once() {
     async fn cancel(by: &MemoryPortManager) -> String {
         show(by.request_cancel(&execution("x", 0)).await)
     }
-    assert_alike(Call::Swap, 0, taking(&claim("x", 0, "a")), cancel);
-    assert_alike(Call::Swap, 0, enqueue_x, cancel);
+    assert_alike(Call::Swap, 0, &taking(&claim("x", 0, "a")), &cancel);
+    assert_alike(Call::Swap, 0, &enqueue_x, &cancel);
 }
 
 fn definitions(names: &[&str], text: &str) -> Vec<TaskDefinition> {
@@ -232,7 +229,7 @@ fn definitions_are_compared_with_what_was_there_before_the_call() {
             let batch = definitions(names, "new");
             let define =
                 async |by: &MemoryPortManager| show(by.define(&instance(who), &batch).await);
-            assert_alike(step, 0, prepare, define);
+            assert_alike(step, 0, &prepare, &define);
         }
     }
 }
@@ -247,7 +244,7 @@ fn a_pause_and_its_end_are_answered() {
         for change in [&pause, &PauseChange::Resume] {
             let act =
                 async |by: &MemoryPortManager| show(by.change_pause(&[task("x")], change).await);
-            assert_alike(step, 0, taking(&claim("x", 0, "a")), act);
+            assert_alike(step, 0, &taking(&claim("x", 0, "a")), &act);
         }
     }
 }
@@ -266,9 +263,9 @@ fn reports_and_leavings_are_answered() {
     };
     let beat = async |by: &MemoryPortManager| show(by.heartbeat(&report).await);
     let leave = async |by: &MemoryPortManager| show(by.leave(&instance("a"), incarnation).await);
-    assert_alike(Call::Beat, 0, nothing, beat);
-    assert_alike(Call::Beat, 0, beat, beat);
-    assert_alike(Call::Leave, 0, beat, leave);
+    assert_alike(Call::Beat, 0, &nothing, &beat);
+    assert_alike(Call::Beat, 0, &beat, &beat);
+    assert_alike(Call::Leave, 0, &beat, &leave);
 }
 
 #[test]
@@ -283,7 +280,7 @@ fn what_a_sweep_has_closed_is_named() {
         show(by.claim(ClaimLead::ZERO, &leased).await) + &show(by.enqueue(&waiting).await)
     };
     let sweep = async |by: &MemoryPortManager| show(by.sweep(&SweepQuery::default()).await);
-    assert_alike(Call::Swap, 0, prepare, sweep);
+    assert_alike(Call::Swap, 0, &prepare, &sweep);
 }
 
 #[test]

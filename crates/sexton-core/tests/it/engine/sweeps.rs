@@ -110,7 +110,7 @@ fn what_is_in_conflict_is_looked_at_again_and_closed_once() {
     let a = bench.manager();
     will_conflict(&bench, &a, 3);
     let swept = sweep(&bench, &a, &SweepQuery::default());
-    assert_eq!(swept.lost, [lost.clone()]);
+    assert_eq!(swept.lost, std::slice::from_ref(&lost));
     assert_eq!(
         claimable(&swept),
         [waits],
