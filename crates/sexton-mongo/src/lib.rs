@@ -94,22 +94,6 @@ mod value;
 mod write_result;
 
 #[cfg(test)]
-#[path = "../../sexton-sql/tests/it/calls.rs"]
-#[allow(
-    clippy::unwrap_used,
-    reason = "shared with the tests of the SQL managers"
-)]
-mod calls;
-#[cfg(test)]
-#[path = "../../sexton-sql/tests/it/fixtures.rs"]
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "shared with the tests of the SQL managers"
-)]
-mod fixtures;
-#[cfg(test)]
 mod tests;
 
 pub use layout::Indexes;

@@ -5,13 +5,8 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "a benchmark"
 )]
-
-#[path = "../tests/it/server.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod server;
 
 use std::process::Command;
 use std::time::Duration;
@@ -23,6 +18,7 @@ use sexton_core::lock::{
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
 use sexton_redis::{RedisLockManager, RedisOptions};
+use sexton_testkit::redis::Server;
 
 const BATCHES: [usize; 4] = [1, 10, 100, 1_000];
 const MEASURED: Duration = Duration::from_secs(3);
@@ -123,7 +119,7 @@ struct Rates {
 }
 
 /// All claim, then all settle, and again.
-async fn rates(server: &server::Server, claimants: usize, batch: usize) -> Rates {
+async fn rates(server: &Server, claimants: usize, batch: usize) -> Rates {
     // Each measurement begins with a store that knows nothing.
     let fleet = format!("{claimants} {batch}");
     let mut fleet_of = Vec::new();
@@ -171,7 +167,7 @@ async fn rates(server: &server::Server, claimants: usize, batch: usize) -> Rates
 }
 
 /// How long the server was busy with scripts since it last forgot, in µs.
-async fn busy_us(server: &server::Server) -> f64 {
+async fn busy_us(server: &Server) -> f64 {
     let mut client = server.client().await;
     let info: String = redis::cmd("INFO")
         .arg("commandstats")
@@ -220,7 +216,7 @@ fn bare(port: u16) -> f64 {
 }
 
 async fn measure() {
-    let server = server::Server::start_with(&["--appendonly", "no"]).await;
+    let server = Server::start_with(&["--appendonly", "no"]).await;
     let peer = bare(server.port());
     println!("SET NX PX, pipelines of 128, 4 connections: {peer:>9.0}/s");
     for claimants in CLAIMANTS {

@@ -2,34 +2,19 @@
 //! claim, all in one statement, against the same server (a private one that syncs each commit) in the same run. `cargo bench -p sexton-sql
 //! --features mysql --bench claims_mysql`.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a benchmark"
-)]
-#![allow(
-    dead_code,
-    reason = "the tests' server can do more than is needed here"
-)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 
 mod claiming;
-#[path = "../tests/it/servers"]
-mod servers {
-    pub(crate) mod mariadb;
-    pub(crate) mod process;
-}
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_sql::mysql::MySqlOptions;
+use sexton_testkit::mariadb::Server;
+use sexton_testkit::process::Disk;
 use sqlx::mysql::MySqlConnection;
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use tokio::task::JoinSet;
 
 use claiming::{CLIENTS, MEASURED, Work, per_second};
-use servers::mariadb::Server;
-use servers::process::Disk;
 
 const BATCHES: [u32; 4] = [1, 10, 100, 1_000];
 

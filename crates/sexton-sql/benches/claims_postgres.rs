@@ -9,31 +9,21 @@
 
 #![allow(
     clippy::print_stdout,
-    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a benchmark"
-)]
-#![allow(
-    dead_code,
-    reason = "the tests' server can do more than is needed here"
 )]
 
 use std::process::Command;
 use std::sync::Arc;
 
 use sexton_sql::postgres::PostgresOptions;
+use sexton_testkit::postgres::{DATABASE, Server, program};
+use sexton_testkit::process::Disk;
 
 mod claiming;
-#[path = "../tests/it/servers"]
-mod servers {
-    pub(crate) mod postgres;
-    pub(crate) mod process;
-}
 
 use claiming::{CLIENTS, Client, MEASURED, Work, per_second};
-use servers::postgres::{DATABASE, Server, program};
-use servers::process::Disk;
 
 const BATCHES: [u32; 4] = [1, 10, 100, 1_000];
 /// DESIGN.md's aim for batches of 100.

@@ -8,23 +8,6 @@
     reason = "a benchmark"
 )]
 
-#[path = "../tests/it/faulty.rs"]
-#[allow(dead_code, clippy::panic, reason = "shared with the tests")]
-mod faulty;
-#[path = "../tests/it/parted.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod parted;
-
-#[cfg(feature = "redis")]
-#[path = "../../sexton-redis/tests/it/server.rs"]
-#[allow(
-    dead_code,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "shared with the tests"
-)]
-mod server;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,8 +15,7 @@ use sexton::clock::{Clock, SystemClock};
 use sexton::lock::LockManager;
 use sexton::schedule::Every;
 use sexton::{MemoryLockManager, Run, Scheduler, State, Task};
-
-use faulty::{Fault, FaultyManager};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
 const SECONDS: u64 = 10;
 const TASKS: u64 = 1_000;
@@ -94,7 +76,7 @@ fn twenty_ms_away(manager: impl LockManager) -> FaultyManager {
 
 #[cfg(feature = "redis")]
 async fn measure_redis() {
-    let server = server::Server::start_with(&["--appendonly", "no"]).await;
+    let server = sexton_testkit::redis::Server::start_with(&["--appendonly", "no"]).await;
     for (what, apart) in [
         ("one a millisecond", Duration::from_millis(1)),
         ("a thousand at once", Duration::ZERO),

@@ -8,18 +8,12 @@
     reason = "a benchmark"
 )]
 
-#[path = "../tests/it/faulty.rs"]
-#[allow(dead_code, clippy::panic, reason = "shared with the tests")]
-mod faulty;
-#[path = "../tests/it/parted.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
-mod parted;
-
 use std::fs;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
 use sexton::{MemoryLockManager, Run, Scheduler, Task};
+use sexton_testkit::faulty::FaultyManager;
 
 const TASKS: usize = 1_000_000;
 const IDLE: Duration = Duration::from_secs(10);
@@ -66,7 +60,7 @@ async fn main() {
             .run(idle)
     });
     // So that the memory is the scheduler's own, the store is not told the definitions.
-    let manager = faulty::FaultyManager::new(MemoryLockManager::new()).without_capabilities();
+    let manager = FaultyManager::new(MemoryLockManager::new()).without_capabilities();
     let scheduler = Scheduler::builder()
         .manager(manager)
         .tasks(tasks)

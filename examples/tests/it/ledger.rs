@@ -10,8 +10,7 @@ use sexton::Tick;
 use sexton::clock::{Clock, SystemClock};
 use sexton::lock::{HistoryQuery, LockManager, TaskQuery};
 use sexton::name::TaskName;
-
-use crate::servers::{mariadb, postgres};
+use sexton_testkit::{mariadb, postgres};
 
 const REPLICAS: usize = 4;
 const TASKS: usize = 10;

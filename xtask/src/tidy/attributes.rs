@@ -1,6 +1,9 @@
-//! Tests that are not run, and lints that are disabled without a reason.
+//! Tests that are not run, lints that are disabled without a reason, and modules in another place
+//! than their name says.
 
 use super::Complaint;
+
+const NO_PATH: &str = "a module in another place than its name says; what several crates' tests share is sexton-testkit";
 
 pub(super) fn look(text: &str) -> Vec<Complaint> {
     let mut found = Vec::new();
@@ -11,6 +14,9 @@ pub(super) fn look(text: &str) -> Vec<Complaint> {
         let disables = has(&attribute, "allow(") || has(&attribute, "expect(");
         if disables && !attribute.contains("reason = \"") {
             found.push(Complaint::at(line, "a lint is disabled without a reason"));
+        }
+        if has(&attribute, "path ") || has(&attribute, "path=") {
+            found.push(Complaint::at(line, NO_PATH));
         }
     }
     found
@@ -84,6 +90,22 @@ mod tests {
             let text = format!("{disabled}\nfn a() {{ reason = \"x\" }}\n");
             assert_eq!(complaints(&text), [(1, what.clone())], "{disabled}");
         }
+    }
+
+    #[test]
+    fn a_module_in_another_place_is_found() {
+        for elsewhere in [
+            "#[path = \"../tests/it/a.rs\"]",
+            "#[path=\"a.rs\"]",
+            "    #[path = \"b\"]",
+            "#[cfg_attr(unix, path = \"a.rs\")]",
+        ] {
+            let text = format!("#[cfg(test)]\n{elsewhere}\nmod a;\n");
+            assert_eq!(complaints(&text), [(2, NO_PATH.to_owned())], "{elsewhere}");
+        }
+        let fine =
+            "// #[path = \"a.rs\"]\nlet path = \"#[path = \";\nmod path;\n#[path_like]\nmod b;\n";
+        assert_eq!(complaints(fine), []);
     }
 
     #[test]

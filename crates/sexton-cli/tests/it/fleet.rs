@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rustix::process::Signal;
-use sexton::{RedisLockManager, SqliteLockManager};
+use sexton::{MySqlLockManager, PostgresLockManager, RedisLockManager, SqliteLockManager};
 use sexton_core::lock::{
     Execution, ExecutionRecord, ExecutionState, HistoryQuery, LockManager, Outcome, Reason,
     SweepQuery,
 };
 use sexton_core::name::TaskName;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
+use sexton_testkit::{mariadb, postgres, redis};
 
 use crate::program::{Program, ask_until};
 use crate::standstill::stand_still_between_writes;
-use crate::{redis_server, servers};
 
 const PERIOD_MS: i64 = 200;
 /// How many executions a tick of a task has; there are two tasks of each.
@@ -131,12 +131,12 @@ fn five_programs_run_every_tick_once_while_one_is_killed_and_one_stands_still() 
 
 #[test]
 fn five_programs_on_a_redis_server_do_too() {
-    if redis_server::is_declared_absent() {
+    if redis::is_declared_absent() {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let server = runtime.block_on(redis_server::Server::start());
+    let server = runtime.block_on(redis::Server::start());
     let url = server.url();
     let open = || {
         let connecting = RedisLockManager::connect(&url);
@@ -147,25 +147,31 @@ fn five_programs_on_a_redis_server_do_too() {
 
 #[test]
 fn five_programs_on_a_postgresql_server_do_too() {
-    let Some(server) = servers::postgres::Server::start() else {
+    let Some(server) = postgres::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
     let url = server.url();
+    let open = || {
+        let connecting = PostgresLockManager::connect(&url);
+        Box::new(runtime.block_on(connecting).unwrap()) as Box<dyn LockManager>
+    };
     every_tick_runs_once(&runtime, folder.path(), &url, open, Program::stand_still);
 }
 
 #[test]
 fn five_programs_on_a_mariadb_server_do_too() {
-    let Some(server) = servers::mariadb::Server::start() else {
+    let Some(server) = mariadb::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let open = || Box::new(runtime.block_on(server.open())) as Box<dyn LockManager>;
     let url = server.url();
+    let open = || {
+        let connecting = MySqlLockManager::connect(&url);
+        Box::new(runtime.block_on(connecting).unwrap()) as Box<dyn LockManager>
+    };
     every_tick_runs_once(&runtime, folder.path(), &url, open, Program::stand_still);
 }
 

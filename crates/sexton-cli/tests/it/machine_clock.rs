@@ -6,9 +6,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
+use sexton_testkit::{process, redis};
 
 use crate::program::{Program, sexton};
-use crate::redis_server;
 
 /// `$LIB` is filled in by the loader.
 const PRELOADED: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
@@ -63,15 +63,9 @@ fn runs_after(program: &mut Program, time: Timestamp) -> Timestamp {
     }))
 }
 
-fn is_declared_absent() -> bool {
-    let without = std::env::var("SEXTON_WITHOUT").unwrap_or_default();
-    without.split(',').any(|name| name == "faketime")
-}
-
 #[test]
 fn nothing_runs_twice_when_the_machines_clock_is_set_an_hour_ahead_and_back() {
-    if is_declared_absent() {
-        eprintln!("not run: faketime was declared absent");
+    if process::is_declared_absent("faketime") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -120,12 +114,12 @@ fn nothing_runs_twice_when_the_machines_clock_is_set_an_hour_ahead_and_back() {
 
 #[test]
 fn machines_whose_clocks_are_an_hour_ahead_and_behind_share_the_ticks_of_a_server() {
-    if is_declared_absent() || redis_server::is_declared_absent() {
+    if process::is_declared_absent("faketime") || redis::is_declared_absent() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(redis_server::Server::start());
+    let server = runtime.block_on(redis::Server::start());
     let file = format!("[store]\nurl = \"{}\"\n{FILE}", server.url());
     std::fs::write(folder.path().join("tasks.toml"), file).unwrap();
     let began = SystemClock.now();

@@ -17,13 +17,6 @@ mod crontab_folders;
 mod crontab_owner;
 mod crontabs;
 mod descriptors;
-#[path = "../../../sexton-mongo/tests/it/documentdb"]
-#[allow(dead_code, reason = "shared with the tests of the MongoDB manager")]
-mod documentdb {
-    pub(crate) mod commands;
-    pub(crate) mod front;
-    pub(crate) mod server;
-}
 mod explain;
 mod fleet;
 mod good_files;
@@ -41,25 +34,11 @@ mod ran;
 mod random_files;
 mod reading;
 mod recovery;
-#[path = "../../../sexton-redis/tests/it/server.rs"]
-#[allow(
-    dead_code,
-    clippy::print_stderr,
-    reason = "shared with the tests of the Redis manager"
-)]
-mod redis_server;
 mod refused;
 mod roles;
 mod rolling;
 mod run;
 mod server;
-#[path = "../../../sexton-sql/tests/it/servers"]
-#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
-mod servers {
-    pub(crate) mod mariadb;
-    pub(crate) mod postgres;
-    pub(crate) mod process;
-}
 mod setting;
 mod shortage;
 mod signals;
@@ -70,9 +49,6 @@ mod store_named;
 mod store_privacy;
 mod supervised;
 mod task_schedules;
-#[path = "../../../sexton-core/tests/it/tzif.rs"]
-#[allow(dead_code, reason = "shared with the tests of the core")]
-mod tzif;
 mod usage;
 mod watched;
 mod watched_stopped;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use sexton_testkit::{mariadb, postgres, redis};
+
 use crate::program::sexton;
-use crate::{redis_server, servers};
 
 /// What a command said, and how it ended.
 fn say(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
@@ -57,7 +58,7 @@ fn tables_are_made(url: &str, kind: &str, run: impl FnOnce(&str), drop_tables: i
 
 #[test]
 fn of_a_postgresql_server() {
-    let Some(server) = servers::postgres::Server::start() else {
+    let Some(server) = postgres::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -68,13 +69,13 @@ fn of_a_postgresql_server() {
 
 #[test]
 fn of_a_mariadb_server() {
-    let Some(server) = servers::mariadb::Server::start() else {
+    let Some(server) = mariadb::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let run = |sql: &str| runtime.block_on(server.run(sql));
     let drop_tables = || {
-        let database = servers::mariadb::DATABASE;
+        let database = mariadb::DATABASE;
         run(&format!(
             "DROP DATABASE {database}; CREATE DATABASE {database}"
         ));
@@ -110,10 +111,10 @@ async fn of_a_sqlite_file() {
 
 #[tokio::test]
 async fn of_a_redis_server_which_has_none() {
-    if redis_server::is_declared_absent() {
+    if redis::is_declared_absent() {
         return;
     }
-    let server = redis_server::Server::start().await;
+    let server = redis::Server::start().await;
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
     let said = printed(folder.path(), &["store", "migrate", "--store", &url]);

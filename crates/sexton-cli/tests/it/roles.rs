@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sexton_testkit::{mariadb, postgres, redis};
 
 use crate::program::{Program, ask_until, sexton};
-use crate::{redis_server, servers};
 
 const FILE: &str = r#"
 [[task]]
@@ -84,7 +84,7 @@ fn looks(folder: &Path, url: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_redis_each_has_the_commands_that_are_documented() {
-    if redis_server::is_declared_absent() {
+    if redis::is_declared_absent() {
         return;
     }
     let page = include_str!("../../../../docs/stores/redis.md");
@@ -96,7 +96,7 @@ async fn on_redis_each_has_the_commands_that_are_documented() {
         let rules = user.split(' ').skip(2);
         arguments.extend(rules.filter(|rule| *rule != "+client|setinfo"));
     }
-    let server = redis_server::Server::start_with(&arguments).await;
+    let server = redis::Server::start_with(&arguments).await;
     let url = |user| format!("redis://{user}:secret@127.0.0.1:{}/", server.port());
     let folder = tempfile::tempdir().unwrap();
     let program = start(folder.path(), &url("sexton"));
@@ -107,7 +107,7 @@ async fn on_redis_each_has_the_commands_that_are_documented() {
 
 #[test]
 fn on_postgresql_a_role_that_only_looks_can() {
-    let Some(server) = servers::postgres::Server::start() else {
+    let Some(server) = postgres::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -125,7 +125,7 @@ fn on_postgresql_a_role_that_only_looks_can() {
 
 #[test]
 fn on_mariadb_a_user_that_only_looks_can() {
-    let Some(server) = servers::mariadb::Server::start() else {
+    let Some(server) = mariadb::Server::start() else {
         return;
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -133,8 +133,8 @@ fn on_mariadb_a_user_that_only_looks_can() {
     let program = start(folder.path(), &server.url());
     let page = include_str!("../../../../docs/stores/mysql.md");
     let grants = documented(page, "A user that only looks");
-    let grants = grants.replace("app.", &format!("{}.", servers::mariadb::DATABASE));
-    let password = servers::mariadb::PASSWORD;
+    let grants = grants.replace("app.", &format!("{}.", mariadb::DATABASE));
+    let password = mariadb::PASSWORD;
     let user = format!("CREATE USER looker IDENTIFIED BY '{password}';{grants}");
     runtime.block_on(server.run(&user));
     looks(

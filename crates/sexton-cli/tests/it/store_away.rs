@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use rustix::process::{Signal, geteuid};
+use sexton_testkit::process::free_port;
+use sexton_testkit::redis;
 
 use crate::program::{Program, sexton};
-use crate::redis_server;
 use crate::rolling::line::Line;
 
 const TASK: &str = "[[task]]\nname = \"t\"\nevery = \"200ms\"\nshell = 'echo hello'\n";
@@ -28,13 +29,13 @@ fn run(folder: &Path, port: u16, wait: &str) -> Program {
 
 #[test]
 fn a_store_that_comes_later_is_waited_for() {
-    if redis_server::is_declared_absent() {
+    if redis::is_declared_absent() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(redis_server::Server::start());
-    let port = redis_server::free_port();
+    let server = runtime.block_on(redis::Server::start());
+    let port = free_port();
     let mut program = run(folder.path(), port, "1h");
     let awaited = program.wait("store awaited", |_| true);
     assert!(
@@ -52,7 +53,7 @@ fn a_store_that_comes_later_is_waited_for() {
 #[test]
 fn a_store_that_does_not_come_ends_the_program_with_the_code_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let port = redis_server::free_port();
+    let port = free_port();
     let ended = run(folder.path(), port, "1s").ended();
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(ended.stderr.contains("cannot be reached"), "{ended:?}");
@@ -69,7 +70,7 @@ fn a_store_that_does_not_come_ends_the_program_with_the_code_for_it() {
 #[test]
 fn a_stop_is_obeyed_while_a_store_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let mut program = run(folder.path(), redis_server::free_port(), "1h");
+    let mut program = run(folder.path(), free_port(), "1h");
     program.wait("store awaited", |_| true);
     program.signal(Signal::TERM);
     assert_eq!(program.ended().status.code(), Some(0));

@@ -1,8 +1,9 @@
 //! A store on another host, without TLS that is verified, is warned of once.
 
+use sexton_testkit::redis;
+
 use crate::program::Program;
 use crate::ran::Folder;
-use crate::redis_server;
 
 const TASK: &str = "[[task]]\nname = \"t\"\nevery = \"1h\"\nshell = 'true'\n";
 
@@ -29,10 +30,10 @@ fn check_warns_of_the_store_that_the_file_names() {
 
 #[tokio::test]
 async fn run_warns_once_at_the_start() {
-    if redis_server::is_declared_absent() {
+    if redis::is_declared_absent() {
         return;
     }
-    let server = redis_server::Server::start().await;
+    let server = redis::Server::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("tasks.toml"), TASK).unwrap();
     // The resolver's short form of 127.0.0.1 stands for the name of another host.

@@ -1,6 +1,6 @@
 //! Integration tests of `sexton-core`, in one binary.
 
 #[cfg(test)]
-mod schedule;
+mod engine;
 #[cfg(test)]
-mod tzif;
+mod schedule;

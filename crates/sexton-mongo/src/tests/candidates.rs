@@ -14,7 +14,7 @@ use sexton_core::tick::Concurrency;
 
 use super::server::Server;
 use crate::MongoLockManager;
-use crate::fixtures::{claim, execution, instance, noon, task};
+use sexton_testkit::fixtures::{claim, execution, instance, noon, task};
 
 /// More tasks than two pages of registers hold.
 const TASKS: usize = 450;

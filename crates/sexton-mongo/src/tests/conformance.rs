@@ -8,9 +8,9 @@ use sexton_conformance::{Failure, Hook, Store};
 use sexton_core::clock::ManualClock;
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
+use sexton_testkit::fixtures::noon;
 
 use super::server::Server;
-use crate::fixtures::noon;
 
 struct Stand {
     clock: ManualClock,

@@ -6,8 +6,8 @@ use sexton_core::lock::{ExecutionRecord, ExecutionState, Origin, Outcome, Reason
 use sexton_core::name::{ClaimId, InstanceId, Namespace};
 use sexton_core::policy::{Delivery, Overlap};
 use sexton_core::tick::{Attempt, Concurrency, Fence, Tick};
+use sexton_testkit::fixtures::{execution, instance};
 
-use crate::fixtures::{execution, instance};
 use crate::record::{of_document, of_history, to_document, to_history};
 use crate::register::{ENDED_BYTES_MAX, OPEN_MAX, RegisterDocument};
 use crate::value::{Fields, Unreadable};

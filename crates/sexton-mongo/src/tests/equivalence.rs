@@ -6,10 +6,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use sexton_core::memory::MemoryLockManager;
+use sexton_testkit::calls::{Step, answer, step, whole};
+use sexton_testkit::fixtures::noon;
 
 use super::server::Server;
-use crate::calls::{Step, answer, step, whole};
-use crate::fixtures::noon;
 
 async fn compare(steps: &[Step]) -> Result<(), TestCaseError> {
     let clock = noon();

@@ -7,11 +7,11 @@ use sexton_core::lock::{
     Claim, ClaimLead, Execution, ExecutionState, HeldLock, HistoryQuery, LockManager, Outcome,
     Retention, Settlement, SweepQuery,
 };
+use sexton_testkit::fixtures::{claim, execution, grant, noon};
 
 use super::held_up::HeldUp;
 use super::server::{Fault, Server};
 use crate::MongoLockManager;
-use crate::fixtures::{claim, execution, grant, noon};
 
 fn server() -> Arc<Server> {
     let clock = noon();

@@ -8,10 +8,10 @@ use sexton_core::lock::{
     Answer, Claim, ClaimLead, ExecutionState, HeldLock, HistoryQuery, LockManager, Outcome,
     Settled, Settlement,
 };
+use sexton_testkit::fixtures::{claim, grant, noon};
 
 use super::server::{Fault, Server};
 use crate::MongoLockManager;
-use crate::fixtures::{claim, grant, noon};
 use crate::store::{CommandErrorKind, Store};
 
 fn server() -> Arc<Server> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
+use sexton_testkit::fixtures::{claim, noon};
 
 use super::server::{Fault, Server};
-use crate::fixtures::{claim, noon};
 use crate::{Indexes, MongoOptions, OpenError};
 
 fn server() -> Arc<Server> {

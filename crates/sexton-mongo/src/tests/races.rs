@@ -11,11 +11,11 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::Placement;
 use sexton_core::tick::{Concurrency, ConcurrencyIndex};
+use sexton_testkit::fixtures::{claim, execution, grant, instance, noon, task};
 
 use super::held_up::HeldUp;
 use super::server::{Fault, Server};
 use crate::MongoLockManager;
-use crate::fixtures::{claim, execution, grant, instance, noon, task};
 
 fn server() -> Arc<Server> {
     let clock = noon();

@@ -8,12 +8,12 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use sexton_core::lock::{ClaimLead, LockManager};
+use sexton_testkit::fixtures::claim;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::trouble::told;
 use super::wire::Wire;
-use crate::fixtures::claim;
 use crate::{MongoOptions, OpenError};
 
 async fn refusal(url: &str) -> OpenError {

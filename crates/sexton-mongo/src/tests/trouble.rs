@@ -7,9 +7,9 @@ use sexton_core::lock::{
     ClaimLead, LockError, LockManager, PauseChange, TaskDefinition, TaskQuery,
 };
 use sexton_core::tick::Concurrency;
+use sexton_testkit::fixtures::{claim, instance, noon, task};
 
 use super::server::{Fault, Server};
-use crate::fixtures::{claim, instance, noon, task};
 use crate::{MongoLockManager, MongoOptions};
 
 fn server() -> Arc<Server> {

@@ -15,11 +15,11 @@ use sexton_core::lock::{
 use sexton_core::name::Incarnation;
 use sexton_core::policy::{Delivery, Lease, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence};
+use sexton_testkit::fixtures::{claim, execution, grant, instance, noon, task};
 
 use super::held_up::HeldUp;
 use super::server::Server;
 use crate::MongoLockManager;
-use crate::fixtures::{claim, execution, grant, instance, noon, task};
 
 /// The length of the leases here, and of the time that what waits has.
 const A_MINUTE: Duration = Duration::from_secs(60);

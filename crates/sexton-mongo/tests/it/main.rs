@@ -11,15 +11,4 @@
 
 mod conformance;
 mod contention;
-#[allow(dead_code, reason = "shared with the tests of fleets")]
-mod documentdb {
-    pub(crate) mod commands;
-    pub(crate) mod front;
-    pub(crate) mod server;
-}
 mod server;
-#[path = "../../../sexton-sql/tests/it/servers"]
-#[allow(dead_code, reason = "shared with the tests of the SQL managers")]
-mod servers {
-    pub(crate) mod process;
-}

@@ -3,8 +3,7 @@
 use sexton_core::name::{ClaimId, Namespace};
 use sexton_mongo::mongodb::Client;
 use sexton_mongo::{MongoLockManager, MongoOptions};
-
-use crate::documentdb::server::Server;
+use sexton_testkit::documentdb::Server;
 
 const VARIABLE: &str = "MONGODB_URL";
 

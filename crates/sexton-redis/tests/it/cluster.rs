@@ -5,10 +5,9 @@ use std::time::Duration;
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{Answer, Claim, ClaimLead, LockManager, Verdict};
 use sexton_redis::{ConnectError, RedisLockManager, RedisOptions};
+use sexton_testkit::redis::{Cluster, Server, is_declared_absent};
 
 use crate::asking::{Grants, claim_all, claim_of, quick};
-use crate::cluster_server::Cluster;
-use crate::server::{Server, is_declared_absent};
 
 const TASKS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
 

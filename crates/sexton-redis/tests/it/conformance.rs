@@ -10,10 +10,10 @@ use sexton_core::clock::ManualClock;
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
 use sexton_redis::RedisOptions;
+use sexton_testkit::redis::Server;
 use tokio::sync::Mutex;
 
 use crate::permissions::{documented, with_user};
-use crate::server::Server;
 
 struct OnServer {
     server: Mutex<Server>,

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sexton_core::lock::LockManager;
 use sexton_redis::{ConnectError, RedisLockManager, RedisOptions};
-
-use crate::server::{Server, is_declared_absent};
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 #[tokio::test]
 async fn a_wrong_password_is_told() {

@@ -9,9 +9,9 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::Overlap;
 use sexton_redis::RedisOptions;
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 use crate::asking::{ask, claim};
-use crate::server::{Server, is_declared_absent};
 
 #[tokio::test]
 async fn what_waits_until_the_end_of_time_is_given_no_time_behind_it() {

@@ -20,8 +20,7 @@ use sexton_core::name::{ClaimId, Incarnation, InstanceId, Namespace, TaskName};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 use sexton_redis::RedisOptions;
-
-use crate::server::Server;
+use sexton_testkit::redis::Server;
 
 /// Noon of the day on which all tests play.
 const NOON_MS: i64 = 1_706_616_000_000;
@@ -391,7 +390,7 @@ async fn compare(server: &Server, number: u32, steps: &[Step]) -> Result<(), Tes
 
 /// Steps that are not drawn.
 fn compare_all(series: &[Vec<Step>]) {
-    if crate::server::is_declared_absent() {
+    if sexton_testkit::redis::is_declared_absent() {
         return;
     }
     let runtime = runtime();
@@ -468,7 +467,7 @@ fn runtime() -> tokio::runtime::Runtime {
 /// A failing case is printed whole, shrunk; PROPTEST_RNG_SEED steers it.
 #[test]
 fn a_server_answers_as_memory_does() {
-    if crate::server::is_declared_absent() {
+    if sexton_testkit::redis::is_declared_absent() {
         return;
     }
     let runtime = runtime();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sexton_core::lock::Verdict;
 use sexton_redis::{ConnectError, KtorError, RedisLockManager};
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 use crate::asking::{ask, claim};
-use crate::server::{Server, is_declared_absent};
 
 #[tokio::test]
 async fn a_server_that_throws_any_key_away_is_refused() {

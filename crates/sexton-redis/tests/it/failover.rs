@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use sexton_core::lock::Verdict;
 use sexton_redis::RedisOptions;
+use sexton_testkit::redis::{Watched, is_declared_absent};
 
 use crate::asking::{Grants, ask, ask_until_answered, claim, claim_all, patient, quick};
-use crate::sentinel_server::Watched;
-use crate::server::is_declared_absent;
 
 fn waiting() -> RedisOptions {
     quick().wait_for_replicas(1, Duration::from_millis(300))

@@ -5,10 +5,10 @@ use std::time::Duration;
 use sexton_core::lock::{HeldLock, LockError, LockManager, Renewal, Renewed, Verdict};
 use sexton_core::name::InstanceId;
 use sexton_core::policy::{Delivery, Lease};
+use sexton_testkit::proxy::Proxy;
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 use crate::asking::{Grants, LIMIT, ask, ask_until_answered, claim, claim_all, patient, quick};
-use crate::proxy::Proxy;
-use crate::server::{Server, is_declared_absent};
 
 #[tokio::test]
 async fn a_server_that_was_killed_is_an_outage_and_keeps_what_it_granted() {

@@ -11,8 +11,7 @@ use sexton_core::lock::{
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 use sexton_redis::{KtorLockManager, RedisLockManager};
-
-use crate::server::{Server, is_declared_absent};
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 const EXPIRATION: Duration = Duration::from_secs(600);
 

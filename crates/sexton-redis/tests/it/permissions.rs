@@ -6,10 +6,9 @@ use redis::ErrorKind;
 use sexton_core::lock::{Claim, HistoryQuery, LockManager, TaskQuery, Verdict};
 use sexton_core::policy::{Delivery, Lease};
 use sexton_redis::{ConnectError, RedisLockManager, RedisOptions};
+use sexton_testkit::redis::{Cluster, Server, is_declared_absent};
 
 use crate::asking::{ask, claim, told};
-use crate::cluster_server::Cluster;
-use crate::server::{Server, is_declared_absent};
 
 /// What the documentation grants: to those who run tasks, then to those who look.
 pub(crate) fn documented() -> Vec<Vec<String>> {

@@ -2,11 +2,10 @@
 
 use sexton_core::lock::{LockError, Verdict};
 use sexton_redis::{ConnectError, RedisLockManager};
+use sexton_testkit::redis::{MASTER, Watched, is_declared_absent};
 
 use crate::asking::{ask, claim, patient, told};
 use crate::permissions::{documented, with_user};
-use crate::sentinel_server::{MASTER, Watched};
-use crate::server::is_declared_absent;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_they_do_not_watch_is_told_with_those_that_they_do() {
@@ -78,7 +77,7 @@ async fn a_server_that_is_no_sentinel_is_told() {
     if is_declared_absent() {
         return;
     }
-    let server = crate::server::Server::start().await;
+    let server = sexton_testkit::redis::Server::start().await;
     let url = format!("redis+sentinel://127.0.0.1:{}/{MASTER}", server.port());
     let error = RedisLockManager::connect(&url).await.unwrap_err();
     assert!(error.to_string().contains("no Sentinel"), "{error}");

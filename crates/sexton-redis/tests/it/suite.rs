@@ -9,11 +9,8 @@ use sexton_core::clock::ManualClock;
 use sexton_core::lock::LockManager;
 use sexton_core::name::Namespace;
 use sexton_redis::RedisOptions;
+use sexton_testkit::redis::{Cluster, Watched, is_declared_absent};
 use tokio::sync::Mutex;
-
-use crate::cluster_server::Cluster;
-use crate::sentinel_server::Watched;
-use crate::server::is_declared_absent;
 
 enum Servers {
     Cluster(Cluster),

@@ -2,9 +2,9 @@
 
 use sexton_core::lock::{Enqueue, Enqueued, LockManager, SweepQuery, WAITING_MAX};
 use sexton_core::tick::Concurrency;
+use sexton_testkit::redis::{Server, is_declared_absent};
 
 use crate::asking::{claim_of, patient};
-use crate::server::{Server, is_declared_absent};
 
 /// As many members as a sweep asks for at once, of one kind.
 const PAGE: usize = 10_000;

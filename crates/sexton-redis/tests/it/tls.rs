@@ -8,10 +8,11 @@ use rcgen::{
 };
 use sexton_core::lock::Verdict;
 use sexton_redis::ConnectError;
+use sexton_testkit::process::free_port;
+use sexton_testkit::redis::{Server, is_declared_absent};
 use tempfile::TempDir;
 
 use crate::asking::{ask, claim, patient, quick, told};
-use crate::server::{Server, free_port, is_declared_absent};
 
 /// A CA's certificate, and a certificate and key for `127.0.0.1` that it has signed, valid until
 /// the end of a year.

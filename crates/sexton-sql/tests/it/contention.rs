@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use sexton_core::lock::{Claim, ClaimLead, LockManager, Verdict};
+use sexton_testkit::fixtures::claim;
 
-use crate::fixtures::claim;
 use crate::place::Place;
 
 const MANAGERS: usize = 6;

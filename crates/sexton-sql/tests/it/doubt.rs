@@ -14,12 +14,11 @@ use sexton_core::lock::{
 };
 use sexton_sql::sqlite::{SqliteLockManager, SqliteOptions};
 use sexton_sql::{OpenTx, Tx};
+use sexton_testkit::fixtures::{claim, grant, instance};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqlitePool};
 use tempfile::TempDir;
 use tokio::time::Instant;
-
-use crate::fixtures::{claim, grant, instance};
 
 /// How soon everything is back, at the latest.
 const BACK_WITHIN: Duration = Duration::from_secs(5);

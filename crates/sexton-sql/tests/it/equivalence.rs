@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use sexton_core::memory::MemoryLockManager;
+use sexton_testkit::calls::{Step, answer, step, whole};
 
-use crate::calls::{Step, answer, step, whole};
 use crate::place::Place;
 
 async fn compare(steps: &[Step]) -> Result<(), TestCaseError> {

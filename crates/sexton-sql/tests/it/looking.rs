@@ -6,10 +6,10 @@ use std::fs;
 use sexton_core::lock::{ClaimLead, HistoryQuery, LockError, LockManager};
 use sexton_sql::SqliteLockManager;
 use sexton_sql::sqlite::Missing;
+use sexton_testkit::fixtures::claim;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use crate::fixtures::claim;
 use crate::place::Place;
 
 async fn claimed(manager: &SqliteLockManager, after_noon_ms: i64) {

@@ -5,8 +5,6 @@
     reason = "a test that cannot go on fails"
 )]
 
-#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-mod calls;
 #[cfg(feature = "sqlite")]
 mod conformance;
 #[cfg(feature = "sqlite")]
@@ -15,8 +13,6 @@ mod contention;
 mod doubt;
 #[cfg(feature = "sqlite")]
 mod equivalence;
-#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-mod fixtures;
 #[cfg(feature = "sqlite")]
 mod looking;
 #[cfg(feature = "mysql")]
@@ -27,20 +23,10 @@ mod on_servers;
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-mod proxy;
 #[cfg(feature = "sqlite")]
 mod restart;
 #[cfg(feature = "sqlite")]
 mod schema;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-mod servers {
-    #[cfg(feature = "mysql")]
-    pub(crate) mod mariadb;
-    #[cfg(feature = "postgres")]
-    pub(crate) mod postgres;
-    pub(crate) mod process;
-}
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod sweeps;
 #[cfg(feature = "sqlite")]

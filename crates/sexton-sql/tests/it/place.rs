@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use sexton_core::clock::ManualClock;
 use sexton_sql::sqlite::{SqliteLockManager, SqliteOptions};
+use sexton_testkit::fixtures::noon;
 use tempfile::TempDir;
-
-use crate::fixtures::noon;
 
 /// A directory for one test, and the database in it.
 pub(crate) struct Place {

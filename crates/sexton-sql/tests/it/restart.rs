@@ -1,10 +1,10 @@
 //! What a file remembers.
 
 use sexton_core::lock::{ClaimLead, Denial, LockManager, PauseChange, Verdict};
+use sexton_testkit::fixtures::{claim, grant, task};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixtures::{claim, grant, task};
 use crate::place::Place;
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The tables as the migrations leave them.
 
+use sexton_testkit::fixtures::{instance, task};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -7,7 +8,6 @@ use sexton_core::lock::{LockManager, TaskDefinition, TaskQuery, TaskState};
 use sexton_core::tick::Concurrency;
 use sexton_sql::SqliteLockManager;
 
-use crate::fixtures::{instance, task};
 use crate::place::Place;
 
 const FIRST_VERSION: &str = include_str!("../../src/sqlite/migrations/0001_locks.sql");

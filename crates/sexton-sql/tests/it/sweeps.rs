@@ -11,8 +11,7 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::{Delivery, Lease, Overlap};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
-
-use crate::fixtures::{NOON_MS, claim, execution, grant, task};
+use sexton_testkit::fixtures::{NOON_MS, claim, execution, grant, task};
 
 /// How many candidates a store looks at together.
 const PAGE: usize = 1_000;

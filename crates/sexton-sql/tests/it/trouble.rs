@@ -5,10 +5,10 @@ use std::time::Duration;
 use sexton_core::lock::{ClaimLead, InstanceReport, LockError, LockManager};
 use sexton_core::name::Incarnation;
 use sexton_sql::OpenError;
+use sexton_testkit::fixtures::claim;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::fixtures::claim;
 use crate::place::Place;
 
 async fn raw(place: &Place) -> SqliteConnection {

@@ -250,7 +250,7 @@ mod on_stores {
     #[cfg(feature = "redis")]
     #[tokio::test(flavor = "multi_thread")]
     async fn redis() {
-        use crate::redis_servers::server::{Server, is_declared_absent};
+        use sexton_testkit::redis::{Server, is_declared_absent};
         if is_declared_absent() {
             return;
         }
@@ -261,7 +261,7 @@ mod on_stores {
     #[cfg(feature = "redis")]
     #[tokio::test(flavor = "multi_thread")]
     async fn redis_watched_by_sentinels() {
-        use crate::redis_servers::{sentinel_server::Watched, server::is_declared_absent};
+        use sexton_testkit::redis::{Watched, is_declared_absent};
         if is_declared_absent() {
             return;
         }
@@ -274,7 +274,7 @@ mod on_stores {
     #[cfg(feature = "redis")]
     #[tokio::test(flavor = "multi_thread")]
     async fn redis_cluster() {
-        use crate::redis_servers::{cluster_server::Cluster, server::is_declared_absent};
+        use sexton_testkit::redis::{Cluster, is_declared_absent};
         if is_declared_absent() {
             return;
         }
@@ -285,7 +285,7 @@ mod on_stores {
     #[cfg(feature = "mysql")]
     #[tokio::test(flavor = "multi_thread")]
     async fn mariadb() {
-        let Some(server) = crate::servers::mariadb::Server::start() else {
+        let Some(server) = sexton_testkit::mariadb::Server::start() else {
             return;
         };
         let open = async |name: String| {
@@ -300,7 +300,7 @@ mod on_stores {
     #[cfg(feature = "postgres")]
     #[tokio::test(flavor = "multi_thread")]
     async fn postgres() {
-        let Some(server) = crate::servers::postgres::Server::start() else {
+        let Some(server) = sexton_testkit::postgres::Server::start() else {
             return;
         };
         let open = async |name: String| {

@@ -7,8 +7,8 @@ use sexton::lock::{ExecutionState, Reason};
 use sexton::policy::Missed;
 use sexton::schedule::Every;
 use sexton::{Event, MemoryLockManager, Scheduler, Task, Tick};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, begin, drain, history, pass, pass_seconds, replica, second, seconds, shut_down, store,
 };

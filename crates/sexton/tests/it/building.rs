@@ -5,8 +5,8 @@ use std::time::Duration;
 use sexton::lock::LockManager;
 use sexton::policy::Missed;
 use sexton::{BuildError, MemoryLockManager, ReadyTask, Run, Scheduler, State, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{begin, replica, seconds, store};
 
 async fn idle(_: Run) {}
@@ -162,10 +162,10 @@ async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn locks_of_the_kotlin_system_in_redis_run_plain_tasks_and_refuse_the_others() {
-    if crate::redis_servers::server::is_declared_absent() {
+    if sexton_testkit::redis::is_declared_absent() {
         return;
     }
-    let server = crate::redis_servers::server::Server::start().await;
+    let server = sexton_testkit::redis::Server::start().await;
     let redis = sexton::RedisLockManager::connect(&server.url())
         .await
         .unwrap();
@@ -176,22 +176,24 @@ async fn locks_of_the_kotlin_system_in_redis_run_plain_tasks_and_refuse_the_othe
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn locks_of_the_kotlin_system_in_postgres_run_plain_tasks_and_refuse_the_others() {
-    let Some(server) = crate::servers::postgres::Server::start() else {
+    let Some(server) = sexton_testkit::postgres::Server::start() else {
         return;
     };
     let table = sexton::postgres::KtorTable::new();
-    let manager = server.open().await.ktor_compatible(&table).await.unwrap();
+    let postgres = sexton::PostgresLockManager::connect(&server.url()).await;
+    let manager = postgres.unwrap().ktor_compatible(&table).await.unwrap();
     plain_tasks_run_and_others_are_refused(manager).await;
 }
 
 #[cfg(feature = "mysql")]
 #[tokio::test]
 async fn locks_of_the_kotlin_system_in_mariadb_run_plain_tasks_and_refuse_the_others() {
-    let Some(server) = crate::servers::mariadb::Server::start() else {
+    let Some(server) = sexton_testkit::mariadb::Server::start() else {
         return;
     };
     let table = sexton::mysql::KtorTable::new();
-    let manager = server.open().await.ktor_compatible(&table).await.unwrap();
+    let mariadb = sexton::MySqlLockManager::connect(&server.url()).await;
+    let manager = mariadb.unwrap().ktor_compatible(&table).await.unwrap();
     plain_tasks_run_and_others_are_refused(manager).await;
 }
 

@@ -6,8 +6,8 @@ use sexton::clock::TokioClock;
 use sexton::lock::{ExecutionState, Outcome};
 use sexton::schedule::Every;
 use sexton::{Event, ReadyTask, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, pass_seconds, replica, seconds, store,
 };

@@ -7,8 +7,8 @@ use sexton::lock::{ExecutionState, Retention};
 use sexton::name::ManagerName;
 use sexton::policy::{Missed, Retry};
 use sexton::{Event, Operator, Run, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, lines, name, pass_seconds, replica, seconds,
     store,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sexton::Task;
+use sexton_testkit::faulty::FaultyManager;
 use tokio::sync::watch;
 
-use crate::faulty::FaultyManager;
 use crate::fleet::{Diary, begin, pass_seconds, replica, seconds, store};
 
 /// Far from any other reason for one.

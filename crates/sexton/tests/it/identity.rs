@@ -7,8 +7,8 @@ use sexton::lock::{ExecutionState, Outcome};
 use sexton::name::InstanceId;
 use sexton::policy::Placement;
 use sexton::{BuildError, Event, MemoryLockManager, ReadyTask, SchedulerBuilder, Task, Tick};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, begin, drain, history, pass_seconds, replica, second, seconds, shut_down, store,
 };

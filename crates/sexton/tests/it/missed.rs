@@ -7,8 +7,8 @@ use sexton::clock::TokioClock;
 use sexton::lock::{ExecutionState, Reason};
 use sexton::policy::Missed;
 use sexton::{MemoryLockManager, Scheduler, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{Diary, SUCCEEDED, begin, lines, pass_seconds, replica, seconds, store};
 
 const WINDOW: Duration = Duration::from_secs(35);

@@ -8,11 +8,11 @@ use sexton::lock::{ExecutionState, Outcome, Reason};
 use sexton::policy::Overlap;
 use sexton::schedule::Every;
 use sexton::{Event, ReadyTask, Scheduler, Task};
+use sexton_testkit::faulty::FaultyManager;
+use sexton_testkit::parted::Trouble;
 use tokio::sync::broadcast::Receiver;
 
-use crate::faulty::FaultyManager;
 use crate::fleet::{Diary, Entry, begin, drain, history, pass, replica, store};
-use crate::parted::Trouble;
 
 const SECOND: Duration = Duration::from_secs(1);
 

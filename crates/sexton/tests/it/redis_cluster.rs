@@ -6,10 +6,8 @@ use std::time::Duration;
 use sexton::clock::{Clock, SystemClock};
 use sexton::policy::Overlap;
 use sexton::{Event, RedisLockManager, Run, Scheduler, Task};
+use sexton_testkit::redis::{Cluster, is_declared_absent};
 use tokio::sync::mpsc::unbounded_channel;
-
-use crate::redis_servers::cluster_server::Cluster;
-use crate::redis_servers::server::is_declared_absent;
 
 const TASKS: usize = 24;
 const PERIOD: Duration = Duration::from_secs(3);

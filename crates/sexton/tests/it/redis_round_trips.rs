@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use sexton::clock::{Clock, SystemClock};
 use sexton::{RedisLockManager, Run, Scheduler, Task};
+use sexton_testkit::redis::{Server, is_declared_absent};
 use tokio::sync::mpsc::unbounded_channel;
-
-use crate::redis_servers::server::{Server, is_declared_absent};
 
 const TASKS: usize = 1_000;
 /// One for the claims; the outcomes go in a few batches as they come in, and heartbeats are beside it.

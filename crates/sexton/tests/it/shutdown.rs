@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sexton::lock::{ExecutionState, Outcome};
 use sexton::{Event, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, pass_seconds, replica, seconds, store,
 };

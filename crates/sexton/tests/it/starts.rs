@@ -13,8 +13,8 @@ use sexton::lock::{ExecutionState, Reason};
 use sexton::policy::{Delivery, Missed, Overlap, Placement};
 use sexton::schedule::Every;
 use sexton::{Event, MemoryLockManager, ReadyTask, Run, Scheduler, Task, Tick};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, SUCCEEDED, begin, drain, history, lines, name, pass, pass_seconds, replica, second,
     seconds, shut_down, store,

@@ -12,8 +12,8 @@ use sexton::lock::{ExecutionState, LockManager};
 use sexton::name::ManagerName;
 use sexton::policy::Overlap;
 use sexton::{Event, HandleError, MemoryLockManager, Scheduler, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, lines, name, pass_seconds, replica, seconds,
     store,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sexton::clock::TokioClock;
 use sexton::lock::{ExecutionState, Outcome, Reason};
 use sexton::{Event, ReadyTask, Task};
+use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::faulty::{Fault, FaultyManager};
 use crate::fleet::{Diary, begin, drain, history, name, pass, replica, store};
 
 fn every_second(diary: &Diary, clock: &TokioClock) -> ReadyTask {

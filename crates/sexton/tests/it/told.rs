@@ -5,11 +5,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use sexton::lock::{CancelRequested, Execution};
 use sexton::name::TaskName;
-use sexton::{Operator, Run, Scheduler, State, Task};
+use sexton::{Operator, PostgresLockManager, Run, Scheduler, State, Task};
+use sexton_testkit::postgres::Server;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
-
-use crate::servers::postgres::Server;
 
 /// What is found by a heartbeat is found too late for the test.
 const HEARTBEAT: Duration = Duration::from_secs(3_600);
@@ -36,8 +35,9 @@ async fn a_trigger_and_a_cancel_by_an_operator_elsewhere() {
     };
     let (sender, mut heard) = unbounded_channel();
     let mut next = async || timeout(AGES, heard.recv()).await.unwrap().unwrap();
-    let manager = server.open().await;
-    let operator = Operator::new(server.open().await, "anna");
+    let open = async || PostgresLockManager::connect(&server.url()).await.unwrap();
+    let manager = open().await;
+    let operator = Operator::new(open().await, "anna");
     let mut changes = operator.manager().changes().unwrap();
     let name = TaskName::new("digest").unwrap();
     let task = Task::new("digest").every(HEARTBEAT).unwrap();

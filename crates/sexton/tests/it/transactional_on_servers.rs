@@ -43,7 +43,7 @@ fn succeeded_at_the_second_attempt(record: &ExecutionRecord) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_connection_postgresql_ends_has_another_attempt() {
     for way in WAYS {
-        let Some(server) = crate::servers::postgres::Server::start() else {
+        let Some(server) = sexton_testkit::postgres::Server::start() else {
             return;
         };
         let pool = sqlx::PgPool::connect(&server.url()).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_run_whose_connection_postgresql_ends_has_another_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_connection_mariadb_ends_has_another_attempt() {
     for way in WAYS {
-        let Some(server) = crate::servers::mariadb::Server::start() else {
+        let Some(server) = sexton_testkit::mariadb::Server::start() else {
             return;
         };
         let pool = sqlx::MySqlPool::connect(&server.url()).await.unwrap();

@@ -7,9 +7,9 @@ use sexton::lock::{LockManager, TaskQuery, TaskState};
 use sexton::schedule::Cron;
 use sexton::schedule::zone::ZoneRules;
 use sexton::{Event, MemoryLockManager, Scheduler, Task};
+use sexton_testkit::tzif;
 
 use crate::fleet::{Diary, begin, drain, name, pass_seconds, replica, store};
-use crate::tzif;
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// Summer time ends a week earlier.

@@ -17,12 +17,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sexton_core::clock::{Clock, SystemClock};
+use sexton_testkit::process::Disk;
+use sexton_testkit::{documentdb, mariadb, postgres, redis};
 
-use crate::documentdb;
 use crate::program::{Ended, Program, sexton};
-use crate::redis_server;
-use crate::servers::process::Disk;
-use crate::servers::{mariadb, postgres};
 
 /// The period of the tasks whose lateness is measured.
 const SECOND_MS: i64 = 1_000;
@@ -43,11 +41,11 @@ impl Store {
     }
 
     fn redis() -> Option<Store> {
-        if redis_server::is_declared_absent() {
+        if redis::is_declared_absent() {
             return None;
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(redis_server::Server::start());
+        let server = runtime.block_on(redis::Server::start());
         Some(Store::new("Redis", server.url(), server))
     }
 
@@ -66,7 +64,7 @@ impl Store {
     }
 
     fn documentdb() -> Option<Store> {
-        let Some(server) = documentdb::server::Server::start_synced() else {
+        let Some(server) = documentdb::Server::start_synced() else {
             eprintln!("not run: SEXTON_DOCUMENTDB names no programs");
             return None;
         };

@@ -1,11 +1,11 @@
 //! The zone that a machine is in, by `TZ`: one without a name, one that cannot be read.
 
 use insta::assert_snapshot;
+use sexton_testkit::tzif::{slim, without_rule};
 
 use super::{CENTRAL_EUROPE, machine, plain};
 use crate::program::{Program, ask_until, sexton};
 use crate::ran::{Folder, Ran};
-use crate::tzif::{slim, without_rule};
 
 const NEW_YORK: &str = "EST5EDT,M3.2.0,M11.1.0";
 const CRONTAB: &str = "30 2 * * * true\n";

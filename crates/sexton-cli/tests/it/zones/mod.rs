@@ -8,10 +8,10 @@ use std::path::Path;
 use insta::assert_snapshot;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sexton_testkit::tzif::slim;
 
 use crate::program::{Program, sexton};
 use crate::ran::{Folder, Ran};
-use crate::tzif::slim;
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// Summer time ends a week earlier.

@@ -99,6 +99,7 @@ impl<P: Port> Engine<P> {
                     }
                     ErrorClass::Broken if breaks_left > 0 => {
                         breaks_left -= 1;
+                        last = Some(error);
                         break;
                     }
                     ErrorClass::Transient if limits.outage_wait.is_some() => {

@@ -1,12 +1,12 @@
 //! A batch that the rules decide: loaded, decided, and swapped in where nothing has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Engine, Operation, Port, ReadSet, Rows, Snapshot, Swap, Unavailable};
+use super::{Engine, LookBack, Operation, Port, ReadSet, Rows, Snapshot, Swap, Unavailable};
 use crate::lock::rules::{LockState, WriteSet};
-use crate::lock::{Answer, Execution, LockError, LockKey};
+use crate::lock::{Answer, Execution, ExecutionRecord, LockError, LockKey};
 use crate::name::TaskName;
 
 /// What a batch is made of.
@@ -63,6 +63,16 @@ pub(super) struct Decision<'b, E, T, R> {
     batch: &'b [E],
     /// `None` where it is not decided yet.
     answers: Vec<Option<T>>,
+    /// What tries that failed have written, perhaps.
+    perhaps: BTreeMap<LockKey, Perhaps<T>>,
+}
+
+/// What a try has written of a key, perhaps, and what it would have answered.
+struct Perhaps<T> {
+    /// By their places in the batch.
+    answers: Vec<(usize, T)>,
+    /// The records of the batch's own executions.
+    records: Vec<ExecutionRecord>,
 }
 
 impl<'b, E, T, R> Decision<'b, E, T, R>
@@ -77,6 +87,7 @@ where
             rule,
             batch,
             answers: batch.iter().map(|_| None).collect(),
+            perhaps: BTreeMap::new(),
         }
     }
 
@@ -107,16 +118,14 @@ where
         connection: &mut P::Connection,
     ) -> Result<Timestamp, P::Error> {
         let limits = port.limits();
-        let places = self.next_round(limits.settled_bytes_max);
-        let entries: Vec<E> = places
-            .iter()
-            .map(|place| self.batch[*place].clone())
-            .collect();
-        let read_set = (self.op.read_set)(&entries);
+        let mut places = self.next_round(limits.settled_bytes_max);
+        let read_set = self.read_set(&places);
         let mut snapshot = load(port, connection, &read_set).await?;
         let now = snapshot.now;
-        let rule = |entry| (self.rule)(&mut snapshot.state, entry, now);
-        let answers: Vec<T> = entries.iter().map(rule).collect();
+        self.answer_what_took_effect(&snapshot.state);
+        places.retain(|place| self.answers[*place].is_none());
+        let rule = |place: &usize| (self.rule)(&mut snapshot.state, &self.batch[*place], now);
+        let answers: Vec<T> = places.iter().map(rule).collect();
         let writes = snapshot.state.take_writes();
         let mut keys = writes.keys();
         if limits.confirms_by_write && self.op.is_for_holders {
@@ -131,12 +140,18 @@ where
                 writes: &writes,
                 reservations: &read_set.reservations,
             };
-            port.swap(connection, &mut snapshot, &swap).await?
+            match port.swap(connection, &mut snapshot, &swap).await {
+                Ok(swapped) => swapped,
+                Err(error) => {
+                    self.remember(places, answers, &writes, &snapshot.state);
+                    return Err(error);
+                }
+            }
         };
         let conflicts = Conflicts::new(&keys, &swapped, &read_set);
         let mut is_any = false;
-        for ((place, entry), answer) in places.into_iter().zip(&entries).zip(answers) {
-            if conflicts.stands(&(self.op.execution)(entry).key()) {
+        for (place, answer) in places.into_iter().zip(answers) {
+            if conflicts.stands(&self.execution(place).key()) {
                 self.answers[place] = Some(answer);
             } else {
                 is_any = true;
@@ -147,6 +162,85 @@ where
         }
         Ok(now)
     }
+
+    fn execution(&self, place: usize) -> &Execution {
+        (self.op.execution)(&self.batch[place])
+    }
+
+    /// What a round touches. What an earlier try has written, perhaps, is looked up wherever it is.
+    fn read_set(&self, places: &[usize]) -> ReadSet {
+        let entries = places.iter().map(|place| self.batch[*place].clone());
+        let read_set = (self.op.read_set)(&entries.collect::<Vec<E>>());
+        match self.perhaps.is_empty() {
+            true => read_set,
+            false => ReadSet {
+                look_back: LookBack::Always,
+                ..read_set
+            },
+        }
+    }
+
+    /// Keeps the answers of a try whose swap failed, perhaps after it took effect.
+    fn remember(
+        &mut self,
+        places: Vec<usize>,
+        answers: Vec<T>,
+        writes: &WriteSet,
+        state: &LockState,
+    ) {
+        let mut tried: BTreeMap<LockKey, Perhaps<T>> = BTreeMap::new();
+        for (place, answer) in places.into_iter().zip(answers) {
+            let execution = self.execution(place);
+            let of_key = tried
+                .entry(execution.key())
+                .or_insert_with(Perhaps::nothing);
+            of_key.answers.push((place, answer));
+            let written = writes.records.get(execution);
+            let record = written.and_then(|execution| state.record(execution));
+            of_key.records.extend(record.cloned());
+        }
+        let has_written = |one: &Perhaps<T>| !one.records.is_empty();
+        self.perhaps
+            .extend(tried.into_iter().filter(|(_, one)| has_written(one)));
+    }
+
+    /// Answers, of the keys whose records are found as an earlier try was to write them, what that
+    /// try would have answered.
+    fn answer_what_took_effect(&mut self, state: &LockState) {
+        let took_effect = |_: &LockKey, one: &mut Perhaps<T>| {
+            let mut records = one.records.iter();
+            records.all(|record| {
+                let found = state.record(&record.execution);
+                found.is_some_and(|found| is_as_written(found, record))
+            })
+        };
+        for (_, one) in self.perhaps.extract_if(.., took_effect) {
+            for (place, answer) in one.answers {
+                self.answers[place] = Some(answer);
+            }
+        }
+    }
+}
+
+impl<T> Perhaps<T> {
+    fn nothing() -> Perhaps<T> {
+        Perhaps {
+            answers: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+}
+
+/// Whether a record is one that was to be written, by what a store keeps of it to the letter.
+fn is_as_written(found: &ExecutionRecord, written: &ExecutionRecord) -> bool {
+    let told = |record: &ExecutionRecord| {
+        (
+            (record.state, record.reason, record.origin),
+            (record.claim_id, record.fence, record.attempt),
+            (record.lease_until, record.cancel_requested),
+        )
+    };
+    told(found) == told(written) && found.instance == written.instance
 }
 
 impl<P, E, T, R> Operation<P> for Decision<'_, E, T, R>

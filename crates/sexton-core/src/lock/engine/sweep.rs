@@ -9,8 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Backoff, Candidates, CandidatesPage, Engine, Found, Operation, Port, Snapshot, Swap};
-use crate::lock::{Answer, Execution, LockError, Sweep, SweepQuery};
+use super::{
+    Backoff, Candidates, CandidatesPage, Engine, Found, LookBack, Operation, Port, ReadSet,
+    Snapshot, Swap,
+};
+use crate::lock::rules::LockState;
+use crate::lock::{
+    Answer, Execution, ExecutionRecord, ExecutionState, LockError, Sweep, SweepQuery,
+};
 use crate::name::InstanceId;
 
 /// The most executions of an answer.
@@ -49,6 +55,8 @@ struct Sweeping<'q> {
     query: &'q SweepQuery,
     after: Option<Execution>,
     found: Sweep,
+    /// What a try that failed has closed, perhaps, and how.
+    perhaps: Vec<ExecutionRecord>,
 }
 
 impl Sweeping<'_> {
@@ -91,7 +99,15 @@ impl Sweeping<'_> {
             writes: &writes,
             reservations: &BTreeSet::new(),
         };
-        let swapped = port.swap(connection, snapshot, &swap).await?;
+        let swapped = match port.swap(connection, snapshot, &swap).await {
+            Ok(swapped) => swapped,
+            Err(error) => {
+                let closed = page.lost.iter().chain(&page.missed);
+                let records = closed.filter_map(|one| snapshot.state.record(one).cloned());
+                self.perhaps = records.collect();
+                return Err(error);
+            }
+        };
         let stands = |one: &Execution| swapped.contains(&one.key());
         page.lost.retain(stands);
         page.missed.retain(stands);
@@ -99,6 +115,44 @@ impl Sweeping<'_> {
         self.found.missed.append(&mut page.missed);
         Ok((page, swapped.len() < swap.keys.len()))
     }
+
+    /// Answers what an earlier try has closed, if it took effect: no later page shows that.
+    async fn find_closed<P: Port>(
+        &mut self,
+        port: &P,
+        connection: &mut P::Connection,
+    ) -> Result<(), P::Error> {
+        if self.perhaps.is_empty() {
+            return Ok(());
+        }
+        let executions: Vec<Execution> = self
+            .perhaps
+            .iter()
+            .map(|record| record.execution.clone())
+            .collect();
+        let read_set = ReadSet {
+            look_back: LookBack::Always,
+            ..ReadSet::of_cancels(&executions)
+        };
+        let state = port.load(connection, &read_set).await?.state;
+        for record in std::mem::take(&mut self.perhaps) {
+            if !is_closed_so(&state, &record) {
+                continue;
+            }
+            match record.state {
+                ExecutionState::Missed => self.found.missed.push(record.execution),
+                _ => self.found.lost.push(record.execution),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an execution was closed as it was to be, and at that time.
+fn is_closed_so(state: &LockState, record: &ExecutionRecord) -> bool {
+    let found = state.record(&record.execution);
+    found
+        .is_some_and(|found| found.state == record.state && found.finished_at == record.finished_at)
 }
 
 impl<P: Port> Operation<P> for Sweeping<'_> {
@@ -110,6 +164,7 @@ impl<P: Port> Operation<P> for Sweeping<'_> {
         connection: &mut P::Connection,
     ) -> Result<Timestamp, P::Error> {
         let port = &engine.port;
+        self.find_closed(port, connection).await?;
         let mut conflicts = 0;
         let mut backoff = Backoff::default();
         let deadline = engine.deadline(port.limits().call);
@@ -153,6 +208,7 @@ impl<P: Port> Engine<P> {
             query,
             after: query.after.clone(),
             found: Sweep::default(),
+            perhaps: Vec::new(),
         };
         let now = self.call("sweep", &mut sweeping).await?;
         let value = sweeping.found;

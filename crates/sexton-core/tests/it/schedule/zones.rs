@@ -8,10 +8,10 @@ use jiff::civil::date;
 use jiff::tz::{Offset, TimeZone};
 use sexton_core::schedule::zone::{Database, Fingerprint, Source, Substitute, ZoneRules};
 use sexton_core::schedule::{Bounded, Cron, Every, Except, Kron, Once, Schedule, Union};
+use sexton_testkit::tzif;
 use tempfile::TempDir;
 
 use super::{cron, cron_in, first_ticks, kron, tick, tz};
-use crate::tzif;
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// The same offsets under other names.

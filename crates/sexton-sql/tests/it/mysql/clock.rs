@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sexton_testkit::mariadb::Server;
 use sqlx::MySqlPool;
 use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
-
-use crate::servers::mariadb::Server;
 
 /// What the server's clock says.
 #[derive(Debug, Clone, Copy)]

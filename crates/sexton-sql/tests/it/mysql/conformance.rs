@@ -9,10 +9,10 @@ use sexton_core::lock::LockManager;
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::Namespace;
 use sexton_sql::mysql::MySqlOptions;
+use sexton_testkit::mariadb::Server;
 use tokio::sync::Mutex;
 
 use super::clock::Clock;
-use crate::servers::mariadb::Server;
 
 /// `Absent` stands for a server that was declared absent, which is said when it is made.
 enum Stand {

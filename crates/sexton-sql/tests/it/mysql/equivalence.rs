@@ -9,13 +9,13 @@ use sexton_core::clock::Clock as _;
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::{ClaimId, Namespace};
 use sexton_sql::mysql::MySqlOptions;
+use sexton_testkit::calls::{Step, answer, step, whole};
+use sexton_testkit::fixtures::noon;
+use sexton_testkit::mariadb::Server;
 use sqlx::MySqlPool;
 use tokio::runtime::Runtime;
 
 use super::clock::Clock;
-use crate::calls::{Step, answer, step, whole};
-use crate::fixtures::noon;
-use crate::servers::mariadb::Server;
 
 async fn compare(pool: &MySqlPool, clock: &Clock, steps: &[Step]) -> Result<(), TestCaseError> {
     let manual = noon();

@@ -2,11 +2,11 @@
 //! nobody waits while holding rows of others.
 
 use sexton_core::lock::{Claim, ClaimLead, LockManager, Verdict};
+use sexton_testkit::fixtures::claim;
+use sexton_testkit::mariadb::Server;
 use sqlx::Connection;
 
-use crate::fixtures::claim;
 use crate::on_servers::{HOLD_REGISTERS, TestServer, someone_waits};
-use crate::servers::mariadb::Server;
 
 async fn verdicts(manager: &dyn LockManager, batch: &[Claim]) -> Vec<Verdict> {
     let answer = manager.claim(ClaimLead::default(), batch).await;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use sexton_core::lock::{ClaimLead, Handed, LockManager, TransactionSlot};
 use sexton_sql::Tx;
 use sexton_sql::mysql::MySqlLockManager;
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::mariadb::{Maker, Server};
 use sqlx::pool::PoolOptions;
 use sqlx::{MySql, MySqlPool};
-
-use crate::fixtures::{claim, grant};
-use crate::servers::mariadb::{Maker, Server};
 
 const SET: &str = "SET SESSION idle_transaction_timeout = 71, SESSION net_write_timeout = 72, \
     SESSION innodb_lock_wait_timeout = 73, SESSION lock_wait_timeout = 74, SESSION wait_timeout = 75, \

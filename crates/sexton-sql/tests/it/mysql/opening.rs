@@ -10,12 +10,13 @@ use sexton_core::lock::{
 use sexton_core::name::Incarnation;
 use sexton_sql::OpenError;
 use sexton_sql::mysql::{Migrations, MySqlOptions};
+use sexton_testkit::fixtures::{claim, grant, instance};
+use sexton_testkit::mariadb::{PASSWORD, Server};
+use sexton_testkit::process::Disk;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::fixtures::{claim, grant, instance};
-use crate::servers::mariadb::{PASSWORD, Server};
-use crate::servers::process::Disk;
+use crate::on_servers::TestServer;
 
 async fn refusal(options: MySqlOptions, url: &str) -> OpenError {
     options.connect(url).await.unwrap_err()

@@ -3,12 +3,13 @@
 use sexton_core::lock::{ClaimLead, LockManager, TaskQuery, TransactionSlot};
 use sexton_sql::mysql::MySqlOptions;
 use sexton_sql::{OpenError, Tx};
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::mariadb::{Maker, Server};
+use sexton_testkit::process::Disk;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{MySql, Row};
 
-use crate::fixtures::{claim, grant};
-use crate::servers::mariadb::{Maker, Server};
-use crate::servers::process::Disk;
+use crate::on_servers::TestServer;
 
 /// Claims, and what was granted is committed.
 async fn works(server: &Server, manager: &dyn LockManager, task: &str) {

@@ -9,10 +9,11 @@ use sexton_core::lock::{
     TransactionSlot,
 };
 use sexton_sql::Tx;
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::mariadb::Server;
 use sqlx::{Connection, MySql, Row};
 
-use crate::fixtures::{claim, grant};
-use crate::servers::mariadb::Server;
+use crate::on_servers::TestServer;
 
 /// How a transaction ends while its handler is at work.
 #[derive(Debug, Clone, Copy)]

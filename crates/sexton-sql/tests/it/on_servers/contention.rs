@@ -6,10 +6,10 @@ use std::time::Duration;
 use sexton_core::lock::{
     Claim, ClaimLead, HeldLock, LockManager, Outcome, PauseChange, Settlement, Verdict,
 };
+use sexton_testkit::fixtures::{claim, task};
+use sexton_testkit::process::Disk;
 
 use super::{Options, TestServer, on_each_server};
-use crate::fixtures::{claim, task};
-use crate::servers::process::Disk;
 
 on_each_server!(
     every_tick_is_granted_once_and_no_two_batches_deadlock,

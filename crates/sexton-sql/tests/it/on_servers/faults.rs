@@ -8,12 +8,12 @@ use sexton_core::lock::{
     Answer, Claim, ClaimLead, Enqueue, Enqueued, LockError, LockManager, Verdict,
 };
 use sexton_core::tick::Concurrency;
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::process::Disk;
+use sexton_testkit::proxy::Proxy;
 use sqlx::{Connection, Database};
 
 use super::{HELD_UP, Manager, Options, TestServer, on_each_server};
-use crate::fixtures::{claim, grant};
-use crate::proxy::Proxy;
-use crate::servers::process::Disk;
 
 on_each_server!(
     a_server_killed_under_load_forgets_no_grant_and_is_found_again,

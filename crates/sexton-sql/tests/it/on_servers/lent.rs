@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use sexton_core::lock::{Answer, Claim, ClaimLead, LockManager, TransactionSlot, Verdict};
 use sexton_sql::Tx;
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::process::Disk;
 use sqlx::{Connection, Pool};
 
 use super::{HELD_UP, Options, TestServer, on_each_server};
-use crate::fixtures::{claim, grant};
 use crate::on_servers::faults::{HOLD_REGISTERS, someone_waits};
-use crate::servers::process::Disk;
 
 on_each_server!(
     a_call_that_is_dropped_takes_its_connection_with_it,

@@ -2,10 +2,10 @@
 
 use sexton_core::lock::{ClaimLead, LockManager};
 use sexton_sql::OpenError;
+use sexton_testkit::fixtures::claim;
+use sexton_testkit::process::Disk;
 
 use super::{Options, TestServer, on_each_server};
-use crate::fixtures::claim;
-use crate::servers::process::Disk;
 
 on_each_server!(who_may_not_make_the_tables_is_told_what_to_grant_and_who_else_can);
 

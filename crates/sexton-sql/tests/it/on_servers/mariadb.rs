@@ -1,12 +1,12 @@
 //! MariaDB or MySQL, as those tests see it.
 
+use sexton_testkit::mariadb::{Maker, Server};
+use sexton_testkit::process::Disk;
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, MySql, MySqlPool, Row};
 
 use super::TestServer;
-use crate::servers::mariadb::{Maker, Server};
-use crate::servers::process::Disk;
 
 const TRANSACTION_IN_PROGRESS: u16 = 1568;
 /// Counts what was prepared and then executed.

@@ -19,9 +19,8 @@ pub(crate) use faults::{HOLD_REGISTERS, someone_waits};
 use std::time::Duration;
 
 use sexton_sql::{ServerDatabase, ServerLockManager, ServerOptions, TransactionalDatabase};
+use sexton_testkit::process::Disk;
 use sqlx::{Database, Pool};
-
-use crate::servers::process::Disk;
 
 /// How long a test waits for a call that is held up. Far more than a call takes that is not, on a
 /// busy machine too.
@@ -110,7 +109,7 @@ macro_rules! on_each_server {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test::<crate::servers::postgres::Server>().await;
+                    super::$test::<sexton_testkit::postgres::Server>().await;
                 }
             )*
         }
@@ -119,7 +118,7 @@ macro_rules! on_each_server {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test::<crate::servers::mariadb::Server>().await;
+                    super::$test::<sexton_testkit::mariadb::Server>().await;
                 }
             )*
         }

@@ -1,12 +1,12 @@
 //! PostgreSQL, as those tests see it.
 
+use sexton_testkit::postgres::Server;
+use sexton_testkit::process::Disk;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
 use super::TestServer;
-use crate::servers::postgres::Server;
-use crate::servers::process::Disk;
 
 const NO_TRANSACTION: &str = "25P01";
 

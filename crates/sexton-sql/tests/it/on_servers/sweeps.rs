@@ -4,12 +4,12 @@
 use jiff::SignedDuration;
 use sexton_core::lock::{Enqueue, LockManager, SweepQuery};
 use sexton_core::tick::Concurrency;
+use sexton_testkit::fixtures::claim;
+use sexton_testkit::process::Disk;
 use sqlx::Connection;
 
 use super::faults::{one, someone_waits};
 use super::{TestServer, on_each_server};
-use crate::fixtures::claim;
-use crate::servers::process::Disk;
 use crate::sweeps;
 
 on_each_server!(

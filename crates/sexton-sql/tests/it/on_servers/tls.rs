@@ -5,10 +5,10 @@ use std::path::Path;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
 };
+use sexton_testkit::process::{Disk, own};
 use tempfile::TempDir;
 
 use super::{Options, TestServer, on_each_server};
-use crate::servers::process::{Disk, own};
 
 on_each_server!(
     what_is_wrong_with_certificates_is_told,

@@ -12,11 +12,11 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::{Delivery, Lease};
 use sexton_sql::{BeginError, Tx};
+use sexton_testkit::fixtures::{claim, grant};
+use sexton_testkit::process::Disk;
+use sexton_testkit::proxy::Proxy;
 
 use super::{Manager, Options, TestServer, on_each_server};
-use crate::fixtures::{claim, grant};
-use crate::proxy::Proxy;
-use crate::servers::process::Disk;
 
 on_each_server!(
     what_was_written_is_there_with_the_outcome_and_not_before,

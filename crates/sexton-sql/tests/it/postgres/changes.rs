@@ -9,9 +9,10 @@ use sexton_core::lock::{
 use sexton_core::name::Namespace;
 use sexton_core::tick::Concurrency;
 use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
+use sexton_testkit::fixtures::{claim, execution, instance, task};
+use sexton_testkit::postgres::Server;
 
-use crate::fixtures::{claim, execution, instance, task};
-use crate::servers::postgres::Server;
+use crate::on_servers::TestServer;
 
 /// Far longer than anything takes that does not hang.
 const AGES: Duration = Duration::from_secs(60);

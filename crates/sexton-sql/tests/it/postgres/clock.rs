@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-
-use crate::servers::postgres::Server;
+use sexton_testkit::postgres::Server;
 
 /// What a URL has to say for the other clock to be found.
 pub(crate) const BY_THAT_CLOCK: &str = "&options[search_path]=public,clock,pg_catalog";

@@ -9,10 +9,10 @@ use sexton_core::lock::LockManager;
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::Namespace;
 use sexton_sql::postgres::PostgresOptions;
+use sexton_testkit::postgres::Server;
 use tokio::sync::Mutex;
 
 use super::clock;
-use crate::servers::postgres::Server;
 
 /// `Absent` stands for a server that was declared absent, which is said when it is made.
 enum Stand {

@@ -10,12 +10,12 @@ use sexton_core::lock::Settlement;
 use sexton_core::memory::MemoryLockManager;
 use sexton_core::name::{ClaimId, Namespace};
 use sexton_sql::postgres::PostgresOptions;
+use sexton_testkit::calls::{Step, answer, step, whole};
+use sexton_testkit::fixtures::noon;
+use sexton_testkit::postgres::Server;
 use tokio::runtime::Runtime;
 
 use super::clock;
-use crate::calls::{Step, answer, step, whole};
-use crate::fixtures::noon;
-use crate::servers::postgres::Server;
 
 /// The one character that a text of PostgreSQL's cannot have; another test says what becomes of it.
 fn without_nul(step: Step) -> Step {

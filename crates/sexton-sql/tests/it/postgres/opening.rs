@@ -10,11 +10,12 @@ use sexton_core::lock::{
 use sexton_core::name::Incarnation;
 use sexton_sql::OpenError;
 use sexton_sql::postgres::{Migrations, PostgresOptions};
+use sexton_testkit::fixtures::{claim, grant, instance};
+use sexton_testkit::postgres::{PASSWORD, Server};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::fixtures::{claim, grant, instance};
-use crate::servers::postgres::{PASSWORD, Server};
+use crate::on_servers::TestServer;
 
 async fn refusal(options: PostgresOptions, url: &str) -> OpenError {
     options.connect(url).await.unwrap_err()

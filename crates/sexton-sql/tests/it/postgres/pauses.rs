@@ -1,10 +1,11 @@
 //! Pauses that come in between.
 
 use sexton_core::lock::{ClaimLead, Denial, LockManager, PauseChange, Verdict};
+use sexton_testkit::fixtures::{claim, task};
+use sexton_testkit::postgres::Server;
 use sqlx::Connection;
 
-use crate::fixtures::{claim, task};
-use crate::servers::postgres::Server;
+use crate::on_servers::TestServer;
 
 #[tokio::test]
 async fn a_claim_that_a_pause_overtakes_is_not_granted_even_of_an_index_that_is_new() {

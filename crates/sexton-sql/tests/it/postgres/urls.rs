@@ -2,8 +2,7 @@
 
 use sexton_sql::OpenError;
 use sexton_sql::postgres::PostgresOptions;
-
-use crate::servers::postgres::Server;
+use sexton_testkit::postgres::Server;
 
 #[tokio::test]
 async fn channel_binding_that_need_not_be_is_taken() {

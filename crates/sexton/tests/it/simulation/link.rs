@@ -14,10 +14,10 @@ use sexton::lock::{
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
 use sexton::name::{Incarnation, InstanceId, Namespace, TaskName};
+use sexton_testkit::parted::{OfTask, Trouble, answered, that_arrive};
 use tokio::sync::oneshot;
 
 use super::store::SimStore;
-use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
 /// A machine's clock, and whether the process is stopped.
 #[derive(Debug, Clone)]

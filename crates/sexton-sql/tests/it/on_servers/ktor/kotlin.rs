@@ -34,7 +34,7 @@ fn written(execution: &Execution) -> String {
 }
 
 #[cfg(feature = "postgres")]
-impl KotlinSide for crate::servers::postgres::Server {
+impl KotlinSide for sexton_testkit::postgres::Server {
     const TABLE: &'static str = "CREATE TABLE IF NOT EXISTS task_locks (_name TEXT, concurrency_index INT, \
         locked_at TIMESTAMP NULL, CONSTRAINT pk_task_locks PRIMARY KEY (_name, concurrency_index))";
     const REPLICA: &'static str = "CREATE ROLE replica LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
@@ -67,7 +67,7 @@ impl KotlinSide for crate::servers::postgres::Server {
 }
 
 #[cfg(feature = "mysql")]
-impl KotlinSide for crate::servers::mariadb::Server {
+impl KotlinSide for sexton_testkit::mariadb::Server {
     const TABLE: &'static str = "CREATE TABLE IF NOT EXISTS task_locks (_name VARCHAR(255), concurrency_index INT, \
         locked_at TIMESTAMP(6) NULL, CONSTRAINT pk_task_locks PRIMARY KEY (_name, concurrency_index))";
     const REPLICA: &'static str = "CREATE USER replica@'%' IDENTIFIED BY 'correct horse'; \

@@ -3,12 +3,13 @@
 use sexton_core::lock::LockManager;
 use sexton_sql::KtorTable;
 use sexton_sql::mysql::MySqlOptions;
+use sexton_testkit::fixtures::NOON_MS;
+use sexton_testkit::mariadb::Server;
 use sqlx::mysql::MySqlPoolOptions;
 
 use super::opening::refused;
 use super::{KotlinSide, at, of, open, started, won};
-use crate::fixtures::NOON_MS;
-use crate::servers::mariadb::Server;
+use crate::on_servers::TestServer;
 
 #[tokio::test]
 async fn a_pool_in_another_time_zone_writes_utc_and_keeps_its_zone() {

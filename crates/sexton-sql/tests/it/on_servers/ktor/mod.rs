@@ -15,11 +15,11 @@ use sexton_core::lock::{
 use sexton_core::name::{ClaimId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
 use sexton_sql::{KtorLockManager, KtorTable};
+use sexton_testkit::fixtures::{self, instance};
+use sexton_testkit::process::Disk;
 
 pub(crate) use self::kotlin::KotlinSide;
 use super::{TestServer, on_each_server};
-use crate::fixtures::{self, instance};
-use crate::servers::process::Disk;
 
 pub(crate) type Manager<S> = KtorLockManager<<S as TestServer>::DB>;
 

@@ -3,11 +3,11 @@
 use sexton_core::lock::{Claim, ClaimLead, Execution, LockError, LockManager};
 use sexton_core::tick::Concurrency;
 use sexton_sql::{KtorTable, OpenError};
+use sexton_testkit::fixtures::{NOON_MS, instance};
+use sexton_testkit::process::Disk;
 
 use super::{KotlinSide, ask, at, of, on_each_server, open, won};
-use crate::fixtures::{NOON_MS, instance};
 use crate::on_servers::Options;
-use crate::servers::process::Disk;
 
 on_each_server!(
     a_missing_table_is_made_so_that_theirs_find_it_by_eight_at_once,

@@ -1,10 +1,11 @@
 //! What only PostgreSQL can do to a table.
 
 use sexton_sql::KtorTable;
+use sexton_testkit::fixtures::NOON_MS;
+use sexton_testkit::postgres::Server;
 
 use super::{KotlinSide, at, give_back, open, won};
-use crate::fixtures::NOON_MS;
-use crate::servers::postgres::Server;
+use crate::on_servers::TestServer;
 
 #[tokio::test]
 async fn instants_are_utc_with_a_time_zone_and_without_wherever_the_sessions_are() {

@@ -6,11 +6,11 @@ use sexton_core::lock::{
     Capability, Consumed, Consumption, Denial, Execution, LockManager, Reason, Released, Verdict,
 };
 use sexton_core::tick::{Concurrency, Tick};
+use sexton_testkit::fixtures::{NOON_MS, instance};
 use tokio::sync::Barrier;
 
 use super::kotlin::Connection;
 use super::{KotlinSide, Manager, ask, at, give_back, of, on_each_server, open, started, won};
-use crate::fixtures::{NOON_MS, instance};
 use crate::on_servers::contention::had_no_deadlock;
 
 on_each_server!(

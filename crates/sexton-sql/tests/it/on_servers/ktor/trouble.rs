@@ -5,13 +5,13 @@ use std::time::Duration;
 use sexton_core::lock::{Claim, ClaimLead, Execution, LockError, LockManager, Released};
 use sexton_core::tick::Concurrency;
 use sexton_sql::KtorTable;
+use sexton_testkit::fixtures::{NOON_MS, instance};
+use sexton_testkit::proxy::Proxy;
 use sqlx::Connection;
 
 use super::{KotlinSide, Manager, at, give_back, of, on_each_server, started, won};
-use crate::fixtures::{NOON_MS, instance};
 use crate::on_servers::Options;
 use crate::on_servers::faults::someone_waits;
-use crate::proxy::Proxy;
 
 on_each_server!(
     a_server_that_is_gone_is_an_outage_and_not_a_denial,

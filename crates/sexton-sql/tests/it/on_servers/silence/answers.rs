@@ -1,13 +1,13 @@
 //! A client that takes no answers, in the middle of a transaction.
 
 use sexton_core::lock::{LockManager, TaskDefinition};
+use sexton_testkit::fixtures::{instance, task};
+use sexton_testkit::process::Disk;
+use sexton_testkit::proxy::{Cut, Proxy};
 use tokio::time::Instant;
 
 use super::{PATIENCE, WAIT_MAX, definition};
-use crate::fixtures::{instance, task};
 use crate::on_servers::{Options, TestServer, on_each_server};
-use crate::proxy::{Cut, Proxy};
-use crate::servers::process::Disk;
 
 on_each_server!(a_client_that_takes_no_answers_keeps_nobody_waiting,);
 

@@ -11,13 +11,13 @@ use sexton_core::lock::{
 use sexton_core::name::Incarnation;
 use sexton_core::policy::{Lease, Placement};
 use sexton_core::tick::Concurrency;
+use sexton_testkit::fixtures::{execution, instance, task};
+use sexton_testkit::process::Disk;
+use sexton_testkit::proxy::Cut;
 use tokio::time::Instant;
 
 use super::{AT_ONCE, From, LEASE, Pair, WAIT_MAX, cuts, definition, leased, report, verdict};
-use crate::fixtures::{execution, instance, task};
 use crate::on_servers::{TestServer, on_each_server};
-use crate::proxy::Cut;
-use crate::servers::process::Disk;
 
 on_each_server!(
     whoever_falls_silent_in_a_call_of_its_own_connections_keeps_nobody_waiting,

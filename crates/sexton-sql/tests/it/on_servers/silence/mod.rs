@@ -18,11 +18,11 @@ use sexton_core::lock::{
 use sexton_core::name::Namespace;
 use sexton_core::policy::{Delivery, Lease};
 use sexton_core::tick::Concurrency;
+use sexton_testkit::fixtures::{claim, execution, grant, instance, task};
+use sexton_testkit::proxy::{Cut, Proxy};
 use sqlx::pool::PoolOptions;
 
 use super::{Manager, Options, TestServer};
-use crate::fixtures::{claim, execution, grant, instance, task};
-use crate::proxy::{Cut, Proxy};
 
 /// How long anybody waits for somebody else, on a machine that is busy with other tests as well. A
 /// call takes 5 s at most, unless told otherwise, and the server waits 3 s for a client.

@@ -12,13 +12,13 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::{Delivery, Lease};
 use sexton_sql::Tx;
+use sexton_testkit::fixtures::{claim, grant, task};
+use sexton_testkit::process::Disk;
+use sexton_testkit::proxy::Cut;
 use tokio::time::Instant;
 
 use super::{AT_ONCE, From, Pair, WAIT_MAX, cuts, held, verdict};
-use crate::fixtures::{claim, grant, task};
 use crate::on_servers::{Manager, TestServer, on_each_server};
-use crate::proxy::Cut;
-use crate::servers::process::Disk;
 
 on_each_server!(
     whoever_falls_silent_in_a_handlers_transaction_keeps_its_lock_no_longer_than_its_lease,

@@ -1,10 +1,10 @@
-//! Commands of MongoDB's as calls of the functions of `documentdb_api`.
+//! MongoDB's commands as calls of the functions of `documentdb_api`.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sexton_mongo::mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
@@ -192,7 +192,7 @@ impl Call<'_> {
 /// An answer with MongoDB's number for a duplicate key, by which its clients know that somebody
 /// else was faster.
 fn renumbered(answer: &[u8]) -> Result<Vec<u8>, Refused> {
-    let read = sexton_mongo::mongodb::bson::Document::from_reader(answer);
+    let read = mongodb::bson::Document::from_reader(answer);
     let mut answer = read.map_err(|error| Refused::Broken(error.into()))?;
     if let Ok(errors) = answer.get_array_mut("writeErrors") {
         let documents = errors
@@ -207,7 +207,7 @@ fn renumbered(answer: &[u8]) -> Result<Vec<u8>, Refused> {
     as_bytes(&answer)
 }
 
-fn as_bytes(document: &sexton_mongo::mongodb::bson::Document) -> Result<Vec<u8>, Refused> {
+fn as_bytes(document: &mongodb::bson::Document) -> Result<Vec<u8>, Refused> {
     document
         .to_vec()
         .map_err(|error| Refused::Broken(error.into()))

@@ -1,5 +1,5 @@
-//! A PostgreSQL server of a test's own. `initdb` takes a second, so its result is kept and copied
-//! for each server.
+//! A private PostgreSQL server. `initdb` takes a second, so its result is kept and copied for each
+//! server.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,24 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
-use sexton_sql::postgres::{PostgresLockManager, PostgresOptions};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 
-use super::process::{self, Disk, Process, as_server_user, copy, free_port, own, run};
+use crate::process::{self, Disk, Process, as_server_user, copy, free_port, own, run};
 
-/// The only one.
-pub(crate) const DATABASE: &str = "template1";
-pub(crate) const PASSWORD: &str = "correct horse";
-/// Raised when the template is made otherwise.
+/// The server's only database.
+pub const DATABASE: &str = "template1";
+/// The password of the user `sexton`, which the server asks for after
+/// [`Server::ask_for_passwords`].
+pub const PASSWORD: &str = "correct horse";
+/// The number is raised when the template changes.
 const TEMPLATE: &str = "postgres-template-3";
-/// How it ends at once, and without a crash's remains in shared memory.
+/// The signal that ends the server at once and leaves no shared memory behind.
 const END_BY: &str = "QUIT";
 
 /// A running server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     port: u16,
     settings: Vec<String>,
@@ -32,12 +33,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `None`, and says so, if the tests were told to do without.
-    pub(crate) fn start() -> Option<Server> {
+    /// A server that is quick ([`Disk::Lazy`]); `None` if PostgreSQL was declared absent.
+    pub fn start() -> Option<Server> {
         Server::start_with(Disk::Lazy, &[])
     }
 
-    pub(crate) fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
+    /// A server with these settings of `postgresql.conf`; `None` if PostgreSQL was declared absent.
+    pub fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         if process::is_declared_absent("postgres") {
             return None;
         }
@@ -58,8 +60,8 @@ impl Server {
         Some(server)
     }
 
-    /// Starts what was stopped, on the same port.
-    pub(crate) fn begin(&mut self) {
+    /// Starts the server again after [`Server::kill`], on the same port.
+    pub fn begin(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let mut command = as_server_user(&program("postgres"), END_BY);
         command
@@ -72,13 +74,13 @@ impl Server {
         self.running = Some(Process::start(command, ready));
     }
 
-    /// SIGKILL to the server: as in a crash, nobody is told. Returns when its last process is gone.
-    pub(crate) fn kill(&mut self) {
+    /// Ends the server by SIGKILL, as a crash would. Returns when its last process is gone.
+    pub fn kill(&mut self) {
         self.end(Signal::SIGKILL);
     }
 
-    /// Ends it, and answers what it said all the while.
-    pub(crate) fn stop(mut self) -> Vec<String> {
+    /// Ends the server, and answers its log.
+    pub fn stop(mut self) -> Vec<String> {
         self.end(Signal::SIGINT)
     }
 
@@ -87,28 +89,30 @@ impl Server {
         running.map_or_else(Vec::new, |running| running.end(signal))
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the server's database, for the user `sexton`.
+    pub fn url(&self) -> String {
         self.url_at(self.port)
     }
 
-    /// By way of another port, where something stands in between.
-    pub(crate) fn url_at(&self, port: u16) -> String {
+    /// The same URL with another port: a proxy's.
+    pub fn url_at(&self, port: u16) -> String {
         let password = PASSWORD.replace(' ', "%20");
         format!("postgres://sexton:{password}@127.0.0.1:{port}/{DATABASE}?sslmode=disable")
     }
 
-    /// A connection of somebody else's.
-    pub(crate) async fn raw(&self) -> PgConnection {
+    /// A connection of the driver, past any lock manager.
+    pub async fn raw(&self) -> PgConnection {
         let options: PgConnectOptions = self.url().parse().unwrap();
         options.disable_statement_logging().connect().await.unwrap()
     }
 
-    /// Statements of somebody else's.
-    pub(crate) async fn run(&self, sql: &str) {
+    /// Runs statements on such a connection.
+    pub async fn run(&self, sql: &str) {
         let mut connection = self.raw().await;
         let script = AssertSqlSafe(sql.to_owned());
         sqlx::raw_sql(script)
@@ -117,38 +121,32 @@ impl Server {
             .unwrap();
     }
 
-    /// From now on nobody is let in without a password.
-    pub(crate) async fn ask_for_passwords(&self) {
+    /// Makes the server ask for passwords from now on.
+    pub async fn ask_for_passwords(&self) {
         let rules = self.folder.path().join("data").join("pg_hba.conf");
         std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").unwrap();
         self.run("SELECT pg_reload_conf()").await;
-        // The postmaster reads them a moment later; whoever is let in with a wrong password came
-        // before that.
+        // The postmaster reads the rules a moment later: until then it takes a wrong password.
         let wrong: PgConnectOptions = self.url().replace("correct", "wrong").parse().unwrap();
         while wrong.connect().await.is_ok() {
             tokio::task::yield_now().await;
         }
     }
-
-    /// Another manager, as another process would have.
-    pub(crate) async fn open(&self) -> PostgresLockManager {
-        PostgresOptions::new().connect(&self.url()).await.unwrap()
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // At once, and without a crash's remains in shared memory.
+        // At once, and leaving no shared memory behind.
         self.end(Signal::SIGQUIT);
     }
 }
 
-/// A program of PostgreSQL's.
-pub(crate) fn program(name: &str) -> PathBuf {
+/// The path of one of PostgreSQL's programs.
+pub fn program(name: &str) -> PathBuf {
     process::program(name, "postgres", "postgresql")
 }
 
-/// The folder that `initdb` left.
+/// The data folder as `initdb` leaves it, with one database.
 fn template() -> PathBuf {
     process::template(TEMPLATE, &program("postgres"), |folder| {
         let password = folder.join("password");
@@ -169,7 +167,7 @@ fn template() -> PathBuf {
     })
 }
 
-/// Each database is 300 files to copy: one will do, and `template1` is there already.
+/// Drops all databases but [`DATABASE`]: each is 300 files to copy.
 fn leave_one_database(data: &Path) {
     let mut alone = as_server_user(&program("postgres"), END_BY)
         .arg("--single")

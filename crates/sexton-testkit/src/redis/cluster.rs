@@ -1,18 +1,22 @@
-//! A cluster of three masters of a test's own.
+//! A private cluster of three masters.
 
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use sexton_core::clock::{Clock, SystemClock};
 
-use super::server::{Server, free_port};
+use super::Server;
+use crate::process::free_port;
 
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.
 const LIMIT: Duration = Duration::from_secs(60);
 
-pub(crate) struct Cluster {
-    pub(crate) masters: Vec<Server>,
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The masters, each with a third of the slots.
+    pub masters: Vec<Server>,
 }
 
 async fn ask<T: redis::FromRedisValue>(client: &mut MultiplexedConnection, words: &[&str]) -> T {
@@ -24,7 +28,8 @@ async fn ask<T: redis::FromRedisValue>(client: &mut MultiplexedConnection, words
 }
 
 impl Cluster {
-    pub(crate) async fn start() -> Cluster {
+    /// Starts the masters, and returns once they agree on the slots.
+    pub async fn start() -> Cluster {
         let mut masters = Vec::new();
         for _ in 0..3 {
             let bus = free_port().to_string();
@@ -65,8 +70,8 @@ impl Cluster {
         cluster
     }
 
-    /// Every node knows where every slot is.
-    pub(crate) async fn wait_until_it_agrees(&self) {
+    /// Returns once every master knows where every slot is.
+    pub async fn wait_until_it_agrees(&self) {
         let until = SystemClock.monotonic() + LIMIT;
         for master in &self.masters {
             let mut client = master.client().await;
@@ -80,14 +85,14 @@ impl Cluster {
                     break;
                 }
                 assert!(SystemClock.monotonic() < until, "no cluster: {info}");
-                // It tells nobody when it has come about.
+                // The nodes announce nothing that could be awaited.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
     }
 
-    /// Lets the other masters answer when one is away.
-    pub(crate) async fn serve_what_is_left(&self) {
+    /// Makes the masters answer for their slots while another master is away.
+    pub async fn serve_what_is_left(&self) {
         for master in &self.masters {
             let mut client = master.client().await;
             let words = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
@@ -95,7 +100,8 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the cluster.
+    pub fn url(&self) -> String {
         let nodes: Vec<String> = self
             .masters
             .iter()

@@ -1,18 +1,21 @@
-//! A store of which a part is in trouble, while the rest of it answers: as a cluster's masters.
+//! Batches of which a part of the store fails while the rest of it answers, as one of a cluster's
+//! masters does.
 
-use sexton::lock::{Answer, Answers, Claim, Consumption, LockError, Release, Renewal, Settlement};
-use sexton::name::TaskName;
+use sexton_core::lock::{
+    Answer, Answers, Claim, Consumption, LockError, Release, Renewal, Settlement,
+};
+use sexton_core::name::TaskName;
 
-/// What becomes of the entries that the part keeps.
+/// What happens to the entries that the failing part keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// They do not arrive.
     Unreachable,
     /// They take effect, and their answers are lost.
     AnswerLost,
-    /// They are refused, other than for the moment.
+    /// They are refused permanently.
     Refused,
-    /// They are refused, and all of their batch with them.
+    /// They are refused permanently, and the rest of their batch with them.
     BatchRefused,
 }
 
@@ -35,8 +38,9 @@ impl Trouble {
     }
 }
 
-/// An entry of a batch.
-pub(crate) trait OfTask {
+/// An entry of a batch, which belongs to a task.
+pub trait OfTask {
+    /// The task that the entry belongs to.
     fn task(&self) -> &TaskName;
 }
 
@@ -58,8 +62,8 @@ of_task! {
     Settlement => lock.execution.task;
 }
 
-/// The entries of a batch that arrive.
-pub(crate) fn that_arrive<E: OfTask + Clone>(
+/// The entries of a batch that arrive at the store.
+pub fn that_arrive<E: OfTask + Clone>(
     batch: &[E],
     trouble: Trouble,
     is_kept_there: impl Fn(&TaskName) -> bool,
@@ -68,8 +72,8 @@ pub(crate) fn that_arrive<E: OfTask + Clone>(
     batch.iter().filter(arrives).cloned().collect()
 }
 
-/// What is answered to a batch, if this was answered to those that arrived.
-pub(crate) fn answered<E: OfTask, T>(
+/// The answers to a whole batch, from those to the entries that arrived.
+pub fn answered<E: OfTask, T>(
     batch: &[E],
     trouble: Trouble,
     is_kept_there: impl Fn(&TaskName) -> bool,

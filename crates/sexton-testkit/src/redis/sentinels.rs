@@ -1,4 +1,4 @@
-//! A master with a replica, and three Sentinels that watch them, for one test.
+//! A private master with a replica, and three Sentinels that watch them.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -7,9 +7,10 @@ use redis::aio::MultiplexedConnection;
 use sexton_core::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 
-use super::server::{Server, free_port, program};
+use super::{Server, program};
+use crate::process::free_port;
 
-/// How long Sentinels may take to find each other, or another master.
+/// How long the Sentinels may take to find each other, or to choose another master.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// After how much silence of a master the Sentinels fail over, while a test waits for that.
@@ -19,8 +20,9 @@ const SILENCE_AWAITED: Duration = Duration::from_millis(500);
 const SILENCE_ALLOWED: Duration = Duration::from_secs(600);
 
 /// The name of the master that the Sentinels watch.
-pub(crate) const MASTER: &str = "mymaster";
+pub const MASTER: &str = "mymaster";
 
+#[derive(Debug)]
 struct Sentinel {
     child: Child,
     port: u16,
@@ -79,7 +81,7 @@ impl Sentinel {
         command.exec_async(&mut client).await.unwrap();
     }
 
-    /// What it says of the master it watches.
+    /// What the Sentinel answers about the master.
     async fn master(&self) -> Option<std::collections::HashMap<String, String>> {
         let mut client = self.client().await?;
         let mut command = redis::cmd("SENTINEL");
@@ -88,20 +90,22 @@ impl Sentinel {
     }
 }
 
-pub(crate) struct Watched {
-    /// Whichever of them is the master at the time.
-    pub(crate) servers: [Server; 2],
+/// Two servers and their Sentinels.
+#[derive(Debug)]
+pub struct Watched {
+    /// A master and its replica, in either order.
+    pub servers: [Server; 2],
     sentinels: Vec<Sentinel>,
 }
 
-/// Asks until it is so. A macro: a closure that is async cannot say yet that its future may be
-/// sent.
+/// Evaluates a condition until it holds. A macro, since an async closure cannot say yet that its
+/// future is `Send`.
 macro_rules! wait_until {
     ($what:literal, $is_so:expr) => {
         let until = SystemClock.monotonic() + LIMIT;
         while !$is_so {
             assert!(SystemClock.monotonic() < until, $what);
-            // They tell nobody.
+            // Sentinels announce nothing that could be awaited.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -118,7 +122,8 @@ async fn replication(server: &Server) -> String {
 }
 
 impl Watched {
-    pub(crate) async fn start() -> Watched {
+    /// Starts all of them, and returns once each Sentinel knows the others and the replica.
+    pub async fn start() -> Watched {
         let kept = [
             "--appendonly",
             "yes",
@@ -149,7 +154,8 @@ impl Watched {
         watched
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the Sentinels.
+    pub fn url(&self) -> String {
         let hosts: Vec<String> = self
             .sentinels
             .iter()
@@ -158,8 +164,8 @@ impl Watched {
         format!("redis+sentinel://{}/{MASTER}", hosts.join(","))
     }
 
-    /// Waits until one server is a replica of the other and has all it had.
-    pub(crate) async fn wait_for_the_replica(&self) {
+    /// Returns once one server is a replica of the other and has all of its data.
+    pub async fn wait_for_the_replica(&self) {
         wait_until!("the replica does not follow", {
             let [one, other] = [&self.servers[0], &self.servers[1]];
             let (one, other) = (replication(one).await, replication(other).await);
@@ -172,8 +178,8 @@ impl Watched {
         });
     }
 
-    /// Which of the servers the Sentinels agree is the master.
-    pub(crate) async fn master(&self) -> usize {
+    /// The index of the server that the Sentinels agree is the master; `usize::MAX` while they do not.
+    pub async fn master(&self) -> usize {
         let mut ports = Vec::new();
         for sentinel in &self.sentinels {
             let master = sentinel.master().await;
@@ -195,8 +201,8 @@ impl Watched {
         }
     }
 
-    /// Every Sentinel sees the master up: to one that a busy machine keeps waiting it is down for a
-    /// moment, and it is named to nobody meanwhile.
+    /// Returns once every Sentinel sees the master up. A Sentinel that a busy machine delays takes it
+    /// for down, and names no master meanwhile.
     async fn wait_until_the_master_is_seen(&self) {
         for sentinel in &self.sentinels {
             wait_until!("the Sentinels do not see the master", {
@@ -206,8 +212,8 @@ impl Watched {
         }
     }
 
-    /// Nobody is left to take over.
-    pub(crate) async fn kill_all_and_wait_until_they_are_known_to_be_down(&mut self) {
+    /// Kills both servers, so that no failover is possible, and returns once the Sentinels know.
+    pub async fn kill_all_and_wait_until_they_are_known_to_be_down(&mut self) {
         for server in &mut self.servers {
             server.kill();
         }
@@ -222,9 +228,9 @@ impl Watched {
         }
     }
 
-    /// Lets the Sentinels fail over, and waits until the other server is the master and says so
-    /// itself.
-    pub(crate) async fn wait_for_another_master_than(&self, lost: usize) {
+    /// Makes the Sentinels fail over, and returns once the other server than this one is the master
+    /// by its own word too.
+    pub async fn wait_for_another_master_than(&self, lost: usize) {
         let other = 1 - lost;
         self.fail_over_after(SILENCE_AWAITED).await;
         wait_until!("the Sentinels choose no other master", {

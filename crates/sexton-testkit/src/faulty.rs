@@ -1,31 +1,31 @@
-//! A store that is slow, refuses, or loses its answers, as told.
+//! A lock manager before another one, which delays, fails or loses calls as a test plans it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use sexton::lock::{
+use sexton_core::lock::{
     Answer, Answers, CancelRequested, Capability, Claim, ClaimLead, Consumed, Consumption, Defined,
     Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, InstanceRecord, InstanceReport,
     LockError, LockManager, PauseChange, Release, Released, Renewal, Renewed, Retention, Settled,
     Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery, TaskState, Verdict,
 };
-use sexton::name::{Incarnation, InstanceId, Namespace, TaskName};
+use sexton_core::name::{Incarnation, InstanceId, Namespace, TaskName};
 use tokio::sync::watch;
 
 use crate::parted::{OfTask, Trouble, answered, that_arrive};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// It is answered.
     None,
     /// It does not arrive.
     Unreachable,
     /// It takes effect, and its answer is lost.
     AnswerLost,
-    /// It is answered by this much later, half of it before it takes effect.
+    /// It is answered this much later; half of the delay comes before it takes effect.
     Slow(Duration),
     /// It is never answered.
     Hangs,
@@ -35,9 +35,9 @@ pub(crate) enum Fault {
 
 type Plan = Box<dyn FnMut(&'static str) -> Fault + Send>;
 
-/// A replica's way to a store, with faults.
+/// One replica's connection to a store. Clones share its faults.
 #[derive(Clone)]
-pub(crate) struct FaultyManager {
+pub struct FaultyManager {
     store: Arc<dyn LockManager>,
     plan: Arc<Mutex<Plan>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
@@ -54,7 +54,8 @@ impl std::fmt::Debug for FaultyManager {
 }
 
 impl FaultyManager {
-    pub(crate) fn new(store: impl LockManager) -> FaultyManager {
+    /// A connection to this store, without faults.
+    pub fn new(store: impl LockManager) -> FaultyManager {
         FaultyManager {
             store: Arc::new(store),
             plan: Arc::new(Mutex::new(Box::new(|_| Fault::None))),
@@ -66,38 +67,39 @@ impl FaultyManager {
         }
     }
 
-    /// Tells of changes, as a store that others notify.
-    pub(crate) fn hinted(self, hints: watch::Receiver<u64>) -> FaultyManager {
+    /// The same, with a notification for each change of this channel.
+    pub fn hinted(self, hints: watch::Receiver<u64>) -> FaultyManager {
         FaultyManager {
             hints: Some(hints),
             ..self
         }
     }
 
-    /// A store that can claim, and nothing else.
-    pub(crate) fn without_capabilities(self) -> FaultyManager {
+    /// The same, without any [`Capability`]: claims work, nothing else does.
+    pub fn without_capabilities(self) -> FaultyManager {
         FaultyManager {
             is_plain: true,
             ..self
         }
     }
 
-    /// Decides what happens to each call from now on, by the method's name.
-    pub(crate) fn plan(&self, plan: impl FnMut(&'static str) -> Fault + Send + 'static) {
+    /// Plans what happens to each call from now on, by the method's name.
+    pub fn plan(&self, plan: impl FnMut(&'static str) -> Fault + Send + 'static) {
         *self.plan.lock().unwrap() = Box::new(plan);
     }
 
-    pub(crate) fn all(&self, fault: Fault) {
+    /// Plans the same for every call from now on.
+    pub fn all(&self, fault: Fault) {
         self.plan(move |_| fault);
     }
 
-    /// Panics from now on when it is asked for its namespace.
-    pub(crate) fn lose_namespace(&self) {
+    /// Makes [`LockManager::namespace`] panic from now on.
+    pub fn lose_namespace(&self) {
         self.is_nowhere.store(true, Ordering::Relaxed);
     }
 
-    /// How often a method was called.
-    pub(crate) fn calls(&self, method: &str) -> usize {
+    /// How many times a method was called.
+    pub fn calls(&self, method: &str) -> usize {
         self.calls
             .lock()
             .unwrap()
@@ -138,14 +140,15 @@ impl FaultyManager {
 }
 
 impl FaultyManager {
-    /// A part of the store is in trouble from now on, and keeps these tasks; `None`: none is.
-    pub(crate) fn part(&self, part: Option<Part>) {
+    /// Plans that a part of the store fails from now on, the part that keeps these tasks; `None`
+    /// ends it.
+    pub fn part(&self, part: Option<Part>) {
         *self.part.lock().unwrap() = part;
     }
 }
 
-/// A part of the store that is in trouble: how, and which tasks it keeps.
-type Part = (Trouble, &'static [&'static str]);
+/// A failing part of a store: how it fails, and which tasks it keeps.
+pub type Part = (Trouble, &'static [&'static str]);
 
 fn arriving<E: OfTask + Clone>(part: Option<Part>, batch: &[E]) -> Vec<E> {
     let Some((trouble, tasks)) = part else {

@@ -1,6 +1,9 @@
-//! A redis-server of a test's own: on a free port, in a temporary folder, gone with the test.
+//! Private Redis servers: one, a [`Cluster`], or a master and a replica [`Watched`] by Sentinels.
+//! `SEXTON_REDIS_SERVER` names another `redis-server` than the one in `PATH`.
 
-use std::net::TcpListener;
+mod cluster;
+mod sentinels;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,43 +11,41 @@ use std::time::Duration;
 use sexton_core::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 
+use crate::process::{self, free_port};
+
+pub use cluster::Cluster;
+pub use sentinels::{MASTER, Watched};
+
 /// How long a server may take to begin.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Whether the tests were told to do without a server.
-pub(crate) fn is_declared_absent() -> bool {
-    let without = std::env::var("SEXTON_WITHOUT").unwrap_or_default();
-    let is_absent = without.split(',').any(|name| name == "redis");
-    if is_absent {
-        eprintln!("not run: redis was declared absent");
-    }
-    is_absent
+/// Whether Redis was declared absent. If so, it prints that the test was not run.
+pub fn is_declared_absent() -> bool {
+    process::is_declared_absent("redis")
 }
 
-/// A server that runs.
-pub(crate) struct Server {
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
     child: Option<Child>,
     port: u16,
     arguments: Vec<String>,
     folder: TempDir,
 }
 
-pub(crate) fn program() -> std::ffi::OsString {
+/// The `redis-server` of these tests.
+pub fn program() -> std::ffi::OsString {
     std::env::var_os("SEXTON_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 impl Server {
-    /// One that keeps everything in its append-only file.
-    pub(crate) async fn start() -> Server {
+    /// A server that writes each command to its append-only file before it answers.
+    pub async fn start() -> Server {
         Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
-    pub(crate) async fn start_with(arguments: &[&str]) -> Server {
+    /// A server with these arguments.
+    pub async fn start_with(arguments: &[&str]) -> Server {
         let mut server = Server {
             child: None,
             port: free_port(),
@@ -58,16 +59,16 @@ impl Server {
         server
     }
 
-    /// Other arguments, for when it starts again.
-    pub(crate) fn arguments(&mut self, arguments: &[&str]) {
+    /// Sets other arguments, for the next [`Server::begin`].
+    pub fn arguments(&mut self, arguments: &[&str]) {
         self.arguments = arguments
             .iter()
             .map(|&argument| argument.to_owned())
             .collect();
     }
 
-    /// Starts it (again), with what it has kept.
-    pub(crate) async fn begin(&mut self) {
+    /// Starts the server again after [`Server::kill`], on the same port and with what it has kept.
+    pub async fn begin(&mut self) {
         let mut command = Command::new(program());
         command
             .args([
@@ -103,7 +104,7 @@ impl Server {
             if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
                 let answered: Result<String, _> =
                     redis::cmd("PING").query_async(&mut connection).await;
-                // One that wants a password is there too.
+                // A server that asks for a password is up too.
                 match answered {
                     Ok(_) => return,
                     Err(error) if error.code() == Some("NOAUTH") => return,
@@ -114,12 +115,13 @@ impl Server {
                 SystemClock.monotonic() < until,
                 "redis-server did not begin"
             );
-            // It tells nobody when it has begun.
+            // A server that is starting announces nothing that could be awaited.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The server's folder.
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -127,18 +129,20 @@ impl Server {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the server.
+    pub fn url(&self) -> String {
         self.bare_url()
     }
 
-    /// A client of the test's own.
-    pub(crate) async fn client(&self) -> redis::aio::MultiplexedConnection {
+    /// A connection of the driver, past any lock manager.
+    pub async fn client(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.bare_url()).unwrap();
-        // It waits as long as the server takes.
+        // A busy server may take longer than the driver's limits.
         let config = redis::AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -146,16 +150,16 @@ impl Server {
         connecting.await.unwrap()
     }
 
-    /// Ends it as a crash would.
-    pub(crate) fn kill(&mut self) {
+    /// Ends the server by SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    /// Lets it stand still, or go on.
-    pub(crate) fn signal(&self, name: &str) {
+    /// Sends the server a signal by its name, such as `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
         let id = self.child.as_ref().unwrap().id().to_string();
         let status = Command::new("kill")
             .args([&format!("-{name}"), &id])

@@ -1,35 +1,42 @@
-//! A MariaDB server of a test's own, or a MySQL server where `SEXTON_MYSQL_SERVER` names its
-//! `mysqld`. Its folder takes a while to make, so it is kept and copied for each server.
+//! A private MariaDB server, or a MySQL server where `SEXTON_MYSQL_SERVER` names its `mysqld`. Its
+//! data folder takes a while to make, so it is kept and copied for each server.
 
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
-use sexton_sql::mysql::{MySqlLockManager, MySqlOptions};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 
-use super::process::{self, Disk, Process, as_server_user, copy, free_port, own, run};
+use crate::process::{self, Disk, Process, as_server_user, copy, free_port, own, run};
 
-pub(crate) const DATABASE: &str = "bells";
-pub(crate) const PASSWORD: &str = "correct horse";
-/// Raised when the template is made otherwise.
+/// The database of the user `sexton`.
+pub const DATABASE: &str = "bells";
+/// The password of the users `sexton` and `admin`.
+pub const PASSWORD: &str = "correct horse";
+/// The number is raised when the template changes.
 const TEMPLATE: &str = "mariadb-template-2";
 const MYSQL_TEMPLATE: &str = "mysql-template-1";
-/// Names the `mysqld` of a MySQL, which then stands in for MariaDB.
+/// Names the `mysqld` of a MySQL server that takes MariaDB's place.
 const MYSQL_VARIABLE: &str = "SEXTON_MYSQL_SERVER";
 const END_BY: &str = "KILL";
 
-/// Whose server it is: they differ in a few arguments, in how a folder is made, and in what a
-/// password travels by.
+/// Whose server it is. They differ in a few arguments, in how the data folder is made, and in
+/// whether passwords travel by TLS.
 #[derive(Debug, Clone)]
-pub(crate) enum Maker {
+pub enum Maker {
+    /// MariaDB, from this machine's packages.
     MariaDb,
-    MySql { server: PathBuf },
+    /// MySQL.
+    MySql {
+        /// The path of `mysqld`.
+        server: PathBuf,
+    },
 }
 
 impl Maker {
-    pub(crate) fn here() -> Maker {
+    /// The maker of the servers of these tests.
+    pub fn here() -> Maker {
         match std::env::var_os(MYSQL_VARIABLE) {
             Some(server) => Maker::MySql {
                 server: PathBuf::from(server),
@@ -52,7 +59,7 @@ impl Maker {
         }
     }
 
-    /// MySQL's way to check passwords asks for TLS.
+    /// MySQL checks passwords by TLS only.
     fn ssl_mode(&self) -> &'static str {
         match self {
             Maker::MariaDb => "DISABLED",
@@ -63,7 +70,7 @@ impl Maker {
 
 /// A running server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     port: u16,
     maker: Maker,
@@ -72,12 +79,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `None`, and says so, if the tests were told to do without.
-    pub(crate) fn start() -> Option<Server> {
+    /// A server that is quick ([`Disk::Lazy`]); `None` if MariaDB was declared absent.
+    pub fn start() -> Option<Server> {
         Server::start_with(Disk::Lazy, &[])
     }
 
-    pub(crate) fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
+    /// A server with these options, without their `--`; `None` if MariaDB was declared absent.
+    pub fn start_with(disk: Disk, settings: &[&str]) -> Option<Server> {
         if process::is_declared_absent("mariadb") {
             return None;
         }
@@ -101,8 +109,8 @@ impl Server {
         Some(server)
     }
 
-    /// Starts what was stopped, on the same port.
-    pub(crate) fn begin(&mut self) {
+    /// Starts the server again after [`Server::kill`], on the same port.
+    pub fn begin(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let folder = self.folder.path();
         let mut command = as_server_user(&self.maker.server(), END_BY);
@@ -111,7 +119,7 @@ impl Server {
             .arg(format!("--datadir={}", folder.join("data").display()))
             .arg(format!("--socket={}", folder.join("socket").display()))
             .arg(format!("--pid-file={}", folder.join("pid").display()))
-            // Of its own: a server that starts deletes what others have in a folder for all.
+            // A private one: a server that starts deletes the files of others in a shared one.
             .arg(format!("--tmpdir={}", folder.display()))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .arg(format!("--port={}", self.port))
@@ -123,13 +131,13 @@ impl Server {
         self.running = Some(Process::start(command, "ready for connections"));
     }
 
-    /// SIGKILL to the server: as in a crash, nobody is told. Returns when it is gone.
-    pub(crate) fn kill(&mut self) {
+    /// Ends the server by SIGKILL, as a crash would. Returns when it is gone.
+    pub fn kill(&mut self) {
         self.end(Signal::SIGKILL);
     }
 
-    /// Ends it, and answers what it said all the while.
-    pub(crate) fn stop(mut self) -> Vec<String> {
+    /// Ends the server, and answers its log.
+    pub fn stop(mut self) -> Vec<String> {
         self.end(Signal::SIGTERM)
     }
 
@@ -138,30 +146,32 @@ impl Server {
         running.map_or_else(Vec::new, |running| running.end(signal))
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the server's database, for the user `sexton`.
+    pub fn url(&self) -> String {
         self.url_at(self.port)
     }
 
-    /// By way of another port, where something stands in between.
-    pub(crate) fn url_at(&self, port: u16) -> String {
+    /// The same URL with another port: a proxy's.
+    pub fn url_at(&self, port: u16) -> String {
         let password = PASSWORD.replace(' ', "%20");
         let ssl_mode = self.maker.ssl_mode();
         format!("mysql://sexton:{password}@127.0.0.1:{port}/{DATABASE}?ssl-mode={ssl_mode}")
     }
 
-    /// A connection of somebody else's, who may do everything.
-    pub(crate) async fn raw(&self) -> MySqlConnection {
+    /// A connection of the driver, past any lock manager, for a user with all privileges.
+    pub async fn raw(&self) -> MySqlConnection {
         let url = self.url().replace("sexton:", "admin:");
         let options: MySqlConnectOptions = url.parse().unwrap();
         options.disable_statement_logging().connect().await.unwrap()
     }
 
-    /// Statements of somebody else's.
-    pub(crate) async fn run(&self, sql: &str) {
+    /// Runs statements on such a connection.
+    pub async fn run(&self, sql: &str) {
         let mut connection = self.raw().await;
         let script = AssertSqlSafe(sql.to_owned());
         sqlx::raw_sql(script)
@@ -169,22 +179,17 @@ impl Server {
             .await
             .unwrap();
     }
-
-    /// Another manager, as another process would have.
-    pub(crate) async fn open(&self) -> MySqlLockManager {
-        MySqlOptions::new().connect(&self.url()).await.unwrap()
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing of it is kept.
+        // Its data goes with it.
         self.end(Signal::SIGKILL);
     }
 }
 
 const LOG_SIZE: &str = "--innodb-log-file-size=8M";
-/// What Debian's MySQL has built in, and the tests' folders have no room for.
+/// Smaller logs than MySQL's default, and nothing outside of the test's folder.
 const MYSQL_ARGUMENTS: [&str; 4] = [
     "--innodb-redo-log-capacity=8M",
     "--secure-file-priv=",
@@ -192,13 +197,13 @@ const MYSQL_ARGUMENTS: [&str; 4] = [
     "--skip-log-bin",
 ];
 
-/// A program of MariaDB's.
+/// The path of one of MariaDB's programs.
 fn program(name: &str) -> PathBuf {
     process::program(name, "mariadb", "mariadb-server")
 }
 
-/// The folder of a server that has a database and two users: one who may use it (and make another
-/// one), and one who may do everything.
+/// The data folder of a server with one database and two users: `sexton`, who may use it and make
+/// the database `new`, and `admin` with all privileges.
 fn template(maker: &Maker) -> PathBuf {
     let name = match maker {
         Maker::MariaDb => TEMPLATE,

@@ -1,5 +1,5 @@
-//! Any calls at any times, and what a manager answers: for a store to be compared with the manager
-//! in memory.
+//! Random calls of a lock manager, and what it answers. The equivalence tests send the same calls to
+//! a store and to the in-memory manager.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use sexton_core::lock::{
     Claim, ClaimLead, Consumption, Covered, Enqueue, Execution, ExecutionRecord, ExecutionState,
-    HeldLock, HistoryQuery, InstanceReport, LockManager, Outcome, PauseChange, Reason, Release,
-    Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
+    HeldLock, HistoryQuery, InstanceReport, LockError, LockManager, Outcome, PauseChange, Reason,
+    Release, Renewal, Retention, Settlement, SweepQuery, TaskDefinition, TaskQuery,
 };
 use sexton_core::name::{ClaimId, Incarnation};
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
@@ -20,41 +20,61 @@ use crate::fixtures::{NOON_MS, instance, task};
 const TASKS: [&str; 3] = ["a", "b \"'%[é", "c"];
 const INSTANCES: [&str; 2] = ["one", "two"];
 
+/// A call, or time that passes.
 #[derive(Debug, Clone)]
-pub(crate) enum Step {
+pub enum Step {
+    /// [`LockManager::claim`]
     Claim(Vec<Claim>),
+    /// [`LockManager::renew`]
     Renew(Vec<Renewal>),
+    /// [`LockManager::settle`]
     Settle(Vec<Settlement>),
+    /// [`LockManager::release`]
     Release(Vec<Release>),
+    /// [`LockManager::consume`]
     Consume(Vec<Consumption>),
+    /// [`LockManager::enqueue`]
     Enqueue(Vec<Enqueue>),
+    /// [`LockManager::request_cancel`]
     Cancel(Execution),
+    /// [`LockManager::sweep`]
     Sweep(SweepQuery),
+    /// [`LockManager::heartbeat`]
     Heartbeat(InstanceReport),
+    /// [`LockManager::leave`], by this instance.
     Leave(&'static str, Incarnation),
+    /// [`LockManager::define`], by this instance.
     Define(&'static str, Vec<TaskDefinition>),
+    /// [`LockManager::change_pause`] of these tasks.
     Pause(Vec<&'static str>, PauseChange),
+    /// [`LockManager::tasks`]
     Tasks(TaskQuery),
+    /// [`LockManager::history`]
     History(HistoryQuery),
+    /// [`LockManager::prune`]
     Prune(Retention),
+    /// This many milliseconds pass.
     Wait(u64),
-    /// The holder of one of the executions that run, by its place among them, does this.
+    /// The holder of one of the running executions, by its position among them, does this.
     Hold(usize, Deed),
-    /// One of the executions that run or wait, by its place among them, is claimed as this claim
-    /// says.
+    /// One of the running or waiting executions, by its position among them, is claimed with the
+    /// terms of this claim.
     TakeOver(usize, Claim),
 }
 
 /// What a holder does with its lock.
 #[derive(Debug, Clone)]
-pub(crate) enum Deed {
+pub enum Deed {
+    /// Renews it for this many milliseconds.
     Renew(u64),
+    /// Settles it with this outcome, and this text as its error and its output.
     Settle(Outcome, Option<&'static str>),
+    /// Releases it with this deadline.
     Release(Option<Timestamp>),
 }
 
 fn execution() -> impl Strategy<Value = Execution> {
-    // Most of one index of one task, and soon due: so that they get in each other's way.
+    // Mostly one index of one task, and soon due, so that executions conflict.
     let name = prop_oneof![2 => Just(0), 1 => 0..TASKS.len()];
     let index = prop_oneof![2 => Just(1), 1 => 1_u64..=2];
     let tick = prop_oneof![1 => 0_i64..3, 1 => 0_i64..6];
@@ -65,7 +85,7 @@ fn execution() -> impl Strategy<Value = Execution> {
     })
 }
 
-/// Half of them pass while the steps are played.
+/// A deadline: about half of them pass within a sequence of steps.
 fn deadline() -> impl Strategy<Value = Option<Timestamp>> {
     let instant = (-2_i64..12).prop_map(|at| Tick::from_millis(NOON_MS + at * 250).unwrap());
     prop::option::of(instant.prop_map(Tick::timestamp))
@@ -213,7 +233,8 @@ fn history() -> impl Strategy<Value = HistoryQuery> {
         })
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+/// Any [`Step`].
+pub fn step() -> impl Strategy<Value = Step> {
     let drawn = (
         execution(),
         0..Reason::ALL.len(),
@@ -293,8 +314,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a manager answers, to be compared. `Wait` is the clocks' affair.
-pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
+/// Makes the call of a step, and answers the result as text. [`Step::Wait`] is left to the caller,
+/// who has the clock.
+pub async fn answer(manager: &dyn LockManager, step: &Step) -> String {
     let lead = ClaimLead::new(Duration::from_millis(500)).unwrap();
     match step {
         Step::Claim(batch) => format!("{:?}", manager.claim(lead, batch).await),
@@ -319,13 +341,16 @@ pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
         Step::Prune(retention) => format!("{:?}", manager.prune(retention, 1_000).await),
         Step::Wait(_) => String::new(),
         Step::Hold(place, deed) => match one_of(manager, &[RUNNING], *place).await {
-            Some(record) => act(manager, &record, deed).await,
-            None => "nothing runs".to_owned(),
+            Ok(Some(record)) => act(manager, &record, deed).await,
+            Ok(None) => "nothing runs".to_owned(),
+            Err(error) => format!("Err({error:?})"),
         },
         Step::TakeOver(place, claim) => {
             let found = one_of(manager, &[RUNNING, WAITING], *place).await;
-            let Some(ExecutionRecord { execution, .. }) = found else {
-                return "nothing is open".to_owned();
+            let execution = match found {
+                Ok(Some(record)) => record.execution,
+                Ok(None) => return "nothing is open".to_owned(),
+                Err(error) => return format!("Err({error:?})"),
             };
             let claim = Claim {
                 execution,
@@ -339,20 +364,20 @@ pub(crate) async fn answer(manager: &dyn LockManager, step: &Step) -> String {
 const RUNNING: ExecutionState = ExecutionState::Running;
 const WAITING: ExecutionState = ExecutionState::Waiting;
 
-/// One of the executions in these states, counted round and round.
+/// The execution at this position among those in these states, modulo their number.
 async fn one_of(
     manager: &dyn LockManager,
     states: &[ExecutionState],
     place: usize,
-) -> Option<ExecutionRecord> {
+) -> Result<Option<ExecutionRecord>, LockError> {
     let query = HistoryQuery {
         states: states.to_vec(),
         limit: 1_000,
         ..HistoryQuery::default()
     };
-    let mut found = manager.history(&query).await.unwrap().value;
-    let place = place.checked_rem(found.len())?;
-    Some(found.swap_remove(place))
+    let mut found = manager.history(&query).await?.value;
+    let place = place.checked_rem(found.len());
+    Ok(place.map(|place| found.swap_remove(place)))
 }
 
 async fn act(manager: &dyn LockManager, record: &ExecutionRecord, deed: &Deed) -> String {
@@ -385,8 +410,8 @@ async fn act(manager: &dyn LockManager, record: &ExecutionRecord, deed: &Deed) -
     }
 }
 
-/// Everything that can be seen of a store.
-pub(crate) async fn whole(manager: &dyn LockManager) -> String {
+/// All history, tasks and instances of a store, as text.
+pub async fn whole(manager: &dyn LockManager) -> String {
     let page = TaskQuery::Page {
         after: None,
         limit: 1_000,

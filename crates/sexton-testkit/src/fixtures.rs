@@ -1,23 +1,25 @@
-//! Short names for what every test needs.
+//! Claims, executions and a clock around one noon, with short names.
 
 use sexton_core::clock::ManualClock;
 use sexton_core::lock::{Claim, Execution, Grant, Verdict};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Tick};
 
-/// Noon of the day on which all tests play.
-pub(crate) const NOON_MS: i64 = 1_706_616_000_000;
+/// The noon that ticks and clocks count from, in milliseconds since the epoch.
+pub const NOON_MS: i64 = 1_706_616_000_000;
 
-pub(crate) fn task(name: &str) -> TaskName {
+/// The name of a task.
+pub fn task(name: &str) -> TaskName {
     TaskName::new(name).unwrap()
 }
 
-pub(crate) fn instance(name: &str) -> InstanceId {
+/// The id of an instance.
+pub fn instance(name: &str) -> InstanceId {
     InstanceId::new(name).unwrap()
 }
 
-/// The first index of a task's tick, so many ms after noon.
-pub(crate) fn execution(name: &str, after_noon_ms: i64) -> Execution {
+/// The execution of index 1 of a task's tick, this many milliseconds after noon.
+pub fn execution(name: &str, after_noon_ms: i64) -> Execution {
     Execution {
         task: task(name),
         index: ConcurrencyIndex::ONE,
@@ -25,8 +27,8 @@ pub(crate) fn execution(name: &str, after_noon_ms: i64) -> Execution {
     }
 }
 
-/// A claim under the default policies.
-pub(crate) fn claim(name: &str, after_noon_ms: i64, by: &str) -> Claim {
+/// A claim of that execution under the default policies.
+pub fn claim(name: &str, after_noon_ms: i64, by: &str) -> Claim {
     Claim::new(
         execution(name, after_noon_ms),
         Concurrency::ONE,
@@ -34,8 +36,11 @@ pub(crate) fn claim(name: &str, after_noon_ms: i64, by: &str) -> Claim {
     )
 }
 
-/// The grant of a verdict that must be one.
-pub(crate) fn grant(verdict: &Verdict) -> &Grant {
+/// The grant of a verdict.
+///
+/// # Panics
+/// The verdict is a denial.
+pub fn grant(verdict: &Verdict) -> &Grant {
     match verdict {
         Verdict::Granted(grant) => grant,
         Verdict::Denied(denial) => panic!("denied: {denial}"),
@@ -43,6 +48,6 @@ pub(crate) fn grant(verdict: &Verdict) -> &Grant {
 }
 
 /// A clock that stands at noon.
-pub(crate) fn noon() -> ManualClock {
+pub fn noon() -> ManualClock {
     ManualClock::at(Tick::from_millis(NOON_MS).unwrap().timestamp())
 }

@@ -1,5 +1,5 @@
-//! What stands between a client and its server, and can cut them off: when the server's next answer
-//! comes, or when the client has asked for so much.
+//! A TCP proxy between a client and its server. It cuts their connections at a chosen answer of the
+//! server, or at a chosen request of the client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,45 +9,46 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How a network goes away.
+/// How a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// The connection ends, as if the client had closed it.
     End,
-    /// The same, in disorder.
+    /// The connection is reset.
     Reset,
-    /// Nothing comes through, in either direction, and nobody is told. Connections of that time
-    /// stay dead; later ones may do.
+    /// Nothing passes any more, in either direction, and neither end is told. The connections of
+    /// that time stay dead after [`Proxy::mend`]; later ones work.
     Silence,
-    /// Nothing comes through until it is mended, and then all of it: as of a client that is
-    /// stopped, and goes on.
+    /// Nothing passes until [`Proxy::mend`], and then all of it: as from a client that is stopped
+    /// for a while.
     Freeze,
 }
 
-/// What comes through.
+/// What passes the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Open,
-    /// The server hears what is sent; after so many answers the next one is swallowed, and the
-    /// connection ends.
+    /// This many more answers pass. The next one is dropped, and its connection ends.
     CutAfter(u32),
-    /// The server hears so many requests more, and no answer to the last.
+    /// This many more requests pass, and no answer to the last of them.
     CutAfterRequests(u32, Cut),
     Silent,
     Frozen,
 }
 
-/// Runs until it is dropped.
+/// A proxy, which runs until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+pub struct Proxy {
+    /// The port that clients connect to.
+    pub port: u16,
     line: Arc<watch::Sender<Line>>,
     requests: Arc<AtomicU32>,
     _tasks: JoinSet<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn to(server: u16) -> Proxy {
+    /// A proxy to a server on this port.
+    pub async fn to(server: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let line = Arc::new(watch::Sender::new(Line::Open));
@@ -71,7 +72,7 @@ impl Proxy {
                         () = &mut carrying => false,
                     };
                     if is_silent {
-                        // Whatever comes now, both ends stay open, and nobody reads.
+                        // Both ends stay open, and nothing is read from either.
                         std::future::pending::<()>().await;
                     }
                 });
@@ -85,25 +86,26 @@ impl Proxy {
         }
     }
 
-    /// The next answer, on whichever connection, is lost along with its connection. One only: the
-    /// line is open again then.
-    pub(crate) fn cut_at_the_next_answer(&self) {
+    /// Loses the server's next answer, on any connection, and ends that connection. Later answers
+    /// pass.
+    pub fn cut_at_the_next_answer(&self) {
         self.cut_after(0);
     }
 
-    /// The same, once so many answers more have come through.
-    pub(crate) fn cut_after(&self, answers: u32) {
+    /// Does the same after this many more answers have passed.
+    pub fn cut_after(&self, answers: u32) {
         self.line.send_replace(Line::CutAfter(answers));
     }
 
-    /// The server hears so many requests more, at least one, and then the network goes.
-    pub(crate) fn cut_after_requests(&self, requests: u32, cut: Cut) {
+    /// Cuts the connection of the last of this many more requests, at least one, once the server has
+    /// that request.
+    pub fn cut_after_requests(&self, requests: u32, cut: Cut) {
         self.line
             .send_replace(Line::CutAfterRequests(requests, cut));
     }
 
-    /// If it is not cut by now, it will not be.
-    pub(crate) fn cut_no_more(&self) {
+    /// Calls off a cut that has not happened yet.
+    pub fn cut_no_more(&self) {
         self.line.send_if_modified(|line| {
             let is_whole = matches!(line, Line::CutAfter(_) | Line::CutAfterRequests(..));
             if is_whole {
@@ -113,19 +115,19 @@ impl Proxy {
         });
     }
 
-    /// How often a client has asked for something.
-    pub(crate) fn requests(&self) -> u32 {
+    /// How many requests have passed.
+    pub fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Whether the answer that was to be lost has not come, and now need not be.
-    pub(crate) fn mend(&self) -> bool {
+    /// Lets everything pass again, and answers whether a cut had not happened yet.
+    pub fn mend(&self) -> bool {
         let before = self.line.send_replace(Line::Open);
         matches!(before, Line::CutAfter(_) | Line::CutAfterRequests(..))
     }
 
-    /// Returns when an answer was lost.
-    pub(crate) async fn has_cut(&self) {
+    /// Returns once the cut that was asked for has happened.
+    pub async fn has_cut(&self) {
         let mut seen = self.line.subscribe();
         let is_cut = |line: &Line| !matches!(line, Line::CutAfter(_) | Line::CutAfterRequests(..));
         seen.wait_for(is_cut).await.unwrap();
@@ -148,7 +150,7 @@ async fn carry(
         while let Ok(count) = from_client.read(&mut bytes).await {
             thawed(line).await;
             is_awaited.store(true, Ordering::Relaxed);
-            // Either end may go whenever it likes.
+            // Either end may close at any time.
             if count == 0 || to_server.write_all(&bytes[..count]).await.is_err() {
                 return false;
             }
@@ -173,7 +175,7 @@ async fn carry(
         }
     };
     let is_reset = tokio::select! {
-        // The server may have answered by now: that is not heard.
+        // An answer that has arrived by now does not pass.
         biased;
         is_reset = asked => is_reset,
         () = answered => false,
@@ -185,7 +187,7 @@ async fn carry(
     }
 }
 
-/// Counts a request, and says how the connection is cut by it.
+/// Counts a request, and answers how it cuts its connection, if it does.
 fn asked(line: &watch::Sender<Line>) -> Option<Cut> {
     let mut cut = None;
     line.send_if_modified(|line| match line {
@@ -206,7 +208,7 @@ fn asked(line: &watch::Sender<Line>) -> Option<Cut> {
     cut
 }
 
-/// Counts an answer, and says whether it is the one that is lost.
+/// Counts an answer, and answers whether it is the one that is lost.
 fn answered(line: &watch::Sender<Line>) -> bool {
     line.send_if_modified(|line| match line {
         Line::CutAfter(0) => {

@@ -1,5 +1,5 @@
-//! Servers of a test's own, from the programs of this machine: on a free port, in a temporary
-//! folder, gone with the test.
+//! Programs of this machine as private servers of one test: on a free port, in a temporary folder,
+//! gone with the test.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,29 +14,32 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 
-/// A server that has not said that it is ready after so long never will.
+/// How long a server may take to say that it is ready.
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// What a test asks of its server besides.
+/// Whether a server waits for its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
-    /// Writes are not waited for: quick, and safe from everything but a crash of the machine.
+pub enum Disk {
+    /// Commits do not wait for the disk: quick, and safe from everything but a crash of the machine.
     Lazy,
-    /// As it should be.
+    /// Each commit waits for the disk, as in production.
     Synced,
 }
 
 /// A server's process, or the first of its processes.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     first: Child,
     /// Ends when the last process of the server has ended: they share its standard error.
     log: JoinHandle<Vec<String>>,
 }
 
 impl Process {
-    /// Starts it, and returns when it has said that it is ready.
-    pub(crate) fn start(mut command: Command, ready_line: &'static str) -> Process {
+    /// Starts a server, and returns once a line of its log contains `ready_line`.
+    ///
+    /// # Panics
+    /// Within a minute no such line came.
+    pub fn start(mut command: Command, ready_line: &'static str) -> Process {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -48,7 +51,7 @@ impl Process {
             let mut lines = Vec::new();
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if line.contains(ready_line) {
-                    // Nobody waits for it any more if it came too late.
+                    // The receiver is gone if the line came too late.
                     let _ = ready.send(());
                 }
                 lines.push(line);
@@ -64,19 +67,20 @@ impl Process {
         process
     }
 
-    /// Ends it, and answers what it said all the while. Returns when its last process is gone.
-    pub(crate) fn end(mut self, signal: Signal) -> Vec<String> {
+    /// Ends the server by this signal, and answers its log. Returns when its last process is gone.
+    pub fn end(mut self, signal: Signal) -> Vec<String> {
         let pid = Pid::from_raw(i32::try_from(self.first.id()).unwrap());
-        // One that ended by itself cannot be killed any more.
+        // It fails if the server has ended by itself.
         let _ = kill(pid, signal);
         self.first.wait().unwrap();
         self.log.join().unwrap()
     }
 }
 
-/// Whether the tests were told to do without it, which is then said.
+/// Whether `SEXTON_WITHOUT` declares this server or tool absent. If so, it prints that the test was
+/// not run.
 #[allow(clippy::print_stderr, reason = "what was not tested is said")]
-pub(crate) fn is_declared_absent(name: &str) -> bool {
+pub fn is_declared_absent(name: &str) -> bool {
     let without = std::env::var("SEXTON_WITHOUT").unwrap_or_default();
     let is_absent = without.split(',').any(|absent| absent.trim() == name);
     if is_absent {
@@ -85,13 +89,17 @@ pub(crate) fn is_declared_absent(name: &str) -> bool {
     is_absent
 }
 
-pub(crate) fn free_port() -> u16 {
+/// A port that nothing listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// A program, from `PATH` or from where Debian puts those of servers. Without it the test fails.
-pub(crate) fn program(name: &str, tool: &str, package: &str) -> PathBuf {
+/// The path of a program, from `PATH` or from where Debian puts those of servers.
+///
+/// # Panics
+/// It is missing: the message names the package to install, and the name to declare absent.
+pub fn program(name: &str, tool: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.push(PathBuf::from("/usr/sbin"));
@@ -105,7 +113,7 @@ pub(crate) fn program(name: &str, tool: &str, package: &str) -> PathBuf {
     })
 }
 
-/// The user that servers run as, where we are root: they refuse to.
+/// The user that servers run as where the test runs as root: servers refuse to run as root.
 fn server_user() -> Option<User> {
     if !Uid::effective().is_root() {
         return None;
@@ -114,14 +122,16 @@ fn server_user() -> Option<User> {
     Some(known.into_iter().flatten().next().unwrap())
 }
 
-pub(crate) fn own(path: &Path) {
+/// Gives a file to the user that servers run as.
+pub fn own(path: &Path) {
     if let Some(user) = server_user() {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     }
 }
 
-/// Runs a program as the servers' user, and ends it should this process be killed.
-pub(crate) fn as_server_user(program: &Path, end_by: &str) -> Command {
+/// A command that runs a program as the servers' user. The program is sent the signal `end_by` if
+/// this process dies.
+pub fn as_server_user(program: &Path, end_by: &str) -> Command {
     let mut command = Command::new("setpriv");
     if let Some(user) = server_user() {
         let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
@@ -131,19 +141,22 @@ pub(crate) fn as_server_user(program: &Path, end_by: &str) -> Command {
     command
 }
 
-/// Runs a command to its end, which must be a good one.
-pub(crate) fn run(command: &mut Command) {
+/// Runs a command to its end.
+///
+/// # Panics
+/// It failed.
+pub fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-/// A folder of data as new servers begin with, made once for all tests with a server of this
-/// version, and copied for each: another version does not start on it.
-pub(crate) fn template(name: &str, server: &Path, make: impl FnOnce(&Path)) -> PathBuf {
+/// The data folder that a new server begins with: `make` makes it in the subfolder `data` once for
+/// each version of a server, since another version does not start on it, and tests copy it.
+pub fn template(name: &str, server: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     let name = format!("{name}-{}", version(server));
-    let build = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::create_dir_all(build).unwrap();
+    let build = kept_between_runs();
+    std::fs::create_dir_all(&build).unwrap();
     let template = build.join(&name);
     let lock = File::create(build.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
@@ -160,7 +173,18 @@ pub(crate) fn template(name: &str, server: &Path, make: impl FnOnce(&Path)) -> P
     template
 }
 
-/// What a server says of its version, as a part of a file's name.
+/// The folder for temporary files in Cargo's target directory. `CARGO_TARGET_TMPDIR` names it to
+/// tests and benchmarks while they are compiled, not to the crates that they use.
+fn kept_between_runs() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let is_target = |folder: &&Path| folder.join("CACHEDIR.TAG").is_file();
+    let Some(target) = program.ancestors().find(is_target) else {
+        panic!("{} is in no target directory of Cargo", program.display());
+    };
+    target.join("tmp")
+}
+
+/// A server's version as the server tells it, as part of a file name.
 fn version(server: &Path) -> String {
     let output = Command::new(server).arg("--version").output().unwrap();
     assert!(output.status.success(), "{}: {output:?}", server.display());
@@ -174,7 +198,8 @@ fn version(server: &Path) -> String {
     number.chars().filter(allowed).collect()
 }
 
-pub(crate) fn copy(from: &Path, to: &Path) {
+/// Copies a folder, owners and all.
+pub fn copy(from: &Path, to: &Path) {
     let mut copying = Command::new("cp");
     run(copying.arg("-a").arg("--reflink=auto").arg(from).arg(to));
 }

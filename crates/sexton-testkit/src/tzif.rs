@@ -1,15 +1,15 @@
-//! Files of time zone rules, as `zic` writes them.
+//! Files of time zone rules (RFC 9636), as `zic` writes them.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// A file with the rules of a POSIX `TZ`, as `zic -b slim` writes it: the rule alone.
-pub(crate) fn slim(rule: &str) -> Vec<u8> {
+pub fn slim(rule: &str) -> Vec<u8> {
     file(rule, &[])
 }
 
-/// A file with the same rules, as `zic -b fat` writes it: each change from 1990 to 2037, too.
-pub(crate) fn fat(rule: &str) -> Vec<u8> {
+/// A file with the same rules, as `zic -b fat` writes it: with each change from 1990 to 2037 too.
+pub fn fat(rule: &str) -> Vec<u8> {
     let zone = TimeZone::posix(rule).unwrap();
     let from = "1990-01-01T00:00:00Z".parse().unwrap();
     let until: Timestamp = "2037-12-31T00:00:00Z".parse().unwrap();
@@ -20,7 +20,7 @@ pub(crate) fn fat(rule: &str) -> Vec<u8> {
 
 /// A file with the changes of the same rules from 1990 to 2037 and nothing about later ones, as old
 /// files are and those below `right/`.
-pub(crate) fn without_rule(rule: &str) -> Vec<u8> {
+pub fn without_rule(rule: &str) -> Vec<u8> {
     let mut bytes = fat(rule);
     bytes.truncate(bytes.len() - rule.len() - "\n".len());
     bytes.push(b'\n');

@@ -1,12 +1,12 @@
-//! MongoDB's wire protocol in front of a PostgreSQL with DocumentDB, as far as the tests need it:
-//! messages become calls of `documentdb_api`, a connection of a client is a session of
-//! PostgreSQL's. Without passwords and TLS; one server, as a router of MongoDB's would show it.
+//! MongoDB's wire protocol in front of PostgreSQL with DocumentDB, as far as the tests need it.
+//! Messages become calls of `documentdb_api`, a client's connection is a session of PostgreSQL. It
+//! has neither passwords nor TLS, and presents itself as a router of a sharded cluster.
 
 use std::net::TcpListener as Listener;
 use std::thread::JoinHandle;
 
-use sexton_mongo::mongodb::bson::raw::CString;
-use sexton_mongo::mongodb::bson::{DateTime, Document, RawArrayBuf, RawDocumentBuf, doc};
+use mongodb::bson::raw::CString;
+use mongodb::bson::{DateTime, Document, RawArrayBuf, RawDocumentBuf, doc};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,17 +28,17 @@ const HAS_CHECKSUM: u32 = 1;
 /// Why a client's connection ends: it has gone, or the server has, or what came is no message.
 pub(super) type Ended = Box<dyn std::error::Error + Send + Sync>;
 
-/// A front, which stands until it is dropped.
+/// A server of MongoDB's protocol, which runs until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(super) struct Front {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Front {
-    /// Stands in front of the server of these options, which need not be there yet.
-    pub(crate) fn start(server: PgConnectOptions) -> Front {
+    /// Starts in front of the server of these options, which need not be up yet.
+    pub(super) fn start(server: PgConnectOptions) -> Front {
         let listener = Listener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -62,7 +62,8 @@ impl Front {
         }
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that clients connect to.
+    pub(super) fn port(&self) -> u16 {
         self.port
     }
 }

@@ -1,5 +1,8 @@
-//! A server of a test's own that speaks MongoDB's protocol: a PostgreSQL with DocumentDB, from the
-//! folder of programs that `SEXTON_DOCUMENTDB` names, and a front of ours before it.
+//! A private server that speaks MongoDB's protocol: PostgreSQL with DocumentDB, from the folder of
+//! programs that `SEXTON_DOCUMENTDB` names, behind a front of ours.
+
+mod commands;
+mod front;
 
 use std::path::{Path, PathBuf};
 
@@ -8,17 +11,18 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
-use super::front::Front;
-use crate::servers::process::{self, Process, as_server_user, copy, free_port, own, run};
+use crate::process::{self, Process, as_server_user, copy, free_port, own, run};
+
+use front::Front;
 
 /// Names the folder of `postgres` and `initdb`.
 const VARIABLE: &str = "SEXTON_DOCUMENTDB";
-/// Raised when the template is made otherwise.
+/// The number is raised when the template changes.
 const TEMPLATE: &str = "documentdb-template-1";
-/// The database of the extension, and of what the extension keeps.
+/// The database of the extension and its data.
 const DATABASE: &str = "postgres";
 const USER: &str = "documentdb";
-/// How it ends at once, and without a crash's remains in shared memory.
+/// The signal that ends the server at once and leaves no shared memory behind.
 const END_BY: &str = "QUIT";
 const READY: &str = "database system is ready to accept";
 const SETTINGS: &str = "\
@@ -30,7 +34,7 @@ max_connections = 100
 
 /// A running server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     port: u16,
     settings: &'static [&'static str],
@@ -39,14 +43,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that is quick, and safe from everything but a crash of the machine; `None` if the
-    /// variable names no programs.
-    pub(crate) fn start() -> Option<Server> {
+    /// A server that is quick, and safe from everything but a crash of the machine; `None` if
+    /// `SEXTON_DOCUMENTDB` names no programs.
+    pub fn start() -> Option<Server> {
         Server::start_with(&["fsync=off", "full_page_writes=off"])
     }
 
-    /// One that keeps what it has acknowledged.
-    pub(crate) fn start_synced() -> Option<Server> {
+    /// A server whose commits wait for the disk; `None` if `SEXTON_DOCUMENTDB` names no programs.
+    pub fn start_synced() -> Option<Server> {
         Server::start_with(&[])
     }
 
@@ -73,16 +77,18 @@ impl Server {
         self.running = Some(start(programs, &data, self.port, self.settings));
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the server.
+    pub fn url(&self) -> String {
         self.url_at(self.port())
     }
 
-    /// By way of another port, where something stands in between.
-    pub(crate) fn url_at(&self, port: u16) -> String {
+    /// The same URL with another port: a proxy's.
+    pub fn url_at(&self, port: u16) -> String {
         format!("mongodb://127.0.0.1:{port}/")
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// The port that clients connect to.
+    pub fn port(&self) -> u16 {
         self.front.port()
     }
 }
