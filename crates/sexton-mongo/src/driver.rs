@@ -1,7 +1,8 @@
 //! Everything about the driver.
 //!
 //! The driver's futures run in spawned tasks: calls have limits and are dropped, but a future of
-//! the driver that is dropped half-way may leave the driver in disorder, and costs a connection (<https://jira.mongodb.org/browse/RUST-937>).
+//! the driver that is dropped half-way may leave the driver in disorder, and costs a connection
+//! (<https://jira.mongodb.org/browse/RUST-937>).
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::StoreError;
 use crate::open_error::OpenError;
-use crate::store::{CommandError, CommandErrorKind, Store, kind_of_code};
+use crate::store::{Cause, CommandError, Store, cause_of_code};
 use crate::tls::{self, LastProblem};
 
 /// How many limits of a call a command may take, though nobody waits for it any more: one to find a
@@ -166,7 +167,7 @@ async fn to_its_end<T: Send + 'static, E: Into<CommandError> + Send + 'static>(
     doing: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, CommandError> {
     let transient = |source| CommandError {
-        kind: CommandErrorKind::Transient,
+        cause: Cause::Transient,
         source,
     };
     match tokio::spawn(timeout(limit, doing)).await {
@@ -244,7 +245,7 @@ fn explained(error: Error, last_problem: &LastProblem) -> CommandError {
     };
     match problem {
         Some(problem) => CommandError {
-            kind: CommandErrorKind::Permanent(problem),
+            cause: Cause::Permanent(problem),
             source: said(&error).into(),
         },
         None => error.into(),
@@ -254,33 +255,31 @@ fn explained(error: Error, last_problem: &LastProblem) -> CommandError {
 impl From<Error> for CommandError {
     fn from(error: Error) -> CommandError {
         CommandError {
-            kind: kind(&error),
+            cause: cause_of(&error),
             source: said(&error).into(),
         }
     }
 }
 
-fn kind(error: &Error) -> CommandErrorKind {
+fn cause_of(error: &Error) -> Cause {
     match &*error.kind {
-        ErrorKind::Command(error) => kind_of_code(error.code),
+        ErrorKind::Command(error) => cause_of_code(error.code),
         ErrorKind::Authentication { .. } => match code_beneath(error) {
             // Not said; BadValue, UserNotFound, ProtocolError, MechanismUnavailable; Atlas says
             // 8000 for a wrong password.
-            None | Some(2 | 11 | 17 | 334 | 8000) => CommandErrorKind::AuthenticationFailed,
+            None | Some(2 | 11 | 17 | 334 | 8000) => Cause::AuthenticationFailed,
             // A server that shuts down, or has no primary to ask, authenticates nobody either.
-            Some(code) => kind_of_code(code),
+            Some(code) => cause_of_code(code),
         },
         ErrorKind::InvalidTlsConfig { .. } => {
-            CommandErrorKind::Permanent("its certificates or keys cannot be used")
+            Cause::Permanent("its certificates or keys cannot be used")
         }
         ErrorKind::IncompatibleServer { .. } => {
-            CommandErrorKind::Permanent("MongoDB 4.4.2 or later is needed")
+            Cause::Permanent("MongoDB 4.4.2 or later is needed")
         }
-        ErrorKind::Io(_) => {
-            tls::problem(error).map_or(CommandErrorKind::Transient, CommandErrorKind::Permanent)
-        }
+        ErrorKind::Io(_) => tls::problem(error).map_or(Cause::Transient, Cause::Permanent),
         // The network, an election, a client that was shut down.
-        _ => CommandErrorKind::Transient,
+        _ => Cause::Transient,
     }
 }
 
@@ -349,15 +348,15 @@ mod tests {
         is_done.await.unwrap();
         let hanging = to_its_end(LIMIT, std::future::pending::<Result<(), Error>>());
         let begun = Instant::now();
-        assert_eq!(hanging.await.unwrap_err().kind, CommandErrorKind::Transient);
+        assert_eq!(hanging.await.unwrap_err().cause, Cause::Transient);
         assert_eq!(begun.elapsed(), LIMIT);
     }
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
         let argument = Error::custom("anything");
-        assert_eq!(kind(&argument), CommandErrorKind::Transient);
+        assert_eq!(cause_of(&argument), Cause::Transient);
         let io = Error::from(std::io::Error::other("reset"));
-        assert_eq!(CommandError::from(io).kind, CommandErrorKind::Transient);
+        assert_eq!(CommandError::from(io).cause, Cause::Transient);
     }
 }

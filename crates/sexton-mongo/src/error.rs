@@ -7,7 +7,7 @@ use sexton_core::lock::{LockError, LockKey};
 
 use crate::open_error::OpenError;
 use crate::register::OPEN_MAX;
-use crate::store::{CommandError, CommandErrorKind};
+use crate::store::{Cause, CommandError};
 use crate::value::Unreadable;
 
 /// What went wrong in a call, before it is known which store and what was tried.
@@ -55,11 +55,11 @@ const NOT_PRIVILEGED: &str =
 impl PortError for StoreError {
     fn class(&self) -> ErrorClass {
         match self {
-            StoreError::Command(error) => match error.kind {
-                CommandErrorKind::Transient => ErrorClass::Transient,
-                CommandErrorKind::AuthenticationFailed
-                | CommandErrorKind::NotPrivileged
-                | CommandErrorKind::Permanent(_) => ErrorClass::Permanent,
+            StoreError::Command(error) => match error.cause {
+                Cause::Transient => ErrorClass::Transient,
+                Cause::AuthenticationFailed | Cause::NotPrivileged | Cause::Permanent(_) => {
+                    ErrorClass::Permanent
+                }
             },
             StoreError::Unavailable(Unavailable::Conflict) => ErrorClass::Conflict,
             StoreError::Unavailable(_) => ErrorClass::Transient,
@@ -90,18 +90,18 @@ impl PortError for StoreError {
                 store,
                 found: format!("collections of version {found}"),
             },
-            StoreError::Command(CommandError { kind, source }) => {
-                let advice = match kind {
-                    CommandErrorKind::Transient => {
+            StoreError::Command(CommandError { cause, source }) => {
+                let advice = match cause {
+                    Cause::Transient => {
                         return LockError::Unavailable {
                             store,
                             action,
                             source: source.into(),
                         };
                     }
-                    CommandErrorKind::AuthenticationFailed => AUTHENTICATION_FAILED,
-                    CommandErrorKind::NotPrivileged => NOT_PRIVILEGED,
-                    CommandErrorKind::Permanent(advice) => advice,
+                    Cause::AuthenticationFailed => AUTHENTICATION_FAILED,
+                    Cause::NotPrivileged => NOT_PRIVILEGED,
+                    Cause::Permanent(advice) => advice,
                 };
                 LockError::Refused {
                     store,
@@ -119,11 +119,11 @@ impl StoreError {
     pub(crate) fn into_open_error(self, store: &str) -> OpenError {
         let store = store.to_owned();
         match self {
-            StoreError::Command(CommandError { kind, source }) => match kind {
-                CommandErrorKind::Transient => OpenError::Unreachable { store, source },
-                CommandErrorKind::AuthenticationFailed => OpenError::NotLetIn { store, source },
-                CommandErrorKind::NotPrivileged => OpenError::NotPrivileged { store, source },
-                CommandErrorKind::Permanent(advice) => OpenError::Refused {
+            StoreError::Command(CommandError { cause, source }) => match cause {
+                Cause::Transient => OpenError::Unreachable { store, source },
+                Cause::AuthenticationFailed => OpenError::AuthenticationFailed { store, source },
+                Cause::NotPrivileged => OpenError::NotPrivileged { store, source },
+                Cause::Permanent(advice) => OpenError::Refused {
                     store,
                     advice,
                     source,

@@ -94,8 +94,8 @@ struct InRegisters {
     ended: Vec<(i64, ExecutionRecord)>,
 }
 
-/// One record of each execution. Registers are read first, so what was open there and is in the history has ended in between; what had ended
-/// may be newer in either.
+/// One record of each execution, the newest. Registers are read first, so what was open there and
+/// is in the history has ended in between; of what had ended, either may have the newer record.
 fn newest(
     history: Vec<(i64, ExecutionRecord)>,
     in_registers: InRegisters,

@@ -5,10 +5,10 @@
 //!   executions that wait or run. It is replaced where it still is the one that was read, which a
 //!   server does atomically; nothing here needs a transaction. Its key is (namespace, task, index),
 //!   so that there is no second document to win on.
-//! - Writes are answered when a majority of the replica set has them in its journal (`w: majority, j: true`),
-//!   and reads are of what a majority has (`readConcern: majority`), from the primary. Every command
-//!   says so itself: the settings of a client or of a URL do not count. So no failover takes back an
-//!   answer, as long as a majority keeps its disks.
+//! - Writes are answered when a majority of the replica set has them in its journal
+//!   (`w: majority, j: true`), and reads are of what a majority has (`readConcern: majority`), from
+//!   the primary. Every command says so itself: the settings of a client or of a URL do not count.
+//!   So no failover takes back an answer, as long as a majority keeps its disks.
 //! - The primary's clock decides (`hello`), and nothing of the client's.
 //! - A claim whose answer was lost is found again by its id.
 //! - No primary, an election, a server that accepts no writes: an outage, never a "denied".

@@ -3,6 +3,10 @@
 //! Registers are read first. A record is in the history before it leaves its register, and a pause
 //! can be seen before the registers of its task are touched. So a call that reads history and
 //! pauses after the registers misses nothing, or loses to a conflicting write.
+//!
+//! The clock is read beside the registers, since a read after them would cost a round trip. A lease
+//! that lasts and a tick that is too early by that clock were so at its moment: what a register
+//! shows of a lease was so then too, or was granted since and lasts longer.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -41,7 +41,7 @@ pub enum OpenError {
     },
     /// The server could not authenticate the user.
     #[error("{store}: authentication failed: check user, password and authSource")]
-    NotLetIn {
+    AuthenticationFailed {
         /// The store.
         store: String,
         /// What the server said.

@@ -24,14 +24,14 @@ pub(crate) trait Store: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct CommandError {
     /// How it is answered.
-    pub(crate) kind: CommandErrorKind,
+    pub(crate) cause: Cause,
     /// What the driver or the server said.
     pub(crate) source: Box<dyn StdError + Send + Sync>,
 }
 
-/// A kind of failure, as far as it makes a difference here.
+/// The cause of a failure, as far as it makes a difference here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CommandErrorKind {
+pub(crate) enum Cause {
     /// May pass by itself: no primary, a failover, a broken connection, a timeout.
     Transient,
     /// The server could not authenticate the user.
@@ -44,37 +44,35 @@ pub(crate) enum CommandErrorKind {
 
 /// Judges what a server answers, by its code. See
 /// <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>.
-pub(crate) fn kind_of_code(code: i32) -> CommandErrorKind {
+pub(crate) fn cause_of_code(code: i32) -> Cause {
     match code {
-        18 => CommandErrorKind::AuthenticationFailed,
-        13 | 31 | 33 | 8000 => CommandErrorKind::NotPrivileged,
-        59 => CommandErrorKind::Permanent(
+        18 => Cause::AuthenticationFailed,
+        13 | 31 | 33 | 8000 => Cause::NotPrivileged,
+        59 => Cause::Permanent(
             "the server does not know the command: MongoDB 4.4.2 or later is needed",
         ),
-        72 | 9 | 14 | 40415 => CommandErrorKind::Permanent(
-            "the server does not take a command: MongoDB 4.4.2 or later is needed",
-        ),
-        85 | 86 => CommandErrorKind::Permanent(
-            "it has other indexes under the names of sexton's: drop those",
-        ),
-        121 => CommandErrorKind::Permanent(
-            "a validator of its collections refuses sexton's documents: drop it",
-        ),
-        148 => CommandErrorKind::Permanent(
+        72 | 9 | 14 | 40415 => {
+            Cause::Permanent("the server does not take a command: MongoDB 4.4.2 or later is needed")
+        }
+        85 | 86 => Cause::Permanent("it has other indexes under the names of sexton's: drop those"),
+        121 => {
+            Cause::Permanent("a validator of its collections refuses sexton's documents: drop it")
+        }
+        148 => Cause::Permanent(
             "its majority reads are switched off: start its members without enableMajorityReadConcern=false",
         ),
-        73 => CommandErrorKind::Permanent("a database cannot be called so: choose another name"),
-        79 | 100 => CommandErrorKind::Permanent(
+        73 => Cause::Permanent("a database cannot be called so: choose another name"),
+        79 | 100 => Cause::Permanent(
             "it cannot have a majority of its members: check the replica set's configuration",
         ),
-        166 | 167 => CommandErrorKind::Permanent(
-            "a name of its collections is a view's: choose another prefix",
-        ),
-        10334 | 17280 | 17419 | 17420 => CommandErrorKind::Permanent(
+        166 | 167 => {
+            Cause::Permanent("a name of its collections is a view's: choose another prefix")
+        }
+        10334 | 17280 | 17419 | 17420 => Cause::Permanent(
             "a document has become too large: let executions run, or withdraw them",
         ),
         // The rest is about the server's state, or about other clients in the way.
-        _ => CommandErrorKind::Transient,
+        _ => Cause::Transient,
     }
 }
 
@@ -88,16 +86,13 @@ mod tests {
         // WriteConcernTimeout, MaxTimeMSExpired, CursorNotFound, WriteConflict,
         // NotPrimaryNoSecondaryOk, InterruptedAtShutdown.
         for code in [10_107, 11_602, 189, 64, 50, 43, 112, 13_435, 11_600] {
-            assert_eq!(kind_of_code(code), CommandErrorKind::Transient, "{code}");
+            assert_eq!(cause_of_code(code), Cause::Transient, "{code}");
         }
-        assert_eq!(kind_of_code(18), CommandErrorKind::AuthenticationFailed);
-        assert_eq!(kind_of_code(13), CommandErrorKind::NotPrivileged);
+        assert_eq!(cause_of_code(18), Cause::AuthenticationFailed);
+        assert_eq!(cause_of_code(13), Cause::NotPrivileged);
         for code in [59, 72, 73, 85, 121, 100, 148, 166, 10_334] {
-            let kind = kind_of_code(code);
-            assert!(
-                matches!(kind, CommandErrorKind::Permanent(_)),
-                "{code}: {kind:?}"
-            );
+            let cause = cause_of_code(code);
+            assert!(matches!(cause, Cause::Permanent(_)), "{code}: {cause:?}");
         }
     }
 }

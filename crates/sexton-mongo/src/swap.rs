@@ -1,8 +1,9 @@
 //! Writes where nobody else has: registers replaced where their token still stands.
 //!
-//! Each (task, index) is a document and is written on its own. Under distinct placement the indices
-//! of a task depend on each other, and an instance reserves the index that it takes beforehand: see
-//! [`reservations`](crate::reservations).
+//! Each (task, index) is a document and is written by itself. Under distinct placement the other
+//! indices of a task decide whether an instance may take one, and nothing else; so it reserves the
+//! index that it takes beforehand, and no key is written that was decided on a placement that no
+//! longer is: see [`reservations`](crate::reservations).
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::error::StoreError;
-use crate::store::{CommandError, kind_of_code};
+use crate::store::{CommandError, cause_of_code};
 use crate::value::{Fields, Unreadable};
 
 /// The server's code for a key that another document has.
@@ -71,7 +71,7 @@ fn code_and_message(error: Fields<'_>) -> Result<(i32, String), Unreadable> {
 
 fn failed(code: i32, error: WriteError) -> StoreError {
     StoreError::Command(CommandError {
-        kind: kind_of_code(code),
+        cause: cause_of_code(code),
         source: Box::new(error),
     })
 }

@@ -1,4 +1,5 @@
-//! Walks over registers, page by page: sweeps, and heartbeats that look for what a sweep would find.
+//! Walks over registers, page by page: sweeps, and heartbeats that look for what a sweep would
+//! find.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Given the same calls at the same times, the manager answers as the one in memory does, whatever the calls are.
+//! Given the same calls at the same times, the manager answers as the one in memory does, whatever
+//! the calls are.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use sexton_testkit::fixtures::{claim, grant, noon};
 
 use super::server::{Fault, Server};
 use crate::MongoLockManager;
-use crate::store::{CommandErrorKind, Store};
+use crate::store::{Cause, Store};
 
 fn server() -> Arc<Server> {
     let clock = noon();
@@ -140,8 +140,5 @@ async fn a_command_too_large_for_a_server_is_refused_by_this_one() {
     };
     update(2).await.unwrap();
     let refused = update(3).await.unwrap_err();
-    assert!(
-        matches!(refused.kind, CommandErrorKind::Permanent(_)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused.cause, Cause::Permanent(_)), "{refused:?}");
 }

@@ -1,4 +1,5 @@
-//! A server in memory. It knows the commands, filters and changes that the manager sends, as MongoDB's manual has them, and panics at any other.
+//! A server in memory. It knows the commands, filters and changes that the manager sends, as
+//! MongoDB's manual has them, and panics at any other.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -11,7 +12,7 @@ use sexton_core::name::Namespace;
 
 use super::sorting::is_sorted_by_one;
 use super::statements::{bytes, change, compare, key_of, matches, path};
-use crate::store::{CommandError, CommandErrorKind, Store};
+use crate::store::{Cause, CommandError, Store};
 use crate::{MongoLockManager, MongoOptions};
 
 /// The largest document, in bytes.
@@ -169,14 +170,14 @@ impl Server {
 
 fn refused(code: i32) -> CommandError {
     CommandError {
-        kind: crate::store::kind_of_code(code),
+        cause: crate::store::cause_of_code(code),
         source: format!("code {code}").into(),
     }
 }
 
 fn broken() -> CommandError {
     CommandError {
-        kind: CommandErrorKind::Transient,
+        cause: Cause::Transient,
         source: "connection reset".into(),
     }
 }

@@ -1,4 +1,5 @@
-//! What a server need not sort, since an index has it in that order: else it reads all that a filter finds, whatever the limit.
+//! What a server need not sort, since an index has it in that order: else it reads all that a filter
+//! finds, whatever the limit.
 
 use mongodb::bson::{Bson, Document, doc};
 

@@ -12,7 +12,8 @@ pub(crate) fn path<'d>(document: &'d Document, field: &str) -> Option<&'d Bson> 
     }
 }
 
-/// A value as bytes, the same for what a server holds for equal: the order of a document's fields counts.
+/// A value as bytes, the same for what a server takes for equal: the order of a document's fields
+/// counts.
 pub(crate) fn bytes(value: &Bson) -> Vec<u8> {
     let value = match value {
         Bson::Int32(number) => Bson::Int64(i64::from(*number)),

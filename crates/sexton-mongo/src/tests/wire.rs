@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Target};
-use crate::store::{CommandErrorKind, Store};
+use crate::store::{Cause, Store};
 
 /// <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>
 const OP_MSG: i32 = 2_013;
@@ -169,31 +169,31 @@ async fn a_call_that_is_dropped_costs_no_connection() {
 async fn a_server_that_shuts_down_while_it_lets_somebody_in_is_an_outage() {
     // ShutdownInProgress, InterruptedAtShutdown; AuthenticationFailed, the same in Atlas's words,
     // MechanismUnavailable; nothing of use.
-    for (let_in, kind) in [
+    for (let_in, cause) in [
         (
             doc! { "ok": 0, "code": 91, "errmsg": "bye" },
-            CommandErrorKind::Transient,
+            Cause::Transient,
         ),
         (
             doc! { "ok": 0, "code": 11_600, "errmsg": "bye" },
-            CommandErrorKind::Transient,
+            Cause::Transient,
         ),
         (
             doc! { "ok": 0, "code": 18, "errmsg": "no" },
-            CommandErrorKind::AuthenticationFailed,
+            Cause::AuthenticationFailed,
         ),
         (
             doc! { "ok": 0, "code": 8_000, "errmsg": "no" },
-            CommandErrorKind::AuthenticationFailed,
+            Cause::AuthenticationFailed,
         ),
         (
             doc! { "ok": 0, "code": 334, "errmsg": "no" },
-            CommandErrorKind::AuthenticationFailed,
+            Cause::AuthenticationFailed,
         ),
-        (doc! { "ok": 1 }, CommandErrorKind::AuthenticationFailed),
+        (doc! { "ok": 1 }, Cause::AuthenticationFailed),
     ] {
         let driver = Wire::new(let_in.clone()).driver("sexton:horse@").await;
         let error = driver.run(doc! { "ping": 1 }).await.unwrap_err();
-        assert_eq!(error.kind, kind, "{let_in}: {error:?}");
+        assert_eq!(error.cause, cause, "{let_in}: {error:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! The manager put to the suite, in a database of each case's own. Its clock is the server's, which nobody here sets.
+//! The manager put to the suite, each case in a separate database. The clock is the server's,
+//! which nobody here sets.
 
 use std::sync::Arc;
 
