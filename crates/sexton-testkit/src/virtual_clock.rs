@@ -11,6 +11,9 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sexton_core::clock::{Clock, ManualClock};
 
+/// The longest that a future may run, by this clock.
+const RUN_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// A clock that stands still while anything can run, and jumps to the earliest deadline when all
 /// that [`VirtualClock::run`] runs is asleep. Clones share the time.
 #[derive(Debug, Clone)]
@@ -42,7 +45,8 @@ impl VirtualClock {
         self.lock().slept.clone()
     }
 
-    /// Runs a future to its end. A future that nothing will ever wake fails the test.
+    /// Runs a future to its end. A future that nothing will ever wake fails the test, and so does one
+    /// that is not at its end within an hour of this clock.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(Arc::clone(&woken));
@@ -58,6 +62,7 @@ impl VirtualClock {
             let earliest = self.lock().deadlines.first().copied();
             let (deadline, _) = earliest.expect("a sleeper: nothing else wakes the test");
             let wait = deadline.saturating_sub(self.time.monotonic());
+            assert!(deadline <= RUN_MAX, "not at its end after {RUN_MAX:?}");
             self.time.advance(wait);
         }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Engine, LookBack, Operation, Port, ReadSet, Rows, Snapshot, Swap, Unavailable};
+use super::{
+    Engine, LookBack, Operation, Port, PortError, ReadSet, Rows, Snapshot, Swap, Unavailable,
+};
 use crate::lock::rules::{LockState, WriteSet};
 use crate::lock::{Answer, Execution, ExecutionRecord, LockError, LockKey};
 use crate::name::TaskName;
@@ -143,7 +145,9 @@ where
             match port.swap(connection, &mut snapshot, &swap).await {
                 Ok(swapped) => swapped,
                 Err(error) => {
-                    self.remember(places, answers, &writes, &snapshot.state);
+                    if !error.class().is_without_effect() {
+                        self.remember(places, answers, &writes, &snapshot.state);
+                    }
                     return Err(error);
                 }
             }

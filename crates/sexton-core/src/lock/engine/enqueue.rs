@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::decide::{BatchOp, Decision};
-use super::{Engine, ErrorClass, Operation, Port, PortError, ReadSet};
+use super::{Engine, Operation, Port, PortError, ReadSet};
 use crate::lock::rules::LockState;
 use crate::lock::{Answer, Enqueue, Enqueued, Execution, LockError};
 
@@ -44,10 +44,9 @@ impl Tries {
     fn ended<T, E: PortError>(&self, tried: &Result<T, E>) {
         let mut written = self.written();
         let by_this_try = std::mem::take(&mut written.by_this_try);
-        // A conflict has written nothing.
         let is_known = match tried {
             Ok(_) => true,
-            Err(error) => error.class() == ErrorClass::Conflict,
+            Err(error) => error.class().is_without_effect(),
         };
         if !is_known {
             written.perhaps.extend(by_this_try);

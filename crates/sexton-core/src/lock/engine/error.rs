@@ -23,6 +23,13 @@ pub enum ErrorClass {
     Permanent,
 }
 
+impl ErrorClass {
+    /// Whether a try that failed so has written nothing, or nothing that is not undone.
+    pub(super) fn is_without_effect(self) -> bool {
+        matches!(self, ErrorClass::Conflict | ErrorClass::Busy)
+    }
+}
+
 /// The error of a port: what its driver says, and what that means.
 pub trait PortError: From<Unavailable> + fmt::Debug + Send {
     /// How the engine answers it.

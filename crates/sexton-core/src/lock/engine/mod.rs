@@ -28,6 +28,13 @@
 //! snapshot is taken, so that a lease found to last and a tick found to be too early were so at the
 //! snapshot as well.
 //!
+//! # What a lost answer says
+//! A try that fails may have taken effect. A call that runs again would find what it has written
+//! itself, and take it for somebody else's: a release would not be held, a skipped tick would be
+//! taken. So the engine keeps what such a try would have written and answered. Where the records of
+//! a key are found as they were to be written, the key is answered as that try would have answered
+//! it; where not, it is decided again. A grant tells itself by its claim id.
+//!
 //! # Why a register is made before its first claim is decided
 //! A pause raises the versions of the registers that it finds, after it can be seen itself. A claim
 //! that has read neither the pause nor a register would not conflict with it, and would be granted

@@ -198,6 +198,28 @@ fn a_trigger_that_another_client_took_before_the_answer_came_is_still_its_caller
 }
 
 #[test]
+fn a_trigger_that_was_busy_while_another_client_made_it_is_there_already() {
+    let bench = Bench::new();
+    let (a, b) = (bench.manager(), bench.manager());
+    a.port().will(Call::Swap, Fault::Fails(MemoryError::Busy));
+    a.port().will(Call::Load, Fault::Nothing);
+    a.port().will(
+        Call::Load,
+        Fault::meanwhile(move || {
+            let made = at_once(b.enqueue(&[enqueue(execution("x", 0))])).unwrap();
+            assert_eq!(made.value, [Enqueued::Waiting]);
+        }),
+    );
+    let answer = bench.run(a.enqueue(&[enqueue(execution("x", 0))])).unwrap();
+    assert_eq!(
+        answer.value,
+        [Enqueued::Already],
+        "nothing of the busy try was written"
+    );
+    assert_eq!(a.port().faults_left(), 0);
+}
+
+#[test]
 fn a_cancel_reaches_what_waits_and_what_runs_once() {
     async fn cancel(by: &MemoryPortManager) -> String {
         show(by.request_cancel(&execution("x", 0)).await)
