@@ -1,5 +1,5 @@
-//! Random calls of a lock manager, and what it answers. The equivalence tests send the same calls to
-//! a store and to the in-memory manager.
+//! Random calls of a lock manager, and what it answers. The equivalence tests send the same calls
+//! to a store and to the in-memory manager.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

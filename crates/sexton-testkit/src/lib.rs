@@ -12,9 +12,9 @@
 //! | [`fixtures`] | claims, executions and a clock around one noon |
 //! | [`tzif`] | files of time zone rules |
 //!
-//! The testkit knows `sexton-core`, no store and not the scheduler: so the unit tests of a store may
-//! use it, and an edit of a store rebuilds that store's tests alone. A server here is a process and a
-//! URL; tests open their lock managers on it themselves.
+//! The testkit knows `sexton-core`, no store and not the scheduler: so the unit tests of a store
+//! may use it, and an edit of a store does not rebuild it. A server here is a process and a URL;
+//! tests open their lock managers on it themselves.
 
 #![allow(
     clippy::unwrap_used,

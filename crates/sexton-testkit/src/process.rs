@@ -20,7 +20,7 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// Whether a server waits for its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// Commits do not wait for the disk: quick, and safe from everything but a crash of the machine.
+    /// Commits do not wait for the disk: quick, and safe but from a crash of the machine.
     Lazy,
     /// Each commit waits for the disk, as in production.
     Synced,

@@ -97,8 +97,8 @@ impl Proxy {
         self.line.send_replace(Line::CutAfter(answers));
     }
 
-    /// Cuts the connection of the last of this many more requests, at least one, once the server has
-    /// that request.
+    /// Cuts the connection of the last of this many more requests, at least one, once the server
+    /// has that request.
     pub fn cut_after_requests(&self, requests: u32, cut: Cut) {
         self.line
             .send_replace(Line::CutAfterRequests(requests, cut));

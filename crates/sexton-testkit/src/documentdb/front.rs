@@ -199,7 +199,7 @@ fn command(body: &[u8]) -> Result<RawDocumentBuf, Ended> {
     Ok(command)
 }
 
-/// What begins with its own length, length included, and what comes after it.
+/// Splits off what begins with its length, which counts itself, from what comes after it.
 fn cut(bytes: &[u8]) -> Result<(&[u8], &[u8]), Ended> {
     let length = bytes.first_chunk().ok_or("no length")?;
     let length = usize::try_from(i32::from_le_bytes(*length))?;

@@ -228,8 +228,8 @@ impl Watched {
         }
     }
 
-    /// Makes the Sentinels fail over, and returns once the other server than this one is the master
-    /// by its own word too.
+    /// Makes the Sentinels fail over from the `lost` server, and returns once they and the other
+    /// server agree that that one is the master.
     pub async fn wait_for_another_master_than(&self, lost: usize) {
         let other = 1 - lost;
         self.fail_over_after(SILENCE_AWAITED).await;

@@ -3,52 +3,32 @@
 
 use std::time::Duration;
 
-use sexton::clock::TokioClock;
-use sexton::{MemoryLockManager, ReadyTask, Task};
+use sexton::Task;
 
-use crate::fleet::{Diary, begin, pass, replica, store};
+use crate::fleet::{Diary, Fleet, pass};
 
 const REPLICAS: usize = 5;
 const TICKS: usize = 20;
 
-fn task(
-    name: &str,
-    period: Duration,
-    concurrency: u64,
-    diary: &Diary,
-    clock: &TokioClock,
-) -> ReadyTask {
-    Task::new(name)
-        .every(period)
-        .unwrap()
-        .concurrency(concurrency)
-        .run(diary.noting(clock))
-}
-
 async fn every_tick_has_exactly(concurrency: u64, period_ms: u64) {
-    let clock = begin();
-    let manager: MemoryLockManager = store(&clock);
-    let diary = Diary::default();
     let period = Duration::from_millis(period_ms);
-    let mut fleet = Vec::new();
-    for _ in 0..REPLICAS {
-        let scheduler = replica(&clock, manager.clone())
-            .task(task("first", period, concurrency, &diary, &clock))
-            .task(task("second", period, concurrency, &diary, &clock))
-            .start()
-            .await
-            .unwrap();
-        fleet.push(scheduler);
-    }
+    let task = move |name: &str, diary: &Diary| {
+        let task = Task::new(name).every(period).unwrap();
+        task.concurrency(concurrency).run(diary.noting())
+    };
+    let mut fleet = Fleet::of(REPLICAS)
+        .tasks(move |diary| ["first", "second"].map(|name| task(name, diary)))
+        .start()
+        .await;
     // Half a period past the last tick, so that whether it ran is beyond doubt.
     pass(period * u32::try_from(TICKS).unwrap() + period / 2).await;
-    for scheduler in fleet {
-        let report = scheduler.shutdown(Duration::from_secs(1)).await;
+    for _ in 0..REPLICAS {
+        let report = fleet.leave(0, Duration::from_secs(1)).await;
         assert!(report.all_settled && report.cut_off.is_empty());
     }
     let all_indices: Vec<u16> = (1..=u16::try_from(concurrency).unwrap()).collect();
     for name in ["first", "second"] {
-        let by_tick = diary.by_tick(name);
+        let by_tick = fleet.diary.by_tick(name);
         // While they shut down one after the other, they start what they claimed ahead.
         assert!(by_tick.len() >= TICKS, "{name}: {:?}", by_tick.keys());
         let ticks = by_tick.keys().map(|tick| tick.as_millis());
@@ -57,13 +37,14 @@ async fn every_tick_has_exactly(concurrency: u64, period_ms: u64) {
             assert_eq!(indices, all_indices, "{name} at {tick}");
         }
     }
-    let instances: std::collections::BTreeSet<String> = diary
+    let instances: std::collections::BTreeSet<String> = fleet
+        .diary
         .entries()
         .into_iter()
         .map(|entry| entry.instance)
         .collect();
     assert!(instances.len() > 1, "one replica took every tick");
-    for entry in diary.entries() {
+    for entry in fleet.diary.entries() {
         assert_eq!(
             entry.at_ms,
             entry.tick.as_millis(),

@@ -7,22 +7,21 @@ use sexton::policy::Missed;
 use sexton::{BuildError, MemoryLockManager, ReadyTask, Run, Scheduler, State, Task};
 use sexton_testkit::faulty::{Fault, FaultyManager};
 
-use crate::fleet::{begin, replica, seconds, store};
+use crate::fleet::{Fleet, begin, every, history, pass_seconds, seconds, store};
 
 async fn idle(_: Run) {}
 
 fn every_second(name: &str) -> Task<sexton::schedule::Every> {
-    Task::new(name).every(seconds(1)).unwrap()
+    every(name, 1)
 }
 
 async fn refusal(tasks: impl IntoIterator<Item = ReadyTask>) -> String {
-    let clock = begin();
-    let store = store(&clock);
-    let builder = replica(&clock, store.clone()).tasks(tasks);
+    let fleet = Fleet::of(0).start().await;
+    let builder = fleet.replica().tasks(tasks);
     let error = builder.start().await.unwrap_err();
     assert!(matches!(error, BuildError::Tasks(_)), "{error:?}");
     assert!(
-        store.instances().await.unwrap().value.is_empty(),
+        fleet.store.instances().await.unwrap().value.is_empty(),
         "something was started"
     );
     error.to_string()
@@ -90,30 +89,19 @@ async fn a_state_that_a_handler_takes_and_nobody_gave_is_found_before_anything_s
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_the_store_does_not_support_is_refused() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock)).without_capabilities();
+    let fleet = Fleet::of(0).start().await;
+    let plain = FaultyManager::new(fleet.store.clone()).without_capabilities();
+    let start = |task| fleet.replica_on(plain.clone()).task(task).start();
     let task = every_second("t").at_least_once(3).run(idle);
-    let error = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap_err();
+    let error = start(task).await.unwrap_err();
     assert!(error.to_string().contains("no leases"), "{error}");
+    let window = seconds(60);
     let task = every_second("t")
-        .missed(Missed::Latest {
-            window: seconds(60),
-        })
+        .missed(Missed::Latest { window })
         .run(idle);
-    let error = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap_err();
+    let error = start(task).await.unwrap_err();
     assert!(error.to_string().contains("catching up"), "{error}");
-    let scheduler = replica(&clock, faulty)
-        .task(every_second("t").run(idle))
-        .start()
-        .await;
+    let scheduler = start(every_second("t").run(idle)).await;
     scheduler.unwrap().shutdown(Duration::ZERO).await;
 }
 
@@ -121,10 +109,8 @@ async fn a_policy_that_the_store_does_not_support_is_refused() {
 async fn a_scheduler_without_a_store_or_with_one_that_is_away_does_not_start() {
     let error = Scheduler::builder().start().await.unwrap_err();
     assert!(matches!(error, BuildError::NoManager));
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    faulty.all(Fault::Unreachable);
-    let error = replica(&clock, faulty).start().await.unwrap_err();
+    let away = Fleet::of(0).failing(|_| Fault::Unreachable).start().await;
+    let error = away.replica().start().await.unwrap_err();
     assert!(matches!(&error, BuildError::Store { name, .. } if name.as_str() == "default"));
     let two = Scheduler::builder()
         .manager(MemoryLockManager::new())
@@ -137,26 +123,20 @@ async fn a_scheduler_without_a_store_or_with_one_that_is_away_does_not_start() {
 
 #[tokio::test(start_paused = true)]
 async fn several_lock_managers_each_keep_the_tasks_that_name_them() {
-    let clock = begin();
-    let (first, second) = (store(&clock), store(&clock));
-    let diary = crate::fleet::Diary::default();
-    let scheduler = replica(&clock, first.clone())
-        .named_manager("other", second.clone())
-        .task(every_second("here").run(diary.noting(&clock)))
-        .task(
-            every_second("there")
-                .manager("other")
-                .run(diary.noting(&clock)),
-        )
+    let other = store(&begin());
+    let second = other.clone();
+    let mut fleet = Fleet::of(1)
+        .task(|diary| every_second("here").run(diary.noting()))
+        .task(|diary| every_second("there").manager("other").run(diary.noting()))
+        .with(move |builder| builder.named_manager("other", second.clone()))
         .start()
-        .await
-        .unwrap();
-    crate::fleet::pass_seconds(2.5).await;
-    scheduler.shutdown(Duration::ZERO).await;
-    assert_eq!(diary.entries().len(), 4);
-    assert_eq!(crate::fleet::history(&first, "here").await.len(), 2);
-    assert_eq!(crate::fleet::history(&first, "there").await.len(), 0);
-    assert_eq!(crate::fleet::history(&second, "there").await.len(), 2);
+        .await;
+    pass_seconds(2.5).await;
+    fleet.shut_down().await;
+    assert_eq!(fleet.diary.entries().len(), 4);
+    assert_eq!(fleet.history("here").await.len(), 2);
+    assert_eq!(fleet.history("there").await.len(), 0);
+    assert_eq!(history(&other, "there").await.len(), 2);
 }
 
 #[cfg(feature = "redis")]

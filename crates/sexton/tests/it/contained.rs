@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use sexton::lock::{ExecutionState, Outcome};
-use sexton::name::ManagerName;
 use sexton::policy::Retry;
 use sexton::schedule::{Every, Schedule};
 use sexton::{BuildError, Event, FromRun, MissingArgument, ReadyTask, Run, Task, Tick};
 use tower::util::MapRequestLayer;
 
 use crate::fleet::{
-    Diary, SUCCEEDED, begin, drain, history, lines, name, pass_seconds, replica, second, seconds,
-    store,
+    Diary, Fleet, SUCCEEDED, begin, drain, every, name, pass_seconds, second, seconds,
 };
 
 /// Due each second, and asked for anything after its last one it panics.
@@ -35,20 +33,22 @@ impl Schedule for Falls {
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_that_panics_ends_its_task_and_no_other() {
-    let (clock, fallen, standing) = (begin(), Diary::default(), Diary::default());
-    let store = store(&clock);
-    let task = Task::new("fallen").schedule(Falls { last_s: 5 });
-    let other = Task::new("standing").every(seconds(1)).unwrap();
-    let scheduler = replica(&clock, store.clone())
-        .task(task.run(fallen.noting(&clock)))
-        .task(other.run(standing.noting(&clock)));
-    let scheduler = scheduler.start().await.unwrap();
-    let mut events = scheduler.events();
+    let fallen = Diary::by(&begin());
+    let of_fallen = fallen.clone();
+    let mut fleet = Fleet::of(1)
+        .task(move |_| {
+            let task = Task::new("fallen").schedule(Falls { last_s: 5 });
+            task.run(of_fallen.noting())
+        })
+        .task(|diary| every("standing", 1).run(diary.noting()))
+        .start()
+        .await;
+    let mut events = fleet[0].events();
     pass_seconds(10.5).await;
-    assert_eq!(standing.seconds(), Vec::from_iter(1..=10));
+    assert_eq!(fleet.diary.seconds(), Vec::from_iter(1..=10));
     // Every tick that was known has run.
     let ran = Vec::from_iter((1..=5).map(|second| (second, SUCCEEDED, None)));
-    assert_eq!(lines(&store, "fallen").await, ran);
+    assert_eq!(fleet.lines("fallen").await, ran);
     let failed = drain(&mut events)
         .into_iter()
         .filter_map(|event| match event {
@@ -59,17 +59,14 @@ async fn a_schedule_that_panics_ends_its_task_and_no_other() {
     let error = "panicked: the bell fell".to_owned();
     assert_eq!(failed, [(name("fallen"), 5, error)]);
 
-    let handle = scheduler.handle();
-    let main = ManagerName::default();
-    handle.trigger(&main, &name("fallen")).await.unwrap();
+    fleet.trigger("fallen").await;
     pass_seconds(1.0).await;
     assert_eq!(fallen.entries().len(), 6);
-    let mended = Task::new("fallen").every(seconds(1)).unwrap();
-    let mended = mended.run(fallen.noting(&clock));
-    handle.replace(mended).await.unwrap();
+    let mended = every("fallen", 1).run(fallen.noting());
+    fleet.handle().replace(mended).await.unwrap();
     pass_seconds(2.0).await;
     assert_eq!(fallen.seconds()[6..], [12, 13]);
-    assert!(scheduler.shutdown(seconds(1)).await.all_settled);
+    assert!(fleet.leave(0, seconds(1)).await.all_settled);
 }
 
 /// Never moves on from one of its ticks.
@@ -91,23 +88,26 @@ impl Schedule for Sticks {
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_that_does_not_move_on_ends_its_task_and_no_other() {
-    let (clock, stuck, other) = (begin(), Diary::default(), Diary::default());
-    let task = Task::new("stuck").schedule(Sticks);
-    let moving = Task::new("moving").every(seconds(1)).unwrap();
-    let scheduler = replica(&clock, store(&clock))
-        .task(task.run(stuck.noting(&clock)))
-        .task(moving.run(other.noting(&clock)));
-    let scheduler = scheduler.start().await.unwrap();
-    let mut events = scheduler.events();
+    let stuck = Diary::by(&begin());
+    let of_stuck = stuck.clone();
+    let mut fleet = Fleet::of(1)
+        .task(move |_| {
+            let task = Task::new("stuck").schedule(Sticks);
+            task.run(of_stuck.noting())
+        })
+        .task(|diary| every("moving", 1).run(diary.noting()))
+        .start()
+        .await;
+    let mut events = fleet[0].events();
     pass_seconds(6.5).await;
     assert_eq!(stuck.seconds(), [1, 2, 3]);
-    assert_eq!(other.seconds(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(fleet.diary.seconds(), [1, 2, 3, 4, 5, 6]);
     let told = drain(&mut events).into_iter();
     let told = told.filter(
         |event| matches!(event, Event::ScheduleFailed { error, .. } if error.contains("not after")),
     );
     assert_eq!(told.count(), 1);
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[derive(Debug)]
@@ -125,9 +125,9 @@ impl Schedule for Nameless {
 
 #[tokio::test(start_paused = true)]
 async fn a_schedule_that_cannot_say_what_it_is_is_refused() {
-    let clock = begin();
+    let fleet = Fleet::of(0).start().await;
     let task = Task::new("t").schedule(Nameless).run(async |_: Run| {});
-    let error = replica(&clock, store(&clock)).task(task).start().await;
+    let error = fleet.replica().task(task).start().await;
     let error = error.unwrap_err();
     assert!(matches!(error, BuildError::Tasks(_)), "{error:?}");
     let told = error.to_string();
@@ -135,7 +135,7 @@ async fn a_schedule_that_cannot_say_what_it_is_is_refused() {
     let bounded = Task::new("t").schedule(Falls { last_s: i64::MIN });
     let bounded = bounded.starting(Tick::MIN.timestamp());
     let bounded = bounded.run(async |_: Run| {});
-    let error = replica(&clock, store(&clock)).task(bounded).start().await;
+    let error = fleet.replica().task(bounded).start().await;
     assert!(error.unwrap_err().to_string().contains("the bell fell"));
 }
 
@@ -168,7 +168,7 @@ impl FromRun for Extracted {
 }
 
 fn each_10_s(name: &str) -> Task<Every> {
-    Task::new(name).every(seconds(10)).unwrap()
+    every(name, 10)
 }
 
 /// A task for each place in which a run meets the user's code, and what it panics with there.
@@ -203,18 +203,15 @@ fn panicking() -> Vec<(ReadyTask, &'static str)> {
 #[tokio::test(start_paused = true)]
 async fn a_run_ends_as_panicked_wherever_it_meets_a_panic() {
     for (task, error) in panicking() {
-        let (clock, diary) = (begin(), Diary::default());
-        let store = store(&clock);
         let case = task.name().to_owned();
-        let scheduler = replica(&clock, store.clone())
-            .cancel_grace(seconds(1))
-            .task(each_10_s("other").run(diary.noting(&clock)))
-            .task(task);
-        let scheduler = scheduler.start().await.unwrap();
+        let fleet = Fleet::of(0).task(|diary| each_10_s("other").run(diary.noting()));
+        let fleet = fleet.with(|builder| builder.cancel_grace(seconds(1)));
+        let fleet = fleet.start().await;
+        let scheduler = fleet.replica().task(task).start().await.unwrap();
         let mut events = scheduler.events();
         pass_seconds(24.0).await;
-        assert_eq!(diary.seconds(), [10, 20], "{case}");
-        let records = history(&store, &case).await;
+        assert_eq!(fleet.diary.seconds(), [10, 20], "{case}");
+        let records = fleet.history(&case).await;
         assert_eq!(records.len(), 2, "{case}");
         for record in records {
             let panicked = ExecutionState::Ended(Outcome::Panicked);
@@ -231,21 +228,22 @@ async fn a_run_ends_as_panicked_wherever_it_meets_a_panic() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_when_its_task_is_removed_harms_no_other() {
-    let (clock, diary) = (begin(), Diary::default());
-    let held = Arc::new(DropsHard);
-    let task = each_10_s("t").run(move || {
-        let _held = Arc::clone(&held);
-        async {}
-    });
-    let scheduler = replica(&clock, store(&clock))
-        .task(task)
-        .task(each_10_s("other").run(diary.noting(&clock)));
-    let scheduler = scheduler.start().await.unwrap();
+    let mut fleet = Fleet::of(1)
+        .task(|_| {
+            let held = Arc::new(DropsHard);
+            each_10_s("t").run(move || {
+                let _held = Arc::clone(&held);
+                async {}
+            })
+        })
+        .task(|diary| each_10_s("other").run(diary.noting()))
+        .start()
+        .await;
     pass_seconds(15.0).await;
-    scheduler.handle().remove("t").await.unwrap();
+    fleet.handle().remove("t").await.unwrap();
     pass_seconds(10.0).await;
-    assert_eq!(diary.seconds(), [10, 20]);
-    assert!(scheduler.shutdown(seconds(1)).await.all_settled);
+    assert_eq!(fleet.diary.seconds(), [10, 20]);
+    assert!(fleet.leave(0, seconds(1)).await.all_settled);
 }
 
 struct NoCounting;
@@ -270,15 +268,12 @@ impl Recorder for NoCounting {
 
 #[tokio::test(start_paused = true)]
 async fn a_recorder_of_metrics_that_panics_stops_nothing() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
     let _local = metrics::set_default_local_recorder(&NoCounting);
-    let task = each_10_s("t").run(diary.noting(&clock));
-    let scheduler = replica(&clock, store.clone()).task(task);
-    let scheduler = scheduler.start().await.unwrap();
+    let task = |diary: &Diary| each_10_s("t").run(diary.noting());
+    let mut fleet = Fleet::of(1).task(task).start().await;
     pass_seconds(25.0).await;
-    assert_eq!(diary.seconds(), [10, 20]);
-    assert!(scheduler.shutdown(seconds(1)).await.all_settled);
+    assert_eq!(fleet.diary.seconds(), [10, 20]);
+    assert!(fleet.leave(0, seconds(1)).await.all_settled);
     let ran = [(10, SUCCEEDED, None), (20, SUCCEEDED, None)];
-    assert_eq!(lines(&store, "t").await, ran);
+    assert_eq!(fleet.lines("t").await, ran);
 }

@@ -12,7 +12,7 @@ use sexton::{
 use tokio_util::sync::CancellationToken;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
-use crate::fleet::{SUCCEEDED, begin, history, pass_seconds, replica, seconds, store};
+use crate::fleet::{Diary, Fleet, SUCCEEDED, pass_seconds, seconds};
 
 type Seen = Arc<std::sync::Mutex<Vec<String>>>;
 
@@ -59,71 +59,57 @@ async fn takes_eight(
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_takes_whatever_can_be_had_from_its_run() {
-    let clock = begin();
-    let store = store(&clock);
     let seen = Seen::default();
-    let scheduler = replica(&clock, store.clone())
-        .state(Bucket("reports"))
-        .state(Arc::clone(&seen))
-        .task(once("t").run(takes_eight))
+    let state = Arc::clone(&seen);
+    let mut fleet = Fleet::of(1)
+        .task(|_| once("t").run(takes_eight))
+        .with(move |builder| builder.state(Bucket("reports")).state(Arc::clone(&state)))
         .start()
-        .await
-        .unwrap();
+        .await;
     pass_seconds(11.0).await;
-    scheduler.shutdown(Duration::ZERO).await;
-    assert_eq!(history(&store, "t").await[0].state, SUCCEEDED);
+    fleet.shut_down().await;
+    assert_eq!(fleet.history("t").await[0].state, SUCCEEDED);
     assert_eq!(*seen.lock().unwrap(), ["reports/2024-01-30T10:20:10.000Z"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn layers_see_each_run_and_what_came_of_it() {
-    let clock = begin();
-    let store = store(&clock);
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let task = once("t")
-        .run(|| async { Ending::succeeded().with_output("inner") })
-        .layer(MapRequestLayer::new(move |run: Run| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            run
-        }))
-        .layer(MapResponseLayer::new(|ending: Ending| {
-            assert_eq!(ending.outcome(), Outcome::Succeeded);
-            ending.with_output("outer")
-        }));
-    let scheduler = replica(&clock, store.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
+    let count = MapRequestLayer::new(move |run: Run| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        run
+    });
+    let rename = MapResponseLayer::new(|ending: Ending| {
+        assert_eq!(ending.outcome(), Outcome::Succeeded);
+        ending.with_output("outer")
+    });
+    let task = move |_: &Diary| {
+        let task = once("t").run(|| async { Ending::succeeded().with_output("inner") });
+        task.layer(count.clone()).layer(rename.clone())
+    };
+    let mut fleet = Fleet::of(1).task(task).start().await;
     pass_seconds(11.0).await;
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
     assert_eq!(calls.load(Ordering::Relaxed), 1);
-    assert_eq!(
-        history(&store, "t").await[0].output.as_deref(),
-        Some("outer")
-    );
+    assert_eq!(fleet.history("t").await[0].output.as_deref(), Some("outer"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_may_keep_a_run_waiting_until_its_timeout() {
-    let clock = begin();
-    let store = store(&clock);
     // One place, and a first run that keeps it.
     let limit = tower::limit::GlobalConcurrencyLimitLayer::new(1);
     let work = || tokio::time::sleep(Duration::from_secs(30));
-    let layered = |name: &str| {
-        once(name)
-            .timeout(seconds(5))
-            .run(work)
-            .layer(limit.clone())
+    let layered = move |name: &str| {
+        let task = once(name).timeout(seconds(5));
+        task.run(work).layer(limit.clone())
     };
-    let builder = replica(&clock, store.clone()).tasks([layered("first"), layered("second")]);
-    let scheduler = builder.start().await.unwrap();
+    let tasks = move |_: &Diary| [layered("first"), layered("second")];
+    let mut fleet = Fleet::of(1).tasks(tasks).start().await;
     pass_seconds(16.0).await;
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
     for name in ["first", "second"] {
-        let state = history(&store, name).await[0].state;
+        let state = fleet.history(name).await[0].state;
         assert_eq!(state, ExecutionState::Ended(Outcome::TimedOut), "{name}");
     }
 }

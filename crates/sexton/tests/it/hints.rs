@@ -2,28 +2,24 @@
 
 use std::time::Duration;
 
-use sexton::Task;
 use sexton_testkit::faulty::FaultyManager;
 use tokio::sync::watch;
 
-use crate::fleet::{Diary, begin, pass_seconds, replica, seconds, store};
+use crate::fleet::{Fleet, every, pass_seconds, seconds};
 
 /// Far from any other reason for one.
 const HEARTBEAT: Duration = Duration::from_secs(3_600);
 
 #[tokio::test(start_paused = true)]
 async fn a_hint_brings_a_heartbeat_at_once_and_a_flood_of_them_one_a_second() {
-    let clock = begin();
-    let (hint, hints) = watch::channel(0_u64);
-    let manager = FaultyManager::new(store(&clock)).hinted(hints);
-    let diary = Diary::default();
-    let task = Task::new("t").every(HEARTBEAT).unwrap();
-    let scheduler = replica(&clock, manager.clone())
-        .heartbeat(HEARTBEAT)
-        .task(task.run(diary.working(&clock, seconds(0))))
+    let fleet = Fleet::of(0)
+        .task(|diary| every("t", HEARTBEAT.as_secs()).run(diary.noting()))
+        .with(|builder| builder.heartbeat(HEARTBEAT))
         .start()
-        .await
-        .unwrap();
+        .await;
+    let (hint, hints) = watch::channel(0_u64);
+    let manager = FaultyManager::new(fleet.store.clone()).hinted(hints);
+    let scheduler = fleet.replica_on(manager.clone()).start().await.unwrap();
     pass_seconds(10.0).await;
     let beats = || manager.calls("heartbeat");
     let before = beats();

@@ -13,6 +13,7 @@ mod building;
 mod clocks;
 mod contained;
 mod delivery;
+mod diary;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod ended;
 mod fleet;
@@ -42,6 +43,7 @@ mod simulation;
 mod starts;
 mod stopped;
 mod store_trouble;
+mod time;
 #[cfg(feature = "postgres")]
 mod told;
 #[cfg(feature = "sqlite")]

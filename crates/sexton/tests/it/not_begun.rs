@@ -10,13 +10,13 @@ use sexton::schedule::Every;
 use sexton::{Ending, Event, Run, Task};
 
 use crate::fleet::{
-    Diary, SUCCEEDED, begin, drain, history, pass_seconds, replica, seconds, shut_down, store,
+    Diary, Fleet, SUCCEEDED, drain, every, pass_seconds, replica, seconds, shut_down,
 };
 
 const FAILED: ExecutionState = ExecutionState::Ended(Outcome::Failed);
 
 fn every_ten_minutes() -> Task<Every> {
-    Task::new("t").every(seconds(10 * 60)).unwrap()
+    every("t", 10 * 60)
 }
 
 /// A handler that cannot begin the first `failures` times, and counts its calls.
@@ -24,7 +24,7 @@ fn begins_after(
     failures: usize,
 ) -> (
     Arc<AtomicUsize>,
-    impl Fn(Run) -> std::future::Ready<Ending> + Send + Sync,
+    impl Fn(Run) -> std::future::Ready<Ending> + Clone + Send + Sync,
 ) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
@@ -40,40 +40,38 @@ fn begins_after(
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_begin_is_tried_again_and_spends_nothing() {
-    let clock = begin();
-    let store = store(&clock);
     let (calls, handler) = begins_after(3);
-    let scheduler = replica(&clock, store.clone()).task(every_ten_minutes().run(handler));
-    let mut events = scheduler.events();
-    let scheduler = scheduler.start().await.unwrap();
+    let task = move |_: &Diary| every_ten_minutes().run(handler.clone());
+    let mut fleet = Fleet::of(1).task(task).start().await;
+    let mut events = fleet[0].events();
     pass_seconds(10.0 * 60.0 + 20.0).await;
-    let record = &history(&store, "t").await[0];
+    let record = &fleet.history("t").await[0];
     assert_eq!(record.state, SUCCEEDED);
     assert_eq!(record.attempt.unwrap().get(), 1);
     assert_eq!(calls.load(Ordering::Relaxed), 4);
     let is_retry = |event: &Event| matches!(event, Event::Retried { .. });
     assert!(!drain(&mut events).iter().any(is_retry));
-    shut_down([scheduler]).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_begin_here_is_given_back_for_another_instance() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
+    let task = |diary: &Diary| every_ten_minutes().run(diary.noting());
+    let mut fleet = Fleet::of(0).task(task).start().await;
     let (calls, handler) = begins_after(usize::MAX);
-    let lacking = replica(&clock, store.clone()).task(every_ten_minutes().run(handler));
+    let lacking = replica(&fleet.clock, fleet.store.clone());
+    let lacking = lacking.task(every_ten_minutes().run(handler)).start();
+    let lacking = lacking.await.unwrap();
     let mut events = lacking.events();
-    let lacking = lacking.start().await.unwrap();
     pass_seconds(10.0 * 60.0 + 1.0).await;
     assert!(calls.load(Ordering::Relaxed) > 1, "it has the tick");
-    let able = replica(&clock, store.clone()).task(every_ten_minutes().run(diary.noting(&clock)));
-    let able = able.start().await.unwrap();
+    fleet.join(1).await;
     let until_given_back = Lease::default().duration() + seconds(10);
     tokio::time::sleep(until_given_back).await;
-    let entries = diary.entries();
+    let entries = fleet.diary.entries();
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0].attempt, 1);
-    let records = history(&store, "t").await;
+    let records = fleet.history("t").await;
     assert_eq!(records.len(), 1, "{records:?}");
     assert_eq!(records[0].state, SUCCEEDED);
     let why = drain(&mut events)
@@ -86,49 +84,47 @@ async fn what_cannot_begin_here_is_given_back_for_another_instance() {
         why.as_deref(),
         Some("could not begin, given back without spending an attempt: no descriptor is free")
     );
-    shut_down([lacking, able]).await;
+    shut_down([lacking]).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_back_at_once_what_could_not_begin() {
-    let clock = begin();
-    let store = store(&clock);
     let (calls, handler) = begins_after(usize::MAX);
-    let scheduler = replica(&clock, store.clone()).task(every_ten_minutes().run(handler));
-    let scheduler = scheduler.start().await.unwrap();
+    let task = move |_: &Diary| every_ten_minutes().run(handler.clone());
+    let mut fleet = Fleet::of(1).task(task).start().await;
     pass_seconds(10.0 * 60.0 + 1.0).await;
     let before = calls.load(Ordering::Relaxed);
     assert!(before > 0);
-    let report = scheduler.shutdown(seconds(20)).await;
+    let report = fleet.leave(0, seconds(20)).await;
     assert!(report.cut_off.is_empty(), "{report:?}");
     assert_eq!(calls.load(Ordering::Relaxed), before);
-    let record = &history(&store, "t").await[0];
+    let record = &fleet.history("t").await[0];
     assert_eq!(record.state, ExecutionState::Waiting);
 }
 
 /// An earlier try of the run did begin: the run is one that has failed.
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_cannot_begin_has_failed() {
-    let clock = begin();
-    let store = store(&clock);
-    let retry = Retry::times(1)
-        .unwrap()
-        .backoff(Duration::from_millis(10), Duration::from_millis(10));
+    let retry = || {
+        let pause = Duration::from_millis(10);
+        Retry::times(1).unwrap().backoff(pause, pause)
+    };
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let task = every_ten_minutes().retry(retry).run(move |_: Run| {
+    let handler = move |_: Run| {
         let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
         std::future::ready(match is_first {
             true => Ending::failed("it broke"),
             false => Ending::not_begun("no descriptor is free"),
         })
-    });
-    let scheduler = replica(&clock, store.clone()).task(task);
-    let scheduler = scheduler.start().await.unwrap();
+    };
+    let task = move |_: &Diary| every_ten_minutes().retry(retry()).run(handler.clone());
+    let mut fleet = Fleet::of(1).task(task).start().await;
     pass_seconds(10.0 * 60.0 + 10.0).await;
-    let record = &history(&store, "t").await[0];
+    let record = &fleet.history("t").await[0];
     assert_eq!(record.state, FAILED);
     assert_eq!(record.error.as_deref(), Some("no descriptor is free"));
     assert_eq!(calls.load(Ordering::Relaxed), 2);
-    shut_down([scheduler]).await;
+    fleet.shut_down().await;
 }

@@ -10,66 +10,48 @@ use sexton::schedule::Every;
 use sexton::{Event, HandleError, Task};
 
 use crate::fleet::{
-    Diary, End, SUCCEEDED, begin, drain, history, lines, name, pass_seconds, replica, seconds,
-    store,
+    Diary, End, Fleet, FleetBuilder, SUCCEEDED, drain, every, name, pass_seconds, replica, seconds,
 };
 
-fn every_10_s(name: &str) -> Task<Every> {
-    Task::new(name).every(seconds(10)).unwrap()
+/// A fleet with a task that is due every 10 s.
+fn with_task(replicas: usize) -> FleetBuilder {
+    Fleet::of(replicas).task(|diary| every("t", 10).run(diary.noting()))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_added_while_it_runs_is_due_from_now_on() {
-    let (clock, diary) = (begin(), Diary::default());
-    let scheduler = replica(&clock, store(&clock)).start().await.unwrap();
+    let mut fleet = Fleet::of(1).start().await;
     pass_seconds(25.0).await;
-    scheduler
-        .handle()
-        .add(every_10_s("t").run(diary.noting(&clock)))
-        .await
-        .unwrap();
+    let task = every("t", 10).run(fleet.diary.noting());
+    fleet.handle().add(task).await.unwrap();
     pass_seconds(20.0).await;
-    assert_eq!(diary.seconds(), [30, 40]);
-    scheduler.shutdown(Duration::ZERO).await;
+    assert_eq!(fleet.diary.seconds(), [30, 40]);
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_in_use_is_refused_by_add_and_taken_over_by_replace() {
-    let (clock, old, new) = (begin(), Diary::default(), Diary::default());
-    let task = every_10_s("t").run(old.noting(&clock));
-    let scheduler = replica(&clock, store(&clock))
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    let handle = scheduler.handle();
+    let mut fleet = with_task(1).start().await;
+    let new = Diary::by(&fleet.clock);
+    let handle = fleet.handle();
     pass_seconds(15.0).await;
     let error = handle
-        .add(every_10_s("t").run(new.noting(&clock)))
+        .add(every("t", 10).run(new.noting()))
         .await
         .unwrap_err();
     assert!(matches!(&error, HandleError::NameUsedTwice { task } if task.as_str() == "t"));
-    let other = Task::new("t")
-        .every(seconds(5))
-        .unwrap()
-        .run(new.noting(&clock));
+    let other = every("t", 5).run(new.noting());
     handle.replace(other).await.unwrap();
     pass_seconds(11.0).await;
-    assert_eq!(old.seconds(), [10]);
+    assert_eq!(fleet.diary.seconds(), [10]);
     assert_eq!(new.seconds(), [20, 25]);
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_removed_is_not_due_any_more() {
-    let (clock, diary) = (begin(), Diary::default());
-    let task = every_10_s("t").run(diary.noting(&clock));
-    let scheduler = replica(&clock, store(&clock))
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    let handle = scheduler.handle();
+    let mut fleet = with_task(1).start().await;
+    let handle = fleet.handle();
     pass_seconds(15.0).await;
     handle.remove("t").await.unwrap();
     assert!(matches!(
@@ -77,61 +59,51 @@ async fn a_task_removed_is_not_due_any_more() {
         Err(HandleError::NoSuchTask { .. })
     ));
     pass_seconds(30.0).await;
-    assert_eq!(diary.seconds(), [10]);
-    scheduler.shutdown(Duration::ZERO).await;
-    let late = handle.add(every_10_s("u").run(diary.noting(&clock))).await;
+    assert_eq!(fleet.diary.seconds(), [10]);
+    fleet.shut_down().await;
+    let late = handle.add(every("u", 10).run(fleet.diary.noting())).await;
     assert!(matches!(late, Err(HandleError::ShuttingDown)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_paused_by_one_instance_is_skipped_by_all_until_it_is_resumed() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let start = || replica(&clock, store.clone()).task(every_10_s("t").run(diary.noting(&clock)));
-    let first = start().start().await.unwrap();
-    let second = start().start().await.unwrap();
+    let mut fleet = with_task(2).start().await;
     pass_seconds(15.0).await;
-    first
+    fleet
         .handle()
         .pause(&name("t"), "while the bell is mended")
         .await
         .unwrap();
     pass_seconds(20.0).await;
     let query = TaskQuery::Named(vec![name("t")]);
-    let states = second
+    let states = fleet[1]
         .handle()
         .tasks(&ManagerName::default(), &query)
         .await
         .unwrap();
     let pause = states[0].pause.as_ref().unwrap();
     assert_eq!(pause.note, "while the bell is mended");
-    assert_eq!(pause.by, first.instance().to_string());
-    second.handle().resume(&name("t")).await.unwrap();
+    assert_eq!(pause.by, fleet[0].instance().to_string());
+    fleet[1].handle().resume(&name("t")).await.unwrap();
     pass_seconds(10.0).await;
-    assert_eq!(diary.seconds(), [10, 40]);
+    assert_eq!(fleet.diary.seconds(), [10, 40]);
     let skipped = (ExecutionState::Skipped, Some(Reason::Paused));
-    let lines = lines(&store, "t").await;
+    let lines = fleet.lines("t").await;
     assert_eq!(
         lines[1..3],
         [(20, skipped.0, skipped.1), (30, skipped.0, skipped.1)]
     );
-    first.shutdown(Duration::ZERO).await;
-    second.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_triggered_task_runs_once_over_the_fleet_besides_its_schedule() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let start = || replica(&clock, store.clone()).task(every_10_s("t").run(diary.noting(&clock)));
-    let first = start().start().await.unwrap();
-    let second = start().start().await.unwrap();
+    let mut fleet = with_task(2).start().await;
     pass_seconds(13.0).await;
-    let main = ManagerName::default();
-    let tick = first.handle().trigger(&main, &name("t")).await.unwrap();
+    let tick = fleet.trigger("t").await;
     pass_seconds(9.0).await;
-    assert_eq!(diary.seconds(), [10, 13, 20]);
-    let entries = diary.entries();
+    assert_eq!(fleet.diary.seconds(), [10, 13, 20]);
+    let entries = fleet.diary.entries();
     assert_eq!(entries[1].tick, tick);
     // Here, where it was asked for, it starts at once.
     assert!(
@@ -140,69 +112,55 @@ async fn a_triggered_task_runs_once_over_the_fleet_besides_its_schedule() {
         entries[1].late_ms()
     );
     assert!(
-        history(&store, "t")
+        fleet
+            .history("t")
             .await
             .iter()
             .all(|record| record.state == SUCCEEDED)
     );
-    first.shutdown(Duration::ZERO).await;
-    second.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_only_others_have_is_triggered_there() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let operator = replica(&clock, store.clone()).start().await.unwrap();
-    let task = every_10_s("t").run(diary.noting(&clock));
-    let worker = replica(&clock, store.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
+    let mut fleet = with_task(1).start().await;
+    let operator = replica(&fleet.clock, fleet.store.clone()).start();
+    let operator = operator.await.unwrap();
     pass_seconds(13.0).await;
     let main = ManagerName::default();
     operator.handle().trigger(&main, &name("t")).await.unwrap();
     // Until the next heartbeat.
     pass_seconds(5.5).await;
-    assert_eq!(diary.seconds(), [10, 13]);
+    assert_eq!(fleet.diary.seconds(), [10, 13]);
     let elsewhere = ManagerName::new("elsewhere").unwrap();
     let error = operator.handle().trigger(&elsewhere, &name("t")).await;
     let refused = matches!(error, Err(HandleError::Store(LockError::Refused { .. })));
     assert!(refused);
     operator.shutdown(Duration::ZERO).await;
-    worker.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_cancelled_on_whichever_instance_it_is() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let operator = replica(&clock, store.clone()).start().await.unwrap();
-    let task = Task::new("t")
-        .every(seconds(60))
-        .unwrap()
-        .run(diary.working(&clock, seconds(50)));
-    let worker = replica(&clock, store.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
+    let task = |diary: &Diary| every("t", 60).run(diary.working(seconds(50)));
+    let mut fleet = Fleet::of(1).task(task).start().await;
+    let operator = replica(&fleet.clock, fleet.store.clone()).start();
+    let operator = operator.await.unwrap();
     pass_seconds(61.0).await;
-    let running = history(&store, "t").await[0].execution.clone();
+    let running = fleet.history("t").await[0].execution.clone();
     let answer = operator.handle().cancel(&running).await.unwrap();
     assert_eq!(answer, CancelRequested::Told);
     // Until the next heartbeat.
     pass_seconds(5.5).await;
-    assert_eq!(diary.entries()[0].end, End::Cancelled);
-    let records = history(&store, "t").await;
+    assert_eq!(fleet.diary.entries()[0].end, End::Cancelled);
+    let records = fleet.history("t").await;
     assert_eq!(records[0].state, ExecutionState::Ended(Outcome::Cancelled));
     assert_eq!(
         operator.handle().cancel(&running).await.unwrap(),
         CancelRequested::NotRunning
     );
     operator.shutdown(Duration::ZERO).await;
-    worker.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,17 +171,11 @@ async fn replicas_that_define_a_task_differently_are_noticed_and_told() {
         (|task| task.work("another"), "; work another"),
     ];
     for (change, expected) in changes {
-        let (clock, diary) = (begin(), Diary::default());
-        let store = store(&clock);
-        let task = every_10_s("t").work("one").run(diary.noting(&clock));
-        let old = replica(&clock, store.clone())
-            .task(task)
-            .start()
-            .await
-            .unwrap();
+        let task = |diary: &Diary| every("t", 10).work("one").run(diary.noting());
+        let mut fleet = Fleet::of(1).task(task).start().await;
         pass_seconds(1.0).await;
-        let task = change(every_10_s("t").work("one")).run(diary.noting(&clock));
-        let new = replica(&clock, store.clone())
+        let task = change(every("t", 10).work("one")).run(fleet.diary.noting());
+        let new = replica(&fleet.clock, fleet.store.clone())
             .task(task)
             .start()
             .await
@@ -237,28 +189,25 @@ async fn replicas_that_define_a_task_differently_are_noticed_and_told() {
                 _ => None,
             });
         let (task, by, ours) = differs.unwrap();
-        assert_eq!((task, by), (name("t"), old.instance().clone()));
+        assert_eq!((task, by), (name("t"), fleet[0].instance().clone()));
         assert!(ours.contains(expected), "{ours}");
-        old.shutdown(Duration::ZERO).await;
+        fleet.shut_down().await;
         new.shutdown(Duration::ZERO).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_history_is_pruned_by_a_task_of_sextons_own() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
     let retention = sexton::lock::Retention {
         age_max: Some(seconds(60)),
         per_task_max: None,
     };
-    let task = every_10_s("t").run(diary.noting(&clock));
-    let builder = replica(&clock, store.clone()).retention(Some(retention));
-    let scheduler = builder.task(task).start().await.unwrap();
+    let fleet = with_task(1).with(move |builder| builder.retention(Some(retention)));
+    let mut fleet = fleet.start().await;
     pass_seconds(601.0).await;
-    let records = history(&store, "t").await;
+    let records = fleet.history("t").await;
     assert!((6..=8).contains(&records.len()), "{}", records.len());
-    let own = history(&store, "sexton:prune").await;
+    let own = fleet.history("sexton:prune").await;
     assert_eq!(own.last().unwrap().state, SUCCEEDED);
     assert!(
         own.last()
@@ -268,7 +217,7 @@ async fn the_history_is_pruned_by_a_task_of_sextons_own() {
             .unwrap()
             .ends_with("records pruned")
     );
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[test]

@@ -16,105 +16,100 @@ use sexton::{Event, MemoryLockManager, ReadyTask, Run, Scheduler, Task, Tick};
 use sexton_testkit::faulty::{Fault, FaultyManager};
 
 use crate::fleet::{
-    Diary, SUCCEEDED, begin, drain, history, lines, name, pass, pass_seconds, replica, second,
-    seconds, shut_down, store,
+    Diary, Fleet, SUCCEEDED, begin, drain, every, lines, pass, pass_seconds, second, seconds,
+    shut_down,
 };
 
 const MISSED: (ExecutionState, Option<Reason>) = (ExecutionState::Missed, Some(Reason::TooLate));
-
-fn every(period_s: u64) -> Task<Every> {
-    Task::new("t").every(seconds(period_s)).unwrap()
-}
 
 /// Given: one instance was granted the tick of second 60 ahead of it, and shuts down 150 ms before.
 /// When: another finds at once what was given back. Then: it starts when any run of the tick would.
 #[tokio::test(start_paused = true)]
 async fn what_was_given_back_starts_at_its_tick_and_with_its_jitter() {
     for jitter in [None, Some(seconds(20))] {
-        let (clock, diary) = (begin(), Diary::default());
-        let store = store(&clock);
-        let task = |diary: &Diary| {
-            let task = every(60);
+        let task = move |diary: &Diary| {
+            let task = every("t", 60);
             let task = match jitter {
                 Some(jitter) => task.jitter(jitter),
                 None => task,
             };
-            task.run(diary.noting(&clock))
+            task.run(diary.noting())
         };
         // Alone, an instance shows when the tick's run is due.
-        let undisturbed = Diary::default();
-        let alone = replica(&clock, crate::fleet::store(&clock))
-            .task(task(&undisturbed))
-            .start();
-        let alone = alone.await.unwrap();
-        let leaving = replica(&clock, store.clone()).task(task(&diary)).start();
-        let leaving = leaving.await.unwrap();
-        let mut events = leaving.events();
+        let mut alone = Fleet::of(1).task(task).start().await;
+        let mut fleet = Fleet::of(1).task(task).start().await;
+        let mut events = fleet[0].events();
         let is_granted = |event: &Event| matches!(event, Event::Granted { .. });
         while !drain(&mut events).iter().any(is_granted) {
             pass(Duration::from_millis(10)).await;
         }
-        assert_eq!(diary.entries().len(), 0, "it is granted ahead of its tick");
-        leaving.shutdown(Duration::ZERO).await;
-        let staying = replica(&clock, store.clone())
-            .heartbeat(Duration::from_millis(50))
-            .task(task(&diary))
-            .start()
-            .await
-            .unwrap();
+        assert_eq!(
+            fleet.diary.entries().len(),
+            0,
+            "it is granted ahead of its tick"
+        );
+        fleet.shut_down().await;
+        let staying = fleet.replica().heartbeat(Duration::from_millis(50));
+        let staying = staying.start().await.unwrap();
         pass_seconds(30.0).await;
-        let due = undisturbed.entries()[0].at_ms;
+        let due = alone.diary.entries()[0].at_ms;
         assert_eq!(
             jitter.is_some(),
-            due > undisturbed.entries()[0].tick.as_millis()
+            due > alone.diary.entries()[0].tick.as_millis()
         );
-        let begun: Vec<i64> = diary.entries().iter().map(|entry| entry.at_ms).collect();
+        let begun: Vec<i64> = fleet
+            .diary
+            .entries()
+            .iter()
+            .map(|entry| entry.at_ms)
+            .collect();
         assert_eq!(begun, [due], "{jitter:?}");
-        shut_down([alone, staying]).await;
+        alone.shut_down().await;
+        shut_down([staying]).await;
     }
 }
 
-/// Runs `task` until shortly before second 60, gives that tick back, and is away for so long.
+/// Runs `task` until shortly before second 60, gives that tick back, and then is `away`.
 async fn away_with_work_given_back(
-    task: impl Fn(&Diary, &sexton::clock::TokioClock) -> ReadyTask,
+    task: impl Fn(&Diary) -> ReadyTask + 'static,
     away: Duration,
-) -> (Diary, sexton::MemoryLockManager) {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let leaving = replica(&clock, store.clone()).task(task(&diary, &clock));
-    let leaving = leaving.start().await.unwrap();
+) -> Fleet {
+    let mut fleet = Fleet::of(1).task(task).start().await;
     pass_seconds(59.85).await;
-    leaving.shutdown(Duration::ZERO).await;
-    let waiting = &history(&store, "t").await[0];
+    fleet.shut_down().await;
+    let waiting = &fleet.history("t").await[0];
     assert_eq!(waiting.state, ExecutionState::Waiting);
     pass(away).await;
-    let back = replica(&clock, store.clone()).task(task(&diary, &clock));
-    let back = back.start().await.unwrap();
+    fleet.join(1).await;
     pass_seconds(7.0).await;
-    shut_down([back]).await;
-    (diary, store)
+    fleet.shut_down().await;
+    fleet
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_given_back_is_missed_when_the_fleet_comes_back_after_its_window() {
     for away in [seconds(70), seconds(6 * 60 * 60)] {
-        let task = |diary: &Diary, clock: &_| every(60).run(diary.noting(clock));
-        let (diary, store) = away_with_work_given_back(task, away).await;
-        assert!(!diary.seconds().contains(&60), "{:?}", diary.seconds());
-        assert_eq!(lines(&store, "t").await[0], (60, MISSED.0, MISSED.1));
+        let task = |diary: &Diary| every("t", 60).run(diary.noting());
+        let fleet = away_with_work_given_back(task, away).await;
+        assert!(
+            !fleet.diary.seconds().contains(&60),
+            "{:?}",
+            fleet.diary.seconds()
+        );
+        assert_eq!(fleet.lines("t").await[0], (60, MISSED.0, MISSED.1));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_given_back_runs_when_the_fleet_comes_back_within_its_window() {
-    let missed = Missed::All {
-        window: seconds(300),
-    };
-    let task = |diary: &Diary, clock: &_| every(60).missed(missed).run(diary.noting(clock));
-    let (diary, store) = away_with_work_given_back(task, seconds(70)).await;
-    assert_eq!(diary.seconds(), [60, 120]);
+    let window = seconds(300);
+    let missed = Missed::All { window };
+    let task = move |diary: &Diary| every("t", 60).missed(missed).run(diary.noting());
+    let fleet = away_with_work_given_back(task, seconds(70)).await;
+    assert_eq!(fleet.diary.seconds(), [60, 120]);
     assert!(
-        lines(&store, "t")
+        fleet
+            .lines("t")
             .await
             .iter()
             .all(|line| line.1 == SUCCEEDED)
@@ -123,23 +118,20 @@ async fn what_was_given_back_runs_when_the_fleet_comes_back_within_its_window() 
 
 #[tokio::test(start_paused = true)]
 async fn what_was_granted_too_late_is_not_run() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let faulty = FaultyManager::new(store.clone());
-    let scheduler = replica(&clock, faulty.clone()).task(every(1).run(diary.noting(&clock)));
-    let scheduler = scheduler.start().await.unwrap();
+    let task = |diary: &Diary| every("t", 1).run(diary.noting());
+    let mut fleet = Fleet::of(1).task(task).with_faults().start().await;
     pass_seconds(5.1).await;
     // The store grants the ticks 6 and 7; by the time that it has answered, it is too late for
     // them.
-    faulty.plan(|method| match method {
+    fleet.faults().plan(|method| match method {
         "claim" => Fault::Slow(seconds(4)),
         _ => Fault::None,
     });
     pass_seconds(1.0).await;
-    faulty.all(Fault::None);
+    fleet.faults().all(Fault::None);
     pass_seconds(8.0).await;
-    let lines = lines(&store, "t").await;
-    for entry in diary.entries() {
+    let lines = fleet.lines("t").await;
+    for entry in fleet.diary.entries() {
         assert!(entry.late_ms() < 1_000, "{entry:?}");
     }
     let missed: Vec<i64> = lines
@@ -149,47 +141,39 @@ async fn what_was_granted_too_late_is_not_run() {
         .collect();
     assert!(missed.contains(&6), "{lines:?}");
     assert!(lines.iter().all(|line| line.1.is_over()), "{lines:?}");
-    let ran = diary.seconds();
+    let ran = fleet.diary.seconds();
     assert!(
         missed.iter().all(|tick| !ran.contains(tick)),
         "{ran:?}, {missed:?}"
     );
-    shut_down([scheduler]).await;
+    fleet.shut_down().await;
 }
 
 /// Three instances, distinct indices, a store that is away for 8 s: nobody closes what the others
 /// have yet to come to.
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_each_index_stays_open_to_the_instance_it_is_for() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let faulty = FaultyManager::new(store.clone());
-    let missed = Missed::All {
-        window: seconds(60),
+    let task = |diary: &Diary| {
+        let window = seconds(60);
+        let task = every("t", 1).concurrency(3).missed(Missed::All { window });
+        task.placement(Placement::Distinct).run(diary.noting())
     };
-    let mut fleet = Vec::new();
-    for _ in 0..3 {
-        let task = every(1)
-            .concurrency(3)
-            .placement(Placement::Distinct)
-            .missed(missed);
-        let scheduler = replica(&clock, faulty.clone()).task(task.run(diary.noting(&clock)));
-        fleet.push(scheduler.start().await.unwrap());
-    }
+    let mut fleet = Fleet::of(3).task(task).with_faults().start().await;
     pass_seconds(5.5).await;
-    faulty.all(Fault::Unreachable);
+    fleet.faults().all(Fault::Unreachable);
     pass_seconds(8.0).await;
-    faulty.all(Fault::None);
+    fleet.faults().all(Fault::None);
     pass_seconds(30.0).await;
-    shut_down(fleet).await;
-    let not_run: Vec<_> = lines(&store, "t").await;
+    fleet.shut_down().await;
+    let not_run: Vec<_> = fleet.lines("t").await;
     let not_run: Vec<_> = not_run.iter().filter(|line| line.1 != SUCCEEDED).collect();
     assert!(not_run.is_empty(), "{not_run:?}");
-    let by_tick = diary.by_tick("t");
+    let by_tick = fleet.diary.by_tick("t");
     assert!(by_tick.len() > 40);
     for (tick, indices) in by_tick {
         assert_eq!(indices, [1, 2, 3], "{tick}");
-        let instances: std::collections::BTreeSet<String> = diary
+        let instances: std::collections::BTreeSet<String> = fleet
+            .diary
             .entries()
             .into_iter()
             .filter(|entry| entry.tick == tick)
@@ -202,31 +186,32 @@ async fn after_an_outage_each_index_stays_open_to_the_instance_it_is_for() {
 #[tokio::test(start_paused = true)]
 async fn a_trigger_takes_its_turn_on_a_busy_task() {
     for overlap in [Overlap::QueueOne, Overlap::Skip, Overlap::Allow] {
-        let (clock, diary) = (begin(), Diary::default());
-        let store = store(&clock);
         // Always one runs and, under queue one, one waits.
-        let task = every(1).overlap(overlap);
-        let task = task.run(diary.working(&clock, Duration::from_millis(1_500)));
-        let scheduler = replica(&clock, store.clone()).task(task);
-        let scheduler = scheduler.start().await.unwrap();
+        let task = move |diary: &Diary| {
+            let work = diary.working(Duration::from_millis(1_500));
+            every("t", 1).overlap(overlap).run(work)
+        };
+        let mut fleet = Fleet::of(1).task(task).start().await;
         pass_seconds(10.3).await;
-        let manager = sexton::name::ManagerName::default();
-        let handle = scheduler.handle();
-        let tick = handle.trigger(&manager, &name("t")).await.unwrap();
+        let tick = fleet.trigger("t").await;
         pass_seconds(4.0).await;
-        let began = diary.entries().into_iter().find(|entry| entry.tick == tick);
+        let began = fleet
+            .diary
+            .entries()
+            .into_iter()
+            .find(|entry| entry.tick == tick);
         let began = began.unwrap_or_else(|| panic!("{overlap:?}: it has not run"));
         assert!(began.late_ms() <= 3_000, "{overlap:?}: {began:?}");
-        let entries = diary.entries();
+        let entries = fleet.diary.entries();
         let ticks: Vec<Tick> = entries.iter().map(|entry| entry.tick).collect();
         assert!(ticks.is_sorted(), "{overlap:?}: {ticks:?}");
-        shut_down([scheduler]).await;
+        fleet.shut_down().await;
     }
 }
 
 /// When the ticks that have a record are, as seconds since the change.
-async fn ticks_on_record(store: &sexton::MemoryLockManager, change_s: i64) -> Vec<i64> {
-    let records = history(store, "t").await;
+async fn ticks_on_record(fleet: &Fleet, change_s: i64) -> Vec<i64> {
+    let records = fleet.history("t").await;
     let since = |record: &sexton::lock::ExecutionRecord| second(record.execution.tick) - change_s;
     records.iter().map(since).collect()
 }
@@ -240,36 +225,35 @@ async fn ticks_of_another_schedule_count_from_its_definition() {
         Missed::All { window },
     ] {
         for by_restart in [true, false] {
-            let (clock, diary) = (begin(), Diary::default());
-            let store = store(&clock);
-            let hourly = || every(3_600).missed(missed).run(diary.noting(&clock));
-            let secondly = || every(1).missed(missed).run(diary.noting(&clock));
-            let mut scheduler = replica(&clock, store.clone()).task(hourly());
-            let mut running = scheduler.start().await.unwrap();
+            let fleet = Fleet::of(0).start().await;
+            let due_every = |period_s| {
+                let task = every("t", period_s).missed(missed);
+                task.run(fleet.diary.noting())
+            };
+            let start = async |task| fleet.replica().task(task).start().await.unwrap();
+            let mut running = start(due_every(3_600)).await;
             pass_seconds(3_605.5).await;
             let change_s = 3_605;
             if by_restart {
                 shut_down([running]).await;
-                scheduler = replica(&clock, store.clone()).task(secondly());
-                running = scheduler.start().await.unwrap();
+                running = start(due_every(1)).await;
             } else {
-                running.handle().replace(secondly()).await.unwrap();
+                running.handle().replace(due_every(1)).await.unwrap();
             }
             pass_seconds(5.05).await;
             shut_down([running]).await;
-            let records = ticks_on_record(&store, change_s).await;
+            let records = ticks_on_record(&fleet, change_s).await;
             let case = format!("{missed:?}, by restart: {by_restart}");
             assert_eq!(records.first(), Some(&-1_205), "{case}");
             assert_eq!(records[1..], [1, 2, 3, 4, 5], "{case}");
-            assert_eq!(diary.entries().len(), 6, "{case}");
+            assert_eq!(fleet.diary.entries().len(), 6, "{case}");
             // The same schedule again, after a while: now its ticks count from where the fleet
             // stopped.
             pass_seconds(100.0).await;
-            let again = replica(&clock, store.clone()).task(secondly());
-            let again = again.start().await.unwrap();
+            let again = start(due_every(1)).await;
             pass_seconds(30.0).await;
             shut_down([again]).await;
-            let records = ticks_on_record(&store, change_s).await;
+            let records = ticks_on_record(&fleet, change_s).await;
             let gaps = records[1..].windows(2).any(|pair| pair[1] != pair[0] + 1);
             assert!(!gaps, "{case}: {records:?}");
         }
@@ -278,26 +262,22 @@ async fn ticks_of_another_schedule_count_from_its_definition() {
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_shuts_down_still_starts_what_others_would_be_late_for() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
-    let often = Task::new("often").every(seconds(1)).unwrap();
-    let seldom = Task::new("seldom").every(seconds(60)).unwrap();
-    let scheduler = replica(&clock, store.clone())
-        .task(often.run(diary.noting(&clock)))
-        .task(seldom.run(diary.noting(&clock)))
+    let mut fleet = Fleet::of(1)
+        .task(|diary| every("often", 1).run(diary.noting()))
+        .task(|diary| every("seldom", 60).run(diary.noting()))
         .start()
-        .await
-        .unwrap();
+        .await;
     pass_seconds(59.85).await;
-    scheduler.shutdown(seconds(10)).await;
-    let last: Vec<(String, i64)> = diary
+    fleet.leave(0, seconds(10)).await;
+    let last: Vec<(String, i64)> = fleet
+        .diary
         .entries()
         .into_iter()
         .filter(|entry| second(entry.tick) == 60)
         .map(|entry| (entry.task.clone(), entry.late_ms()))
         .collect();
     assert_eq!(last, [("often".to_owned(), 0)]);
-    let given_back = &history(&store, "seldom").await[0];
+    let given_back = &fleet.history("seldom").await[0];
     assert_eq!(given_back.state, ExecutionState::Waiting);
 }
 

@@ -2,39 +2,28 @@
 
 use std::time::Duration;
 
-use sexton::clock::TokioClock;
 use sexton::lock::{ExecutionState, Outcome, Reason};
-use sexton::{Event, ReadyTask, Task};
-use sexton_testkit::faulty::{Fault, FaultyManager};
+use sexton::{Event, Task};
+use sexton_testkit::faulty::Fault;
 
-use crate::fleet::{Diary, begin, drain, history, name, pass, replica, store};
+use crate::fleet::{Diary, Fleet, drain, every, pass_seconds, seconds};
 
-fn every_second(diary: &Diary, clock: &TokioClock) -> ReadyTask {
-    every(Duration::from_secs(1), diary, clock)
-}
-
-fn every(period: Duration, diary: &Diary, clock: &TokioClock) -> ReadyTask {
-    Task::new("t")
-        .every(period)
-        .unwrap()
-        .run(diary.noting(clock))
+/// An instance with one periodic task, on a store that fails as planned.
+async fn instance(period_s: u64) -> Fleet {
+    let task = move |diary: &Diary| every("t", period_s).run(diary.noting());
+    Fleet::of(1).task(task).with_faults().start().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_store_makes_no_run_late() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    faulty.all(Fault::Slow(Duration::from_millis(200)));
-    let diary = Diary::default();
-    let task = every_second(&diary, &clock);
-    let scheduler = replica(&clock, faulty.clone())
-        .task(task)
+    let mut fleet = Fleet::of(1)
+        .task(|diary| every("t", 1).run(diary.noting()))
+        .failing(|_| Fault::Slow(Duration::from_millis(200)))
         .start()
-        .await
-        .unwrap();
-    pass(Duration::from_millis(10_300)).await;
-    scheduler.shutdown(Duration::ZERO).await;
-    let entries = diary.entries();
+        .await;
+    pass_seconds(10.3).await;
+    fleet.shut_down().await;
+    let entries = fleet.diary.entries();
     assert_eq!(entries.len(), 10);
     assert!(
         entries
@@ -46,10 +35,8 @@ async fn a_slow_store_makes_no_run_late() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_loses_no_tick_and_repeats_none() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
     let mut count = 0;
-    faulty.plan(move |method| {
+    let faults = move |method| {
         let is_counted = method == "claim" || method == "settle";
         count += usize::from(is_counted);
         if is_counted && count % 2 == 1 {
@@ -57,19 +44,17 @@ async fn a_lost_answer_loses_no_tick_and_repeats_none() {
         } else {
             Fault::None
         }
-    });
-    let diary = Diary::default();
-    let task = every(Duration::from_millis(200), &diary, &clock);
-    let scheduler = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    pass(Duration::from_millis(4_100)).await;
-    let records = history(&faulty, "t").await;
-    let report = scheduler.shutdown(Duration::ZERO).await;
+    };
+    let task = |diary: &Diary| {
+        let task = Task::new("t").every(Duration::from_millis(200)).unwrap();
+        task.run(diary.noting())
+    };
+    let mut fleet = Fleet::of(1).task(task).failing(faults).start().await;
+    pass_seconds(4.1).await;
+    let records = fleet.history("t").await;
+    let report = fleet.leave(0, Duration::ZERO).await;
     assert!(report.all_settled);
-    let by_tick = diary.by_tick("t");
+    let by_tick = fleet.diary.by_tick("t");
     assert_eq!(by_tick.len(), 20);
     assert!(
         by_tick.values().all(|indices| indices == &[1]),
@@ -80,23 +65,15 @@ async fn a_lost_answer_loses_no_tick_and_repeats_none() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_told_waited_for_and_never_a_denial() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    let diary = Diary::default();
-    let task = every(Duration::from_secs(10), &diary, &clock);
-    let scheduler = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    let mut events = scheduler.events();
-    pass(Duration::from_secs(5)).await;
-    faulty.all(Fault::Unreachable);
+    let mut fleet = instance(10).await;
+    let mut events = fleet[0].events();
+    pass_seconds(5.0).await;
+    fleet.faults().all(Fault::Unreachable);
     // Through the tick, and back before its successor is due.
-    pass(Duration::from_secs(8)).await;
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(3)).await;
-    let entries = diary.entries();
+    pass_seconds(8.0).await;
+    fleet.faults().all(Fault::None);
+    pass_seconds(3.0).await;
+    let entries = fleet.diary.entries();
     assert_eq!(entries.len(), 1, "{entries:#?}");
     let late_ms = entries[0].at_ms - entries[0].tick.as_millis();
     assert!((3_000..=5_100).contains(&late_ms), "late by {late_ms} ms");
@@ -120,27 +97,19 @@ async fn an_outage_is_told_waited_for_and_never_a_denial() {
             .iter()
             .any(|event| matches!(event, Event::Denied { .. }))
     );
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn ticks_of_a_long_outage_are_recorded_as_missed_with_the_reason() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    let diary = Diary::default();
-    let task = every_second(&diary, &clock);
-    let scheduler = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    pass(Duration::from_millis(2_900)).await;
-    faulty.all(Fault::Unreachable);
-    pass(Duration::from_secs(10)).await;
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(5)).await;
-    let records = history(&faulty, "t").await;
-    scheduler.shutdown(Duration::ZERO).await;
+    let mut fleet = instance(1).await;
+    pass_seconds(2.9).await;
+    fleet.faults().all(Fault::Unreachable);
+    pass_seconds(10.0).await;
+    fleet.faults().all(Fault::None);
+    pass_seconds(5.0).await;
+    let records = fleet.history("t").await;
+    fleet.shut_down().await;
     let missed: Vec<_> = records
         .iter()
         .filter(|record| record.state == ExecutionState::Missed)
@@ -164,7 +133,7 @@ async fn ticks_of_a_long_outage_are_recorded_as_missed_with_the_reason() {
     );
     assert!(ticks.len() >= 17);
     assert_eq!(
-        diary.entries().len(),
+        fleet.diary.entries().len(),
         records
             .iter()
             .filter(|record| record.state == ExecutionState::Ended(Outcome::Succeeded))
@@ -174,18 +143,10 @@ async fn ticks_of_a_long_outage_are_recorded_as_missed_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn a_grant_whose_answer_was_lost_until_too_late_is_closed_and_not_stranded() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    let diary = Diary::default();
-    let task = every_second(&diary, &clock);
-    let scheduler = replica(&clock, faulty.clone())
-        .task(task)
-        .start()
-        .await
-        .unwrap();
-    pass(Duration::from_millis(100)).await;
+    let mut fleet = instance(1).await;
+    pass_seconds(0.1).await;
     let mut claims = 0;
-    faulty.plan(move |method| {
+    fleet.faults().plan(move |method| {
         claims += usize::from(method == "claim");
         if method == "claim" && claims == 1 {
             Fault::AnswerLost
@@ -193,11 +154,11 @@ async fn a_grant_whose_answer_was_lost_until_too_late_is_closed_and_not_stranded
             Fault::Unreachable
         }
     });
-    pass(Duration::from_secs(5)).await;
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(3)).await;
-    let records = history(&faulty, "t").await;
-    scheduler.shutdown(Duration::ZERO).await;
+    pass_seconds(5.0).await;
+    fleet.faults().all(Fault::None);
+    pass_seconds(3.0).await;
+    let records = fleet.history("t").await;
+    fleet.shut_down().await;
     assert_eq!(
         records[0].state,
         ExecutionState::Ended(Outcome::Lost),
@@ -211,7 +172,12 @@ async fn a_grant_whose_answer_was_lost_until_too_late_is_closed_and_not_stranded
             .unwrap()
             .starts_with("never started")
     );
-    assert!(!diary.by_tick("t").contains_key(&records[0].execution.tick));
+    assert!(
+        !fleet
+            .diary
+            .by_tick("t")
+            .contains_key(&records[0].execution.tick)
+    );
     assert!(
         records
             .iter()
@@ -222,44 +188,38 @@ async fn a_grant_whose_answer_was_lost_until_too_late_is_closed_and_not_stranded
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_counts_as_unreachable_within_the_limit() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    let diary = Diary::default();
-    let task = every(Duration::from_secs(10), &diary, &clock);
-    let builder = replica(&clock, faulty.clone()).call_limit(Duration::from_secs(1));
-    let scheduler = builder.task(task).start().await.unwrap();
-    let mut events = scheduler.events();
-    pass(Duration::from_secs(9)).await;
-    faulty.all(Fault::Hangs);
-    pass(Duration::from_secs(2)).await;
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(3)).await;
+    let mut fleet = Fleet::of(1)
+        .task(|diary| every("t", 10).run(diary.noting()))
+        .with(|builder| builder.call_limit(seconds(1)))
+        .with_faults()
+        .start()
+        .await;
+    let mut events = fleet[0].events();
+    pass_seconds(9.0).await;
+    fleet.faults().all(Fault::Hangs);
+    pass_seconds(2.0).await;
+    fleet.faults().all(Fault::None);
+    pass_seconds(3.0).await;
     assert!(
         drain(&mut events)
             .iter()
             .any(|event| matches!(event, Event::StoreLost { .. }))
     );
-    assert_eq!(diary.entries().len(), 1);
-    scheduler.shutdown(Duration::ZERO).await;
+    assert_eq!(fleet.diary.entries().len(), 1);
+    fleet.shut_down().await;
 }
 
 /// It hangs for less than a call may take: no call has failed yet when ticks become too late.
 #[tokio::test(start_paused = true)]
 async fn what_a_store_that_hangs_makes_missed_was_missed_because_of_the_store() {
-    let clock = begin();
-    let store = store(&clock);
-    let faulty = FaultyManager::new(store.clone());
-    let diary = Diary::default();
-    let task = every(Duration::from_secs(1), &diary, &clock);
-    let scheduler = replica(&clock, faulty.clone()).task(task).start();
-    let scheduler = scheduler.await.unwrap();
-    pass(Duration::from_millis(5_400)).await;
-    faulty.all(Fault::Hangs);
-    pass(Duration::from_secs(4)).await;
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(10)).await;
-    scheduler.shutdown(Duration::ZERO).await;
-    let records = history(&store, "t").await;
+    let mut fleet = instance(1).await;
+    pass_seconds(5.4).await;
+    fleet.faults().all(Fault::Hangs);
+    pass_seconds(4.0).await;
+    fleet.faults().all(Fault::None);
+    pass_seconds(10.0).await;
+    fleet.shut_down().await;
+    let records = fleet.history("t").await;
     let missed: Vec<_> = records
         .iter()
         .filter(|record| record.state == ExecutionState::Missed)
@@ -272,40 +232,34 @@ async fn what_a_store_that_hangs_makes_missed_was_missed_because_of_the_store() 
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_tasks_due_at_once_are_claimed_in_one_round_trip() {
-    let clock = begin();
-    let faulty = FaultyManager::new(store(&clock));
-    let diary = Diary::default();
-    let tasks = (0..999).map(|number| {
-        let minute = Task::new(format!("t{number}"))
-            .every(Duration::from_secs(60))
-            .unwrap();
-        minute.run(diary.noting(&clock))
-    });
-    let scheduler = replica(&clock, faulty.clone())
-        .tasks(tasks)
+    let task = |number, diary: &Diary| every(&format!("t{number}"), 60).run(diary.noting());
+    let mut fleet = Fleet::of(1)
+        .tasks(move |diary| {
+            (0..999)
+                .map(|number| task(number, diary))
+                .collect::<Vec<_>>()
+        })
+        .with_faults()
         .start()
-        .await
-        .unwrap();
-    pass(Duration::from_secs(61)).await;
-    assert_eq!(diary.entries().len(), 999);
-    assert_eq!(faulty.calls("claim"), 1);
-    assert!(faulty.calls("settle") <= 2, "{}", faulty.calls("settle"));
-    scheduler.shutdown(Duration::ZERO).await;
+        .await;
+    pass_seconds(61.0).await;
+    assert_eq!(fleet.diary.entries().len(), 999);
+    assert_eq!(fleet.faults().calls("claim"), 1);
+    assert!(
+        fleet.faults().calls("settle") <= 2,
+        "{}",
+        fleet.faults().calls("settle")
+    );
+    fleet.shut_down().await;
 }
 
 /// Nothing but its answer tells whether it was granted, and at most once has no lease that ends.
 #[tokio::test(start_paused = true)]
 async fn a_trigger_whose_answer_is_lost_runs_when_the_store_is_back_however_long_that_takes() {
-    let clock = begin();
-    let store = store(&clock);
-    let faulty = FaultyManager::new(store.clone());
-    let diary = Diary::default();
-    let task = every(Duration::from_secs(3_600), &diary, &clock);
-    let scheduler = replica(&clock, faulty.clone()).task(task).start();
-    let scheduler = scheduler.await.unwrap();
-    pass(Duration::from_secs(1)).await;
+    let mut fleet = instance(3_600).await;
+    pass_seconds(1.0).await;
     let mut is_lost = false;
-    faulty.plan(move |method| match method {
+    fleet.faults().plan(move |method| match method {
         "claim" if !is_lost => {
             is_lost = true;
             Fault::AnswerLost
@@ -313,13 +267,17 @@ async fn a_trigger_whose_answer_is_lost_runs_when_the_store_is_back_however_long
         _ if is_lost => Fault::Unreachable,
         _ => Fault::None,
     });
-    let (handle, manager) = (scheduler.handle(), sexton::name::ManagerName::default());
-    let tick = handle.trigger(&manager, &name("t")).await.unwrap();
-    pass(Duration::from_secs(60)).await;
-    assert!(diary.entries().is_empty());
-    faulty.all(Fault::None);
-    pass(Duration::from_secs(30)).await;
-    let ticks: Vec<_> = diary.entries().iter().map(|entry| entry.tick).collect();
+    let tick = fleet.trigger("t").await;
+    pass_seconds(60.0).await;
+    assert!(fleet.diary.entries().is_empty());
+    fleet.faults().all(Fault::None);
+    pass_seconds(30.0).await;
+    let ticks: Vec<_> = fleet
+        .diary
+        .entries()
+        .iter()
+        .map(|entry| entry.tick)
+        .collect();
     assert_eq!(ticks, [tick]);
-    scheduler.shutdown(Duration::ZERO).await;
+    fleet.shut_down().await;
 }

@@ -1,7 +1,5 @@
 //! Replicas with the same schedules and other time zone rules.
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 use sexton::lock::{LockManager, TaskQuery, TaskState};
 use sexton::schedule::Cron;
@@ -9,7 +7,7 @@ use sexton::schedule::zone::ZoneRules;
 use sexton::{Event, MemoryLockManager, Scheduler, Task};
 use sexton_testkit::tzif;
 
-use crate::fleet::{Diary, begin, drain, name, pass_seconds, replica, store};
+use crate::fleet::{Fleet, drain, name, pass_seconds, shut_down};
 
 const CENTRAL_EUROPE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 /// Summer time ends a week earlier.
@@ -26,12 +24,11 @@ async fn task(store: &MemoryLockManager) -> TaskState {
 
 #[tokio::test(start_paused = true)]
 async fn replicas_with_other_rules_are_told_and_the_schedule_counts_on() {
-    let (clock, diary) = (begin(), Diary::default());
-    let store = store(&clock);
+    let fleet = Fleet::of(0).start().await;
     let start = async |zone: TimeZone| -> (Scheduler, Vec<Event>) {
         let cron = Cron::parse("30 2 * * *").unwrap().in_tz(zone).unwrap();
-        let task = Task::new("t").schedule(cron).run(diary.noting(&clock));
-        let builder = replica(&clock, store.clone()).task(task);
+        let task = Task::new("t").schedule(cron).run(fleet.diary.noting());
+        let builder = fleet.replica().task(task);
         let mut events = builder.events();
         let scheduler = builder.start().await.unwrap();
         pass_seconds(1.0).await;
@@ -46,7 +43,7 @@ async fn replicas_with_other_rules_are_told_and_the_schedule_counts_on() {
     };
     let (first, events) = start(paris(&tzif::slim(CENTRAL_EUROPE))).await;
     assert_eq!(differences(&events), []);
-    let before = task(&store).await;
+    let before = task(&fleet.store).await;
 
     // The same rules in another form are no difference.
     let (second, events) = start(paris(&tzif::fat(CENTRAL_EUROPE))).await;
@@ -67,10 +64,8 @@ async fn replicas_with_other_rules_are_told_and_the_schedule_counts_on() {
     assert_eq!(our_rules, [ZoneRules::of(&other)]);
 
     // New rules are no new schedule: what was missed is still caught up with.
-    let after = task(&store).await;
+    let after = task(&fleet.store).await;
     assert!(before.schedule_since.is_some());
     assert_eq!(after.schedule_since, before.schedule_since);
-    for scheduler in [first, second, third] {
-        scheduler.shutdown(Duration::ZERO).await;
-    }
+    shut_down([first, second, third]).await;
 }
