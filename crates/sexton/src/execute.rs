@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sexton_core::lock::{HeldLock, Outcome, Release, Settlement, TransactionSlot};
+use sexton_core::store_time::StoreTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -14,9 +15,9 @@ use crate::clock::sleep_until;
 use crate::contained::{contained_in, drop_contained};
 use crate::event::Event;
 use crate::handler::{BoxError, Ending};
-use crate::link::{backoff, chain, later_us};
+use crate::link::{backoff, chain};
 use crate::run::{Run, RunInner};
-use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
+use crate::runs::{GrantedRun, Runs, StopCause};
 use crate::starts::is_over;
 use crate::transaction::{end_transaction, transaction_slot};
 
@@ -72,11 +73,11 @@ pub(crate) async fn execute(
     granted.gate.wait().await;
     let link = &runs.link;
     let execution = granted.lock.execution.clone();
-    let started_us = link.now_us();
-    if runs.is_lease_over(&granted.lock, started_us) {
+    let started_at = link.now();
+    if runs.is_lease_over(&granted.lock, started_at) {
         return Executed::LeaseOver(granted.lock);
     }
-    if is_over(granted.deadline, started_us) {
+    if is_over(granted.deadline, started_at) {
         return Executed::GivenBack(Release {
             lock: granted.lock,
             deadline: granted.deadline,
@@ -85,22 +86,22 @@ pub(crate) async fn execute(
     runs.shared.events.emit(Event::Started {
         execution: execution.clone(),
         attempt: granted.attempt,
-        lateness: duration_us(started_us - granted.due_us),
+        lateness: started_at.saturating_since(granted.due_at),
     });
-    let end = contained_in(run_to_end(runs, &mut granted, started_us, &mut stopped)).await;
+    let end = contained_in(run_to_end(runs, &mut granted, started_at, &mut stopped)).await;
     let End {
         outcome,
         error,
         output,
         telling,
     } = end.unwrap_or_else(|panic| End::panicked(&panic));
-    let finished_us = link.now_us();
-    let duration = duration_us(finished_us - started_us);
+    let finished_at = link.now();
+    let duration = finished_at.saturating_since(started_at);
     let mut settlement = Settlement::new(
         granted.lock.clone(),
         outcome,
-        timestamp(started_us),
-        timestamp(finished_us),
+        started_at.timestamp(),
+        finished_at.timestamp(),
     );
     if let Some(error) = error {
         settlement = settlement.with_error(&error);
@@ -120,7 +121,7 @@ pub(crate) async fn execute(
     if telling == Telling::NotBegun {
         let lease = granted.task.policies.lease;
         runs.leave_to_others(granted.lock.execution.clone(), lease);
-        let here = timestamp(later_us(finished_us, lease.duration()));
+        let here = (finished_at + lease.duration()).timestamp();
         return Executed::GivenBack(Release {
             lock: granted.lock,
             deadline: granted.deadline.map(|deadline| deadline.max(here)),
@@ -153,7 +154,7 @@ impl End {
 async fn run_to_end(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> End {
     let execution = &granted.lock.execution;
@@ -165,7 +166,7 @@ async fn run_to_end(
         fence = granted.lock.fence.get(),
         attempt = granted.attempt.get(),
     );
-    let tried = run_and_retry(runs, granted, started_us, stopped)
+    let tried = run_and_retry(runs, granted, started_at, stopped)
         .instrument(span)
         .await;
     let tried = last_word(tried, granted);
@@ -188,7 +189,7 @@ async fn run_to_end(
 async fn run_and_retry(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> Tried {
     let clock = &runs.link.clock;
@@ -203,7 +204,7 @@ async fn run_and_retry(
         let slot = transaction_slot(runs, granted);
         let tried = run_once(runs, granted, retries, slot.clone(), times_out_at, stopped).await;
         let tried = match slot {
-            Some(slot) => end_transaction(runs, granted, started_us, &slot, tried).await,
+            Some(slot) => end_transaction(runs, granted, started_at, &slot, tried).await,
             // What began before is not undone.
             None if retries > 0 => failed_if_not_begun(tried),
             None => tried,

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sexton_core::lock::{Capability, InstanceRecord, InstanceReport};
+use sexton_core::store_time::StoreTime;
 
 use crate::error::BuildError;
 use crate::event::Event;
@@ -81,8 +81,7 @@ pub(crate) async fn take_id(shared: &Shared, link: &Link) -> Result<(), BuildErr
 
 /// How much longer a holder keeps its id by the store's clock.
 fn left_of(link: &Link, holder: &InstanceRecord) -> Duration {
-    let now = Timestamp::from_microsecond(link.now_us()).unwrap_or(holder.seen_at);
-    let ago = now.duration_since(holder.seen_at).unsigned_abs();
+    let ago = (link.now() - StoreTime::from(holder.seen_at)).unsigned_abs();
     (holder.report.presence / 2).saturating_sub(ago)
 }
 

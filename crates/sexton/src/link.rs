@@ -8,12 +8,13 @@ use jiff::SignedDuration;
 use sexton_core::clock::Clock;
 use sexton_core::lock::{Answer, Answers, LockError, LockManager};
 use sexton_core::name::{ManagerName, TaskName};
+use sexton_core::store_time::StoreTime;
 use tokio::sync::Notify;
 
 use crate::clock::sleep_until;
 use crate::contained::{contained, contained_in};
 use crate::event::{Event, EventBus};
-use crate::offset::{Agreement, ClockSample, StoreClock, micros};
+use crate::offset::{Agreement, ClockSample, StoreClock};
 use crate::parts::{Change, Parts};
 use crate::watched::{CALL, Watch};
 
@@ -74,14 +75,14 @@ impl Link {
         Ok(link)
     }
 
-    /// The store's clock, in microseconds since the Unix epoch, as we estimate it.
-    pub(crate) fn now_us(&self) -> i64 {
-        self.with_store_clock(|clock| clock.now_us(self.clock.monotonic()))
+    /// The store's clock, as we estimate it.
+    pub(crate) fn now(&self) -> StoreTime {
+        self.with_store_clock(|clock| clock.at(self.clock.monotonic()))
     }
 
     /// Our monotonic time at an instant of the store's clock.
-    pub(crate) fn monotonic_at(&self, store_us: i64) -> Duration {
-        self.with_store_clock(|clock| clock.monotonic_at(store_us))
+    pub(crate) fn monotonic_at(&self, time: StoreTime) -> Duration {
+        self.with_store_clock(|clock| clock.monotonic_at(time))
     }
 
     /// Tells, from now on, when the store's clock leapt or the store is back.
@@ -198,8 +199,7 @@ impl Link {
 
     fn learn(&self, sample: ClockSample) {
         let agreement = self.with_store_clock(|clock| clock.add(sample));
-        if let Agreement::Leapt(by_us) = agreement {
-            let by = SignedDuration::from_micros(by_us);
+        if let Agreement::Leapt(by) = agreement {
             if by.unsigned_abs() >= OFFSET_WARN {
                 let manager = self.name.clone();
                 self.events.emit(Event::ClockLeapt { manager, by });
@@ -211,7 +211,7 @@ impl Link {
 
     /// The store's clock minus our own.
     pub(crate) fn offset(&self) -> SignedDuration {
-        SignedDuration::from_micros(self.now_us() - self.clock.now().as_microsecond())
+        self.now() - StoreTime::from(self.clock.now())
     }
 
     pub(crate) fn tell_offset(&self, warn: bool) {
@@ -388,9 +388,4 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Lets it be said in one place that microseconds are what the store's clock is counted in.
-pub(crate) fn later_us(from_us: i64, by: Duration) -> i64 {
-    from_us.saturating_add(micros(by))
 }

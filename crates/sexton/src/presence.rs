@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use jiff::SignedDuration;
 use sexton_core::lock::{Capability, InstanceRecord, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
 
@@ -32,7 +33,7 @@ const BETWEEN_EARLY: Duration = Duration::from_secs(1);
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// A date that moved by this much against the monotonic time was set.
-const LEAP_MIN_US: i64 = 100_000;
+const LEAP_MIN: Duration = Duration::from_millis(100);
 
 /// Runs until it is dropped.
 pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>) {
@@ -170,17 +171,19 @@ pub(crate) async fn watch_clock_for_ever(links: Vec<Arc<Link>>) {
     let Some(clock) = links.first().map(|link| Arc::clone(&link.clock)) else {
         return;
     };
-    let date_minus_monotonic_us =
-        || clock.now().as_microsecond() - crate::offset::micros(clock.monotonic());
-    let mut before_us = date_minus_monotonic_us();
+    let date_minus_monotonic = || {
+        let monotonic = SignedDuration::try_from(clock.monotonic()).unwrap_or(SignedDuration::MAX);
+        clock.now().as_duration().saturating_sub(monotonic)
+    };
+    let mut before = date_minus_monotonic();
     loop {
         clock.sleep_until(clock.monotonic() + CLOCK_LOOK).await;
-        let now_us = date_minus_monotonic_us();
-        if (now_us - before_us).abs() >= LEAP_MIN_US {
+        let now = date_minus_monotonic();
+        if (now - before).unsigned_abs() >= LEAP_MIN {
             for link in &links {
                 link.look_at_clock().await;
             }
         }
-        before_us = now_us;
+        before = now;
     }
 }

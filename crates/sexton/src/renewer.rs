@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use sexton_core::lock::{BATCH_MAX, LockError, Renewal, Renewed};
 use sexton_core::name::ClaimId;
+use sexton_core::store_time::StoreTime;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::contained::contained_in;
 use crate::event::Event;
-use crate::link::{Link, Turns, backoff, joined, later_us};
+use crate::link::{Link, Turns, backoff, joined};
 use crate::runs::{LeaseDue, Runs, StopCause};
 use crate::watched::RENEWER;
 
@@ -66,17 +67,17 @@ impl Renewer {
             let began = runs.leased.notified();
             let mut began = std::pin::pin!(began);
             began.as_mut().enable();
-            let now_us = self.link.now_us();
+            let now = self.link.now();
             let (over, leases): (Vec<LeaseDue>, Vec<LeaseDue>) = runs
                 .leases()
                 .into_iter()
-                .partition(|lease| lease.until_us <= now_us);
+                .partition(|lease| lease.until <= now);
             over.iter().for_each(|lease| lose(&runs, lease));
             if !self.apart.is_empty() {
                 let is_there = |id| leases.iter().any(|lease| lease.lock.claim_id == id);
                 self.apart.retain(|id, _| is_there(*id));
             }
-            self.send(&leases, now_us);
+            self.send(&leases, now);
             let wake = self.wake(&leases);
             let link = Arc::clone(&self.link);
             tokio::select! {
@@ -93,13 +94,13 @@ impl Renewer {
 
     /// Our monotonic time of the next renewal or of the next lease's end, whichever is first.
     fn wake(&self, leases: &[LeaseDue]) -> Option<Duration> {
-        let over_us = leases.iter().map(|lease| lease.until_us).min()?;
-        let over = self.link.monotonic_at(over_us);
+        let over_at = leases.iter().map(|lease| lease.until).min()?;
+        let over = self.link.monotonic_at(over_at);
         if self.call.is_some() {
             return Some(over);
         }
         let renew = leases.iter().map(|lease| {
-            let renew = self.link.monotonic_at(lease.renew_at_us());
+            let renew = self.link.monotonic_at(lease.renew_at());
             renew.max(self.retry_at_of(lease))
         });
         Some(over.min(renew.min()?.max(self.retry_at)))
@@ -110,20 +111,20 @@ impl Renewer {
         apart.map_or(Duration::ZERO, |apart| apart.retry_at)
     }
 
-    fn send(&mut self, leases: &[LeaseDue], now_us: i64) {
-        let now = self.link.clock.monotonic();
-        if self.call.is_some() || now < self.retry_at {
+    fn send(&mut self, leases: &[LeaseDue], now: StoreTime) {
+        let monotonic = self.link.clock.monotonic();
+        if self.call.is_some() || monotonic < self.retry_at {
             return;
         }
-        let may_go = |lease: &&LeaseDue| self.retry_at_of(lease) <= now;
+        let may_go = |lease: &&LeaseDue| self.retry_at_of(lease) <= monotonic;
         let mut that_may_go = leases.iter().filter(may_go);
-        if !that_may_go.any(|lease| lease.renew_at_us() <= now_us) {
+        if !that_may_go.any(|lease| lease.renew_at() <= now) {
             return;
         }
-        let horizon_us = later_us(now_us, TOGETHER);
+        let horizon = now + TOGETHER;
         let due: Vec<LeaseDue> = leases
             .iter()
-            .filter(|lease| lease.renew_at_us() <= horizon_us)
+            .filter(|lease| lease.renew_at() <= horizon)
             .filter(may_go)
             .take(BATCH_MAX)
             .cloned()

@@ -10,6 +10,7 @@ use sexton_core::lock::{
     Capability, Execution, HeldLock, LockError, Outcome, Reason, Release, Released, Settlement,
 };
 use sexton_core::policy::Lease;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{Attempt, Concurrency};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
@@ -17,7 +18,7 @@ use tokio::task::AbortHandle;
 use crate::event::Event;
 use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
-use crate::link::{Link, backoff, chain, later_us};
+use crate::link::{Link, backoff, chain};
 use crate::scheduler::Shared;
 use crate::starts::StartGate;
 use crate::task::CheckedTask;
@@ -30,7 +31,7 @@ pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct GrantedRun {
     pub(crate) lock: HeldLock,
-    pub(crate) due_us: i64,
+    pub(crate) due_at: StoreTime,
     /// From when on it is not given to others any more, should it be given back.
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) attempt: Attempt,
@@ -85,7 +86,7 @@ pub(crate) struct Runs {
     /// Whether an outcome was dropped that the store should have heard of.
     is_unsettled: AtomicBool,
     /// What could not begin here, and until when it is left to other instances.
-    left_to_others: Mutex<HashMap<Execution, i64>>,
+    left_to_others: Mutex<HashMap<Execution, StoreTime>>,
     /// Told when a run ends.
     ended: Notify,
     /// Told when a run under a lease begins.
@@ -102,7 +103,7 @@ struct Running {
 #[derive(Debug, Clone, Copy)]
 struct Leased {
     lease: Lease,
-    until_us: i64,
+    until: StoreTime,
 }
 
 /// A lock whose lease is to be renewed.
@@ -110,14 +111,14 @@ struct Leased {
 pub(crate) struct LeaseDue {
     pub(crate) lock: HeldLock,
     pub(crate) lease: Lease,
-    pub(crate) until_us: i64,
+    pub(crate) until: StoreTime,
 }
 
 impl LeaseDue {
     /// When to renew: with two thirds of the lease left, so that there is time for a second and a
     /// third try.
-    pub(crate) fn renew_at_us(&self) -> i64 {
-        self.until_us - crate::offset::micros(self.lease.duration()) / 3 * 2
+    pub(crate) fn renew_at(&self) -> StoreTime {
+        self.until - self.lease.duration() / 3 * 2
     }
 }
 
@@ -143,7 +144,7 @@ impl Runs {
         let (stop, stopped) = watch::channel(None);
         let lease = run.lease_until.map(|until| Leased {
             lease: run.task.policies.lease,
-            until_us: until.as_microsecond(),
+            until: until.into(),
         });
         let lock = run.lock.clone();
         self.lock().insert(
@@ -227,19 +228,19 @@ impl Runs {
     /// Leaves an execution that could not begin here to the others for half of the time that it has
     /// from now on. Then this instance may have what it lacks, and there may be no other.
     pub(crate) fn leave_to_others(&self, execution: Execution, lease: Lease) {
-        let now_us = self.link.now_us();
-        let until_us = later_us(now_us, lease.duration() / 2);
+        let now = self.link.now();
+        let until = now + lease.duration() / 2;
         let mut left = self.left();
-        left.retain(|_, until_us| *until_us > now_us);
-        left.insert(execution, until_us);
+        left.retain(|_, until| *until > now);
+        left.insert(execution, until);
     }
 
     pub(crate) fn is_left_to_others(&self, execution: &Execution) -> bool {
-        let until_us = self.left().get(execution).copied();
-        until_us.is_some_and(|until_us| until_us > self.link.now_us())
+        let until = self.left().get(execution).copied();
+        until.is_some_and(|until| until > self.link.now())
     }
 
-    fn left(&self) -> MutexGuard<'_, HashMap<Execution, i64>> {
+    fn left(&self) -> MutexGuard<'_, HashMap<Execution, StoreTime>> {
         let left = self.left_to_others.lock();
         left.unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,7 +248,7 @@ impl Runs {
     /// Closes an execution that was granted to us without our knowing, and that it is too late to
     /// run.
     pub(crate) fn disown(&self, lock: HeldLock) {
-        let now = timestamp(self.link.now_us());
+        let now = self.link.now().timestamp();
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
             "never started: the store's answer to the claim was lost until it was too late",
         );
@@ -407,13 +408,9 @@ impl Runs {
     pub(crate) fn leases(&self) -> Vec<LeaseDue> {
         let running = self.lock();
         let due = |(lock, run): (&HeldLock, &Running)| {
-            let Leased { lease, until_us } = run.lease?;
+            let Leased { lease, until } = run.lease?;
             let lock = lock.clone();
-            Some(LeaseDue {
-                lock,
-                lease,
-                until_us,
-            })
+            Some(LeaseDue { lock, lease, until })
         };
         in_fixed_order(&running)
             .into_iter()
@@ -427,18 +424,18 @@ impl Runs {
             .get_mut(lock)
             .and_then(|running| running.lease.as_mut())
         {
-            leased.until_us = until.as_microsecond();
+            leased.until = until.into();
         }
     }
 
     /// Whether a lock's lease, if it has one, is over or known to be lost.
-    pub(crate) fn is_lease_over(&self, lock: &HeldLock, now_us: i64) -> bool {
+    pub(crate) fn is_lease_over(&self, lock: &HeldLock, now: StoreTime) -> bool {
         let running = self.lock();
         let Some(run) = running.get(lock) else {
             return false;
         };
         let is_lost = *run.stop.borrow() == Some(StopCause::LockLost);
-        is_lost || run.lease.is_some_and(|leased| leased.until_us <= now_us)
+        is_lost || run.lease.is_some_and(|leased| leased.until <= now)
     }
 
     /// Renews a lock no more; whether it was still renewed.
@@ -473,12 +470,4 @@ fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Runn
     let mut all: Vec<_> = running.iter().collect();
     all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));
     all
-}
-
-pub(crate) fn timestamp(us: i64) -> Timestamp {
-    Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX)
-}
-
-pub(crate) fn duration_us(us: i64) -> Duration {
-    Duration::from_micros(u64::try_from(us).unwrap_or(0))
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sexton_core::lock::{Claim, Execution, Grant, HeldLock, Release};
 use sexton_core::name::TaskName;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 use tokio::sync::oneshot;
 
@@ -35,7 +36,7 @@ pub(crate) struct Granted {
     pub(crate) grant: Grant,
     pub(crate) permit: Option<Permit>,
     /// When its run starts.
-    pub(crate) due_us: i64,
+    pub(crate) due_at: StoreTime,
     /// From when on its run does not start any more; `None`: it may start at any time.
     pub(crate) deadline: Option<Timestamp>,
 }
@@ -43,12 +44,12 @@ pub(crate) struct Granted {
 impl Granted {
     /// Whether the lease ran out before the run could start: the process stood still. Others may
     /// have it by now.
-    fn is_lease_over(&self, now_us: i64) -> bool {
-        is_over(self.grant.lease_until, now_us)
+    fn is_lease_over(&self, now: StoreTime) -> bool {
+        is_over(self.grant.lease_until, now)
     }
 
-    fn is_too_late(&self, now_us: i64) -> bool {
-        is_over(self.deadline, now_us)
+    fn is_too_late(&self, now: StoreTime) -> bool {
+        is_over(self.deadline, now)
     }
 
     fn lock(&self) -> HeldLock {
@@ -104,13 +105,13 @@ pub(crate) struct Due {
 /// Granted executions whose time has not come.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    by_due: BTreeMap<i64, Vec<Granted>>,
+    by_due: BTreeMap<StoreTime, Vec<Granted>>,
     gates: HashMap<Lane, oneshot::Receiver<()>>,
 }
 
 impl Starts {
     pub(crate) fn push(&mut self, granted: Granted) {
-        self.by_due.entry(granted.due_us).or_default().push(granted);
+        self.by_due.entry(granted.due_at).or_default().push(granted);
     }
 
     /// What waits of a task.
@@ -124,25 +125,25 @@ impl Starts {
     }
 
     /// When the next is due.
-    pub(crate) fn next_us(&self) -> Option<i64> {
+    pub(crate) fn next_at(&self) -> Option<StoreTime> {
         self.by_due.keys().next().copied()
     }
 
-    /// Takes out what is due by `now_us`.
-    pub(crate) fn take_due(&mut self, now_us: i64) -> Due {
+    /// Takes out what is due by `now`.
+    pub(crate) fn take_due(&mut self, now: StoreTime) -> Due {
         let mut due = Due::default();
         while let Some(entry) = self
             .by_due
             .first_entry()
-            .filter(|entry| *entry.key() <= now_us)
+            .filter(|entry| *entry.key() <= now)
         {
             for granted in entry.remove() {
-                if granted.is_lease_over(now_us) {
+                if granted.is_lease_over(now) {
                     due.lost.push(granted.claim.execution);
-                } else if granted.is_too_late(now_us) {
+                } else if granted.is_too_late(now) {
                     due.too_late.push(granted.to_release());
                 } else {
-                    let run = self.start(granted, now_us);
+                    let run = self.start(granted, now);
                     due.starting.push(run);
                 }
             }
@@ -151,17 +152,17 @@ impl Starts {
     }
 
     /// The start of a run, of which there is no other kind.
-    fn start(&mut self, granted: Granted, now_us: i64) -> GrantedRun {
+    fn start(&mut self, granted: Granted, now: StoreTime) -> GrantedRun {
         debug_assert!(
-            granted.due_us <= now_us,
-            "{} starts {} µs early",
+            granted.due_at <= now,
+            "{} starts early, at {now} and not at {}",
             granted.claim.execution,
-            granted.due_us - now_us
+            granted.due_at
         );
         GrantedRun {
             gate: self.gate(&granted.claim.execution),
             lock: granted.lock(),
-            due_us: granted.due_us,
+            due_at: granted.due_at,
             deadline: granted.deadline,
             attempt: granted.grant.attempt,
             lease_until: granted.grant.lease_until,
@@ -189,11 +190,11 @@ impl Starts {
     /// it still starts itself.
     pub(crate) fn leave(&mut self, keeps: impl Fn(&Granted) -> bool) -> Vec<Release> {
         let mut left = Vec::new();
-        for (due_us, granted) in std::mem::take(&mut self.by_due) {
+        for (due_at, granted) in std::mem::take(&mut self.by_due) {
             let (kept, given_back): (Vec<_>, Vec<_>) = granted.into_iter().partition(&keeps);
             left.extend(given_back.iter().map(Granted::to_release));
             if !kept.is_empty() {
-                self.by_due.insert(due_us, kept);
+                self.by_due.insert(due_at, kept);
             }
         }
         left
@@ -205,14 +206,13 @@ fn has_not_begun(begun: &mut oneshot::Receiver<()>) -> bool {
 }
 
 /// Whether an instant has come, if there is one.
-pub(crate) fn is_over(until: Option<Timestamp>, now_us: i64) -> bool {
-    until.is_some_and(|until| until.as_microsecond() <= now_us)
+pub(crate) fn is_over(until: Option<Timestamp>, now: StoreTime) -> bool {
+    until.is_some_and(|until| StoreTime::from(until) <= now)
 }
 
 /// A deadline as the store takes it; one beyond the last tick is none.
-pub(crate) fn deadline(us: i64) -> Option<Timestamp> {
-    let deadline = Timestamp::from_microsecond(us).ok();
-    deadline.filter(|deadline| *deadline <= Tick::MAX.timestamp())
+pub(crate) fn store_deadline(until: StoreTime) -> Option<Timestamp> {
+    (until <= Tick::MAX).then(|| until.timestamp())
 }
 
 #[cfg(test)]
@@ -225,10 +225,11 @@ mod tests {
     use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence};
 
     use super::*;
-    use crate::runs::timestamp;
     use crate::task::Task;
 
-    const SECOND_US: i64 = 1_000_000;
+    fn at(second: i64) -> StoreTime {
+        StoreTime::from_micros(second * 1_000_000)
+    }
 
     fn granted(second: i64) -> Granted {
         let task = Task::new("t").every(Duration::from_secs(1)).unwrap();
@@ -248,7 +249,7 @@ mod tests {
                 deadline: None,
             },
             permit: None,
-            due_us: second * SECOND_US,
+            due_at: at(second),
             deadline: None,
         }
     }
@@ -257,22 +258,27 @@ mod tests {
     fn nothing_starts_before_it_is_due() {
         let mut starts = Starts::default();
         starts.push(granted(5));
-        assert!(starts.take_due(5 * SECOND_US - 1).starting.is_empty());
-        assert_eq!(starts.next_us(), Some(5 * SECOND_US));
-        assert_eq!(starts.take_due(5 * SECOND_US).starting.len(), 1);
+        assert!(
+            starts
+                .take_due(at(5) - Duration::from_micros(1))
+                .starting
+                .is_empty()
+        );
+        assert_eq!(starts.next_at(), Some(at(5)));
+        assert_eq!(starts.take_due(at(5)).starting.len(), 1);
     }
 
     #[test]
     fn what_it_is_too_late_for_goes_back_and_what_lost_its_lease_does_not_start() {
         let mut starts = Starts::default();
         let mut too_late = granted(1);
-        too_late.deadline = Some(timestamp(3 * SECOND_US));
+        too_late.deadline = Some(at(3).timestamp());
         let mut lost = granted(2);
-        lost.grant.lease_until = Some(timestamp(3 * SECOND_US));
+        lost.grant.lease_until = Some(at(3).timestamp());
         let (released, execution) = (too_late.to_release(), lost.claim.execution.clone());
         starts.push(too_late);
         starts.push(lost);
-        let due = starts.take_due(3 * SECOND_US);
+        let due = starts.take_due(at(3));
         assert!(due.starting.is_empty());
         assert_eq!((due.too_late, due.lost), (vec![released], vec![execution]));
     }
@@ -284,7 +290,7 @@ mod tests {
         let mut gates = Vec::new();
         for second in 1..=3 {
             starts.push(granted(second));
-            let starting = starts.take_due(second * SECOND_US).starting;
+            let starting = starts.take_due(at(second)).starting;
             gates.extend(starting.into_iter().map(|run| run.gate));
         }
         let mut gates = gates.into_iter();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, TransactionSlot};
 use sexton_core::policy::Delivery;
+use sexton_core::store_time::StoreTime;
 
 use crate::contained::contained_in;
 use crate::execute::Tried;
 use crate::handler::Ending;
 use crate::link::{chain, panicked, within};
-use crate::runs::{GrantedRun, Runs, StopCause, timestamp};
+use crate::runs::{GrantedRun, Runs, StopCause};
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
 pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<TransactionSlot> {
@@ -30,7 +31,7 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
 pub(crate) async fn end_transaction(
     runs: &Arc<Runs>,
     granted: &GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     slot: &TransactionSlot,
     tried: Tried,
 ) -> Tried {
@@ -47,12 +48,12 @@ pub(crate) async fn end_transaction(
         }
         Handed::Transaction(transaction) => transaction,
     };
-    let finished_us = runs.link.now_us();
+    let finished_at = runs.link.now();
     let mut settlement = Settlement::new(
         granted.lock.clone(),
         Outcome::Succeeded,
-        timestamp(started_us),
-        timestamp(finished_us),
+        started_at.timestamp(),
+        finished_at.timestamp(),
     );
     if let Some(output) = &succeeded.output {
         settlement = settlement.with_output(output);

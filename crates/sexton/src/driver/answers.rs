@@ -7,20 +7,24 @@ use sexton_core::lock::{
     Released, Verdict,
 };
 use sexton_core::policy::{Overlap, Placement};
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use super::calls::Answers;
 use super::{Driver, Found, Unwritten};
 use crate::event::{Event, EventBus};
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
-use crate::link::later_us;
 use crate::runs::StopCause;
-use crate::starts::{Granted, deadline};
+use crate::starts::{Granted, store_deadline};
 use crate::task::CheckedTask;
 
 /// Between tries of a claim that an earlier tick holds up: nothing, then this much more with each.
 const HELD_UP_STEP: Duration = Duration::from_millis(100);
 const HELD_UP_MAX: Duration = Duration::from_secs(1);
+
+/// A claim that was too early waits for half of what is left until its tick, and for half of this
+/// at the least.
+const TOO_EARLY_PAUSE_MIN: Duration = Duration::from_millis(2);
 
 impl Driver {
     pub(super) fn take_verdicts(
@@ -50,7 +54,7 @@ impl Driver {
         let denial = match verdict {
             Verdict::Granted(grant) => {
                 // It may begin for as long as its line was open.
-                pending.deadline_us = self.lines.until_us(&pending);
+                pending.deadline = self.lines.until(&pending);
                 self.lines.resolve(&pending);
                 self.move_on(&execution);
                 return self.take_grant(pending, grant);
@@ -87,24 +91,23 @@ impl Driver {
     /// Leaves an index that is not for us open to others until its tick's window ends, and until
     /// every other instance has had the time to come to it at least.
     fn leave_to_others(&mut self, mut pending: PendingClaim) {
-        let now_us = self.link.now_us();
-        self.keep_open(&pending, now_us);
+        let now = self.link.now();
+        self.keep_open(&pending, now);
         pending.refusals += 1;
-        self.lines.leave_open(pending, now_us);
+        self.lines.leave_open(pending, now);
     }
 
     /// What stood first in a line was taken, by us or by another.
     fn move_on(&mut self, execution: &Execution) {
-        let until_us = later_us(self.link.now_us(), HELD_UP_MAX);
-        self.lines.move_on(execution, until_us);
+        let until = self.link.now() + HELD_UP_MAX;
+        self.lines.move_on(execution, until);
     }
 
     /// Keeps a line open until every other instance has had a heartbeat to come to it, and we have
     /// had a last try behind it.
-    fn keep_open(&mut self, pending: &PendingClaim, now_us: i64) {
+    fn keep_open(&mut self, pending: &PendingClaim, now: StoreTime) {
         let longest = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
-        self.lines
-            .keep_open(&pending.claim.execution, now_us, longest);
+        self.lines.keep_open(&pending.claim.execution, now, longest);
     }
 
     /// Claims what waits in the store before this one, and this one behind it.
@@ -113,12 +116,12 @@ impl Driver {
         let pause = HELD_UP_STEP
             .saturating_mul(pending.refusals)
             .min(HELD_UP_MAX);
-        let now_us = self.link.now_us();
-        pending.not_before_us = pending.not_before_us.max(later_us(now_us, pause));
+        let now = self.link.now();
+        pending.not_before = pending.not_before.max(now + pause);
         pending.refusals += 1;
         // Under distinct placement what waits first may be for another instance.
         if pending.kind == ClaimKind::Scheduled && pending.claim.placement == Placement::Distinct {
-            self.keep_open(&pending, now_us);
+            self.keep_open(&pending, now);
         }
         self.lines.put_back(pending);
         let earlier = Execution {
@@ -133,8 +136,8 @@ impl Driver {
         let PendingClaim {
             task,
             claim,
-            due_us,
-            deadline_us,
+            due_at,
+            deadline,
             permit,
             kind,
             ..
@@ -148,7 +151,7 @@ impl Driver {
             // What may be repeated is not over: given back too late, it is missed, or repeated if
             // this was not its first attempt.
             if claim.delivery.recovers() {
-                let deadline = deadline(self.link.now_us());
+                let deadline = store_deadline(self.link.now());
                 self.to_release.push(Release { lock, deadline });
             } else {
                 self.runs.disown(lock);
@@ -164,13 +167,13 @@ impl Driver {
         let is_first_grant = kind == ClaimKind::Scheduled && grant.attempt.get() == 1;
         let deadline = grant
             .deadline
-            .or_else(|| deadline(deadline_us).filter(|_| is_first_grant));
+            .or_else(|| store_deadline(deadline).filter(|_| is_first_grant));
         self.starts.push(Granted {
             task,
             claim,
             grant,
             permit,
-            due_us,
+            due_at,
             deadline,
         });
     }
@@ -178,24 +181,19 @@ impl Driver {
     /// The store's clock was further behind than we thought: claim again when there is less of the
     /// lead left.
     fn claim_later(&mut self, mut pending: PendingClaim) {
-        let now_us = self.link.now_us();
-        let tick_us = pending
-            .claim
-            .execution
-            .tick
-            .as_millis()
-            .saturating_mul(1_000);
-        let halfway_us = now_us + (tick_us - now_us).max(2_000) / 2;
-        pending.not_before_us = halfway_us;
+        let now = self.link.now();
+        let tick = StoreTime::from(pending.claim.execution.tick);
+        let left = tick.saturating_since(now).max(TOO_EARLY_PAUSE_MIN);
+        pending.not_before = now + left / 2;
         self.lines.put_back(pending);
     }
 
     /// Asks whether it was we who were granted a tick that was given up since.
     fn claim_to_know(&mut self, mut pending: PendingClaim) {
         pending.kind = ClaimKind::ToKnow;
-        pending.deadline_us = i64::MAX;
-        pending.late_us = i64::MAX;
-        pending.not_before_us = i64::MIN;
+        pending.deadline = StoreTime::MAX;
+        pending.late_at = StoreTime::MAX;
+        pending.not_before = StoreTime::MIN;
         self.lines.push(pending);
     }
 
@@ -205,7 +203,7 @@ impl Driver {
         tracing::debug!(%execution, %error, "a claim will be sent again");
         pending.is_in_doubt = true;
         self.lines.put_back(pending);
-        self.lines.rest(&execution, self.link.now_us());
+        self.lines.rest(&execution, self.link.now());
     }
 
     /// Whether the claims took effect is not known: they are sent again as they were, and then
@@ -221,7 +219,7 @@ impl Driver {
             Batch::Backlog => &mut self.calls.backlog,
         };
         let pause = slot.back_off(&*self.link.clock);
-        self.away_until_us = later_us(self.link.now_us(), pause);
+        self.away_until = self.link.now() + pause;
     }
 
     pub(super) fn take_consumed(&mut self, batch: Vec<GivenUpRun>, answer: Answers<Consumed>) {
@@ -230,14 +228,14 @@ impl Driver {
                 self.lines.give_up_again(run);
             }
             let pause = self.calls.given_up.back_off(&*self.link.clock);
-            self.away_until_us = later_us(self.link.now_us(), pause);
+            self.away_until = self.link.now() + pause;
             return;
         };
         for (run, answer) in batch.into_iter().zip(answers) {
             let Ok(answer) = answer else {
                 let execution = run.execution().clone();
                 self.lines.give_up_again(run);
-                self.lines.rest(&execution, self.link.now_us());
+                self.lines.rest(&execution, self.link.now());
                 continue;
             };
             self.lines.has_answered(run.execution());

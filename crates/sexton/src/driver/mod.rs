@@ -18,6 +18,7 @@ use std::time::Duration;
 use sexton_core::lock::{
     Capability, Claim, Consumed, Consumption, Execution, Release, Released, Verdict,
 };
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{Attempt, Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,8 +26,7 @@ use crate::due::DueQueue;
 use crate::error::HandleError;
 use crate::event::{Event, EventBus};
 use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
-use crate::link::{Link, later_us};
-use crate::offset::micros;
+use crate::link::Link;
 use crate::runs::Runs;
 use crate::scheduler::Shared;
 use crate::starts::{Granted, Starts};
@@ -34,7 +34,6 @@ use crate::task::CheckedTask;
 use calls::CallSlot;
 use cursor::Cursors;
 use table::TaskTable;
-pub(crate) use ticks::tick_at;
 
 /// What others may ask of a driver.
 #[derive(Debug)]
@@ -118,9 +117,9 @@ pub(crate) struct Driver {
     prompt: DueQueue,
     /// Tasks whose next ticks are due and wait for room in their lines.
     cursors: Cursors,
-    /// How much of the lead is left when the next batch goes out, in microseconds. Random, so that
-    /// replicas share the ticks fairly.
-    wake_lead_us: i64,
+    /// How much of the lead is left when the next batch goes out. Random, so that replicas share the
+    /// ticks fairly.
+    wake_lead: Duration,
     lines: Lines,
     starts: Starts,
     calls: Calls,
@@ -128,7 +127,7 @@ pub(crate) struct Driver {
     to_release: Vec<Release>,
     to_record: VecDeque<Unwritten>,
     /// Until when the driver last waited because the store failed it.
-    away_until_us: i64,
+    away_until: StoreTime,
 }
 
 impl Driver {
@@ -151,13 +150,13 @@ impl Driver {
             ahead: DueQueue::default(),
             prompt: DueQueue::default(),
             cursors: Cursors::default(),
-            wake_lead_us: 0,
+            wake_lead: Duration::ZERO,
             lines,
             starts: Starts::default(),
             calls: Calls::default(),
             to_release: Vec::new(),
             to_record: VecDeque::new(),
-            away_until_us: i64::MIN,
+            away_until: StoreTime::MIN,
         }
     }
 
@@ -174,10 +173,10 @@ impl Driver {
             let mut freed = std::pin::pin!(freed);
             // From here on a freed place is not overlooked, even before it is awaited.
             freed.as_mut().enable();
-            let now_us = link.now_us();
-            self.start_due(now_us);
-            self.take_due(now_us);
-            self.send(now_us);
+            let now = link.now();
+            self.start_due(now);
+            self.take_due(now);
+            self.send(now);
             if self.cursors.is_counting() {
                 // There is more to count, and others have their turn in between.
                 tokio::task::yield_now().await;
@@ -214,8 +213,8 @@ impl Driver {
     }
 
     fn draw_wake_lead(&mut self) {
-        let lead_us = micros(self.shared.lead.duration());
-        self.wake_lead_us = lead_us / 100 * fastrand::i64(45..=75);
+        let percent = u32::try_from(fastrand::u64(45..=75)).unwrap_or(75);
+        self.wake_lead = self.shared.lead.duration() / 100 * percent;
     }
 
     /// Our monotonic time at which there is something to do; `None`: not by itself.
@@ -223,13 +222,10 @@ impl Driver {
         if self.cursors.is_counting() {
             return Some(self.link.clock.monotonic());
         }
-        let ahead_us = self.ahead.first_us().map(|first| first - self.wake_lead_us);
-        let store_us = [ahead_us, self.prompt.first_us(), self.starts.next_us()];
-        let next = store_us
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|us| self.link.monotonic_at(us));
+        let ahead = self.ahead.first_at().map(|first| first - self.wake_lead);
+        let all = [ahead, self.prompt.first_at(), self.starts.next_at()];
+        let next = all.into_iter().flatten().min();
+        let next = next.map(|next| self.link.monotonic_at(next));
         [next, self.wake_to_send()].into_iter().flatten().min()
     }
 
@@ -239,8 +235,8 @@ impl Driver {
         let clock = &*self.link.clock;
         let lines = self
             .lines
-            .next_us(self.link.now_us())
-            .map(|us| self.link.monotonic_at(us));
+            .next_at(self.link.now())
+            .map(|next| self.link.monotonic_at(next));
         let retries = [
             self.calls.fresh.retry_at(clock),
             self.calls.backlog.retry_at(clock),
@@ -251,8 +247,8 @@ impl Driver {
         retries.into_iter().chain([lines]).flatten().min()
     }
 
-    fn start_due(&mut self, now_us: i64) {
-        let due = self.starts.take_due(now_us);
+    fn start_due(&mut self, now: StoreTime) {
+        let due = self.starts.take_due(now);
         for execution in due.lost {
             self.shared.events.emit(Event::LeaseLost { execution });
         }
@@ -263,26 +259,26 @@ impl Driver {
     }
 
     /// Sends the next call of each kind that has none under way.
-    fn send(&mut self, now_us: i64) {
+    fn send(&mut self, now: StoreTime) {
         let clock = &*self.link.clock;
         let is_slow = self.calls.fresh.is_slow(clock) || self.calls.backlog.is_slow(clock);
         if is_slow || self.link.is_lost() {
-            self.away_until_us = self.away_until_us.max(now_us);
+            self.away_until = self.away_until.max(now);
         }
         self.lines.expire(Now {
-            us: now_us,
-            away_until_us: self.away_until_us,
+            at: now,
+            away_until: self.away_until,
             instance: &self.shared.instance,
         });
         for batch in [Batch::Fresh, Batch::Backlog] {
-            self.send_claims(batch, now_us);
+            self.send_claims(batch, now);
         }
         self.send_given_up();
         self.send_released();
         self.send_records();
     }
 
-    fn send_claims(&mut self, kind: Batch, now_us: i64) {
+    fn send_claims(&mut self, kind: Batch, now: StoreTime) {
         let clock = &*self.link.clock;
         let slot = match kind {
             Batch::Fresh => &mut self.calls.fresh,
@@ -291,7 +287,7 @@ impl Driver {
         if !slot.is_free(clock) {
             return;
         }
-        let pending = self.lines.take_claims(kind, now_us, &self.shared.limits);
+        let pending = self.lines.take_claims(kind, now, &self.shared.limits);
         if pending.is_empty() {
             return;
         }
@@ -309,7 +305,7 @@ impl Driver {
         if !self.calls.given_up.is_free(&*self.link.clock) {
             return;
         }
-        let given_up = self.lines.take_given_up(self.link.now_us());
+        let given_up = self.lines.take_given_up(self.link.now());
         if given_up.is_empty() {
             return;
         }
@@ -396,20 +392,20 @@ impl Driver {
         let clock = Arc::clone(&self.link.clock);
         let drained_by = self.shared.drained_by.get().copied().unwrap_or_default();
         let left = drained_by.saturating_sub(clock.monotonic());
-        let drained_by_us = later_us(self.link.now_us(), left);
+        let drained_at = self.link.now() + left;
         let given_back = self.starts.leave(|granted| {
-            let run_us = run_us_max(granted, &self.shared.events);
-            run_us.is_some_and(|run_us| granted.due_us.saturating_add(run_us) <= drained_by_us)
+            let longest = longest_run(granted, &self.shared.events);
+            longest.is_some_and(|longest| granted.due_at + longest <= drained_at)
         });
         self.to_release.extend(given_back);
         self.give_back().await;
-        while let Some(next_us) = self.starts.next_us() {
-            let next = self.link.monotonic_at(next_us);
+        while let Some(next_at) = self.starts.next_at() {
+            let next = self.link.monotonic_at(next_at);
             if next > drained_by {
                 break;
             }
             clock.sleep_until(next).await;
-            self.start_due(self.link.now_us());
+            self.start_due(self.link.now());
         }
         let given_back = self.starts.leave(|_| false);
         self.to_release.extend(given_back);
@@ -454,10 +450,10 @@ impl Driver {
 }
 
 /// How long a run may take before its task's next tick is due; `None` if there is none.
-fn run_us_max(granted: &Granted, events: &EventBus) -> Option<i64> {
+fn longest_run(granted: &Granted, events: &EventBus) -> Option<Duration> {
     let tick = granted.claim.execution.tick;
     let next = granted.task.next_after(tick, events)?;
-    Some((next.as_millis() - tick.as_millis()).saturating_mul(1_000))
+    Some(StoreTime::from(next).saturating_since(tick.into()))
 }
 
 /// The claim of one execution of a task, new.

@@ -20,13 +20,12 @@ use std::time::Duration;
 
 use sexton_core::lock::{Consumption, Execution, Reason};
 use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim, set_policies};
 pub(crate) use pick::Batch;
 
-use crate::link::later_us;
-use crate::offset::micros;
 use crate::policy::Missed;
 use crate::task::CheckedTask;
 use item::{Item, OpenClaim, Opening};
@@ -87,9 +86,9 @@ pub(crate) struct Lines {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now<'n> {
     /// The store's clock, as estimated.
-    pub(crate) us: i64,
+    pub(crate) at: StoreTime,
     /// Ticks due by then waited for a store that was away.
-    pub(crate) away_until_us: i64,
+    pub(crate) away_until: StoreTime,
     pub(crate) instance: &'n InstanceId,
 }
 
@@ -200,43 +199,43 @@ impl Lines {
     }
 
     /// Leaves what was under way open to others, and asks again in between whether one took it.
-    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now_us: i64) {
+    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now: StoreTime) {
         claim.permit = None;
         self.landed(&claim.claim.execution);
         let shift = claim.refusals.saturating_sub(1).min(16);
         let pause = ASK_FIRST.saturating_mul(1 << shift).min(ASK_MAX);
-        let from_us = now_us.max(claim.due_us);
+        let from = now.max(claim.due_at);
         let open = OpenClaim {
-            ask_at_us: later_us(from_us, pause),
+            ask_at: from + pause,
             claim,
         };
         self.put(Item::Open(Box::new(open)));
     }
 
     /// From when on a claim that is under way is not made any more.
-    pub(crate) fn until_us(&self, claim: &PendingClaim) -> i64 {
+    pub(crate) fn until(&self, claim: &PendingClaim) -> StoreTime {
         let line = self.lines.get(&lane_of(&claim.claim.execution));
-        claim.until_us(line.and_then(|line| line.opening))
+        claim.until(line.and_then(|line| line.opening))
     }
 
     /// Keeps a line open to other instances for some time, unless it is so already: a fleet that is
     /// too small for it waits once, and not once a tick.
-    pub(crate) fn keep_open(&mut self, execution: &Execution, now_us: i64, longest: Duration) {
+    pub(crate) fn keep_open(&mut self, execution: &Execution, now: StoreTime, longest: Duration) {
         let line = self.lines.entry(lane_of(execution)).or_default();
         if line.opening.is_none_or(|opening| opening.has_moved_on) {
             line.opening = Some(Opening {
-                until_us: later_us(now_us, longest),
-                longest_us: micros(longest),
+                until: now + longest,
+                longest,
                 has_moved_on: false,
             });
         }
     }
 
     /// Somebody took what stood first in a line: what stands behind it has a last try until then.
-    pub(crate) fn move_on(&mut self, execution: &Execution, until_us: i64) {
+    pub(crate) fn move_on(&mut self, execution: &Execution, until: StoreTime) {
         let line = self.lines.get_mut(&lane_of(execution));
         if let Some(opening) = line.and_then(|line| line.opening.as_mut()) {
-            opening.until_us = until_us;
+            opening.until = until;
             opening.has_moved_on = true;
         }
     }
@@ -313,13 +312,13 @@ impl Lines {
     pub(crate) fn expire(&mut self, now: Now<'_>) {
         let mut ended = Vec::new();
         for line in self.lines.values_mut() {
-            let rests_until_us = line.rests_until_us().unwrap_or(i64::MIN);
+            let rests_until = line.rests_until().unwrap_or(StoreTime::MIN);
             let look = Look {
                 now: Now {
-                    away_until_us: now.away_until_us.max(rests_until_us),
+                    away_until: now.away_until.max(rests_until),
                     ..now
                 },
-                latest: latest_due(&line.items, now.us),
+                latest: latest_due(&line.items, now.at),
                 opening: line.opening,
             };
             if !line.items.iter().any(|item| look.has_expired(item)) {
@@ -337,14 +336,14 @@ impl Lines {
         }
     }
 
-    /// The next instant at which there is something to do with what could not be sent at `now_us`.
-    pub(crate) fn next_us(&self, now_us: i64) -> Option<i64> {
+    /// The next instant at which there is something to do with what could not be sent at `now`.
+    pub(crate) fn next_at(&self, now: StoreTime) -> Option<StoreTime> {
         let lines = self.lines.values().filter(|line| line.in_flight == 0);
         let next = lines.flat_map(|line| {
             let items = line.items.iter();
-            let rests_until_us = line.rests_until_us().filter(|until_us| *until_us > now_us);
-            let items = items.filter_map(|item| item.next_us(now_us, line.opening));
-            items.chain(rests_until_us)
+            let rests_until = line.rests_until().filter(|until| *until > now);
+            let items = items.filter_map(|item| item.next_at(now, line.opening));
+            items.chain(rests_until)
         });
         next.min()
     }
@@ -352,11 +351,11 @@ impl Lines {
 
 /// The latest tick of a line that is due and not too late, of a task that catches up with that one
 /// alone.
-fn latest_due(items: &[Item], now_us: i64) -> Option<Tick> {
+fn latest_due(items: &[Item], now: StoreTime) -> Option<Tick> {
     let due = items.iter().filter_map(|item| match item {
         Item::Claim(claim)
-            if claim.due_us <= now_us
-                && claim.deadline_us > now_us
+            if claim.due_at <= now
+                && claim.deadline > now
                 && matches!(claim.task.policies.missed, Missed::Latest { .. }) =>
         {
             Some(item.tick())
@@ -383,13 +382,13 @@ struct Look<'n> {
 
 impl Look<'_> {
     fn is_over(&self, claim: &PendingClaim) -> bool {
-        claim.until_us(self.opening) <= self.now.us
+        claim.until(self.opening) <= self.now.at
     }
 
     /// Whether a later tick is due, of a task that catches up with the latest alone.
     fn is_superseded(&self, claim: &PendingClaim) -> bool {
         let tick = claim.claim.execution.tick;
-        claim.late_us <= self.now.us && self.latest.is_some_and(|latest| tick < latest)
+        claim.late_at <= self.now.at && self.latest.is_some_and(|latest| tick < latest)
     }
 
     /// Whether an item is not what it was, as time has passed.
@@ -422,7 +421,7 @@ impl Look<'_> {
                     return Expired::Not(Item::Claim(claim));
                 }
                 let missed = claim.task.policies.missed;
-                let reason = reason_of_missed(missed, claim.due_us, now.away_until_us);
+                let reason = reason_of_missed(missed, claim.due_at, now.away_until);
                 Expired::Not(claim.into_given_up(now.instance, reason))
             }
             Item::Claim(claim) if self.is_over(&claim) => Expired::Dropped(claim),
@@ -432,9 +431,9 @@ impl Look<'_> {
 }
 
 /// Why a tick is not run that it is too late for.
-pub(crate) fn reason_of_missed(missed: Missed, due_us: i64, away_until_us: i64) -> Reason {
+pub(crate) fn reason_of_missed(missed: Missed, due_at: StoreTime, away_until: StoreTime) -> Reason {
     match missed {
-        Missed::Skip if due_us <= away_until_us => Reason::StoreUnreachable,
+        Missed::Skip if due_at <= away_until => Reason::StoreUnreachable,
         Missed::Skip => Reason::TooLate,
         Missed::Latest { .. } | Missed::All { .. } => Reason::CatchUp,
     }

@@ -1,44 +1,45 @@
 //! Lines that a part of the store keeps which is in trouble, while the rest of it answers.
 
 use sexton_core::lock::Execution;
+use sexton_core::store_time::StoreTime;
 
 use super::{Line, Lines, lane_of};
-use crate::link::{backoff, later_us};
+use crate::link::backoff;
 
 /// What is known of the trouble of one line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trouble {
     failures: u32,
     /// Nothing of the line is sent before this.
-    retry_at_us: i64,
+    retry_at: StoreTime,
 }
 
 impl Line {
     /// Whether it is not sent yet, since its part of the store was in trouble a moment ago.
-    pub(super) fn is_resting(&self, now_us: i64) -> bool {
-        self.rests_until_us() > Some(now_us)
+    pub(super) fn is_resting(&self, now: StoreTime) -> bool {
+        self.rests_until() > Some(now)
     }
 
     /// Until when nothing of it is sent, if its part of the store is in trouble.
-    pub(super) fn rests_until_us(&self) -> Option<i64> {
-        self.trouble.map(|trouble| trouble.retry_at_us)
+    pub(super) fn rests_until(&self) -> Option<StoreTime> {
+        self.trouble.map(|trouble| trouble.retry_at)
     }
 }
 
 impl Lines {
     /// The store's answer to an entry of a line was an error: all of the line rests for a while.
-    pub(crate) fn rest(&mut self, execution: &Execution, now_us: i64) {
+    pub(crate) fn rest(&mut self, execution: &Execution, now: StoreTime) {
         let Some(line) = self.lines.get_mut(&lane_of(execution)) else {
             return;
         };
         // Entries of one call fail together.
-        if line.is_resting(now_us) {
+        if line.is_resting(now) {
             return;
         }
         let failures = line.trouble.map_or(0, |trouble| trouble.failures);
         line.trouble = Some(Trouble {
             failures: failures.saturating_add(1),
-            retry_at_us: later_us(now_us, backoff(failures)),
+            retry_at: now + backoff(failures),
         });
     }
 

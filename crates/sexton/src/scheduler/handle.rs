@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::accounted::accounted_until;
 use super::{Scheduler, Shared, builder};
-use crate::driver::{Command, Found, Put, tick_at};
+use crate::driver::{Command, Found, Put};
 use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
@@ -122,7 +122,8 @@ impl SchedulerHandle {
         let mut after = accounted.and_then(|accounted| accounted.get(&task.name).copied());
         if let Some(last) = moved_after {
             // What was granted on the other manager runs, and what was missed is missed there.
-            after = after.max(Some(last)).max(Some(tick_at(home.link.now_us())));
+            let now = home.link.now().tick_at_or_before();
+            after = after.max(Some(last)).max(Some(now));
         }
         let put = |answer| Command::Put(Arc::clone(&task), put, after, answer);
         home.ask(put).await??;

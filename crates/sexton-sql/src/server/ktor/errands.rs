@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sexton_core::lock::Execution;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use super::Opened;
@@ -88,7 +89,7 @@ pub(super) struct Take<'t, DB: Dialect> {
     pub(super) table: &'t Opened<DB>,
     pub(super) newest: BTreeMap<Pair, Tick>,
     /// What stood in each row before, as soon as it is known. What is known is raised, if it had to be, and not raised again.
-    pub(super) before_us: HashMap<Pair, Option<i64>>,
+    pub(super) before: HashMap<Pair, Option<StoreTime>>,
 }
 
 impl<DB: Dialect> Errand<DB> for Take<'_, DB> {
@@ -103,13 +104,13 @@ impl<DB: Dialect> Errand<DB> for Take<'_, DB> {
         let limit = manager.inner.wait_max;
         let Opened { sql, holds } = self.table;
         self.raise(manager, &mut *connection).await?;
-        let missing = rows(&self.newest, &self.before_us);
+        let missing = rows(&self.newest, &self.before);
         if missing.is_empty() {
             return Ok(());
         }
         DB::insert(&mut *connection, sql, limit, &missing).await?;
         self.raise(manager, connection).await?;
-        match rows(&self.newest, &self.before_us).first() {
+        match rows(&self.newest, &self.before).first() {
             None => Ok(()),
             Some(row) => Err(OpenError::BadTaskLocks {
                 table: holds.label.clone(),
@@ -130,12 +131,12 @@ impl<DB: Dialect> Take<'_, DB> {
         manager: &ServerLockManager<DB>,
         connection: &mut DB::Connection,
     ) -> Result<(), Trouble> {
-        let asked = rows(&self.newest, &self.before_us);
+        let asked = rows(&self.newest, &self.before);
         let raising = DB::raise(connection, &self.table.sql, manager.inner.wait_max, &asked);
         for held in raising.await? {
             if let Some(row) = asked.get(held.place) {
                 let pair = (row.task.clone(), row.index);
-                self.before_us.insert(pair, held.before_us);
+                self.before.insert(pair, held.before);
             }
         }
         Ok(())
@@ -145,11 +146,11 @@ impl<DB: Dialect> Take<'_, DB> {
 /// The rows that nothing is known of yet.
 fn rows<'r>(
     newest: &'r BTreeMap<Pair, Tick>,
-    before_us: &HashMap<Pair, Option<i64>>,
+    before: &HashMap<Pair, Option<StoreTime>>,
 ) -> Vec<Row<'r>> {
     let unknown = newest
         .iter()
-        .filter(|(pair, _)| !before_us.contains_key(*pair));
+        .filter(|(pair, _)| !before.contains_key(*pair));
     let row = |((task, index), tick): (&'r Pair, &Tick)| Row {
         task,
         index: *index,
