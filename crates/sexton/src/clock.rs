@@ -23,6 +23,21 @@ pub(crate) async fn sleep_until(clock: &dyn Clock, deadline: Duration) {
     }
 }
 
+/// The future's output, or `None` if it takes longer than `limit`.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let deadline = clock.monotonic().saturating_add(limit);
+    let future = std::pin::pin!(future);
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = sleep_until(clock, deadline) => None,
+    }
+}
+
 /// A clock that follows tokio's time, which a test may pause: with `#[tokio::test(start_paused =
 /// true)]` whole days of ticks run in milliseconds, in the same order every time. Clones share the
 /// date.

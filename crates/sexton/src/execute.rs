@@ -11,14 +11,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::backoff::backoff;
 use crate::clock::sleep_until;
 use crate::contained::{contained_in, drop_contained};
+use crate::error_chain::chain;
 use crate::event::Event;
 use crate::handler::{BoxError, Ending};
-use crate::link::{backoff, chain};
 use crate::run::{Run, RunInner};
-use crate::runs::{GrantedRun, Runs, StopCause};
+use crate::runs::{GrantedRun, Runs};
 use crate::starts::is_over;
+use crate::stop_cause::StopCause;
 use crate::transaction::{end_transaction, transaction_slot};
 
 /// What became of a granted run.
@@ -71,9 +73,9 @@ pub(crate) async fn execute(
     mut stopped: watch::Receiver<Option<StopCause>>,
 ) -> Executed {
     granted.gate.wait().await;
-    let link = &runs.link;
+    let client = &runs.client;
     let execution = granted.lock.execution.clone();
-    let started_at = link.now();
+    let started_at = client.now();
     if runs.is_lease_over(&granted.lock, started_at) {
         return Executed::LeaseOver(granted.lock);
     }
@@ -83,7 +85,7 @@ pub(crate) async fn execute(
             deadline: granted.deadline,
         });
     }
-    runs.shared.events.emit(Event::Started {
+    runs.context.events.emit(Event::Started {
         execution: execution.clone(),
         attempt: granted.attempt,
         lateness: started_at.saturating_since(granted.due_at),
@@ -95,7 +97,7 @@ pub(crate) async fn execute(
         output,
         telling,
     } = end.unwrap_or_else(|panic| End::panicked(&panic));
-    let finished_at = link.now();
+    let finished_at = client.now();
     let duration = finished_at.saturating_since(started_at);
     let mut settlement = Settlement::new(
         granted.lock.clone(),
@@ -110,7 +112,7 @@ pub(crate) async fn execute(
         settlement = settlement.with_output(&output);
     }
     // As the history keeps it: what waits for subscribers is bounded.
-    runs.shared.events.emit(Event::Finished {
+    runs.context.events.emit(Event::Finished {
         execution,
         outcome,
         duration,
@@ -192,7 +194,7 @@ async fn run_and_retry(
     started_at: StoreTime,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> Tried {
-    let clock = &runs.link.clock;
+    let clock = &runs.client.clock;
     let task = Arc::clone(&granted.task);
     let policies = &task.policies;
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
@@ -248,12 +250,12 @@ async fn run_and_retry(
         else {
             return tried;
         };
-        if runs.shared.stopping.is_cancelled() {
+        if runs.context.stopping.is_cancelled() {
             return tried;
         }
         let after = retry.delay(retries);
         retries += 1;
-        runs.shared.events.emit(Event::Retried {
+        runs.context.events.emit(Event::Retried {
             execution: granted.lock.execution.clone(),
             retry: retries,
             error: message,
@@ -284,10 +286,10 @@ async fn pause(
     stopped: &mut watch::Receiver<Option<StopCause>>,
     times_out_at: Option<Duration>,
 ) -> Paused {
-    let clock = &runs.link.clock;
+    let clock = &runs.client.clock;
     tokio::select! {
         biased;
-        () = runs.shared.stopping.cancelled() => Paused::ShuttingDown,
+        () = runs.context.stopping.cancelled() => Paused::ShuttingDown,
         cause = stop_cause(runs, stopped, times_out_at) => Paused::Stopped(cause),
         () = sleep_until(&**clock, clock.monotonic() + length) => Paused::Over,
     }
@@ -323,9 +325,9 @@ async fn run_once(
         concurrency: granted.concurrency,
         attempt: granted.attempt,
         retry,
-        instance: runs.shared.instance.clone(),
+        instance: runs.context.instance.clone(),
         cancellation: cancellation.clone(),
-        states: Arc::clone(&runs.shared.states),
+        states: Arc::clone(&runs.context.states),
         transaction,
     });
     let handler = Arc::clone(&granted.task.handler);
@@ -342,8 +344,8 @@ async fn run_once(
         cause = stop_cause(runs, stopped, times_out_at) => cause,
     };
     cancellation.cancel();
-    let clock = &runs.link.clock;
-    let grace = clock.monotonic() + runs.shared.cancel_grace;
+    let clock = &runs.client.clock;
+    let grace = clock.monotonic() + runs.context.cancel_grace;
     tokio::select! {
         biased;
         // However it calls its ending, it was made to end.
@@ -391,7 +393,7 @@ async fn stop_cause(
 ) -> StopCause {
     let timed_out = async {
         match times_out_at {
-            Some(at) => sleep_until(&*runs.link.clock, at).await,
+            Some(at) => sleep_until(&*runs.client.clock, at).await,
             None => std::future::pending().await,
         }
     };

@@ -31,11 +31,15 @@
 //! process, or in a store that you already run: by the features `sqlite`, `postgres`, `mysql`,
 //! `mongodb` and `redis`.
 
+mod backoff;
 pub mod clock;
+mod command;
 mod contained;
+mod context;
 mod driver;
 mod due;
 mod error;
+mod error_chain;
 pub mod event;
 mod execute;
 mod extract;
@@ -45,7 +49,7 @@ mod identity;
 mod layer;
 mod limits;
 mod lines;
-mod link;
+mod no_answer;
 mod offset;
 mod operator;
 mod parts;
@@ -57,8 +61,11 @@ mod runs;
 mod scheduler;
 mod settler;
 mod starts;
+mod stop_cause;
+mod store_client;
 mod task;
 mod transaction;
+mod turns;
 mod watched;
 
 pub use error::{BuildError, HandleError};

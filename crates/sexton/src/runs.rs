@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
@@ -15,12 +14,15 @@ use sexton_core::tick::{Attempt, Concurrency};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
+use crate::backoff::backoff;
+use crate::context::Context;
+use crate::error_chain::chain;
 use crate::event::Event;
 use crate::execute::{Executed, Telling, execute};
 use crate::limits::Permit;
-use crate::link::{Link, backoff, chain};
-use crate::scheduler::Shared;
 use crate::starts::StartGate;
+use crate::stop_cause::StopCause;
+use crate::store_client::StoreClient;
 use crate::task::CheckedTask;
 use crate::watched::RUN;
 
@@ -42,45 +44,11 @@ pub(crate) struct GrantedRun {
     pub(crate) gate: StartGate,
 }
 
-/// Why a run is asked to stop before it ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopCause {
-    TimedOut,
-    Requested,
-    LockLost,
-    ShuttingDown,
-}
-
-impl StopCause {
-    /// What a run that was stopped for this ends as.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            StopCause::TimedOut => Outcome::TimedOut,
-            StopCause::Requested => Outcome::Cancelled,
-            StopCause::LockLost => Outcome::Lost,
-            StopCause::ShuttingDown => Outcome::CutOff,
-        }
-    }
-
-    /// Why a run was stopped, in words.
-    pub(crate) fn reason(self, timeout: Option<Duration>) -> String {
-        match self {
-            StopCause::TimedOut => {
-                let timeout = timeout.unwrap_or_default();
-                format!("took longer than its timeout of {timeout:?}")
-            }
-            StopCause::Requested => "cancelled on request".to_owned(),
-            StopCause::LockLost => "its lock was lost while it ran".to_owned(),
-            StopCause::ShuttingDown => "cut off by the instance's shutdown".to_owned(),
-        }
-    }
-}
-
 /// The runs of one lock manager's tasks on this instance.
 #[derive(Debug)]
 pub(crate) struct Runs {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) link: Arc<Link>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) client: Arc<StoreClient>,
     running: Mutex<HashMap<HeldLock, Running>>,
     settlements: Mutex<Option<mpsc::Sender<Settlement>>>,
     /// Whether an outcome was dropped that the store should have heard of.
@@ -124,13 +92,13 @@ impl LeaseDue {
 
 impl Runs {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        link: Arc<Link>,
+        context: Arc<Context>,
+        client: Arc<StoreClient>,
         settlements: mpsc::Sender<Settlement>,
     ) -> Runs {
         Runs {
-            shared,
-            link,
+            context,
+            client,
             running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             is_unsettled: AtomicBool::new(false),
@@ -155,7 +123,7 @@ impl Runs {
                 task: None,
             },
         );
-        self.shared.count_running(1);
+        self.context.count_running(1);
         if lease.is_some() {
             self.leased.notify_one();
         }
@@ -165,7 +133,7 @@ impl Runs {
             runs: Arc::clone(self),
             lock: ended,
         };
-        let task = self.shared.watch.spawn(RUN, async move {
+        let task = self.context.watch.spawn(RUN, async move {
             let _guard = guard;
             match execute(&runs, run, stopped).await {
                 Executed::Ended(settlement, telling) => runs.settle(settlement, telling),
@@ -174,7 +142,7 @@ impl Runs {
                     // Who renews leases may have found it over first.
                     if runs.drop_lease(&lock) {
                         let execution = lock.execution;
-                        runs.shared.events.emit(Event::LeaseLost { execution });
+                        runs.context.events.emit(Event::LeaseLost { execution });
                     }
                 }
             }
@@ -207,7 +175,7 @@ impl Runs {
             }
         };
         self.is_unsettled.store(true, Ordering::Relaxed);
-        self.shared
+        self.context
             .events
             .emit(Event::SettlementDropped { execution, why });
     }
@@ -228,7 +196,7 @@ impl Runs {
     /// Leaves an execution that could not begin here to the others for half of the time that it has
     /// from now on. Then this instance may have what it lacks, and there may be no other.
     pub(crate) fn leave_to_others(&self, execution: Execution, lease: Lease) {
-        let now = self.link.now();
+        let now = self.client.now();
         let until = now + lease.duration() / 2;
         let mut left = self.left();
         left.retain(|_, until| *until > now);
@@ -237,7 +205,7 @@ impl Runs {
 
     pub(crate) fn is_left_to_others(&self, execution: &Execution) -> bool {
         let until = self.left().get(execution).copied();
-        until.is_some_and(|until| until > self.link.now())
+        until.is_some_and(|until| until > self.client.now())
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<Execution, StoreTime>> {
@@ -248,7 +216,7 @@ impl Runs {
     /// Closes an execution that was granted to us without our knowing, and that it is too late to
     /// run.
     pub(crate) fn disown(&self, lock: HeldLock) {
-        let now = self.link.now().timestamp();
+        let now = self.client.now().timestamp();
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
             "never started: the store's answer to the claim was lost until it was too late",
         );
@@ -258,13 +226,13 @@ impl Runs {
     /// Whether a lock may be given back once more where the store has not answered. On locks that
     /// say nothing of their holder it may be another's by then.
     pub(crate) fn may_release_again(&self) -> bool {
-        self.link.manager.supports(Capability::History)
+        self.client.manager.supports(Capability::History)
     }
 
     /// Gives a lock back whose execution did not do its work here, and tries again until the store
     /// has heard of it: without a lease it would be held by nobody, and not be free either.
     async fn give_back(&self, release: &Release) {
-        let clock = &self.link.clock;
+        let clock = &self.client.clock;
         let mut failures = 0;
         let batch = std::slice::from_ref(release);
         while let Some((_, error)) = self.release(batch).await.pop() {
@@ -283,7 +251,9 @@ impl Runs {
     /// those of which it is not known, and why.
     pub(crate) async fn release(&self, batch: &[Release]) -> Vec<(Release, LockError)> {
         let task = |place: usize| &batch[place].lock.execution.task;
-        let answers = self.link.call_each(task, self.link.manager.release(batch));
+        let answers = self
+            .client
+            .call_each(task, self.client.manager.release(batch));
         match answers.await {
             Ok(answers) => self.take_released(batch.to_vec(), answers),
             Err(error) => {
@@ -310,14 +280,14 @@ impl Runs {
     }
 
     pub(crate) fn tell_not_released(&self, release: &Release, error: &LockError) {
-        self.shared.events.emit(Event::SettlementDropped {
+        self.context.events.emit(Event::SettlementDropped {
             execution: release.lock.execution.clone(),
             why: format!("could not be given back: {}", chain(error)),
         });
     }
 
     fn tell_released(&self, execution: Execution, released: Released) {
-        self.shared.events.emit(match released {
+        self.context.events.emit(match released {
             Released::Open => Event::Released { execution },
             Released::TooLate => Event::Unrun {
                 execution,
@@ -459,7 +429,7 @@ struct EndGuard {
 impl Drop for EndGuard {
     fn drop(&mut self) {
         self.runs.lock().remove(&self.lock);
-        self.runs.shared.count_running(-1);
+        self.runs.context.count_running(-1);
         self.runs.ended.notify_waiters();
     }
 }

@@ -7,11 +7,14 @@ use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, Transac
 use sexton_core::policy::Delivery;
 use sexton_core::store_time::StoreTime;
 
+use crate::clock::within;
 use crate::contained::contained_in;
+use crate::error_chain::chain;
 use crate::execute::Tried;
 use crate::handler::Ending;
-use crate::link::{chain, panicked, within};
-use crate::runs::{GrantedRun, Runs, StopCause};
+use crate::no_answer::panicked;
+use crate::runs::{GrantedRun, Runs};
+use crate::stop_cause::StopCause;
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
 pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<TransactionSlot> {
@@ -19,7 +22,7 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
     if !matches!(delivery, Delivery::Transactional { .. }) {
         return None;
     }
-    let slot = TransactionSlot::new(runs.link.manager.transactions()?);
+    let slot = TransactionSlot::new(runs.client.manager.transactions()?);
     Some(slot.of_run(Renewal {
         lock: granted.lock.clone(),
         lease: granted.task.policies.lease,
@@ -48,7 +51,7 @@ pub(crate) async fn end_transaction(
         }
         Handed::Transaction(transaction) => transaction,
     };
-    let finished_at = runs.link.now();
+    let finished_at = runs.client.now();
     let mut settlement = Settlement::new(
         granted.lock.clone(),
         Outcome::Succeeded,
@@ -60,7 +63,7 @@ pub(crate) async fn end_transaction(
     }
     let committed = contained_in(transaction.settle_and_commit(&settlement)).await;
     match committed
-        .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.link.manager, &panic)))
+        .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.client.manager, &panic)))
     {
         Committed::Recorded => Tried::Committed(succeeded),
         Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
@@ -82,7 +85,7 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
         Handed::Nothing | Handed::InUse => false,
         Handed::Unavailable => true,
         Handed::Transaction(transaction) => {
-            let (clock, limit) = (&*runs.link.clock, runs.link.call_limit);
+            let (clock, limit) = (&*runs.client.clock, runs.client.call_limit);
             // Where that does not get through, the server undoes it when the connection ends.
             match within(clock, limit, transaction.roll_back()).await {
                 Some(Ok(())) => false,

@@ -11,11 +11,12 @@ use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use super::calls::Answers;
-use super::{Driver, Found, Unwritten};
+use super::{Driver, Unwritten};
+use crate::command::Found;
 use crate::event::{Event, EventBus};
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
-use crate::runs::StopCause;
 use crate::starts::{Granted, store_deadline};
+use crate::stop_cause::StopCause;
 use crate::task::CheckedTask;
 
 /// Between tries of a claim that an earlier tick holds up: nothing, then this much more with each.
@@ -79,19 +80,21 @@ impl Driver {
             Denial::Overlap if overlap == Overlap::CancelEarlier => {
                 self.runs.stop_others(&execution, StopCause::Requested);
             }
-            Denial::TooLate => self.shared.events.emit(Event::Unrun {
+            Denial::TooLate => self.context.events.emit(Event::Unrun {
                 execution: execution.clone(),
                 reason: Reason::TooLate,
             }),
             _ => {}
         }
-        self.shared.events.emit(Event::Denied { execution, denial });
+        self.context
+            .events
+            .emit(Event::Denied { execution, denial });
     }
 
     /// Leaves an index that is not for us open to others until its tick's window ends, and until
     /// every other instance has had the time to come to it at least.
     fn leave_to_others(&mut self, mut pending: PendingClaim) {
-        let now = self.link.now();
+        let now = self.client.now();
         self.keep_open(&pending, now);
         pending.refusals += 1;
         self.lines.leave_open(pending, now);
@@ -99,14 +102,14 @@ impl Driver {
 
     /// What stood first in a line was taken, by us or by another.
     fn move_on(&mut self, execution: &Execution) {
-        let until = self.link.now() + HELD_UP_MAX;
+        let until = self.client.now() + HELD_UP_MAX;
         self.lines.move_on(execution, until);
     }
 
     /// Keeps a line open until every other instance has had a heartbeat to come to it, and we have
     /// had a last try behind it.
     fn keep_open(&mut self, pending: &PendingClaim, now: StoreTime) {
-        let longest = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
+        let longest = self.context.heartbeat.saturating_add(HELD_UP_MAX);
         self.lines.keep_open(&pending.claim.execution, now, longest);
     }
 
@@ -116,7 +119,7 @@ impl Driver {
         let pause = HELD_UP_STEP
             .saturating_mul(pending.refusals)
             .min(HELD_UP_MAX);
-        let now = self.link.now();
+        let now = self.client.now();
         pending.not_before = pending.not_before.max(now + pause);
         pending.refusals += 1;
         // Under distinct placement what waits first may be for another instance.
@@ -151,14 +154,14 @@ impl Driver {
             // What may be repeated is not over: given back too late, it is missed, or repeated if
             // this was not its first attempt.
             if claim.delivery.recovers() {
-                let deadline = store_deadline(self.link.now());
+                let deadline = store_deadline(self.client.now());
                 self.to_release.push(Release { lock, deadline });
             } else {
                 self.runs.disown(lock);
             }
             return;
         }
-        self.shared.events.emit(Event::Granted {
+        self.context.events.emit(Event::Granted {
             execution: claim.execution.clone(),
             fence: grant.fence,
             attempt: grant.attempt,
@@ -181,7 +184,7 @@ impl Driver {
     /// The store's clock was further behind than we thought: claim again when there is less of the
     /// lead left.
     fn claim_later(&mut self, mut pending: PendingClaim) {
-        let now = self.link.now();
+        let now = self.client.now();
         let tick = StoreTime::from(pending.claim.execution.tick);
         let left = tick.saturating_since(now).max(TOO_EARLY_PAUSE_MIN);
         pending.not_before = now + left / 2;
@@ -203,7 +206,7 @@ impl Driver {
         tracing::debug!(%execution, %error, "a claim will be sent again");
         pending.is_in_doubt = true;
         self.lines.put_back(pending);
-        self.lines.rest(&execution, self.link.now());
+        self.lines.rest(&execution, self.client.now());
     }
 
     /// Whether the claims took effect is not known: they are sent again as they were, and then
@@ -218,8 +221,8 @@ impl Driver {
             Batch::Fresh => &mut self.calls.fresh,
             Batch::Backlog => &mut self.calls.backlog,
         };
-        let pause = slot.back_off(&*self.link.clock);
-        self.away_until = self.link.now() + pause;
+        let pause = slot.back_off(&*self.client.clock);
+        self.away_until = self.client.now() + pause;
     }
 
     pub(super) fn take_consumed(&mut self, batch: Vec<GivenUpRun>, answer: Answers<Consumed>) {
@@ -227,15 +230,15 @@ impl Driver {
             for run in batch {
                 self.lines.give_up_again(run);
             }
-            let pause = self.calls.given_up.back_off(&*self.link.clock);
-            self.away_until = self.link.now() + pause;
+            let pause = self.calls.given_up.back_off(&*self.client.clock);
+            self.away_until = self.client.now() + pause;
             return;
         };
         for (run, answer) in batch.into_iter().zip(answers) {
             let Ok(answer) = answer else {
                 let execution = run.execution().clone();
                 self.lines.give_up_again(run);
-                self.lines.rest(&execution, self.link.now());
+                self.lines.rest(&execution, self.client.now());
                 continue;
             };
             self.lines.has_answered(run.execution());
@@ -264,7 +267,7 @@ impl Driver {
         }
         match last.passed {
             Some(passed) => self.tell_passed(passed, watermark, &last.consumption),
-            None => self.shared.events.emit(Event::Unrun {
+            None => self.context.events.emit(Event::Unrun {
                 execution: last.consumption.execution,
                 reason: last.consumption.reason,
             }),
@@ -304,7 +307,7 @@ impl Driver {
     fn tell_passed(&self, passed: PassedTicks, watermark: Option<Tick>, last: &Consumption) {
         let Execution { task, index, tick } = last.execution.clone();
         let (after, ticks) = self.since(passed, watermark, &last.execution);
-        self.shared.events.emit(Event::TicksPassed {
+        self.context.events.emit(Event::TicksPassed {
             task,
             index,
             after,
@@ -323,10 +326,10 @@ impl Driver {
         else {
             return (passed.after, passed.ticks);
         };
-        let mut of_others =
-            ticks_of(task, passed.after, &self.shared.events).take_while(|tick| *tick <= watermark);
+        let mut of_others = ticks_of(task, passed.after, &self.context.events)
+            .take_while(|tick| *tick <= watermark);
         let mut of_ours =
-            ticks_of(task, watermark, &self.shared.events).take_while(|tick| *tick <= last.tick);
+            ticks_of(task, watermark, &self.context.events).take_while(|tick| *tick <= last.tick);
         let mut counted = 0;
         loop {
             let ticks = match (of_others.next(), of_ours.next()) {
@@ -347,7 +350,7 @@ impl Driver {
             for unwritten in batch.into_iter().rev() {
                 self.to_record.push_front(unwritten);
             }
-            self.calls.records.back_off(&*self.link.clock);
+            self.calls.records.back_off(&*self.client.clock);
             return;
         };
         let mut is_any_lost = false;
@@ -362,11 +365,11 @@ impl Driver {
                 let Consumption {
                     execution, reason, ..
                 } = unwritten.consumption;
-                self.shared.events.emit(Event::Unrun { execution, reason });
+                self.context.events.emit(Event::Unrun { execution, reason });
             }
         }
         if is_any_lost {
-            self.calls.records.back_off(&*self.link.clock);
+            self.calls.records.back_off(&*self.client.clock);
         }
     }
 
@@ -381,7 +384,7 @@ impl Driver {
         if unknown.is_empty() {
             return;
         }
-        self.calls.release.back_off(&*self.link.clock);
+        self.calls.release.back_off(&*self.client.clock);
         for (release, error) in unknown {
             // The lock is held until it is told: nobody else may have it.
             match self.runs.may_release_again() {

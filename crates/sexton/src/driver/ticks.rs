@@ -9,7 +9,8 @@ use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
 
 use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
-use super::{Command, Driver, Found, Put, claim_for};
+use super::{Driver, claim_for};
+use crate::command::{Command, Found, Put};
 use crate::due::Due;
 use crate::error::HandleError;
 use crate::event::Event;
@@ -44,15 +45,15 @@ impl Driver {
     /// Adds a task whose ticks up to `after` are accounted for; `None`: from now on.
     pub(crate) fn add(&mut self, task: &Arc<CheckedTask>, after: Option<Tick>) {
         let slot = self.tasks.insert(Arc::clone(task));
-        let now = self.link.now();
+        let now = self.client.now();
         let after = after.unwrap_or_else(|| now.tick_at_or_before());
         for index in task.concurrency.indices() {
             let cursor = Cursor::at(after);
             self.follow((slot, index), task, cursor, now, now);
         }
-        let next = task.next_after(after, &self.shared.events);
+        let next = task.next_after(after, &self.context.events);
         if next.is_none() && !task.schedule.has_failed() {
-            self.shared.events.emit_kept(Event::NeverDue {
+            self.context.events.emit_kept(Event::NeverDue {
                 task: task.name.clone(),
                 schedule: task.schedule.describe(),
                 after,
@@ -135,17 +136,17 @@ impl Driver {
         if self.lines.has(&execution) || self.runs.is_left_to_others(&execution) {
             return;
         }
-        let now = self.link.now();
+        let now = self.client.now();
         let times = self.times_of(&task, execution.tick);
         let due_at = times.map_or_else(|| execution.tick.into(), |times| times.due_at);
         // What waited for long, or was left by a lost holder, is caught up with like a missed tick:
         // when an instance with many runs crashes, the others do not begin all of them at once.
         let late_at = times.map_or(StoreTime::MAX, |times| times.late_at);
-        let mut claim = claim_for(&self.shared, &task, execution);
+        let mut claim = claim_for(&self.context, &task, execution);
         claim.concurrency = concurrency.unwrap_or(task.concurrency);
         claim.needs_record = true;
         // The next sweep finds it again.
-        let found_for = self.shared.heartbeat.saturating_add(FOUND_FOR_MIN);
+        let found_for = self.context.heartbeat.saturating_add(FOUND_FOR_MIN);
         let deadline = now.max(due_at) + found_for;
         self.lines.push(PendingClaim {
             not_before: claim_from(&claim, due_at),
@@ -166,7 +167,7 @@ impl Driver {
 
     /// The times of a tick, if it is one of the schedule's.
     fn times_of(&self, task: &CheckedTask, tick: Tick) -> Option<Times> {
-        let next_after = |tick| task.next_after(tick, &self.shared.events);
+        let next_after = |tick| task.next_after(tick, &self.context.events);
         let is_scheduled = next_after(tick.saturating_add_millis(-1)) == Some(tick);
         is_scheduled.then(|| self.times(task, tick, next_after(tick)))
     }
@@ -188,7 +189,7 @@ impl Driver {
             .first_at()
             .is_some_and(|first| first - self.wake_lead <= now)
         {
-            let lead = self.shared.lead.duration();
+            let lead = self.context.lead.duration();
             // A little less than the lead: our estimate of the store's clock is not perfect.
             let horizon = now + lead / 10 * 9;
             while let Some((_, bucket)) = self.ahead.pop_until(horizon) {
@@ -229,8 +230,8 @@ impl Driver {
         let (slot, index) = place;
         let lane = (task.name.clone(), index);
         let mut counted = 0;
-        let shared = Arc::clone(&self.shared);
-        let next_after = |tick| task.next_after(tick, &shared.events);
+        let context = Arc::clone(&self.context);
+        let next_after = |tick| task.next_after(tick, &context.events);
         let mut tick = cursor.next.take().or_else(|| next_after(cursor.after));
         while let Some(this) = tick {
             let next = next_after(this);
@@ -341,7 +342,7 @@ impl Driver {
         if self.lines.has(&execution) {
             return;
         }
-        let instance = self.shared.instance.clone();
+        let instance = self.context.instance.clone();
         let consumption = Consumption::new(execution, task.concurrency, reason, instance);
         self.lines.give_up(consumption, passed);
     }
@@ -351,7 +352,7 @@ impl Driver {
         if self.lines.has(&execution) {
             return;
         }
-        let mut claim = claim_for(&self.shared, task, execution);
+        let mut claim = claim_for(&self.context, task, execution);
         if matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier) {
             claim.deadline = store_deadline(times.deadline);
         }
@@ -374,7 +375,7 @@ impl Driver {
     fn times(&self, task: &CheckedTask, tick: Tick, next: Option<Tick>) -> Times {
         let policies = &task.policies;
         let delay = policies.jitter.as_ref().map_or(Duration::ZERO, |jitter| {
-            jitter.delay(self.link.manager.namespace(), &task.name, tick)
+            jitter.delay(self.client.manager.namespace(), &task.name, tick)
         });
         let gap = next.map_or(Duration::MAX, |next| {
             StoreTime::from(next).saturating_since(tick.into())

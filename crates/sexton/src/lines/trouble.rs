@@ -4,7 +4,7 @@ use sexton_core::lock::Execution;
 use sexton_core::store_time::StoreTime;
 
 use super::{Line, Lines, lane_of};
-use crate::link::backoff;
+use crate::backoff::backoff;
 
 /// What is known of the trouble of one line.
 #[derive(Debug, Clone, Copy)]
