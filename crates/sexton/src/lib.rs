@@ -31,6 +31,7 @@
 //! process, or in a store that you already run: by the features `sqlite`, `postgres`, `mysql`,
 //! `mongodb` and `redis`.
 
+mod attempt_outcome;
 mod backoff;
 pub mod clock;
 mod command;
@@ -43,6 +44,7 @@ mod error_chain;
 pub mod event;
 mod execute;
 mod extract;
+mod granted;
 mod handler;
 mod housekeeping;
 mod identity;

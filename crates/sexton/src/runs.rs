@@ -10,7 +10,6 @@ use sexton_core::lock::{
 };
 use sexton_core::policy::Lease;
 use sexton_core::store_time::StoreTime;
-use sexton_core::tick::{Attempt, Concurrency};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -18,31 +17,12 @@ use crate::backoff::backoff;
 use crate::context::Context;
 use crate::error_chain::chain;
 use crate::event::Event;
-use crate::execute::{Executed, Telling, execute};
-use crate::limits::Permit;
-use crate::starts::StartGate;
+use crate::granted::GrantedRun;
 use crate::stop_cause::StopCause;
 use crate::store_client::StoreClient;
-use crate::task::CheckedTask;
-use crate::watched::RUN;
 
 /// Outcomes that may wait for the store to take them.
 pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
-
-/// A granted execution whose tick has come.
-#[derive(Debug)]
-pub(crate) struct GrantedRun {
-    pub(crate) lock: HeldLock,
-    pub(crate) due_at: StoreTime,
-    /// From when on it is not given to others any more, should it be given back.
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) attempt: Attempt,
-    pub(crate) lease_until: Option<Timestamp>,
-    pub(crate) concurrency: Concurrency,
-    pub(crate) task: Arc<CheckedTask>,
-    pub(crate) permit: Option<Permit>,
-    pub(crate) gate: StartGate,
-}
 
 /// The runs of one lock manager's tasks on this instance.
 #[derive(Debug)]
@@ -108,57 +88,41 @@ impl Runs {
         }
     }
 
-    pub(crate) fn start(self: &Arc<Runs>, run: GrantedRun) {
-        let (stop, stopped) = watch::channel(None);
+    /// Takes note of a run that starts. When what is returned is dropped, the run has ended.
+    pub(crate) fn begin(
+        self: &Arc<Runs>,
+        run: &GrantedRun,
+        stop: watch::Sender<Option<StopCause>>,
+    ) -> EndGuard {
         let lease = run.lease_until.map(|until| Leased {
             lease: run.task.policies.lease,
             until: until.into(),
         });
-        let lock = run.lock.clone();
-        self.lock().insert(
-            lock.clone(),
-            Running {
-                lease,
-                stop,
-                task: None,
-            },
-        );
+        let running = Running {
+            lease,
+            stop,
+            task: None,
+        };
+        self.lock().insert(run.lock.clone(), running);
         self.context.count_running(1);
         if lease.is_some() {
             self.leased.notify_one();
         }
-        let runs = Arc::clone(self);
-        let ended = lock.clone();
-        let guard = EndGuard {
+        EndGuard {
             runs: Arc::clone(self),
-            lock: ended,
-        };
-        let task = self.context.watch.spawn(RUN, async move {
-            let _guard = guard;
-            match execute(&runs, run, stopped).await {
-                Executed::Ended(settlement, telling) => runs.settle(settlement, telling),
-                Executed::GivenBack(release) => runs.give_back(&release).await,
-                Executed::LeaseOver(lock) => {
-                    // Who renews leases may have found it over first.
-                    if runs.drop_lease(&lock) {
-                        let execution = lock.execution;
-                        runs.context.events.emit(Event::LeaseLost { execution });
-                    }
-                }
-            }
-        });
-        if let Some(running) = self.lock().get_mut(&lock) {
-            running.task = Some(task.abort_handle());
+            lock: run.lock.clone(),
         }
     }
 
-    fn settle(&self, settlement: Settlement, telling: Telling) {
-        match telling {
-            Telling::Due => {}
-            Telling::LeftToTheStore | Telling::LockLost | Telling::NotBegun => return,
-            // It changes nothing to tell it again, but the answer names what waited for this one.
-            Telling::Committed => {}
+    /// Takes note of how a run can be aborted, if it has not ended yet.
+    pub(crate) fn can_abort(&self, lock: &HeldLock, task: AbortHandle) {
+        if let Some(running) = self.lock().get_mut(lock) {
+            running.task = Some(task);
         }
+    }
+
+    /// Hands an outcome to the settler.
+    pub(crate) fn settle(&self, settlement: Settlement) {
         let execution = settlement.lock.execution.clone();
         let settlements = self
             .settlements
@@ -220,7 +184,7 @@ impl Runs {
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
             "never started: the store's answer to the claim was lost until it was too late",
         );
-        self.settle(settlement, Telling::Due);
+        self.settle(settlement);
     }
 
     /// Whether a lock may be given back once more where the store has not answered. On locks that
@@ -231,7 +195,7 @@ impl Runs {
 
     /// Gives a lock back whose execution did not do its work here, and tries again until the store
     /// has heard of it: without a lease it would be held by nobody, and not be free either.
-    async fn give_back(&self, release: &Release) {
+    pub(crate) async fn give_back(&self, release: &Release) {
         let clock = &self.client.clock;
         let mut failures = 0;
         let batch = std::slice::from_ref(release);
@@ -421,7 +385,7 @@ impl Runs {
 }
 
 /// Takes a run out of the register however it ends.
-struct EndGuard {
+pub(crate) struct EndGuard {
     runs: Arc<Runs>,
     lock: HeldLock,
 }

@@ -11,85 +11,17 @@
 //!   begun, which threads alone do not promise.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use sexton_core::lock::{Claim, Execution, Grant, HeldLock, Release};
+use sexton_core::lock::{Execution, Release};
 use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
-use sexton_core::tick::Tick;
 use tokio::sync::oneshot;
 
-use crate::limits::Permit;
+use crate::granted::{GrantedRun, StartGate};
 use crate::lines::Lane;
-use crate::runs::GrantedRun;
-use crate::task::CheckedTask;
 
 /// Lanes whose last start is remembered before those that have begun are forgotten.
 const GATES_KEPT: usize = 1_024;
-
-/// A granted execution that waits for its time.
-#[derive(Debug)]
-pub(crate) struct Granted {
-    pub(crate) task: Arc<CheckedTask>,
-    pub(crate) claim: Claim,
-    pub(crate) grant: Grant,
-    pub(crate) permit: Option<Permit>,
-    /// When its run starts.
-    pub(crate) due_at: StoreTime,
-    /// From when on its run does not start any more; `None`: it may start at any time.
-    pub(crate) deadline: Option<Timestamp>,
-}
-
-impl Granted {
-    /// Whether the lease ran out before the run could start: the process stood still. Others may
-    /// have it by now.
-    fn is_lease_over(&self, now: StoreTime) -> bool {
-        is_over(self.grant.lease_until, now)
-    }
-
-    fn is_too_late(&self, now: StoreTime) -> bool {
-        is_over(self.deadline, now)
-    }
-
-    fn lock(&self) -> HeldLock {
-        HeldLock {
-            execution: self.claim.execution.clone(),
-            claim_id: self.claim.claim_id,
-            fence: self.grant.fence,
-        }
-    }
-
-    pub(crate) fn to_release(&self) -> Release {
-        Release {
-            lock: self.lock(),
-            deadline: self.deadline,
-        }
-    }
-}
-
-/// The place of a run among those of its (task, index): it begins once the handler of the one
-/// before has begun.
-#[derive(Debug, Default)]
-pub(crate) struct StartGate {
-    /// Ends when the run before has begun, or never will.
-    before: Option<oneshot::Receiver<()>>,
-    /// Dropped when this run has begun.
-    begun: Option<oneshot::Sender<()>>,
-}
-
-impl StartGate {
-    pub(crate) async fn wait(&mut self) {
-        if let Some(before) = self.before.take() {
-            // Nothing is ever sent: the sender's end is the message.
-            let _ = before.await;
-        }
-    }
-
-    pub(crate) fn open(&mut self) {
-        self.begun = None;
-    }
-}
 
 /// What becomes of the executions that are due by now.
 #[derive(Debug, Default)]
@@ -105,12 +37,12 @@ pub(crate) struct Due {
 /// Granted executions whose time has not come.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    by_due: BTreeMap<StoreTime, Vec<Granted>>,
+    by_due: BTreeMap<StoreTime, Vec<GrantedRun>>,
     gates: HashMap<Lane, oneshot::Receiver<()>>,
 }
 
 impl Starts {
-    pub(crate) fn push(&mut self, granted: Granted) {
+    pub(crate) fn push(&mut self, granted: GrantedRun) {
         self.by_due.entry(granted.due_at).or_default().push(granted);
     }
 
@@ -120,7 +52,7 @@ impl Starts {
             .by_due
             .values()
             .flatten()
-            .map(|one| &one.claim.execution);
+            .map(|one| &one.lock.execution);
         all.filter(move |execution| execution.task == *task)
     }
 
@@ -139,7 +71,7 @@ impl Starts {
         {
             for granted in entry.remove() {
                 if granted.is_lease_over(now) {
-                    due.lost.push(granted.claim.execution);
+                    due.lost.push(granted.lock.execution);
                 } else if granted.is_too_late(now) {
                     due.too_late.push(granted.to_release());
                 } else {
@@ -152,24 +84,15 @@ impl Starts {
     }
 
     /// The start of a run, of which there is no other kind.
-    fn start(&mut self, granted: Granted, now: StoreTime) -> GrantedRun {
+    fn start(&mut self, granted: GrantedRun, now: StoreTime) -> GrantedRun {
         debug_assert!(
             granted.due_at <= now,
             "{} starts early, at {now} and not at {}",
-            granted.claim.execution,
+            granted.lock.execution,
             granted.due_at
         );
-        GrantedRun {
-            gate: self.gate(&granted.claim.execution),
-            lock: granted.lock(),
-            due_at: granted.due_at,
-            deadline: granted.deadline,
-            attempt: granted.grant.attempt,
-            lease_until: granted.grant.lease_until,
-            concurrency: granted.claim.concurrency,
-            task: granted.task,
-            permit: granted.permit,
-        }
+        let gate = self.gate(&granted.lock.execution);
+        GrantedRun { gate, ..granted }
     }
 
     /// The gate of the next start of a (task, index).
@@ -177,22 +100,19 @@ impl Starts {
         if self.gates.len() >= GATES_KEPT {
             self.gates.retain(|_, begun| has_not_begun(begun));
         }
-        let (begun, next) = oneshot::channel();
         let lane = (execution.task.clone(), execution.index);
-        let before = self.gates.insert(lane, next);
-        StartGate {
-            before,
-            begun: Some(begun),
-        }
+        let (gate, next) = StartGate::behind(self.gates.remove(&lane));
+        self.gates.insert(lane, next);
+        gate
     }
 
     /// Takes out everything that waits: what this instance leaves to others, and what `keeps` says
     /// it still starts itself.
-    pub(crate) fn leave(&mut self, keeps: impl Fn(&Granted) -> bool) -> Vec<Release> {
+    pub(crate) fn leave(&mut self, keeps: impl Fn(&GrantedRun) -> bool) -> Vec<Release> {
         let mut left = Vec::new();
         for (due_at, granted) in std::mem::take(&mut self.by_due) {
             let (kept, given_back): (Vec<_>, Vec<_>) = granted.into_iter().partition(&keeps);
-            left.extend(given_back.iter().map(Granted::to_release));
+            left.extend(given_back.iter().map(GrantedRun::to_release));
             if !kept.is_empty() {
                 self.by_due.insert(due_at, kept);
             }
@@ -205,24 +125,15 @@ fn has_not_begun(begun: &mut oneshot::Receiver<()>) -> bool {
     matches!(begun.try_recv(), Err(oneshot::error::TryRecvError::Empty))
 }
 
-/// Whether an instant has come, if there is one.
-pub(crate) fn is_over(until: Option<Timestamp>, now: StoreTime) -> bool {
-    until.is_some_and(|until| StoreTime::from(until) <= now)
-}
-
-/// A deadline as the store takes it; one beyond the last tick is none.
-pub(crate) fn store_deadline(until: StoreTime) -> Option<Timestamp> {
-    (until <= Tick::MAX).then(|| until.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use futures::FutureExt;
-    use sexton_core::lock::{Claim, Grant};
-    use sexton_core::name::{InstanceId, TaskName};
-    use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence};
+    use sexton_core::lock::HeldLock;
+    use sexton_core::name::{ClaimId, TaskName};
+    use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
     use super::*;
     use crate::task::Task;
@@ -231,26 +142,27 @@ mod tests {
         StoreTime::from_micros(second * 1_000_000)
     }
 
-    fn granted(second: i64) -> Granted {
+    fn granted(second: i64) -> GrantedRun {
         let task = Task::new("t").every(Duration::from_secs(1)).unwrap();
         let execution = Execution {
             task: TaskName::new("t").unwrap(),
             index: ConcurrencyIndex::ONE,
             tick: Tick::from_millis(second * 1_000).unwrap(),
         };
-        let instance = InstanceId::new("i").unwrap();
-        Granted {
+        GrantedRun {
             task: Arc::new(task.run(async || {}).check().unwrap()),
-            claim: Claim::new(execution, Concurrency::ONE, instance),
-            grant: Grant {
+            lock: HeldLock {
+                execution,
+                claim_id: ClaimId::random(),
                 fence: Fence::new(1),
-                attempt: Attempt::FIRST,
-                lease_until: None,
-                deadline: None,
             },
-            permit: None,
+            concurrency: Concurrency::ONE,
+            attempt: Attempt::FIRST,
+            lease_until: None,
             due_at: at(second),
             deadline: None,
+            permit: None,
+            gate: StartGate::default(),
         }
     }
 
@@ -274,8 +186,8 @@ mod tests {
         let mut too_late = granted(1);
         too_late.deadline = Some(at(3).timestamp());
         let mut lost = granted(2);
-        lost.grant.lease_until = Some(at(3).timestamp());
-        let (released, execution) = (too_late.to_release(), lost.claim.execution.clone());
+        lost.lease_until = Some(at(3).timestamp());
+        let (released, execution) = (too_late.to_release(), lost.lock.execution.clone());
         starts.push(too_late);
         starts.push(lost);
         let due = starts.take_due(at(3));

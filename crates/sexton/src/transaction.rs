@@ -7,13 +7,14 @@ use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, Transac
 use sexton_core::policy::Delivery;
 use sexton_core::store_time::StoreTime;
 
+use crate::attempt_outcome::AttemptOutcome;
 use crate::clock::within;
 use crate::contained::contained_in;
 use crate::error_chain::chain;
-use crate::execute::Tried;
+use crate::granted::GrantedRun;
 use crate::handler::Ending;
 use crate::no_answer::panicked;
-use crate::runs::{GrantedRun, Runs};
+use crate::runs::Runs;
 use crate::stop_cause::StopCause;
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
@@ -36,16 +37,16 @@ pub(crate) async fn end_transaction(
     granted: &GrantedRun,
     started_at: StoreTime,
     slot: &TransactionSlot,
-    tried: Tried,
-) -> Tried {
+    tried: AttemptOutcome,
+) -> AttemptOutcome {
     let succeeded = match tried {
-        Tried::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
+        AttemptOutcome::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
         other => return undo(runs, slot, other).await,
     };
     let transaction = match slot.close() {
-        Handed::Nothing | Handed::Unavailable => return Tried::Ended(succeeded),
+        Handed::Nothing | Handed::Unavailable => return AttemptOutcome::Ended(succeeded),
         Handed::InUse => {
-            return Tried::Ended(Ending::failed(
+            return AttemptOutcome::Ended(Ending::failed(
                 "the handler ended while something else still held its transaction, which was undone",
             ));
         }
@@ -65,11 +66,13 @@ pub(crate) async fn end_transaction(
     match committed
         .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.client.manager, &panic)))
     {
-        Committed::Recorded => Tried::Committed(succeeded),
-        Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
-        Committed::RolledBack(error) if error.is_transient() => Tried::Undone(Box::new(error)),
-        Committed::RolledBack(error) => Tried::Ended(Ending::failed(error)),
-        Committed::Unknown(error) => Tried::Unknown(format!(
+        Committed::Recorded => AttemptOutcome::Committed(succeeded),
+        Committed::Refused => AttemptOutcome::Stopped(StopCause::LockLost, None),
+        Committed::RolledBack(error) if error.is_transient() => {
+            AttemptOutcome::Undone(Box::new(error))
+        }
+        Committed::RolledBack(error) => AttemptOutcome::Ended(Ending::failed(error)),
+        Committed::Unknown(error) => AttemptOutcome::Unknown(format!(
             "whether its transaction was committed is not known, and is for the store to find out: {}",
             chain(&error)
         )),
@@ -78,7 +81,7 @@ pub(crate) async fn end_transaction(
 
 /// Undoes what the handler began, which did not succeed. If the store was in its way (no
 /// transaction to be had, a connection that broke), a failure is not the handler's.
-async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
+async fn undo(runs: &Runs, slot: &TransactionSlot, tried: AttemptOutcome) -> AttemptOutcome {
     let handed = slot.close();
     let has_begun = !matches!(handed, Handed::Unavailable);
     let is_stores_trouble = match handed {
@@ -95,15 +98,15 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
         }
     };
     match tried {
-        Tried::Ended(Ending {
+        AttemptOutcome::Ended(Ending {
             outcome: Outcome::Failed,
             error,
             ..
         }) if is_stores_trouble => {
             let error = error.unwrap_or_else(|| "the handler failed".into());
             match has_begun {
-                true => Tried::Undone(error),
-                false => Tried::NotBegun(error),
+                true => AttemptOutcome::Undone(error),
+                false => AttemptOutcome::NotBegun(error),
             }
         }
         other => other,

@@ -14,8 +14,8 @@ use super::calls::Answers;
 use super::{Driver, Unwritten};
 use crate::command::Found;
 use crate::event::{Event, EventBus};
+use crate::granted::{GrantedRun, StartGate, store_deadline};
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
-use crate::starts::{Granted, store_deadline};
 use crate::stop_cause::StopCause;
 use crate::task::CheckedTask;
 
@@ -145,12 +145,12 @@ impl Driver {
             kind,
             ..
         } = pending;
+        let lock = HeldLock {
+            execution: claim.execution,
+            claim_id: claim.claim_id,
+            fence: grant.fence,
+        };
         if kind == ClaimKind::ToKnow {
-            let lock = HeldLock {
-                execution: claim.execution,
-                claim_id: claim.claim_id,
-                fence: grant.fence,
-            };
             // What may be repeated is not over: given back too late, it is missed, or repeated if
             // this was not its first attempt.
             if claim.delivery.recovers() {
@@ -162,7 +162,7 @@ impl Driver {
             return;
         }
         self.context.events.emit(Event::Granted {
-            execution: claim.execution.clone(),
+            execution: lock.execution.clone(),
             fence: grant.fence,
             attempt: grant.attempt,
         });
@@ -171,13 +171,16 @@ impl Driver {
         let deadline = grant
             .deadline
             .or_else(|| store_deadline(deadline).filter(|_| is_first_grant));
-        self.starts.push(Granted {
+        self.starts.push(GrantedRun {
             task,
-            claim,
-            grant,
-            permit,
+            lock,
+            concurrency: claim.concurrency,
+            attempt: grant.attempt,
+            lease_until: grant.lease_until,
             due_at,
             deadline,
+            permit,
+            gate: StartGate::default(),
         });
     }
 

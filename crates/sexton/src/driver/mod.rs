@@ -25,9 +25,11 @@ use crate::command::Command;
 use crate::context::Context;
 use crate::due::DueQueue;
 use crate::event::{Event, EventBus};
+use crate::execute::start;
+use crate::granted::GrantedRun;
 use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
 use crate::runs::Runs;
-use crate::starts::{Granted, Starts};
+use crate::starts::Starts;
 use crate::store_client::StoreClient;
 use crate::task::CheckedTask;
 use calls::CallSlot;
@@ -206,7 +208,7 @@ impl Driver {
         }
         self.to_release.extend(due.too_late);
         for run in due.starting {
-            self.runs.start(run);
+            start(&self.runs, run);
         }
     }
 
@@ -405,8 +407,8 @@ impl Driver {
 }
 
 /// How long a run may take before its task's next tick is due; `None` if there is none.
-fn longest_run(granted: &Granted, events: &EventBus) -> Option<Duration> {
-    let tick = granted.claim.execution.tick;
+fn longest_run(granted: &GrantedRun, events: &EventBus) -> Option<Duration> {
+    let tick = granted.lock.execution.tick;
     let next = granted.task.next_after(tick, events)?;
     Some(StoreTime::from(next).saturating_since(tick.into()))
 }

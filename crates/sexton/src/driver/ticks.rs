@@ -14,9 +14,9 @@ use crate::command::{Command, Found, Put};
 use crate::due::Due;
 use crate::error::HandleError;
 use crate::event::Event;
+use crate::granted::store_deadline;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
 use crate::policy::{Missed, Overlap};
-use crate::starts::store_deadline;
 use crate::task::CheckedTask;
 
 /// Ticks of one task in one gap that are recorded as missed one by one.

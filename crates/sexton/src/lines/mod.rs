@@ -8,31 +8,31 @@
 //! never delays another. What the store itself has waiting (an operator's trigger, work that was
 //! given back) joins its line but does not stand behind ticks of the schedule.
 
+mod expire;
 mod item;
+mod line;
 mod pick;
 #[cfg(test)]
 mod tests;
-mod trouble;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Execution, Reason};
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::lock::{Consumption, Execution};
+use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
-use sexton_core::tick::{ConcurrencyIndex, Tick};
+use sexton_core::tick::ConcurrencyIndex;
 
+pub(crate) use expire::{Now, reason_of_missed};
 pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim, set_policies};
+pub(crate) use line::Lane;
 pub(crate) use pick::Batch;
 
-use crate::policy::Missed;
 use crate::task::CheckedTask;
+use expire::{Expired, Look, latest_due};
 use item::{Item, OpenClaim, Opening};
-use trouble::Trouble;
-
-/// What has a watermark and a line.
-pub(crate) type Lane = (TaskName, ConcurrencyIndex);
+use line::{Line, lane_of};
 
 /// Ticks of the schedule that wait in a line; the rest is derived from the schedule when there is
 /// room.
@@ -42,32 +42,6 @@ pub(crate) const PENDING_MAX: usize = 100;
 /// it; doubles to [`ASK_MAX`].
 const ASK_FIRST: Duration = Duration::from_millis(50);
 const ASK_MAX: Duration = Duration::from_secs(1);
-
-/// One (task, index) with what waits in front of it, in the order of its ticks.
-#[derive(Debug, Default)]
-struct Line {
-    items: Vec<Item>,
-    /// How many of its items are under way to the store.
-    in_flight: usize,
-    /// Whether all of it stays open to other instances, even past its ticks' windows: what stands
-    /// first is not for us.
-    opening: Option<Opening>,
-    /// Trouble of the part of the store that keeps it.
-    trouble: Option<Trouble>,
-}
-
-impl Line {
-    fn insert(&mut self, item: Item) {
-        let place = self
-            .items
-            .partition_point(|other| other.tick() < item.tick());
-        self.items.insert(place, item);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.in_flight == 0
-    }
-}
 
 /// All lines that have something in them.
 #[derive(Debug, Default)]
@@ -80,20 +54,6 @@ pub(crate) struct Lines {
     gives_up_one_by_one: bool,
     /// The line that was served last of those with a backlog.
     served_last: Option<Lane>,
-}
-
-/// What is known when lines are looked through.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now<'n> {
-    /// The store's clock, as estimated.
-    pub(crate) at: StoreTime,
-    /// Ticks due by then waited for a store that was away.
-    pub(crate) away_until: StoreTime,
-    pub(crate) instance: &'n InstanceId,
-}
-
-fn lane_of(execution: &Execution) -> Lane {
-    (execution.task.clone(), execution.index)
 }
 
 impl Lines {
@@ -347,94 +307,18 @@ impl Lines {
         });
         next.min()
     }
-}
 
-/// The latest tick of a line that is due and not too late, of a task that catches up with that one
-/// alone.
-fn latest_due(items: &[Item], now: StoreTime) -> Option<Tick> {
-    let due = items.iter().filter_map(|item| match item {
-        Item::Claim(claim)
-            if claim.due_at <= now
-                && claim.deadline > now
-                && matches!(claim.task.policies.missed, Missed::Latest { .. }) =>
-        {
-            Some(item.tick())
-        }
-        _ => None,
-    });
-    due.max()
-}
-
-enum Expired {
-    Not(Item),
-    /// The store still has it, and will be asked for it again.
-    Dropped(Box<PendingClaim>),
-}
-
-/// A line looked through for what time has made of it.
-#[derive(Debug, Clone, Copy)]
-struct Look<'n> {
-    now: Now<'n>,
-    /// The latest tick that is due, of a task that catches up with that one alone.
-    latest: Option<Tick>,
-    opening: Option<Opening>,
-}
-
-impl Look<'_> {
-    fn is_over(&self, claim: &PendingClaim) -> bool {
-        claim.until(self.opening) <= self.now.at
-    }
-
-    /// Whether a later tick is due, of a task that catches up with the latest alone.
-    fn is_superseded(&self, claim: &PendingClaim) -> bool {
-        let tick = claim.claim.execution.tick;
-        claim.late_at <= self.now.at && self.latest.is_some_and(|latest| tick < latest)
-    }
-
-    /// Whether an item is not what it was, as time has passed.
-    fn has_expired(&self, item: &Item) -> bool {
-        match item {
-            Item::Open(open) => self.is_over(&open.claim) || self.is_superseded(&open.claim),
-            Item::Claim(claim) => {
-                let is_scheduled = claim.kind == ClaimKind::Scheduled;
-                self.is_over(claim) || is_scheduled && self.is_superseded(claim)
-            }
-            Item::GivenUp(_) => false,
+    /// The store's answer to an entry of a line was an error: all of the line rests for a while.
+    pub(crate) fn rest(&mut self, execution: &Execution, now: StoreTime) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+            line.rest(now);
         }
     }
 
-    /// What becomes of an item as time passes.
-    fn expired(&self, item: Item) -> Expired {
-        let now = self.now;
-        match item {
-            Item::Open(open) if self.is_over(&open.claim) => {
-                Expired::Not(open.claim.into_given_up(now.instance, Reason::TooLate))
-            }
-            Item::Open(open) if self.is_superseded(&open.claim) => {
-                Expired::Not(open.claim.into_given_up(now.instance, Reason::CatchUp))
-            }
-            Item::Claim(claim) if claim.kind == ClaimKind::Scheduled => {
-                if self.is_superseded(&claim) {
-                    return Expired::Not(claim.into_given_up(now.instance, Reason::CatchUp));
-                }
-                if !self.is_over(&claim) {
-                    return Expired::Not(Item::Claim(claim));
-                }
-                let missed = claim.task.policies.missed;
-                let reason = reason_of_missed(missed, claim.due_at, now.away_until);
-                Expired::Not(claim.into_given_up(now.instance, reason))
-            }
-            Item::Claim(claim) if self.is_over(&claim) => Expired::Dropped(claim),
-            other => Expired::Not(other),
+    /// The store has answered to an entry of a line.
+    pub(crate) fn has_answered(&mut self, execution: &Execution) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+            line.trouble = None;
         }
-    }
-}
-
-/// Why a tick is not run that it is too late for.
-pub(crate) fn reason_of_missed(missed: Missed, due_at: StoreTime, away_until: StoreTime) -> Reason {
-    match missed {
-        Missed::Skip if due_at <= away_until => Reason::StoreUnreachable,
-        Missed::Skip => Reason::TooLate,
-        Missed::Latest { .. } | Missed::All { .. } => Reason::CatchUp,
     }
 }

@@ -10,8 +10,9 @@ use sexton_core::lock::BATCH_MAX;
 use sexton_core::policy::Placement;
 use sexton_core::store_time::StoreTime;
 
-use super::item::Item;
-use super::{ClaimKind, GivenUpRun, Lane, Line, Lines, PendingClaim};
+use super::Lines;
+use super::item::{ClaimKind, GivenUpRun, Item, PendingClaim};
+use super::line::{Lane, Line};
 use crate::limits::{Limits, Pace};
 
 /// Lines whose given-up ticks are accounted for by one call: few, so that they are free again soon.

@@ -10,8 +10,9 @@ use sexton_core::schedule::{Bounded, Jitter, Schedule};
 use sexton_core::tick::{Concurrency, Tick};
 
 use super::given_name::GivenName;
+use super::problem::{TaskError, TaskProblem};
 use super::schedule::TaskSchedule;
-use super::{Policies, Settings, TaskError, TaskProblem};
+use super::settings::{Policies, Settings};
 use crate::contained::{contained, drop_contained};
 use crate::event::{Event, EventBus};
 use crate::handler::{AnyHandler, BoxError, Ending, Erased};
