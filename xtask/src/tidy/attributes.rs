@@ -1,6 +1,6 @@
 //! Tests that are not run, and lints that are disabled without a reason.
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 pub(super) fn look(text: &str) -> Vec<Complaint> {
     let mut found = Vec::new();
