@@ -5,7 +5,7 @@ use std::time::Duration;
 use sexton_core::lock::Outcome;
 
 use crate::error_chain::chain;
-use crate::handler::{BoxError, Ending};
+use crate::handler::{BoxError, Completion};
 use crate::stop_cause::StopCause;
 
 /// What the store is still to be told of a run that ended.
@@ -37,12 +37,12 @@ impl Report {
 
 /// How one try of a run ended.
 pub(crate) enum AttemptOutcome {
-    Ended(Ending),
+    Ended(Completion),
     Panicked(String),
     /// Its run was stopped; with how it ended, if that was within the grace period.
-    Stopped(StopCause, Option<Ending>),
+    Stopped(StopCause, Option<Completion>),
     /// With what it wrote, and settled.
-    Committed(Ending),
+    Committed(Completion),
     /// Perhaps with what it wrote, and settled.
     Unknown(String),
     /// The database failed it, and what it wrote is not there: another attempt may do better.
@@ -54,14 +54,14 @@ pub(crate) enum AttemptOutcome {
 
 impl AttemptOutcome {
     /// How a try ended whose handler returned, or panicked.
-    pub(crate) fn of(ended: Result<Ending, String>) -> AttemptOutcome {
+    pub(crate) fn of(ended: Result<Completion, String>) -> AttemptOutcome {
         match ended {
-            Ok(Ending {
+            Ok(Completion {
                 has_begun: false,
                 error: Some(error),
                 ..
             }) => AttemptOutcome::NotBegun(error),
-            Ok(ending) => AttemptOutcome::Ended(ending),
+            Ok(completion) => AttemptOutcome::Ended(completion),
             Err(panic) => AttemptOutcome::Panicked(panicked(&panic)),
         }
     }
@@ -70,7 +70,7 @@ impl AttemptOutcome {
     /// before is not undone.
     pub(crate) fn failed_if_not_begun(self) -> AttemptOutcome {
         match self {
-            AttemptOutcome::NotBegun(error) => AttemptOutcome::Ended(Ending::failed(error)),
+            AttemptOutcome::NotBegun(error) => AttemptOutcome::Ended(Completion::failed(error)),
             other => other,
         }
     }
@@ -93,13 +93,13 @@ impl AttemptOutcome {
     ) -> (Outcome, Option<String>, Option<String>) {
         let text = |error: BoxError| chain(&*error);
         match self {
-            AttemptOutcome::Ended(Ending {
+            AttemptOutcome::Ended(Completion {
                 outcome,
                 error,
                 output,
                 ..
             }) => (outcome, error.map(text), output),
-            AttemptOutcome::Committed(Ending {
+            AttemptOutcome::Committed(Completion {
                 outcome, output, ..
             }) => (outcome, None, output),
             AttemptOutcome::Unknown(why) => (Outcome::Lost, Some(why), None),
@@ -118,13 +118,13 @@ impl AttemptOutcome {
                 (Outcome::Lost, Some(why), None)
             }
             AttemptOutcome::Panicked(message) => (Outcome::Panicked, Some(message), None),
-            AttemptOutcome::Stopped(cause, ending) => {
+            AttemptOutcome::Stopped(cause, completion) => {
                 let mut why = cause.reason(timeout);
-                let ending = ending.unwrap_or_else(Ending::succeeded);
-                if let Some(error) = ending.error {
+                let completion = completion.unwrap_or_else(Completion::succeeded);
+                if let Some(error) = completion.error {
                     why = format!("{why}: {}", text(error));
                 }
-                (cause.outcome(), Some(why), ending.output)
+                (cause.outcome(), Some(why), completion.output)
             }
         }
     }

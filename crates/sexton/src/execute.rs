@@ -18,7 +18,7 @@ use crate::contained::{contained_in, drop_contained};
 use crate::error_chain::chain;
 use crate::event::Event;
 use crate::granted::GrantedRun;
-use crate::handler::Ending;
+use crate::handler::Completion;
 use crate::run::{Run, RunInner};
 use crate::runs::{EndGuard, Runs};
 use crate::stop_cause::StopCause;
@@ -203,7 +203,7 @@ async fn run_and_retry(
             None => tried,
         };
         let (error, message) = match &tried {
-            AttemptOutcome::Ended(Ending {
+            AttemptOutcome::Ended(Completion {
                 outcome: Outcome::Failed,
                 error,
                 ..
@@ -296,7 +296,7 @@ fn last_word(tried: AttemptOutcome, granted: &GrantedRun) -> AttemptOutcome {
                 granted.attempt,
                 chain(&*error)
             );
-            AttemptOutcome::Ended(Ending::failed(why))
+            AttemptOutcome::Ended(Completion::failed(why))
         }
         other => other,
     }

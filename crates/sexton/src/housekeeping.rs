@@ -11,7 +11,7 @@ use sexton_core::name::ManagerName;
 use crate::backoff::backoff;
 use crate::context::Context;
 use crate::event::Event;
-use crate::handler::Ending;
+use crate::handler::Completion;
 use crate::store_client::StoreClient;
 use crate::task::{CheckedTask, Task};
 
@@ -85,13 +85,13 @@ pub(crate) fn prune_task(
     task.manager(name.as_str()).run(prune).check().ok()
 }
 
-async fn prune(manager: &dyn LockManager, retention: &Retention) -> Result<Ending, LockError> {
+async fn prune(manager: &dyn LockManager, retention: &Retention) -> Result<Completion, LockError> {
     let mut pruned = 0;
     loop {
         let went = manager.prune(retention, PRUNE_BATCH).await?.value;
         pruned += went;
         if went < PRUNE_BATCH {
-            return Ok(Ending::succeeded().with_output(format!("{pruned} records pruned")));
+            return Ok(Completion::succeeded().with_output(format!("{pruned} records pruned")));
         }
     }
 }

@@ -72,8 +72,8 @@ mod watched;
 
 pub use error::{BuildError, HandleError};
 pub use event::Event;
-pub use extract::{FromRun, MissingArgument, Registered, State};
-pub use handler::{BoxError, Ending, Handler, IntoEnding};
+pub use extract::{BuildContext, FromRun, MissingArgument, State};
+pub use handler::{BoxError, Completion, Handler, IntoCompletion};
 pub use layer::HandlerService;
 pub use operator::Operator;
 pub use run::Run;

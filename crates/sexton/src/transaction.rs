@@ -12,7 +12,7 @@ use crate::clock::within;
 use crate::contained::contained_in;
 use crate::error_chain::chain;
 use crate::granted::GrantedRun;
-use crate::handler::Ending;
+use crate::handler::Completion;
 use crate::no_answer::panicked;
 use crate::runs::Runs;
 use crate::stop_cause::StopCause;
@@ -40,13 +40,13 @@ pub(crate) async fn end_transaction(
     tried: AttemptOutcome,
 ) -> AttemptOutcome {
     let succeeded = match tried {
-        AttemptOutcome::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
+        AttemptOutcome::Ended(completion) if completion.outcome == Outcome::Succeeded => completion,
         other => return undo(runs, slot, other).await,
     };
     let transaction = match slot.close() {
         Handed::Nothing | Handed::Unavailable => return AttemptOutcome::Ended(succeeded),
         Handed::InUse => {
-            return AttemptOutcome::Ended(Ending::failed(
+            return AttemptOutcome::Ended(Completion::failed(
                 "the handler ended while something else still held its transaction, which was undone",
             ));
         }
@@ -71,7 +71,7 @@ pub(crate) async fn end_transaction(
         Committed::RolledBack(error) if error.is_transient() => {
             AttemptOutcome::Undone(Box::new(error))
         }
-        Committed::RolledBack(error) => AttemptOutcome::Ended(Ending::failed(error)),
+        Committed::RolledBack(error) => AttemptOutcome::Ended(Completion::failed(error)),
         Committed::Unknown(error) => AttemptOutcome::Unknown(format!(
             "whether its transaction was committed is not known, and is for the store to find out: {}",
             chain(&error)
@@ -98,7 +98,7 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: AttemptOutcome) -> Att
         }
     };
     match tried {
-        AttemptOutcome::Ended(Ending {
+        AttemptOutcome::Ended(Completion {
             outcome: Outcome::Failed,
             error,
             ..
@@ -117,7 +117,7 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: AttemptOutcome) -> Att
 mod argument {
     use sexton_sql::{TransactionalDatabase, Tx, WrongDatabase};
 
-    use crate::extract::{FromRun, MissingArgument, Registered};
+    use crate::extract::{BuildContext, FromRun, MissingArgument};
     use crate::run::Run;
 
     fn wrong(WrongDatabase { wanted, found }: WrongDatabase) -> MissingArgument {
@@ -125,8 +125,8 @@ mod argument {
     }
 
     impl<DB: TransactionalDatabase> FromRun for Tx<DB> {
-        fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-            Tx::<DB>::check(registered.take_transaction()?).map_err(wrong)
+        fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+            Tx::<DB>::check(context.take_transaction()?).map_err(wrong)
         }
 
         fn from_run(run: &Run) -> Result<Tx<DB>, MissingArgument> {

@@ -17,7 +17,7 @@ use crate::clock::FOR_EVER;
 use crate::context::Context;
 use crate::error::BuildError;
 use crate::event::{Event, EventBus};
-use crate::extract::Registered;
+use crate::extract::BuildContext;
 use crate::housekeeping::prune_task;
 use crate::limits::{Limits, transactions_max};
 use crate::policy::{Delivery, Missed, Overlap};
@@ -426,9 +426,9 @@ fn fits(
     } else {
         None
     };
-    let registered = Registered::new(&context.states, transactions);
-    task.handler.check(&registered)?;
-    if is_transactional && !registered.takes_transaction.get() {
+    let build_context = BuildContext::new(&context.states, transactions);
+    task.handler.check(&build_context)?;
+    if is_transactional && !build_context.takes_transaction.get() {
         return Err(TaskProblem::NoTransaction);
     }
     Ok(())

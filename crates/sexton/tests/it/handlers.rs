@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sexton::lock::{ExecutionState, Outcome, TaskLock};
 use sexton::{
-    Attempt, ConcurrencyIndex, Ending, Fence, FromRun, MissingArgument, Registered, Run, State,
-    Task, Tick,
+    Attempt, BuildContext, Completion, ConcurrencyIndex, Fence, FromRun, MissingArgument, Run,
+    State, Task, Tick,
 };
 use tokio_util::sync::CancellationToken;
 use tower::util::{MapRequestLayer, MapResponseLayer};
@@ -23,8 +23,8 @@ fn once(name: &str) -> Task<sexton::schedule::Once> {
 struct ReportPath(String);
 
 impl FromRun for ReportPath {
-    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        State::<Bucket>::check(registered)
+    fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        State::<Bucket>::check(context)
     }
 
     fn from_run(run: &Run) -> Result<ReportPath, MissingArgument> {
@@ -82,14 +82,14 @@ async fn layers_see_each_run_and_what_came_of_it() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let task = once("t")
-        .run(|| async { Ending::succeeded().with_output("inner") })
+        .run(|| async { Completion::succeeded().with_output("inner") })
         .layer(MapRequestLayer::new(move |run: Run| {
             counted.fetch_add(1, Ordering::Relaxed);
             run
         }))
-        .layer(MapResponseLayer::new(|ending: Ending| {
-            assert_eq!(ending.outcome(), Outcome::Succeeded);
-            ending.with_output("outer")
+        .layer(MapResponseLayer::new(|completion: Completion| {
+            assert_eq!(completion.outcome(), Outcome::Succeeded);
+            completion.with_output("outer")
         }));
     let scheduler = replica(&clock, store.clone())
         .task(task)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sexton::lock::{ExecutionState, Outcome};
 use sexton::policy::Retry;
-use sexton::{Ending, Event, Run, Task};
+use sexton::{Completion, Event, Run, Task};
 
 use crate::fleet::{
     Diary, End, SUCCEEDED, begin, drain, history, pass_seconds, replica, seconds, store,
@@ -184,7 +184,7 @@ async fn what_a_stopped_run_still_says_is_kept() {
     let store = store(&clock);
     let handler = |run: Run| async move {
         run.cancellation().cancelled().await;
-        Ending::failed("half done").with_output("7 of 14")
+        Completion::failed("half done").with_output("7 of 14")
     };
     let task = minutely().timeout(seconds(1)).run(handler);
     let scheduler = replica(&clock, store.clone())
