@@ -4,6 +4,7 @@
 //! behind.
 
 mod command;
+mod connection;
 mod context;
 mod http;
 mod process;
