@@ -58,7 +58,7 @@ impl Driver {
                 pending.deadline = self.lines.until(&pending);
                 self.lines.resolve(&pending);
                 self.move_on(&execution);
-                return self.take_grant(pending, grant);
+                return self.take_grant(pending, &grant);
             }
             Verdict::Denied(denial) => denial,
         };
@@ -135,7 +135,7 @@ impl Driver {
         self.claim_found(Found::waiting(earlier, None));
     }
 
-    fn take_grant(&mut self, pending: PendingClaim, grant: Grant) {
+    fn take_grant(&mut self, pending: PendingClaim, grant: &Grant) {
         let PendingClaim {
             task,
             claim,

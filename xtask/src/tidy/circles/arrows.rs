@@ -77,7 +77,7 @@ impl<'c> Crate<'c> {
                 Some(Target::Of(file)) => return Some(Target::Of(file)),
                 None if is_first => return None,
                 // What a macro has made.
-                None => return self.modules.get(&here).map(|(file, _)| Target::Of(*file)),
+                None => return self.modules.get(&here).map(|(file, _)| Target::Of(file)),
             }
             is_first = false;
             rest = behind;
