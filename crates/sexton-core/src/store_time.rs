@@ -1,7 +1,7 @@
 //! Instants of a store's clock.
 //!
 //! Decisions are made by the store's clock, which is not this machine's: an instant of the one is
-//! never compared with an instant of the other by accident, as each has a type of its own.
+//! never compared with an instant of the other by accident, since their types differ.
 
 use std::cmp::Ordering;
 use std::fmt;

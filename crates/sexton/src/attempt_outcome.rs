@@ -75,7 +75,7 @@ impl AttemptOutcome {
         }
     }
 
-    /// What the store is to be told.
+    /// What the store must still be told.
     pub(crate) fn report(&self) -> Report {
         match self {
             AttemptOutcome::Committed(_) => Report::Committed,

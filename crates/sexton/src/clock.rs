@@ -42,7 +42,7 @@ pub(crate) async fn within<T>(
 /// true)]` whole days of ticks run in milliseconds, in the same order every time. Clones share the
 /// date.
 ///
-/// Each replica of a test may have one of its own, [skewed](TokioClock::skewed_by) against the
+/// Each replica of a test may have a clock [skewed](TokioClock::skewed_by) against those of the
 /// others.
 ///
 /// ```

@@ -29,8 +29,8 @@ const SWEEP_EVERY: u32 = 6;
 /// changes are heard of at once.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
-/// The time between two heartbeats that changes bring forward: whoever may notify tells as often as
-/// it likes.
+/// The time between two heartbeats that changes bring forward: a store may notify as often as its
+/// users like.
 const BETWEEN_EARLY: Duration = Duration::from_secs(1);
 
 /// How often the machine's date is looked at, to see whether somebody set it or the machine was
@@ -89,7 +89,8 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
 }
 
 /// Another instance has taken the id, since this one stood still for too long: it starts nothing
-/// more, and reports no more, for its next report might take the id back. What runs goes on.
+/// more, and reports no more, for its next report might take the id back. Runs that
+/// have begun continue.
 async fn lose_id(client: &StoreClient, context: &Context, holder: &InstanceRecord) {
     let (manager, since) = (client.name.clone(), holder.since);
     context.events.emit(Event::IdTaken { manager, since });

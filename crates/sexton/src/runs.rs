@@ -54,7 +54,7 @@ struct Leased {
     until: StoreTime,
 }
 
-/// A lock whose lease is to be renewed.
+/// A lock with a lease, which must be renewed in time.
 #[derive(Debug, Clone)]
 pub(crate) struct LeaseDue {
     pub(crate) lock: HeldLock,
@@ -398,8 +398,8 @@ impl Drop for EndGuard {
     }
 }
 
-/// Runs by execution and fence: a repeated simulation must do the same to them in the same order.
-/// Their claims' ids are random, and so is the order of the map.
+/// Runs sorted by execution and fence, so that a simulation replays identically: the ids of their
+/// claims are random, and so is the order of the map.
 fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Running)> {
     let mut all: Vec<_> = running.iter().collect();
     all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::runs::SETTLEMENTS_MAX;
 use crate::store_client::StoreClient;
 
-/// How long the store is asked again for what it refuses for good, in case somebody mends it.
+/// How long the store is asked again for what it refuses permanently, in case somebody mends it.
 const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 
 /// Between tries of what the store refuses: this long, doubling to the other.
@@ -136,7 +136,7 @@ struct Teller {
 }
 
 impl Teller {
-    /// Tells a batch; what the store did not take is to be told again.
+    /// Tells a batch; answers what the store did not take, which must be told again.
     async fn tell(&self, batch: Vec<Aside>) -> Vec<Aside> {
         let answers = self.settle(&batch).await;
         self.take(batch, answers)

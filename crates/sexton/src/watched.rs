@@ -2,8 +2,8 @@
 //!
 //! Everything that a scheduler runs beside its caller is spawned here. A part that panics does its
 //! work no more while the rest would look alive, so the whole scheduler stops: the panic is an
-//! event, nothing more is claimed, the shutdown signal fires, and calls on the handle say why. What
-//! runs goes on until the scheduler is shut down.
+//! event, nothing more is claimed, the shutdown signal fires, and calls on the handle say why.
+//! Runs that have begun continue until the scheduler is shut down.
 
 use std::sync::{Arc, OnceLock};
 

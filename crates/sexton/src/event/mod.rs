@@ -123,7 +123,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// How an execution ended could not be told to the store, which holds it for lost in time.
+    /// The store could not be told the outcome; it will eventually record the execution as lost.
     SettlementDropped {
         /// Which.
         execution: Execution,
@@ -150,7 +150,7 @@ pub enum Event {
         /// What it said.
         error: String,
     },
-    /// A store refused something for good; the calls go on, in case somebody mends it.
+    /// A store refused a call permanently. The calls are repeated, in case somebody mends it.
     StoreRefuses {
         /// Which.
         manager: ManagerName,
@@ -207,8 +207,8 @@ pub enum Event {
         at_most: Duration,
     },
     /// Another instance has taken this one's id: this one stood still, or could not reach the
-    /// store, for longer than an id is kept. It starts nothing more, as in a shutdown; what runs
-    /// goes on.
+    /// store, for longer than an id is kept. It starts nothing more, as in a shutdown; runs
+    /// that have begun continue.
     IdTaken {
         /// Where.
         manager: ManagerName,

@@ -137,7 +137,7 @@ impl SchedulerHandle {
         Ok(())
     }
 
-    /// Removes a task. What runs goes on; what was claimed ahead is still run.
+    /// Removes a task. Its runs continue, and what was claimed ahead is still run.
     ///
     /// # Errors
     /// [`HandleError`] if there is no such task, or the scheduler is shutting down or has stopped.
@@ -189,7 +189,7 @@ impl SchedulerHandle {
         Ok(())
     }
 
-    /// Runs a task once over the fleet, now, besides its schedule, with as many executions as any
+    /// Runs a task once over the fleet, now, apart from its schedule, with as many executions as any
     /// of its ticks has. Answers the tick the run has: the store's now.
     ///
     /// What no instance starts within an hour is recorded as missed; see
