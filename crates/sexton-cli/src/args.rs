@@ -1,6 +1,7 @@
 //! The command line.
 
 mod expression;
+mod zone_flags;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use sexton::schedule::zone::Source;
 use crate::crontab;
 
 pub use expression::{ExpressionArguments, FoldChosen, GapChosen};
+pub use zone_flags::ZoneFlags;
 
 /// How long what runs may take to end when the program is asked to stop, unless told otherwise.
 const GRACE_DEFAULT: &str = "30s";
@@ -295,16 +297,6 @@ fn state(text: &str) -> Result<ExecutionState, String> {
 fn tick(text: &str) -> Result<Tick, String> {
     let refused = |error| format!("{error}; allowed is an instant like 2026-12-24T18:00:00.000Z");
     text.parse().map_err(refused)
-}
-
-/// Whose time zone rules count.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct ZoneFlags {
-    /// Whose time zone rules count: the machine's (`machine`), those built in (`bundled`), or
-    /// whichever have the later version (`newest`). A zone that they lack or that is broken comes
-    /// from the other ones, with a warning
-    #[arg(long, value_name = "SOURCE", default_value_t = Source::Newest)]
-    pub tz_data: Source,
 }
 
 /// What to check, and how strictly.

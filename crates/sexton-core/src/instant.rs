@@ -11,6 +11,8 @@
 //!   some machines only, where their time zone data differ;
 //! - what is finer than a millisecond, for a tick is in whole milliseconds.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -83,6 +85,15 @@ pub fn parse(text: &str) -> Result<Tick, InstantError> {
         Ok(timestamp) => whole(timestamp),
         Err(error) if error.is_range() => Err(InstantError::NoSuch),
         Err(_) => Err(InstantError::Unreadable),
+    }
+}
+
+impl FromStr for Tick {
+    type Err = InstantError;
+
+    /// Reads an [instant](self) with `Z` or an offset, in whole milliseconds.
+    fn from_str(text: &str) -> Result<Tick, InstantError> {
+        parse(text)
     }
 }
 

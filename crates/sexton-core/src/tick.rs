@@ -8,8 +8,6 @@ use std::num::{NonZeroU16, NonZeroU32};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::instant::{self, InstantError};
-
 /// The instant at which a schedule says that a task is due, in whole milliseconds UTC.
 ///
 /// A tick is an identity as much as a time: replicas that agree on a task's schedule agree on its
@@ -107,15 +105,6 @@ impl fmt::Display for Tick {
 impl fmt::Debug for Tick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::str::FromStr for Tick {
-    type Err = InstantError;
-
-    /// Reads an [instant] with `Z` or an offset, in whole milliseconds.
-    fn from_str(text: &str) -> Result<Tick, InstantError> {
-        instant::parse(text)
     }
 }
 

@@ -36,6 +36,47 @@ impl fmt::Debug for RedisLockManager {
     }
 }
 
+impl RedisOptions {
+    /// Connects and looks whether what is there can be used.
+    ///
+    /// | URL | |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/database]` | one server, or one that something else keeps reachable there |
+    /// | `redis+sentinel://[user:password@]host[:port],…/MASTER[/database]` | the master that Sentinels name, whichever server that is at the time; the login is for the servers, `?sentinel_username=` and `sentinel_password=` for the Sentinels |
+    /// | `redis+cluster://[user:password@]host[:port],…` | a cluster, found from any of its nodes |
+    ///
+    /// With `rediss` in place of `redis` all of it goes through TLS, by the certificates of the
+    /// machine or by those in the PEM files of `?ca_file=`, and with a login by certificate by
+    /// `cert_file=` and `key_file=`. What a URL's parts hold is percent-encoded.
+    /// `?wait_for_replicas=N`, or `wait_for_append_only_files=N`, and `wait_ms=` (1,000 if left
+    /// out) say what [`wait_for_replicas`](RedisOptions::wait_for_replicas) does, and go before it.
+    /// An application that has more than one of rustls's crypto providers and has chosen none is
+    /// given that of `ring`.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away, a namespace
+    /// that is kept in another number of buckets.
+    ///
+    /// ```no_run
+    /// use sexton_redis::RedisOptions;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sentinels = "redis+sentinel://app:secret@a.example,b.example,c.example/mymaster";
+    /// let manager = RedisOptions::new().connect(sentinels).await?;
+    ///
+    /// let cluster = "rediss+cluster://app:secret@a.example:7000,b.example:7000?ca_file=/etc/ssl/redis.pem";
+    /// let manager = RedisOptions::new().buckets(32).connect(cluster).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(self, url: &str) -> Result<RedisLockManager, ConnectError> {
+        // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too
+        // deep to compile.
+        let connection = Box::pin(Connection::open(url, self.clone())).await?;
+        Ok(RedisLockManager::new(connection, self.namespace))
+    }
+}
+
 impl RedisLockManager {
     /// Connects with the default [`RedisOptions`] to a server that a URL names:
     /// see [`RedisOptions::connect`].

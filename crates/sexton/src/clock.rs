@@ -16,3 +16,18 @@ pub(crate) async fn sleep_until(clock: &dyn Clock, deadline: Duration) {
         std::future::pending::<()>().await;
     }
 }
+
+/// The future's output, or `None` if it takes longer than `limit`.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let deadline = clock.monotonic().saturating_add(limit);
+    let future = std::pin::pin!(future);
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = sleep_until(clock, deadline) => None,
+    }
+}

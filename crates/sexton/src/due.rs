@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
 /// Where a task stands in its driver's table, and in which generation of that place.
@@ -26,25 +27,25 @@ pub(crate) struct Due {
 /// Tasks by the instant they are due at: the tick, plus the tick's jitter.
 #[derive(Debug, Default)]
 pub(crate) struct DueQueue {
-    buckets: BTreeMap<i64, Vec<Due>>,
+    buckets: BTreeMap<StoreTime, Vec<Due>>,
 }
 
 impl DueQueue {
-    pub(crate) fn push(&mut self, due_us: i64, due: Due) {
-        self.buckets.entry(due_us).or_default().push(due);
+    pub(crate) fn push(&mut self, due_at: StoreTime, due: Due) {
+        self.buckets.entry(due_at).or_default().push(due);
     }
 
-    /// The earliest instant at which something is due, in microseconds.
-    pub(crate) fn first_us(&self) -> Option<i64> {
+    /// The earliest instant at which something is due.
+    pub(crate) fn first_at(&self) -> Option<StoreTime> {
         self.buckets.keys().next().copied()
     }
 
-    /// Takes the earliest bucket if it is due by `horizon_us`.
-    pub(crate) fn pop_until(&mut self, horizon_us: i64) -> Option<(i64, Vec<Due>)> {
+    /// Takes the earliest bucket if it is due by `horizon`.
+    pub(crate) fn pop_until(&mut self, horizon: StoreTime) -> Option<(StoreTime, Vec<Due>)> {
         let entry = self
             .buckets
             .first_entry()
-            .filter(|entry| *entry.key() <= horizon_us)?;
+            .filter(|entry| *entry.key() <= horizon)?;
         Some(entry.remove_entry())
     }
 }
@@ -63,14 +64,18 @@ mod tests {
             index: ConcurrencyIndex::ONE,
             tick: Tick::MIN,
         };
+        let at = StoreTime::from_micros;
         let mut queue = DueQueue::default();
-        queue.push(20, due(1));
-        queue.push(10, due(2));
-        queue.push(20, due(3));
-        assert_eq!(queue.first_us(), Some(10));
-        assert_eq!(queue.pop_until(9), None);
-        assert_eq!(queue.pop_until(20), Some((10, vec![due(2)])));
-        assert_eq!(queue.pop_until(20), Some((20, vec![due(1), due(3)])));
-        assert_eq!(queue.pop_until(20), None);
+        queue.push(at(20), due(1));
+        queue.push(at(10), due(2));
+        queue.push(at(20), due(3));
+        assert_eq!(queue.first_at(), Some(at(10)));
+        assert_eq!(queue.pop_until(at(9)), None);
+        assert_eq!(queue.pop_until(at(20)), Some((at(10), vec![due(2)])));
+        assert_eq!(
+            queue.pop_until(at(20)),
+            Some((at(20), vec![due(1), due(3)]))
+        );
+        assert_eq!(queue.pop_until(at(20)), None);
     }
 }

@@ -38,7 +38,7 @@ pub enum BuildError {
     /// Another instance with this id lives: it was seen again while this one waited.
     #[error(
         "instance id {instance:?} is taken: another instance that has it was seen by lock manager {name:?} \
-         ({store}) since {since}, and again just now; give each instance an id of its own, or leave it out \
+         ({store}) since {since}, and again just now; give each instance another id, or leave it out \
          for a random one"
     )]
     InstanceIdTaken {

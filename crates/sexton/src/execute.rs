@@ -6,24 +6,29 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sexton_core::lock::{HeldLock, Outcome, Release, Settlement, TransactionSlot};
+use sexton_core::store_time::StoreTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::attempt_outcome::{AttemptOutcome, Report, panicked};
+use crate::backoff::backoff;
 use crate::clock::sleep_until;
 use crate::contained::{contained_in, drop_contained};
+use crate::error_chain::chain;
 use crate::event::Event;
-use crate::handler::{BoxError, Ending};
-use crate::link::{backoff, chain, later_us};
+use crate::granted::GrantedRun;
+use crate::handler::Completion;
 use crate::run::{Run, RunInner};
-use crate::runs::{GrantedRun, Runs, StopCause, duration_us, timestamp};
-use crate::starts::is_over;
+use crate::runs::{EndGuard, Runs};
+use crate::stop_cause::StopCause;
 use crate::transaction::{end_transaction, transaction_slot};
+use crate::watched::RUN;
 
 /// What became of a granted run.
-pub(crate) enum Executed {
+enum Completed {
     /// It ended, and this is what the store may have to be told.
-    Ended(Settlement, Telling),
+    Ended(Settlement, Report),
     /// It could not do its work here: its lock goes back to the store, for others to claim until
     /// its deadline. If that has passed, the store records it as missed.
     GivenBack(Release),
@@ -31,76 +36,72 @@ pub(crate) enum Executed {
     LeaseOver(HeldLock),
 }
 
-/// What the store is still to be told of a run that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// The outcome.
-    Due,
-    /// Nothing new: the outcome was committed with what the handler wrote.
-    Committed,
-    /// Nothing: what the store knows stands. If it knows of no end, the lease runs out and the
-    /// execution is granted again.
-    LeftToTheStore,
-    /// Nothing: the lock was lost meanwhile, and the store would refuse to hear of it.
-    LockLost,
-    /// Nothing: it did not begin, and its lock goes back.
-    NotBegun,
+/// Starts a run, beside all others.
+pub(crate) fn start(runs: &Arc<Runs>, run: GrantedRun) {
+    let (stop, stopped) = watch::channel(None);
+    let guard = runs.begin(&run, stop);
+    let lock = run.lock.clone();
+    let ended = end(Arc::clone(runs), run, stopped, guard);
+    let task = runs.context.watch.spawn(RUN, ended);
+    runs.can_abort(&lock, task.abort_handle());
 }
 
-/// How one try ended.
-pub(crate) enum Tried {
-    Ended(Ending),
-    Panicked(String),
-    /// Stopped, with what it said if it ended within the grace period.
-    Stopped(StopCause, Option<Ending>),
-    /// With what it wrote, and settled.
-    Committed(Ending),
-    /// Perhaps with what it wrote, and settled.
-    Unknown(String),
-    /// The database failed it, and what it wrote is not there: another attempt may do better.
-    Undone(BoxError),
-    /// It lacked something, such as a transaction or memory, and so nothing was done: this costs no
-    /// attempt.
-    NotBegun(BoxError),
+/// Executes a run, and sees to what the store is to hear of it. The run has ended when the guard is
+/// dropped.
+async fn end(
+    runs: Arc<Runs>,
+    run: GrantedRun,
+    stopped: watch::Receiver<Option<StopCause>>,
+    _guard: EndGuard,
+) {
+    match execute(&runs, run, stopped).await {
+        Completed::Ended(settlement, report) if report.is_told() => runs.settle(settlement),
+        Completed::Ended(..) => {}
+        Completed::GivenBack(release) => runs.give_back(&release).await,
+        Completed::LeaseOver(lock) => {
+            // Who renews leases may have found it over first.
+            if runs.drop_lease(&lock) {
+                let execution = lock.execution;
+                runs.context.events.emit(Event::LeaseLost { execution });
+            }
+        }
+    }
 }
 
-pub(crate) async fn execute(
+async fn execute(
     runs: &Arc<Runs>,
     mut granted: GrantedRun,
     mut stopped: watch::Receiver<Option<StopCause>>,
-) -> Executed {
+) -> Completed {
     granted.gate.wait().await;
-    let link = &runs.link;
+    let client = &runs.client;
     let execution = granted.lock.execution.clone();
-    let started_us = link.now_us();
-    if runs.is_lease_over(&granted.lock, started_us) {
-        return Executed::LeaseOver(granted.lock);
+    let started_at = client.now();
+    if runs.is_lease_over(&granted.lock, started_at) {
+        return Completed::LeaseOver(granted.lock);
     }
-    if is_over(granted.deadline, started_us) {
-        return Executed::GivenBack(Release {
-            lock: granted.lock,
-            deadline: granted.deadline,
-        });
+    if granted.is_too_late(started_at) {
+        return Completed::GivenBack(granted.to_release());
     }
-    runs.shared.events.emit(Event::Started {
+    runs.context.events.emit(Event::Started {
         execution: execution.clone(),
         attempt: granted.attempt,
-        lateness: duration_us(started_us - granted.due_us),
+        lateness: started_at.saturating_since(granted.due_at),
     });
-    let end = contained_in(run_to_end(runs, &mut granted, started_us, &mut stopped)).await;
+    let end = contained_in(run_to_end(runs, &mut granted, started_at, &mut stopped)).await;
     let End {
         outcome,
         error,
         output,
-        telling,
+        report,
     } = end.unwrap_or_else(|panic| End::panicked(&panic));
-    let finished_us = link.now_us();
-    let duration = duration_us(finished_us - started_us);
+    let finished_at = client.now();
+    let duration = finished_at.saturating_since(started_at);
     let mut settlement = Settlement::new(
         granted.lock.clone(),
         outcome,
-        timestamp(started_us),
-        timestamp(finished_us),
+        started_at.timestamp(),
+        finished_at.timestamp(),
     );
     if let Some(error) = error {
         settlement = settlement.with_error(&error);
@@ -109,7 +110,7 @@ pub(crate) async fn execute(
         settlement = settlement.with_output(&output);
     }
     // As the history keeps it: what waits for subscribers is bounded.
-    runs.shared.events.emit(Event::Finished {
+    runs.context.events.emit(Event::Finished {
         execution,
         outcome,
         duration,
@@ -117,16 +118,16 @@ pub(crate) async fn execute(
         output: settlement.output().map(str::to_owned),
     });
     drop(granted.permit);
-    if telling == Telling::NotBegun {
+    if report == Report::NotBegun {
         let lease = granted.task.policies.lease;
         runs.leave_to_others(granted.lock.execution.clone(), lease);
-        let here = timestamp(later_us(finished_us, lease.duration()));
-        return Executed::GivenBack(Release {
+        let here = (finished_at + lease.duration()).timestamp();
+        return Completed::GivenBack(Release {
             lock: granted.lock,
             deadline: granted.deadline.map(|deadline| deadline.max(here)),
         });
     }
-    Executed::Ended(settlement, telling)
+    Completed::Ended(settlement, report)
 }
 
 /// How a run ended, as it is told.
@@ -134,7 +135,7 @@ struct End {
     outcome: Outcome,
     error: Option<String>,
     output: Option<String>,
-    telling: Telling,
+    report: Report,
 }
 
 impl End {
@@ -145,7 +146,7 @@ impl End {
             outcome: Outcome::Panicked,
             error: Some(panicked(panic)),
             output: None,
-            telling: Telling::Due,
+            report: Report::Due,
         }
     }
 }
@@ -153,7 +154,7 @@ impl End {
 async fn run_to_end(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     stopped: &mut watch::Receiver<Option<StopCause>>,
 ) -> End {
     let execution = &granted.lock.execution;
@@ -165,33 +166,27 @@ async fn run_to_end(
         fence = granted.lock.fence.get(),
         attempt = granted.attempt.get(),
     );
-    let tried = run_and_retry(runs, granted, started_us, stopped)
+    let tried = run_and_retry(runs, granted, started_at, stopped)
         .instrument(span)
         .await;
     let tried = last_word(tried, granted);
-    let telling = match &tried {
-        Tried::Committed(_) => Telling::Committed,
-        Tried::Unknown(_) | Tried::Undone(_) => Telling::LeftToTheStore,
-        Tried::Stopped(StopCause::LockLost, _) => Telling::LockLost,
-        Tried::NotBegun(_) => Telling::NotBegun,
-        _ => Telling::Due,
-    };
-    let (outcome, error, output) = outcome(tried, granted.task.policies.timeout);
+    let report = tried.report();
+    let (outcome, error, output) = tried.into_outcome(granted.task.policies.timeout);
     End {
         outcome,
         error,
         output,
-        telling,
+        report,
     }
 }
 
 async fn run_and_retry(
     runs: &Arc<Runs>,
     granted: &mut GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     stopped: &mut watch::Receiver<Option<StopCause>>,
-) -> Tried {
-    let clock = &runs.link.clock;
+) -> AttemptOutcome {
+    let clock = &runs.client.clock;
     let task = Arc::clone(&granted.task);
     let policies = &task.policies;
     let times_out_at = policies.timeout.map(|timeout| clock.monotonic() + timeout);
@@ -203,13 +198,12 @@ async fn run_and_retry(
         let slot = transaction_slot(runs, granted);
         let tried = run_once(runs, granted, retries, slot.clone(), times_out_at, stopped).await;
         let tried = match slot {
-            Some(slot) => end_transaction(runs, granted, started_us, &slot, tried).await,
-            // What began before is not undone.
-            None if retries > 0 => failed_if_not_begun(tried),
+            Some(slot) => end_transaction(runs, granted, started_at, &slot, tried).await,
+            None if retries > 0 => tried.failed_if_not_begun(),
             None => tried,
         };
         let (error, message) = match &tried {
-            Tried::Ended(Ending {
+            AttemptOutcome::Ended(Completion {
                 outcome: Outcome::Failed,
                 error,
                 ..
@@ -219,8 +213,8 @@ async fn run_and_retry(
                     .as_ref()
                     .map_or_else(String::new, |error| chain(&**error)),
             ),
-            Tried::Undone(error) => (Some(error), chain(&**error)),
-            Tried::NotBegun(error) => {
+            AttemptOutcome::Undone(error) => (Some(error), chain(&**error)),
+            AttemptOutcome::NotBegun(error) => {
                 let message = chain(&**error);
                 let left = give_back_at.saturating_sub(clock.monotonic());
                 if left.is_zero() {
@@ -234,10 +228,10 @@ async fn run_and_retry(
                 match pause(runs, after, stopped, times_out_at).await {
                     Paused::Over => continue,
                     Paused::ShuttingDown => return tried,
-                    Paused::Stopped(cause) => return Tried::Stopped(cause, None),
+                    Paused::Stopped(cause) => return AttemptOutcome::Stopped(cause, None),
                 }
             }
-            Tried::Panicked(message) => (None, message.clone()),
+            AttemptOutcome::Panicked(message) => (None, message.clone()),
             _ => return tried,
         };
         let Some(retry) = policies
@@ -247,12 +241,12 @@ async fn run_and_retry(
         else {
             return tried;
         };
-        if runs.shared.stopping.is_cancelled() {
+        if runs.context.stopping.is_cancelled() {
             return tried;
         }
         let after = retry.delay(retries);
         retries += 1;
-        runs.shared.events.emit(Event::Retried {
+        runs.context.events.emit(Event::Retried {
             execution: granted.lock.execution.clone(),
             retry: retries,
             error: message,
@@ -261,7 +255,7 @@ async fn run_and_retry(
         match pause(runs, after, stopped, times_out_at).await {
             Paused::Over => {}
             Paused::ShuttingDown => return tried,
-            Paused::Stopped(cause) => return Tried::Stopped(cause, None),
+            Paused::Stopped(cause) => return AttemptOutcome::Stopped(cause, None),
         }
     }
 }
@@ -283,26 +277,26 @@ async fn pause(
     stopped: &mut watch::Receiver<Option<StopCause>>,
     times_out_at: Option<Duration>,
 ) -> Paused {
-    let clock = &runs.link.clock;
+    let clock = &runs.client.clock;
     tokio::select! {
         biased;
-        () = runs.shared.stopping.cancelled() => Paused::ShuttingDown,
+        () = runs.context.stopping.cancelled() => Paused::ShuttingDown,
         cause = stop_cause(runs, stopped, times_out_at) => Paused::Stopped(cause),
         () = sleep_until(&**clock, clock.monotonic() + length) => Paused::Over,
     }
 }
 
 /// What the database undid in the last attempt has failed: there is no other that may do better.
-fn last_word(tried: Tried, granted: &GrantedRun) -> Tried {
+fn last_word(tried: AttemptOutcome, granted: &GrantedRun) -> AttemptOutcome {
     let attempts_max = granted.task.policies.delivery.attempts_max();
     match tried {
-        Tried::Undone(error) if granted.attempt.get() >= attempts_max => {
+        AttemptOutcome::Undone(error) if granted.attempt.get() >= attempts_max => {
             let why = format!(
                 "undone by the database in attempt {} of {attempts_max}: {}",
                 granted.attempt,
                 chain(&*error)
             );
-            Tried::Ended(Ending::failed(why))
+            AttemptOutcome::Ended(Completion::failed(why))
         }
         other => other,
     }
@@ -315,16 +309,16 @@ async fn run_once(
     transaction: Option<TransactionSlot>,
     times_out_at: Option<Duration>,
     stopped: &mut watch::Receiver<Option<StopCause>>,
-) -> Tried {
+) -> AttemptOutcome {
     let cancellation = CancellationToken::new();
     let run = Run::new(RunInner {
         lock: granted.lock.clone(),
         concurrency: granted.concurrency,
         attempt: granted.attempt,
         retry,
-        instance: runs.shared.instance.clone(),
+        instance: runs.context.instance.clone(),
         cancellation: cancellation.clone(),
-        states: Arc::clone(&runs.shared.states),
+        states: Arc::clone(&runs.context.states),
         transaction,
     });
     let handler = Arc::clone(&granted.task.handler);
@@ -333,53 +327,30 @@ async fn run_once(
     let begun = futures::poll!(handled.as_mut());
     granted.gate.open();
     if let Poll::Ready(ended) = begun {
-        return tried(ended);
+        return AttemptOutcome::of(ended);
     }
     let cause = tokio::select! {
         biased;
-        ended = &mut handled => return tried(ended),
+        ended = &mut handled => return AttemptOutcome::of(ended),
         cause = stop_cause(runs, stopped, times_out_at) => cause,
     };
     cancellation.cancel();
-    let clock = &runs.link.clock;
-    let grace = clock.monotonic() + runs.shared.cancel_grace;
+    let clock = &runs.client.clock;
+    let grace = clock.monotonic() + runs.context.cancel_grace;
     tokio::select! {
         biased;
         // However it calls its ending, it was made to end.
-        ended = &mut handled => return Tried::Stopped(cause, ended.ok()),
+        ended = &mut handled => return AttemptOutcome::Stopped(cause, ended.ok()),
         () = sleep_until(&**clock, grace) => {}
     }
     match drop_contained(handled) {
         // What is lost stays lost, whatever else goes wrong.
-        Err(panic) if cause != StopCause::LockLost => Tried::Panicked(panicked(&format!(
+        Err(panic) if cause != StopCause::LockLost => AttemptOutcome::Panicked(panicked(&format!(
             "{panic} (when it was dropped, {})",
             cause.reason(granted.task.policies.timeout)
         ))),
-        _ => Tried::Stopped(cause, None),
+        _ => AttemptOutcome::Stopped(cause, None),
     }
-}
-
-fn failed_if_not_begun(tried: Tried) -> Tried {
-    match tried {
-        Tried::NotBegun(error) => Tried::Ended(Ending::failed(error)),
-        other => other,
-    }
-}
-
-fn tried(ended: Result<Ending, String>) -> Tried {
-    match ended {
-        Ok(Ending {
-            has_begun: false,
-            error: Some(error),
-            ..
-        }) => Tried::NotBegun(error),
-        Ok(ending) => Tried::Ended(ending),
-        Err(panic) => Tried::Panicked(panicked(&panic)),
-    }
-}
-
-fn panicked(panic: &str) -> String {
-    format!("panicked: {panic}")
 }
 
 /// Completes when the run is to stop.
@@ -390,7 +361,7 @@ async fn stop_cause(
 ) -> StopCause {
     let timed_out = async {
         match times_out_at {
-            Some(at) => sleep_until(&*runs.link.clock, at).await,
+            Some(at) => sleep_until(&*runs.client.clock, at).await,
             None => std::future::pending().await,
         }
     };
@@ -409,44 +380,5 @@ async fn stop_cause(
         biased;
         cause = told => cause,
         () = timed_out => StopCause::TimedOut,
-    }
-}
-
-fn outcome(tried: Tried, timeout: Option<Duration>) -> (Outcome, Option<String>, Option<String>) {
-    let text = |error: BoxError| chain(&*error);
-    match tried {
-        Tried::Ended(Ending {
-            outcome,
-            error,
-            output,
-            ..
-        }) => (outcome, error.map(text), output),
-        Tried::Committed(Ending {
-            outcome, output, ..
-        }) => (outcome, None, output),
-        Tried::Unknown(why) => (Outcome::Lost, Some(why), None),
-        Tried::Undone(error) => {
-            let why = format!(
-                "undone by trouble of the store, for another attempt: {}",
-                text(error)
-            );
-            (Outcome::Lost, Some(why), None)
-        }
-        Tried::NotBegun(error) => {
-            let why = format!(
-                "could not begin, given back without spending an attempt: {}",
-                text(error)
-            );
-            (Outcome::Lost, Some(why), None)
-        }
-        Tried::Panicked(message) => (Outcome::Panicked, Some(message), None),
-        Tried::Stopped(cause, ending) => {
-            let mut why = cause.reason(timeout);
-            let ending = ending.unwrap_or_else(Ending::succeeded);
-            if let Some(error) = ending.error {
-                why = format!("{why}: {}", text(error));
-            }
-            (cause.outcome(), Some(why), ending.output)
-        }
     }
 }

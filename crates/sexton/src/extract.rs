@@ -15,7 +15,7 @@ use crate::run::{Run, States};
 /// Implement it for types of your own by building them from the arguments that exist:
 ///
 /// ```
-/// use sexton::{FromRun, MissingArgument, Registered, Run, State};
+/// use sexton::{BuildContext, FromRun, MissingArgument, Run, State};
 ///
 /// #[derive(Clone)]
 /// struct Bucket(String);
@@ -24,8 +24,8 @@ use crate::run::{Run, States};
 /// struct ReportPath(String);
 ///
 /// impl FromRun for ReportPath {
-///     fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-///         State::<Bucket>::check(registered)
+///     fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+///         State::<Bucket>::check(context)
 ///     }
 ///
 ///     fn from_run(run: &Run) -> Result<ReportPath, MissingArgument> {
@@ -44,8 +44,8 @@ pub trait FromRun: Sized {
     ///
     /// # Errors
     /// [`MissingArgument`]: a state that was not given to the scheduler, a transaction that the task does not have.
-    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        let _ = registered;
+    fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        let _ = context;
         Ok(())
     }
 
@@ -56,16 +56,17 @@ pub trait FromRun: Sized {
     fn from_run(run: &Run) -> Result<Self, MissingArgument>;
 }
 
-/// What a task's handler may ask for: the states that were given to the scheduler, and transactions.
+/// Holds what a task's handler may ask for, when the scheduler is built: the states that were given to
+/// the scheduler, and transactions.
 #[derive(Debug)]
-pub struct Registered<'a> {
+pub struct BuildContext<'a> {
     pub(crate) states: &'a States,
     /// Of the task's lock manager, if its delivery is transactional.
     transactions: Option<Arc<dyn Transactions>>,
     pub(crate) takes_transaction: Cell<bool>,
 }
 
-impl<'a> Registered<'a> {
+impl<'a> BuildContext<'a> {
     /// What begins the task's transactions, for an argument that takes one: a handler without such an argument is refused where the
     /// delivery is transactional.
     ///
@@ -80,8 +81,8 @@ impl<'a> Registered<'a> {
     pub(crate) fn new(
         states: &'a States,
         transactions: Option<Arc<dyn Transactions>>,
-    ) -> Registered<'a> {
-        Registered {
+    ) -> BuildContext<'a> {
+        BuildContext {
             states,
             transactions,
             takes_transaction: Cell::new(false),
@@ -121,8 +122,8 @@ pub enum MissingArgument {
 pub struct State<T>(pub T);
 
 impl<T: Clone + Send + Sync + 'static> FromRun for State<T> {
-    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        if registered.states.has::<T>() {
+    fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        if context.states.has::<T>() {
             Ok(())
         } else {
             Err(MissingArgument::State {

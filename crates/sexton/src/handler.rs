@@ -6,27 +6,27 @@ use std::marker::PhantomData;
 use futures::future::BoxFuture;
 use sexton_core::lock::Outcome;
 
-use crate::extract::{FromRun, MissingArgument, Registered};
+use crate::extract::{BuildContext, FromRun, MissingArgument};
 use crate::run::Run;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a handler ended.
+/// Says how a handler ended: its outcome, its error and its output.
 ///
-/// Most handlers return `()` or a `Result`, which become one; return an `Ending` itself to put
+/// Most handlers return `()` or a `Result`, which become one; return a `Completion` itself to put
 /// output into the history.
 ///
 /// ```
-/// use sexton::{Ending, Run};
+/// use sexton::{Completion, Run};
 ///
-/// async fn count_users(run: Run) -> Result<Ending, std::io::Error> {
+/// async fn count_users(run: Run) -> Result<Completion, std::io::Error> {
 ///     let users = 42;
-///     Ok(Ending::succeeded().with_output(format!("{users} users at {}", run.tick())))
+///     Ok(Completion::succeeded().with_output(format!("{users} users at {}", run.tick())))
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Ending {
+pub struct Completion {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<BoxError>,
     pub(crate) output: Option<String>,
@@ -34,9 +34,9 @@ pub struct Ending {
     pub(crate) has_begun: bool,
 }
 
-impl Ending {
-    fn of(outcome: Outcome, error: Option<BoxError>) -> Ending {
-        Ending {
+impl Completion {
+    fn of(outcome: Outcome, error: Option<BoxError>) -> Completion {
+        Completion {
             outcome,
             error,
             output: None,
@@ -44,20 +44,20 @@ impl Ending {
         }
     }
 
-    /// It did what it should.
+    /// The handler did what it should.
     #[must_use]
-    pub fn succeeded() -> Ending {
-        Ending::of(Outcome::Succeeded, None)
+    pub fn succeeded() -> Completion {
+        Completion::of(Outcome::Succeeded, None)
     }
 
-    /// It did not.
+    /// The handler failed.
     #[must_use]
-    pub fn failed(error: impl Into<BoxError>) -> Ending {
-        Ending::of(Outcome::Failed, Some(error.into()))
+    pub fn failed(error: impl Into<BoxError>) -> Completion {
+        Completion::of(Outcome::Failed, Some(error.into()))
     }
 
-    /// It lacked something that passes, such as memory or file descriptors, and so its work has not
-    /// begun at all.
+    /// The handler lacked something that passes, such as memory or file descriptors, and so its work
+    /// has not begun at all.
     ///
     /// This costs neither a try nor an attempt. The handler is called again after a backoff, for as
     /// long as the task's lease. Then the execution is given back, and another instance may run it
@@ -65,47 +65,47 @@ impl Ending {
     /// same run did begin, this is a failure like any other.
     ///
     /// ```
-    /// use sexton::Ending;
+    /// use sexton::Completion;
     ///
-    /// async fn dump() -> Result<Ending, std::io::Error> {
+    /// async fn dump() -> Result<Completion, std::io::Error> {
     ///     let mut child = match tokio::process::Command::new("pg_dump").spawn() {
     ///         Ok(child) => child,
     ///         Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
-    ///             return Ok(Ending::not_begun(error));
+    ///             return Ok(Completion::not_begun(error));
     ///         }
     ///         Err(error) => return Err(error),
     ///     };
     ///     let status = child.wait().await?;
     ///     Ok(match status.success() {
-    ///         true => Ending::succeeded(),
-    ///         false => Ending::failed(status.to_string()),
+    ///         true => Completion::succeeded(),
+    ///         false => Completion::failed(status.to_string()),
     ///     })
     /// }
     /// ```
     #[must_use]
-    pub fn not_begun(error: impl Into<BoxError>) -> Ending {
-        Ending {
+    pub fn not_begun(error: impl Into<BoxError>) -> Completion {
+        Completion {
             has_begun: false,
-            ..Ending::failed(error)
+            ..Completion::failed(error)
         }
     }
 
-    /// It stopped because its run was [cancelled](Run::cancellation).
+    /// The handler stopped because its run was [cancelled](Run::cancellation).
     #[must_use]
-    pub fn cancelled() -> Ending {
-        Ending::of(Outcome::Cancelled, None)
+    pub fn cancelled() -> Completion {
+        Completion::of(Outcome::Cancelled, None)
     }
 
     /// Adds what the handler said, for the history, which keeps its last 64 KiB.
     #[must_use]
-    pub fn with_output(mut self, output: impl Into<String>) -> Ending {
+    pub fn with_output(mut self, output: impl Into<String>) -> Completion {
         self.output = Some(output.into());
         self
     }
 
     /// Tells another error than the handler's, for the history: one without what is secret.
     #[must_use]
-    pub fn with_error(mut self, error: impl Into<BoxError>) -> Ending {
+    pub fn with_error(mut self, error: impl Into<BoxError>) -> Completion {
         self.error = Some(error.into());
         self
     }
@@ -122,40 +122,40 @@ impl Ending {
         self.error.as_deref().map(|error| error as _)
     }
 
-    /// The outcome. What has [not begun](Ending::not_begun) counts as failed.
+    /// The outcome. What has [not begun](Completion::not_begun) counts as failed.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 }
 
-/// What a handler may return: `()`, an [`Ending`], or a `Result` of one of them with any error.
+/// What a handler may return: `()`, a [`Completion`], or a `Result` of one of them with any error.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
-    note = "return `()`, `sexton::Ending`, or a `Result` of one of them with an error that converts into `Box<dyn Error + Send + Sync>`"
+    note = "return `()`, `sexton::Completion`, or a `Result` of one of them with an error that converts into `Box<dyn Error + Send + Sync>`"
 )]
-pub trait IntoEnding {
-    /// How the handler ended.
-    fn into_ending(self) -> Ending;
+pub trait IntoCompletion {
+    /// Converts the value into how the handler ended.
+    fn into_completion(self) -> Completion;
 }
 
-impl IntoEnding for () {
-    fn into_ending(self) -> Ending {
-        Ending::succeeded()
+impl IntoCompletion for () {
+    fn into_completion(self) -> Completion {
+        Completion::succeeded()
     }
 }
 
-impl IntoEnding for Ending {
-    fn into_ending(self) -> Ending {
+impl IntoCompletion for Completion {
+    fn into_completion(self) -> Completion {
         self
     }
 }
 
-impl<T: IntoEnding, E: Into<BoxError>> IntoEnding for Result<T, E> {
-    fn into_ending(self) -> Ending {
+impl<T: IntoCompletion, E: Into<BoxError>> IntoCompletion for Result<T, E> {
+    fn into_completion(self) -> Completion {
         match self {
-            Ok(ending) => ending.into_ending(),
-            Err(error) => Ending::failed(error),
+            Ok(completion) => completion.into_completion(),
+            Err(error) => Completion::failed(error),
         }
     }
 }
@@ -177,17 +177,17 @@ impl<T: IntoEnding, E: Into<BoxError>> IntoEnding for Result<T, E> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the handler of a task",
-    note = "a handler is an `async fn` or a closure that returns a `Send` future; its arguments implement `sexton::FromRun` (`Run`, `State<T>`, `Tick`, …) and it returns `()`, `sexton::Ending`, or a `Result` of one of them"
+    note = "a handler is an `async fn` or a closure that returns a `Send` future; its arguments implement `sexton::FromRun` (`Run`, `State<T>`, `Tick`, …) and it returns `()`, `sexton::Completion`, or a `Result` of one of them"
 )]
 pub trait Handler<Arguments>: Send + Sync + 'static {
     /// Whether all arguments can be had.
     ///
     /// # Errors
     /// [`MissingArgument`] for the first that cannot.
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument>;
+    fn check(&self, context: &BuildContext<'_>) -> Result<(), MissingArgument>;
 
     /// Runs the task.
-    fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
+    fn call(&self, run: &Run) -> BoxFuture<'static, Completion>;
 }
 
 macro_rules! handler {
@@ -196,25 +196,25 @@ macro_rules! handler {
         where
             F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
             Fut: Future<Output = Out> + Send + 'static,
-            Out: IntoEnding,
+            Out: IntoCompletion,
             $($argument: FromRun,)*
         {
             #[allow(unused_variables, reason = "a handler may take no argument")]
-            fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
-                $($argument::check(registered)?;)*
+            fn check(&self, context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+                $($argument::check(context)?;)*
                 Ok(())
             }
 
             #[allow(unused_variables, non_snake_case, reason = "names are made by the macro")]
-            fn call(&self, run: &Run) -> BoxFuture<'static, Ending> {
+            fn call(&self, run: &Run) -> BoxFuture<'static, Completion> {
                 $(
                     let $argument = match $argument::from_run(run) {
                         Ok(argument) => argument,
-                        Err(missing) => return Box::pin(async move { Ending::failed(missing) }),
+                        Err(missing) => return Box::pin(async move { Completion::failed(missing) }),
                     };
                 )*
                 let future = self($($argument),*);
-                Box::pin(async move { future.await.into_ending() })
+                Box::pin(async move { future.await.into_completion() })
             }
         }
     };
@@ -232,8 +232,8 @@ handler!(A, B, C, D, E, G, H, I);
 
 /// A handler whose arguments' types are forgotten.
 pub(crate) trait AnyHandler: Send + Sync {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument>;
-    fn call(&self, run: &Run) -> BoxFuture<'static, Ending>;
+    fn check(&self, context: &BuildContext<'_>) -> Result<(), MissingArgument>;
+    fn call(&self, run: &Run) -> BoxFuture<'static, Completion>;
 }
 
 pub(crate) struct Erased<H, Arguments> {
@@ -251,11 +251,11 @@ impl<H, Arguments> Erased<H, Arguments> {
 }
 
 impl<Arguments: 'static, H: Handler<Arguments>> AnyHandler for Erased<H, Arguments> {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        self.handler.check(registered)
+    fn check(&self, context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        self.handler.check(context)
     }
 
-    fn call(&self, run: &Run) -> BoxFuture<'static, Ending> {
+    fn call(&self, run: &Run) -> BoxFuture<'static, Completion> {
         self.handler.call(run)
     }
 }

@@ -8,10 +8,11 @@ use sexton_core::lock::{
 };
 use sexton_core::name::ManagerName;
 
+use crate::backoff::backoff;
+use crate::context::Context;
 use crate::event::Event;
-use crate::handler::Ending;
-use crate::link::{Link, backoff};
-use crate::scheduler::Shared;
+use crate::handler::Completion;
+use crate::store_client::StoreClient;
 use crate::task::{CheckedTask, Task};
 
 /// How names of Sexton's own tasks begin.
@@ -24,13 +25,17 @@ const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
 const PRUNE_BATCH: usize = 5_000;
 
 /// Tells the store how this instance defines its tasks, until it knows of all.
-pub(crate) async fn announce(link: Arc<Link>, shared: Arc<Shared>, tasks: Vec<Arc<CheckedTask>>) {
+pub(crate) async fn announce(
+    client: Arc<StoreClient>,
+    context: Arc<Context>,
+    tasks: Vec<Arc<CheckedTask>>,
+) {
     for batch in tasks.chunks(BATCH_MAX) {
         let mut failures = 0;
-        while announce_batch(&link, &shared, batch).await.is_err() {
-            let retry_at = link.clock.monotonic() + backoff(failures);
+        while announce_batch(&client, &context, batch).await.is_err() {
+            let retry_at = client.clock.monotonic() + backoff(failures);
             failures = failures.saturating_add(1);
-            link.clock.sleep_until(retry_at).await;
+            client.clock.sleep_until(retry_at).await;
         }
     }
 }
@@ -38,20 +43,20 @@ pub(crate) async fn announce(link: Arc<Link>, shared: Arc<Shared>, tasks: Vec<Ar
 /// Tells the store how this instance defines up to [`BATCH_MAX`] tasks, and of those that another
 /// defines differently.
 pub(crate) async fn announce_batch(
-    link: &Link,
-    shared: &Shared,
+    client: &StoreClient,
+    context: &Context,
     tasks: &[Arc<CheckedTask>],
 ) -> Result<(), LockError> {
     let batch: Vec<TaskDefinition> = tasks.iter().map(|task| task.to_definition()).collect();
-    let answers = link
-        .call(link.manager.define(&shared.instance, &batch))
+    let answers = client
+        .call(client.manager.define(&context.instance, &batch))
         .await?;
     for (ours, answer) in batch.into_iter().zip(answers) {
         // What this instance defined before is what it replaces now.
         if let Defined::Differed { was, by } = answer
-            && by != shared.instance
+            && by != context.instance
         {
-            shared.events.emit(Event::DefinitionDiffers {
+            context.events.emit(Event::DefinitionDiffers {
                 task: ours.task,
                 by,
                 theirs: was.definition,
@@ -80,13 +85,13 @@ pub(crate) fn prune_task(
     task.manager(name.as_str()).run(prune).check().ok()
 }
 
-async fn prune(manager: &dyn LockManager, retention: &Retention) -> Result<Ending, LockError> {
+async fn prune(manager: &dyn LockManager, retention: &Retention) -> Result<Completion, LockError> {
     let mut pruned = 0;
     loop {
         let went = manager.prune(retention, PRUNE_BATCH).await?.value;
         pruned += went;
         if went < PRUNE_BATCH {
-            return Ok(Ending::succeeded().with_output(format!("{pruned} records pruned")));
+            return Ok(Completion::succeeded().with_output(format!("{pruned} records pruned")));
         }
     }
 }

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sexton_core::lock::{Capability, InstanceRecord, InstanceReport};
+use sexton_core::store_time::StoreTime;
 
+use crate::context::Context;
 use crate::error::BuildError;
 use crate::event::Event;
-use crate::link::Link;
-use crate::scheduler::Shared;
+use crate::store_client::StoreClient;
 
 /// How often the store is asked whether another instance with the id was seen again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -20,15 +20,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How much longer than by the store's clock another instance is waited for at the most.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) fn report(shared: &Shared, link: &Link, running: usize) -> InstanceReport {
+pub(crate) fn report(context: &Context, client: &StoreClient, running: usize) -> InstanceReport {
     InstanceReport {
-        instance: shared.instance.clone(),
-        incarnation: shared.incarnation,
-        started_at: shared.started_at,
+        instance: context.instance.clone(),
+        incarnation: context.incarnation,
+        started_at: context.started_at,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        clock_offset: Some(link.offset()),
+        clock_offset: Some(client.offset()),
         running: u32::try_from(running).unwrap_or(u32::MAX),
-        presence: shared.heartbeat * 3 + Duration::from_secs(5),
+        presence: context.heartbeat * 3 + Duration::from_secs(5),
     }
 }
 
@@ -37,27 +37,27 @@ pub(crate) fn report(shared: &Shared, link: &Link, running: usize) -> InstanceRe
 ///
 /// # Errors
 /// [`BuildError::InstanceIdTaken`] if it is seen again, or another takes the id first.
-pub(crate) async fn take_id(shared: &Shared, link: &Link) -> Result<(), BuildError> {
-    if !link.manager.supports(Capability::Operations) {
+pub(crate) async fn take_id(context: &Context, client: &StoreClient) -> Result<(), BuildError> {
+    if !client.manager.supports(Capability::Operations) {
         return Ok(());
     }
-    let report = report(shared, link, 0);
+    let report = report(context, client, 0);
     let mut first: Option<(InstanceRecord, Duration)> = None;
     loop {
-        let signals = link.call(link.manager.heartbeat(&report)).await;
+        let signals = client.call(client.manager.heartbeat(&report)).await;
         let signals = signals.map_err(|source| BuildError::Store {
-            name: link.name.clone(),
+            name: client.name.clone(),
             source,
         })?;
         let Some(holder) = signals.held_by else {
             return Ok(());
         };
-        let left = left_of(link, &holder);
-        let now = link.clock.monotonic();
+        let left = left_of(client, &holder);
+        let now = client.clock.monotonic();
         let is_alive = match &first {
             None => {
-                link.events.emit(Event::IdAwaited {
-                    manager: link.name.clone(),
+                client.events.emit(Event::IdAwaited {
+                    manager: client.name.clone(),
                     seen_at: holder.seen_at,
                     at_most: left,
                 });
@@ -68,29 +68,28 @@ pub(crate) async fn take_id(shared: &Shared, link: &Link) -> Result<(), BuildErr
         };
         if let Some((seen, _)) = first.as_ref().filter(|_| is_alive) {
             return Err(BuildError::InstanceIdTaken {
-                instance: shared.instance.clone(),
-                name: link.name.clone(),
-                store: link.manager.location(),
+                instance: context.instance.clone(),
+                name: client.name.clone(),
+                store: client.manager.location(),
                 since: seen.since,
             });
         }
         let pause = left.clamp(LOOK / 20, LOOK);
-        link.clock.sleep_until(now.saturating_add(pause)).await;
+        client.clock.sleep_until(now.saturating_add(pause)).await;
     }
 }
 
 /// How much longer a holder keeps its id by the store's clock.
-fn left_of(link: &Link, holder: &InstanceRecord) -> Duration {
-    let now = Timestamp::from_microsecond(link.now_us()).unwrap_or(holder.seen_at);
-    let ago = now.duration_since(holder.seen_at).unsigned_abs();
+fn left_of(client: &StoreClient, holder: &InstanceRecord) -> Duration {
+    let ago = (client.now() - StoreTime::from(holder.seen_at)).unsigned_abs();
     (holder.report.presence / 2).saturating_sub(ago)
 }
 
 /// Gives the id back: the scheduler has ended, or did not start. If the store does not hear of it,
 /// it notices by the missing heartbeats.
-pub(crate) async fn give_back(shared: &Shared, link: &Link) {
-    if link.manager.supports(Capability::Operations) {
-        let leaving = link.manager.leave(&shared.instance, shared.incarnation);
-        let _ = link.call(leaving).await;
+pub(crate) async fn give_back(context: &Context, client: &StoreClient) {
+    if client.manager.supports(Capability::Operations) {
+        let leaving = client.manager.leave(&context.instance, context.incarnation);
+        let _ = client.call(leaving).await;
     }
 }

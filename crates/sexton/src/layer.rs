@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use futures::future::{BoxFuture, poll_fn};
 use tower_service::Service;
 
-use crate::extract::{MissingArgument, Registered};
-use crate::handler::{AnyHandler, BoxError, Ending};
+use crate::extract::{BuildContext, MissingArgument};
+use crate::handler::{AnyHandler, BoxError, Completion};
 use crate::run::Run;
 
 /// A task's handler as a [`Service`], for the layers of
@@ -26,9 +26,9 @@ impl HandlerService {
 }
 
 impl Service<Run> for HandlerService {
-    type Response = Ending;
+    type Response = Completion;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Ending, BoxError>>;
+    type Future = BoxFuture<'static, Result<Completion, BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -48,23 +48,23 @@ pub(crate) struct Layered<S> {
 
 impl<S> AnyHandler for Layered<S>
 where
-    S: Service<Run, Response = Ending> + Clone + Send + Sync + 'static,
+    S: Service<Run, Response = Completion> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
 {
-    fn check(&self, registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        self.inner.check(registered)
+    fn check(&self, context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        self.inner.check(context)
     }
 
-    fn call(&self, run: &Run) -> BoxFuture<'static, Ending> {
+    fn call(&self, run: &Run) -> BoxFuture<'static, Completion> {
         let mut service = self.service.clone();
         let run = run.clone();
         Box::pin(async move {
             let ready = poll_fn(|context| service.poll_ready(context)).await;
             if let Err(error) = ready.map_err(Into::into) {
-                return Ending::failed(error);
+                return Completion::failed(error);
             }
-            service.call(run).await.unwrap_or_else(Ending::failed)
+            service.call(run).await.unwrap_or_else(Completion::failed)
         })
     }
 }

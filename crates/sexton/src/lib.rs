@@ -31,21 +31,27 @@
 //! process, or in a store that you already run: by the features `sqlite`, `postgres`, `mysql`,
 //! `mongodb` and `redis`.
 
+mod attempt_outcome;
+mod backoff;
 pub mod clock;
+mod command;
 mod contained;
+mod context;
 mod driver;
 mod due;
 mod error;
+mod error_chain;
 pub mod event;
 mod execute;
 mod extract;
+mod granted;
 mod handler;
 mod housekeeping;
 mod identity;
 mod layer;
 mod limits;
 mod lines;
-mod link;
+mod no_answer;
 mod offset;
 mod operator;
 mod parts;
@@ -57,14 +63,17 @@ mod runs;
 mod scheduler;
 mod settler;
 mod starts;
+mod stop_cause;
+mod store_client;
 mod task;
 mod transaction;
+mod turns;
 mod watched;
 
 pub use error::{BuildError, HandleError};
 pub use event::Event;
-pub use extract::{FromRun, MissingArgument, Registered, State};
-pub use handler::{BoxError, Ending, Handler, IntoEnding};
+pub use extract::{BuildContext, FromRun, MissingArgument, State};
+pub use handler::{BoxError, Completion, Handler, IntoCompletion};
 pub use layer::HandlerService;
 pub use operator::Operator;
 pub use run::Run;

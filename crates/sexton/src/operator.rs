@@ -21,9 +21,9 @@ const TRIGGER_TRIES_MAX: usize = 100;
 /// Pauses, triggers, cancels and looks at tasks through the store alone: for tools that run no
 /// tasks themselves.
 ///
-/// Instances learn of it at once from PostgreSQL, elsewhere with their next heartbeat: within 5 s
-/// by default. What has a [`Scheduler`](crate::Scheduler) uses its
-/// [handle](crate::SchedulerHandle).
+/// Instances notice at once on PostgreSQL, and at their next heartbeat (5 s by default) on other
+/// stores. If you run a [`Scheduler`](crate::Scheduler), use its [handle](crate::SchedulerHandle)
+/// instead.
 ///
 /// Every call is cancel-safe: a change is made or not, whether or not the answer is awaited.
 ///
@@ -121,7 +121,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Runs a task once over the fleet, besides its schedule, with as many executions as any of its
+    /// Runs a task once over the fleet, apart from its schedule, with as many executions as any of its
     /// ticks has. Answers the tick the run has, the store's now; `None` if no instance has told the
     /// store what the task is.
     ///

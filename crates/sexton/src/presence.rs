@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use jiff::SignedDuration;
+use sexton_core::clock::SystemClock;
 use sexton_core::lock::{Capability, InstanceRecord, Reason, Sweep, SweepQuery};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
-use crate::clock::sleep_until;
-use crate::driver::{Command, Found};
+use crate::backoff::backoff;
+use crate::clock::{sleep_until, within};
+use crate::command::{Command, Found};
+use crate::contained::contained_in;
+use crate::context::Context;
 use crate::event::Event;
 use crate::identity::report;
-use crate::link::{Link, backoff};
-use crate::runs::{Runs, StopCause};
-use crate::scheduler::Shared;
+use crate::runs::Runs;
+use crate::stop_cause::StopCause;
+use crate::store_client::StoreClient;
 
 /// The heartbeats between sweeps for what nobody will finish, made even if nothing can be claimed.
 const SWEEP_EVERY: u32 = 6;
@@ -23,8 +29,8 @@ const SWEEP_EVERY: u32 = 6;
 /// changes are heard of at once.
 const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 
-/// The time between two heartbeats that changes bring forward: whoever may notify tells as often as
-/// it likes.
+/// The time between two heartbeats that changes bring forward: a store may notify as often as its
+/// users like.
 const BETWEEN_EARLY: Duration = Duration::from_secs(1);
 
 /// How often the machine's date is looked at, to see whether somebody set it or the machine was
@@ -32,62 +38,63 @@ const BETWEEN_EARLY: Duration = Duration::from_secs(1);
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// A date that moved by this much against the monotonic time was set.
-const LEAP_MIN_US: i64 = 100_000;
+const LEAP_MIN: Duration = Duration::from_millis(100);
 
 /// Runs until it is dropped.
 pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>) {
-    let link = Arc::clone(&runs.link);
-    let shared = Arc::clone(&runs.shared);
+    let client = Arc::clone(&runs.client);
+    let context = Arc::clone(&runs.context);
     let mut failures = 0;
     let mut until_sweep = 0;
-    let mut changes = link.manager.changes();
+    let mut changes = client.manager.changes();
     let mut early_at = None;
     loop {
-        let beat_at = link.clock.monotonic();
-        let report = report(&shared, &link, runs.count());
-        let pause = match link.call(link.manager.heartbeat(&report)).await {
+        let beat_at = client.clock.monotonic();
+        let report = report(&context, &client, runs.count());
+        let pause = match client.call(client.manager.heartbeat(&report)).await {
             Ok(signals) => {
                 failures = 0;
-                link.tell_offset(false);
+                client.tell_offset(false);
                 if let Some(holder) = signals.held_by {
-                    return lose_id(&link, &shared, &holder).await;
+                    return lose_id(&client, &context, &holder).await;
                 }
                 for execution in &signals.cancel {
                     runs.stop_execution(execution, StopCause::Requested);
                 }
                 if signals.sweep || until_sweep == 0 {
                     until_sweep = SWEEP_EVERY;
-                    sweep(&link, &shared, &driver).await;
+                    sweep(&client, &context, &driver).await;
                 }
                 until_sweep -= 1;
                 // Up to a fifth less, so that replicas do not come together.
-                shared.heartbeat.mul_f64(1.0 - fastrand::f64() / 5.0)
+                context.heartbeat.mul_f64(1.0 - fastrand::f64() / 5.0)
             }
             Err(_) => {
                 failures += 1;
-                backoff(failures).min(shared.heartbeat)
+                backoff(failures).min(context.heartbeat)
             }
         };
-        let due_at = link.clock.monotonic().saturating_add(pause);
+        let due_at = client.clock.monotonic().saturating_add(pause);
         tokio::select! {
             biased;
-            () = sleep_until(&*link.clock, due_at) => {}
+            () = sleep_until(&*client.clock, due_at) => {}
             () = next_change(&mut changes) => {
                 let after_early = early_at.map_or(Duration::ZERO, |at| at + BETWEEN_EARLY);
                 let until = (beat_at + BETWEEN_CHANGES).max(after_early).min(due_at);
-                drain(&mut changes, link.clock.sleep_until(until)).await;
-                early_at = Some(link.clock.monotonic());
+                drain(&mut changes, client.clock.sleep_until(until)).await;
+                early_at = Some(client.clock.monotonic());
             }
         }
     }
 }
 
 /// Another instance has taken the id, since this one stood still for too long: it starts nothing
-/// more, and reports no more, for its next report might take the id back. What runs goes on.
-async fn lose_id(link: &Link, shared: &Shared, holder: &InstanceRecord) {
-    let (manager, since) = (link.name.clone(), holder.since);
-    shared.events.emit(Event::IdTaken { manager, since });
-    shared.stopping.cancel();
+/// more, and reports no more, for its next report might take the id back. Runs that
+/// have begun continue.
+async fn lose_id(client: &StoreClient, context: &Context, holder: &InstanceRecord) {
+    let (manager, since) = (client.name.clone(), holder.since);
+    context.events.emit(Event::IdTaken { manager, since });
+    context.stopping.cancel();
     std::future::pending::<()>().await;
 }
 
@@ -120,14 +127,14 @@ async fn next_change(changes: &mut Option<BoxStream<'static, ()>>) {
     std::future::pending::<()>().await;
 }
 
-async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {
-    if !link.manager.supports(Capability::History) {
+async fn sweep(client: &StoreClient, context: &Context, driver: &mpsc::Sender<Command>) {
+    if !client.manager.supports(Capability::History) {
         return;
     }
     let mut query = SweepQuery::default();
     loop {
         // Trouble was told by the call, and the next heartbeat tries again.
-        let Ok(found) = link.call(link.manager.sweep(&query)).await else {
+        let Ok(found) = client.call(client.manager.sweep(&query)).await else {
             return;
         };
         let is_full = found.len() >= query.limit;
@@ -144,11 +151,11 @@ async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {
             .max()
             .cloned();
         for execution in lost {
-            shared.events.emit(Event::Lost { execution });
+            context.events.emit(Event::Lost { execution });
         }
         for execution in missed {
             let reason = Reason::TooLate;
-            shared.events.emit(Event::Unrun { execution, reason });
+            context.events.emit(Event::Unrun { execution, reason });
         }
         let found = claimable
             .into_iter()
@@ -164,23 +171,49 @@ async fn sweep(link: &Link, shared: &Shared, driver: &mpsc::Sender<Command>) {
     }
 }
 
+/// Takes the instance out of the fleet when the scheduler has failed, once nothing runs here: until
+/// then others would record what runs as lost.
+pub(crate) async fn leave_when_failed(runs: Arc<Runs>, heartbeat: AbortHandle) {
+    runs.context.watch.failed().await;
+    runs.idle().await;
+    heartbeat.abort();
+    leave(&runs).await;
+}
+
+/// Takes the instance out of the fleet. If the store does not hear of it, it notices by the missing
+/// heartbeats.
+pub(crate) async fn leave(runs: &Runs) {
+    let (instance, incarnation) = (&runs.context.instance, runs.context.incarnation);
+    let (client, watch) = (&runs.client, &runs.context.watch);
+    let told = client
+        .call(client.manager.leave(instance, incarnation))
+        .await;
+    if told.is_err() && watch.failure().is_some() {
+        // It may be the clock that failed, by which the client limits its calls.
+        let leave = contained_in(client.manager.leave(instance, incarnation));
+        let _ = within(&SystemClock, client.call_limit, leave).await;
+    }
+}
+
 /// Looks whether the date was set, and asks the store for its clock if so. Runs until it is
 /// dropped.
-pub(crate) async fn watch_clock_for_ever(links: Vec<Arc<Link>>) {
-    let Some(clock) = links.first().map(|link| Arc::clone(&link.clock)) else {
+pub(crate) async fn watch_clock_for_ever(clients: Vec<Arc<StoreClient>>) {
+    let Some(clock) = clients.first().map(|client| Arc::clone(&client.clock)) else {
         return;
     };
-    let date_minus_monotonic_us =
-        || clock.now().as_microsecond() - crate::offset::micros(clock.monotonic());
-    let mut before_us = date_minus_monotonic_us();
+    let date_minus_monotonic = || {
+        let monotonic = SignedDuration::try_from(clock.monotonic()).unwrap_or(SignedDuration::MAX);
+        clock.now().as_duration().saturating_sub(monotonic)
+    };
+    let mut before = date_minus_monotonic();
     loop {
         clock.sleep_until(clock.monotonic() + CLOCK_LOOK).await;
-        let now_us = date_minus_monotonic_us();
-        if (now_us - before_us).abs() >= LEAP_MIN_US {
-            for link in &links {
-                link.look_at_clock().await;
+        let now = date_minus_monotonic();
+        if (now - before).unsigned_abs() >= LEAP_MIN {
+            for client in &clients {
+                client.look_at_clock().await;
             }
         }
-        before_us = now_us;
+        before = now;
     }
 }

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use sexton_core::lock::{BATCH_MAX, LockError, Renewal, Renewed};
 use sexton_core::name::ClaimId;
+use sexton_core::store_time::StoreTime;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::backoff::backoff;
 use crate::contained::contained_in;
 use crate::event::Event;
-use crate::link::{Link, Turns, backoff, joined, later_us};
-use crate::runs::{LeaseDue, Runs, StopCause};
+use crate::no_answer::joined;
+use crate::runs::{LeaseDue, Runs};
+use crate::stop_cause::StopCause;
+use crate::store_client::StoreClient;
+use crate::turns::Turns;
 use crate::watched::RENEWER;
 
 /// Leases due for renewal within this go with the batch.
@@ -19,11 +24,11 @@ const TOGETHER: Duration = Duration::from_millis(50);
 
 /// Runs until it is dropped.
 pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
-    let turns = runs.link.turns();
-    let link = Arc::clone(&runs.link);
+    let turns = runs.client.turns();
+    let client = Arc::clone(&runs.client);
     let renewer = Renewer {
         runs,
-        link,
+        client,
         turns,
         call: None,
         failures: 0,
@@ -32,7 +37,7 @@ pub(crate) async fn renew_for_ever(runs: Arc<Runs>) {
     };
     let runs = Arc::clone(&renewer.runs);
     if let Err(panic) = contained_in(renewer.run()).await {
-        runs.shared.watch.fail(RENEWER, panic);
+        runs.context.watch.fail(RENEWER, panic);
         // Nobody renews their locks any more.
         runs.leases().iter().for_each(|due| lose(&runs, due));
     }
@@ -44,7 +49,7 @@ type Answers = Result<Vec<Result<Renewed, LockError>>, LockError>;
 /// long does not keep a run going whose lock is lost, the call is watched beside the leases.
 struct Renewer {
     runs: Arc<Runs>,
-    link: Arc<Link>,
+    client: Arc<StoreClient>,
     turns: Turns,
     call: Option<(Vec<LeaseDue>, AbortOnDropHandle<Answers>)>,
     failures: u32,
@@ -66,19 +71,19 @@ impl Renewer {
             let began = runs.leased.notified();
             let mut began = std::pin::pin!(began);
             began.as_mut().enable();
-            let now_us = self.link.now_us();
+            let now = self.client.now();
             let (over, leases): (Vec<LeaseDue>, Vec<LeaseDue>) = runs
                 .leases()
                 .into_iter()
-                .partition(|lease| lease.until_us <= now_us);
+                .partition(|lease| lease.until <= now);
             over.iter().for_each(|lease| lose(&runs, lease));
             if !self.apart.is_empty() {
                 let is_there = |id| leases.iter().any(|lease| lease.lock.claim_id == id);
                 self.apart.retain(|id, _| is_there(*id));
             }
-            self.send(&leases, now_us);
+            self.send(&leases, now);
             let wake = self.wake(&leases);
-            let link = Arc::clone(&self.link);
+            let client = Arc::clone(&self.client);
             tokio::select! {
                 // In a fixed order, so that a simulation can be repeated; an answer comes before
                 // the end of a lease.
@@ -86,20 +91,20 @@ impl Renewer {
                 answers = answer(&mut self.call) => self.take_answers(answers),
                 () = self.turns.next() => self.turned(),
                 () = began => {}
-                () = link.sleep_until(wake) => {}
+                () = client.sleep_until(wake) => {}
             }
         }
     }
 
     /// Our monotonic time of the next renewal or of the next lease's end, whichever is first.
     fn wake(&self, leases: &[LeaseDue]) -> Option<Duration> {
-        let over_us = leases.iter().map(|lease| lease.until_us).min()?;
-        let over = self.link.monotonic_at(over_us);
+        let over_at = leases.iter().map(|lease| lease.until).min()?;
+        let over = self.client.monotonic_at(over_at);
         if self.call.is_some() {
             return Some(over);
         }
         let renew = leases.iter().map(|lease| {
-            let renew = self.link.monotonic_at(lease.renew_at_us());
+            let renew = self.client.monotonic_at(lease.renew_at());
             renew.max(self.retry_at_of(lease))
         });
         Some(over.min(renew.min()?.max(self.retry_at)))
@@ -110,20 +115,20 @@ impl Renewer {
         apart.map_or(Duration::ZERO, |apart| apart.retry_at)
     }
 
-    fn send(&mut self, leases: &[LeaseDue], now_us: i64) {
-        let now = self.link.clock.monotonic();
-        if self.call.is_some() || now < self.retry_at {
+    fn send(&mut self, leases: &[LeaseDue], now: StoreTime) {
+        let monotonic = self.client.clock.monotonic();
+        if self.call.is_some() || monotonic < self.retry_at {
             return;
         }
-        let may_go = |lease: &&LeaseDue| self.retry_at_of(lease) <= now;
+        let may_go = |lease: &&LeaseDue| self.retry_at_of(lease) <= monotonic;
         let mut that_may_go = leases.iter().filter(may_go);
-        if !that_may_go.any(|lease| lease.renew_at_us() <= now_us) {
+        if !that_may_go.any(|lease| lease.renew_at() <= now) {
             return;
         }
-        let horizon_us = later_us(now_us, TOGETHER);
+        let horizon = now + TOGETHER;
         let due: Vec<LeaseDue> = leases
             .iter()
-            .filter(|lease| lease.renew_at_us() <= horizon_us)
+            .filter(|lease| lease.renew_at() <= horizon)
             .filter(may_go)
             .take(BATCH_MAX)
             .cloned()
@@ -135,17 +140,17 @@ impl Renewer {
                 lease: due.lease,
             })
             .collect();
-        let link = Arc::clone(&self.link);
+        let client = Arc::clone(&self.client);
         let call = async move {
             let task = |place: usize| &batch[place].lock.execution.task;
-            link.call_each(task, link.manager.renew(&batch)).await
+            client.call_each(task, client.manager.renew(&batch)).await
         };
         self.call = Some((due, AbortOnDropHandle::new(tokio::spawn(call))));
     }
 
     fn take_answers(&mut self, (due, answers): (Vec<LeaseDue>, Answers)) {
         let Ok(answers) = answers else {
-            self.retry_at = self.link.clock.monotonic() + backoff(self.failures);
+            self.retry_at = self.client.clock.monotonic() + backoff(self.failures);
             self.failures = self.failures.saturating_add(1);
             return;
         };
@@ -154,7 +159,7 @@ impl Renewer {
             let claim_id = due.lock.claim_id;
             let Ok(answer) = answer else {
                 let apart = self.apart.entry(claim_id).or_default();
-                apart.retry_at = self.link.clock.monotonic() + backoff(apart.failures);
+                apart.retry_at = self.client.clock.monotonic() + backoff(apart.failures);
                 apart.failures = apart.failures.saturating_add(1);
                 continue;
             };
@@ -178,7 +183,7 @@ impl Renewer {
 
     /// The store may be back, as another call found out.
     fn turned(&mut self) {
-        if !self.link.is_lost() {
+        if !self.client.is_lost() {
             self.retry_at = Duration::ZERO;
         }
     }
@@ -198,7 +203,7 @@ async fn answer(
 fn lose(runs: &Runs, due: &LeaseDue) {
     if runs.drop_lease(&due.lock) {
         let execution = due.lock.execution.clone();
-        runs.shared.events.emit(Event::LeaseLost { execution });
+        runs.context.events.emit(Event::LeaseLost { execution });
         runs.stop(&due.lock, StopCause::LockLost);
     }
 }

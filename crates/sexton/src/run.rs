@@ -87,7 +87,7 @@ impl Run {
     }
 
     /// Cancelled when the run should stop: on shutdown, on a timeout, on request, or when its lock was
-    /// lost. A run that goes on nevertheless is dropped after a grace period.
+    /// lost. A run that continues nevertheless is dropped after a grace period.
     ///
     /// ```
     /// # use sexton::Run;

@@ -3,89 +3,38 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
     Capability, Execution, HeldLock, LockError, Outcome, Reason, Release, Released, Settlement,
 };
 use sexton_core::policy::Lease;
-use sexton_core::tick::{Attempt, Concurrency};
+use sexton_core::store_time::StoreTime;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 
+use crate::backoff::backoff;
+use crate::context::Context;
+use crate::error_chain::chain;
 use crate::event::Event;
-use crate::execute::{Executed, Telling, execute};
-use crate::limits::Permit;
-use crate::link::{Link, backoff, chain, later_us};
-use crate::scheduler::Shared;
-use crate::starts::StartGate;
-use crate::task::CheckedTask;
-use crate::watched::RUN;
+use crate::granted::GrantedRun;
+use crate::stop_cause::StopCause;
+use crate::store_client::StoreClient;
 
 /// Outcomes that may wait for the store to take them.
 pub(crate) const SETTLEMENTS_MAX: usize = 10_000;
 
-/// A granted execution whose tick has come.
-#[derive(Debug)]
-pub(crate) struct GrantedRun {
-    pub(crate) lock: HeldLock,
-    pub(crate) due_us: i64,
-    /// From when on it is not given to others any more, should it be given back.
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) attempt: Attempt,
-    pub(crate) lease_until: Option<Timestamp>,
-    pub(crate) concurrency: Concurrency,
-    pub(crate) task: Arc<CheckedTask>,
-    pub(crate) permit: Option<Permit>,
-    pub(crate) gate: StartGate,
-}
-
-/// Why a run is asked to stop before it ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopCause {
-    TimedOut,
-    Requested,
-    LockLost,
-    ShuttingDown,
-}
-
-impl StopCause {
-    /// What a run that was stopped for this ends as.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            StopCause::TimedOut => Outcome::TimedOut,
-            StopCause::Requested => Outcome::Cancelled,
-            StopCause::LockLost => Outcome::Lost,
-            StopCause::ShuttingDown => Outcome::CutOff,
-        }
-    }
-
-    /// Why a run was stopped, in words.
-    pub(crate) fn reason(self, timeout: Option<Duration>) -> String {
-        match self {
-            StopCause::TimedOut => {
-                let timeout = timeout.unwrap_or_default();
-                format!("took longer than its timeout of {timeout:?}")
-            }
-            StopCause::Requested => "cancelled on request".to_owned(),
-            StopCause::LockLost => "its lock was lost while it ran".to_owned(),
-            StopCause::ShuttingDown => "cut off by the instance's shutdown".to_owned(),
-        }
-    }
-}
-
 /// The runs of one lock manager's tasks on this instance.
 #[derive(Debug)]
 pub(crate) struct Runs {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) link: Arc<Link>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) client: Arc<StoreClient>,
     running: Mutex<HashMap<HeldLock, Running>>,
     settlements: Mutex<Option<mpsc::Sender<Settlement>>>,
     /// Whether an outcome was dropped that the store should have heard of.
     is_unsettled: AtomicBool,
     /// What could not begin here, and until when it is left to other instances.
-    left_to_others: Mutex<HashMap<Execution, i64>>,
+    left_to_others: Mutex<HashMap<Execution, StoreTime>>,
     /// Told when a run ends.
     ended: Notify,
     /// Told when a run under a lease begins.
@@ -102,34 +51,34 @@ struct Running {
 #[derive(Debug, Clone, Copy)]
 struct Leased {
     lease: Lease,
-    until_us: i64,
+    until: StoreTime,
 }
 
-/// A lock whose lease is to be renewed.
+/// A lock with a lease, which must be renewed in time.
 #[derive(Debug, Clone)]
 pub(crate) struct LeaseDue {
     pub(crate) lock: HeldLock,
     pub(crate) lease: Lease,
-    pub(crate) until_us: i64,
+    pub(crate) until: StoreTime,
 }
 
 impl LeaseDue {
     /// When to renew: with two thirds of the lease left, so that there is time for a second and a
     /// third try.
-    pub(crate) fn renew_at_us(&self) -> i64 {
-        self.until_us - crate::offset::micros(self.lease.duration()) / 3 * 2
+    pub(crate) fn renew_at(&self) -> StoreTime {
+        self.until - self.lease.duration() / 3 * 2
     }
 }
 
 impl Runs {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        link: Arc<Link>,
+        context: Arc<Context>,
+        client: Arc<StoreClient>,
         settlements: mpsc::Sender<Settlement>,
     ) -> Runs {
         Runs {
-            shared,
-            link,
+            context,
+            client,
             running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             is_unsettled: AtomicBool::new(false),
@@ -139,57 +88,41 @@ impl Runs {
         }
     }
 
-    pub(crate) fn start(self: &Arc<Runs>, run: GrantedRun) {
-        let (stop, stopped) = watch::channel(None);
+    /// Takes note of a run that starts. When what is returned is dropped, the run has ended.
+    pub(crate) fn begin(
+        self: &Arc<Runs>,
+        run: &GrantedRun,
+        stop: watch::Sender<Option<StopCause>>,
+    ) -> EndGuard {
         let lease = run.lease_until.map(|until| Leased {
             lease: run.task.policies.lease,
-            until_us: until.as_microsecond(),
+            until: until.into(),
         });
-        let lock = run.lock.clone();
-        self.lock().insert(
-            lock.clone(),
-            Running {
-                lease,
-                stop,
-                task: None,
-            },
-        );
-        self.shared.count_running(1);
+        let running = Running {
+            lease,
+            stop,
+            task: None,
+        };
+        self.lock().insert(run.lock.clone(), running);
+        self.context.count_running(1);
         if lease.is_some() {
             self.leased.notify_one();
         }
-        let runs = Arc::clone(self);
-        let ended = lock.clone();
-        let guard = EndGuard {
+        EndGuard {
             runs: Arc::clone(self),
-            lock: ended,
-        };
-        let task = self.shared.watch.spawn(RUN, async move {
-            let _guard = guard;
-            match execute(&runs, run, stopped).await {
-                Executed::Ended(settlement, telling) => runs.settle(settlement, telling),
-                Executed::GivenBack(release) => runs.give_back(&release).await,
-                Executed::LeaseOver(lock) => {
-                    // Who renews leases may have found it over first.
-                    if runs.drop_lease(&lock) {
-                        let execution = lock.execution;
-                        runs.shared.events.emit(Event::LeaseLost { execution });
-                    }
-                }
-            }
-        });
-        if let Some(running) = self.lock().get_mut(&lock) {
-            running.task = Some(task.abort_handle());
+            lock: run.lock.clone(),
         }
     }
 
-    fn settle(&self, settlement: Settlement, telling: Telling) {
-        match telling {
-            Telling::Due => {}
-            Telling::LeftToTheStore | Telling::LockLost | Telling::NotBegun => return,
-            // It changes nothing to tell it again, but the answer names what waited for this one.
-            Telling::Committed => {}
+    /// Takes note of how a run can be aborted, if it has not ended yet.
+    pub(crate) fn can_abort(&self, lock: &HeldLock, task: AbortHandle) {
+        if let Some(running) = self.lock().get_mut(lock) {
+            running.task = Some(task);
         }
+    }
+
+    /// Hands an outcome to the settler.
+    pub(crate) fn settle(&self, settlement: Settlement) {
         let execution = settlement.lock.execution.clone();
         let settlements = self
             .settlements
@@ -206,7 +139,7 @@ impl Runs {
             }
         };
         self.is_unsettled.store(true, Ordering::Relaxed);
-        self.shared
+        self.context
             .events
             .emit(Event::SettlementDropped { execution, why });
     }
@@ -227,19 +160,19 @@ impl Runs {
     /// Leaves an execution that could not begin here to the others for half of the time that it has
     /// from now on. Then this instance may have what it lacks, and there may be no other.
     pub(crate) fn leave_to_others(&self, execution: Execution, lease: Lease) {
-        let now_us = self.link.now_us();
-        let until_us = later_us(now_us, lease.duration() / 2);
+        let now = self.client.now();
+        let until = now + lease.duration() / 2;
         let mut left = self.left();
-        left.retain(|_, until_us| *until_us > now_us);
-        left.insert(execution, until_us);
+        left.retain(|_, until| *until > now);
+        left.insert(execution, until);
     }
 
     pub(crate) fn is_left_to_others(&self, execution: &Execution) -> bool {
-        let until_us = self.left().get(execution).copied();
-        until_us.is_some_and(|until_us| until_us > self.link.now_us())
+        let until = self.left().get(execution).copied();
+        until.is_some_and(|until| until > self.client.now())
     }
 
-    fn left(&self) -> MutexGuard<'_, HashMap<Execution, i64>> {
+    fn left(&self) -> MutexGuard<'_, HashMap<Execution, StoreTime>> {
         let left = self.left_to_others.lock();
         left.unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,23 +180,23 @@ impl Runs {
     /// Closes an execution that was granted to us without our knowing, and that it is too late to
     /// run.
     pub(crate) fn disown(&self, lock: HeldLock) {
-        let now = timestamp(self.link.now_us());
+        let now = self.client.now().timestamp();
         let settlement = Settlement::new(lock, Outcome::Lost, now, now).with_error(
             "never started: the store's answer to the claim was lost until it was too late",
         );
-        self.settle(settlement, Telling::Due);
+        self.settle(settlement);
     }
 
     /// Whether a lock may be given back once more where the store has not answered. On locks that
     /// say nothing of their holder it may be another's by then.
     pub(crate) fn may_release_again(&self) -> bool {
-        self.link.manager.supports(Capability::History)
+        self.client.manager.supports(Capability::History)
     }
 
     /// Gives a lock back whose execution did not do its work here, and tries again until the store
     /// has heard of it: without a lease it would be held by nobody, and not be free either.
-    async fn give_back(&self, release: &Release) {
-        let clock = &self.link.clock;
+    pub(crate) async fn give_back(&self, release: &Release) {
+        let clock = &self.client.clock;
         let mut failures = 0;
         let batch = std::slice::from_ref(release);
         while let Some((_, error)) = self.release(batch).await.pop() {
@@ -282,7 +215,9 @@ impl Runs {
     /// those of which it is not known, and why.
     pub(crate) async fn release(&self, batch: &[Release]) -> Vec<(Release, LockError)> {
         let task = |place: usize| &batch[place].lock.execution.task;
-        let answers = self.link.call_each(task, self.link.manager.release(batch));
+        let answers = self
+            .client
+            .call_each(task, self.client.manager.release(batch));
         match answers.await {
             Ok(answers) => self.take_released(batch.to_vec(), answers),
             Err(error) => {
@@ -309,14 +244,14 @@ impl Runs {
     }
 
     pub(crate) fn tell_not_released(&self, release: &Release, error: &LockError) {
-        self.shared.events.emit(Event::SettlementDropped {
+        self.context.events.emit(Event::SettlementDropped {
             execution: release.lock.execution.clone(),
             why: format!("could not be given back: {}", chain(error)),
         });
     }
 
     fn tell_released(&self, execution: Execution, released: Released) {
-        self.shared.events.emit(match released {
+        self.context.events.emit(match released {
             Released::Open => Event::Released { execution },
             Released::TooLate => Event::Unrun {
                 execution,
@@ -407,13 +342,9 @@ impl Runs {
     pub(crate) fn leases(&self) -> Vec<LeaseDue> {
         let running = self.lock();
         let due = |(lock, run): (&HeldLock, &Running)| {
-            let Leased { lease, until_us } = run.lease?;
+            let Leased { lease, until } = run.lease?;
             let lock = lock.clone();
-            Some(LeaseDue {
-                lock,
-                lease,
-                until_us,
-            })
+            Some(LeaseDue { lock, lease, until })
         };
         in_fixed_order(&running)
             .into_iter()
@@ -427,18 +358,18 @@ impl Runs {
             .get_mut(lock)
             .and_then(|running| running.lease.as_mut())
         {
-            leased.until_us = until.as_microsecond();
+            leased.until = until.into();
         }
     }
 
     /// Whether a lock's lease, if it has one, is over or known to be lost.
-    pub(crate) fn is_lease_over(&self, lock: &HeldLock, now_us: i64) -> bool {
+    pub(crate) fn is_lease_over(&self, lock: &HeldLock, now: StoreTime) -> bool {
         let running = self.lock();
         let Some(run) = running.get(lock) else {
             return false;
         };
         let is_lost = *run.stop.borrow() == Some(StopCause::LockLost);
-        is_lost || run.lease.is_some_and(|leased| leased.until_us <= now_us)
+        is_lost || run.lease.is_some_and(|leased| leased.until <= now)
     }
 
     /// Renews a lock no more; whether it was still renewed.
@@ -454,7 +385,7 @@ impl Runs {
 }
 
 /// Takes a run out of the register however it ends.
-struct EndGuard {
+pub(crate) struct EndGuard {
     runs: Arc<Runs>,
     lock: HeldLock,
 }
@@ -462,23 +393,15 @@ struct EndGuard {
 impl Drop for EndGuard {
     fn drop(&mut self) {
         self.runs.lock().remove(&self.lock);
-        self.runs.shared.count_running(-1);
+        self.runs.context.count_running(-1);
         self.runs.ended.notify_waiters();
     }
 }
 
-/// Runs by execution and fence: a repeated simulation must do the same to them in the same order.
-/// Their claims' ids are random, and so is the order of the map.
+/// Runs sorted by execution and fence, so that a simulation replays identically: the ids of their
+/// claims are random, and so is the order of the map.
 fn in_fixed_order(running: &HashMap<HeldLock, Running>) -> Vec<(&HeldLock, &Running)> {
     let mut all: Vec<_> = running.iter().collect();
     all.sort_by_key(|(lock, _)| (&lock.execution, lock.fence));
     all
-}
-
-pub(crate) fn timestamp(us: i64) -> Timestamp {
-    Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX)
-}
-
-pub(crate) fn duration_us(us: i64) -> Duration {
-    Duration::from_micros(u64::try_from(us).unwrap_or(0))
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use sexton_core::lock::{BATCH_MAX, Execution, LockError, Settled, Settlement};
 use tokio::sync::mpsc;
 
-use crate::driver::{Command, Found};
+use crate::backoff::backoff;
+use crate::command::{Command, Found};
+use crate::error_chain::chain;
 use crate::event::Event;
-use crate::link::{Link, backoff, chain};
 use crate::runs::SETTLEMENTS_MAX;
+use crate::store_client::StoreClient;
 
-/// How long the store is asked again for what it refuses for good, in case somebody mends it.
+/// How long the store is asked again for what it refuses permanently, in case somebody mends it.
 const REFUSED_MAX: Duration = Duration::from_secs(3_600);
 
 /// Between tries of what the store refuses: this long, doubling to the other.
@@ -25,12 +27,12 @@ const REFUSED_IN_A_ROW: usize = 4;
 /// Runs until every sender is gone and everything is told that the store takes. While one batch is
 /// on its way the next one gathers, and what the store did not take is told again beside them.
 pub(crate) async fn settle_all(
-    link: Arc<Link>,
+    client: Arc<StoreClient>,
     settlements: mpsc::Receiver<Settlement>,
     driver: mpsc::Sender<Command>,
 ) {
     let (set_aside, aside) = mpsc::unbounded_channel();
-    let teller = Teller { link, driver };
+    let teller = Teller { client, driver };
     let fresh = settle_fresh(teller.clone(), settlements, set_aside);
     tokio::join!(fresh, settle_again(teller, aside));
 }
@@ -67,8 +69,8 @@ async fn settle_again(teller: Teller, mut set_aside: mpsc::UnboundedReceiver<Asi
                     refused.for_each(|aside| aside.retry_at = Duration::ZERO);
                 }
             },
-            () = teller.link.sleep_until(retry_at) => {
-                let due = take_due(&mut all, teller.link.clock.monotonic());
+            () = teller.client.sleep_until(retry_at) => {
+                let due = take_due(&mut all, teller.client.clock.monotonic());
                 for aside in teller.tell(due).await {
                     match is_open || !aside.is_refused() {
                         true => all.push_back(aside),
@@ -129,12 +131,12 @@ type Answer = Result<Settled, LockError>;
 
 #[derive(Clone)]
 struct Teller {
-    link: Arc<Link>,
+    client: Arc<StoreClient>,
     driver: mpsc::Sender<Command>,
 }
 
 impl Teller {
-    /// Tells a batch; what the store did not take is to be told again.
+    /// Tells a batch; answers what the store did not take, which must be told again.
     async fn tell(&self, batch: Vec<Aside>) -> Vec<Aside> {
         let answers = self.settle(&batch).await;
         self.take(batch, answers)
@@ -148,7 +150,9 @@ impl Teller {
         let mut parts = vec![all.as_slice()];
         while let Some(part) = parts.pop() {
             let task = |place: usize| &part[place].lock.execution.task;
-            let told = self.link.call_each(task, self.link.manager.settle(part));
+            let told = self
+                .client
+                .call_each(task, self.client.manager.settle(part));
             match told.await {
                 Ok(answered) => {
                     is_any_taken = true;
@@ -197,7 +201,7 @@ impl Teller {
 
     /// When to tell it again; `None` if it was refused for too long.
     fn put_off(&self, mut aside: Aside, error: &LockError) -> Option<Aside> {
-        let now = self.link.clock.monotonic();
+        let now = self.client.clock.monotonic();
         let shift = aside.failures.min(16);
         let pause = match error.is_transient() {
             true => backoff(aside.failures),
@@ -211,7 +215,7 @@ impl Teller {
             aside.refused_since = None;
         } else if aside.refused_since.is_none() {
             aside.refused_since = Some(now);
-            self.link.events.emit(Event::SettlementRefused {
+            self.client.events.emit(Event::SettlementRefused {
                 execution: aside.settlement.lock.execution.clone(),
                 error: chain(error),
             });
@@ -226,7 +230,7 @@ impl Teller {
 
     fn give_up(&self, aside: &Aside, why: String) {
         let execution = aside.settlement.lock.execution.clone();
-        self.link
+        self.client
             .events
             .emit(Event::SettlementDropped { execution, why });
     }

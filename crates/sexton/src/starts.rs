@@ -11,84 +11,17 @@
 //!   begun, which threads alone do not promise.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use sexton_core::lock::{Claim, Execution, Grant, HeldLock, Release};
+use sexton_core::lock::{Execution, Release};
 use sexton_core::name::TaskName;
-use sexton_core::tick::Tick;
+use sexton_core::store_time::StoreTime;
 use tokio::sync::oneshot;
 
-use crate::limits::Permit;
+use crate::granted::{GrantedRun, StartGate};
 use crate::lines::Lane;
-use crate::runs::GrantedRun;
-use crate::task::CheckedTask;
 
 /// Lanes whose last start is remembered before those that have begun are forgotten.
 const GATES_KEPT: usize = 1_024;
-
-/// A granted execution that waits for its time.
-#[derive(Debug)]
-pub(crate) struct Granted {
-    pub(crate) task: Arc<CheckedTask>,
-    pub(crate) claim: Claim,
-    pub(crate) grant: Grant,
-    pub(crate) permit: Option<Permit>,
-    /// When its run starts.
-    pub(crate) due_us: i64,
-    /// From when on its run does not start any more; `None`: it may start at any time.
-    pub(crate) deadline: Option<Timestamp>,
-}
-
-impl Granted {
-    /// Whether the lease ran out before the run could start: the process stood still. Others may
-    /// have it by now.
-    fn is_lease_over(&self, now_us: i64) -> bool {
-        is_over(self.grant.lease_until, now_us)
-    }
-
-    fn is_too_late(&self, now_us: i64) -> bool {
-        is_over(self.deadline, now_us)
-    }
-
-    fn lock(&self) -> HeldLock {
-        HeldLock {
-            execution: self.claim.execution.clone(),
-            claim_id: self.claim.claim_id,
-            fence: self.grant.fence,
-        }
-    }
-
-    pub(crate) fn to_release(&self) -> Release {
-        Release {
-            lock: self.lock(),
-            deadline: self.deadline,
-        }
-    }
-}
-
-/// The place of a run among those of its (task, index): it begins once the handler of the one
-/// before has begun.
-#[derive(Debug, Default)]
-pub(crate) struct StartGate {
-    /// Ends when the run before has begun, or never will.
-    before: Option<oneshot::Receiver<()>>,
-    /// Dropped when this run has begun.
-    begun: Option<oneshot::Sender<()>>,
-}
-
-impl StartGate {
-    pub(crate) async fn wait(&mut self) {
-        if let Some(before) = self.before.take() {
-            // Nothing is ever sent: the sender's end is the message.
-            let _ = before.await;
-        }
-    }
-
-    pub(crate) fn open(&mut self) {
-        self.begun = None;
-    }
-}
 
 /// What becomes of the executions that are due by now.
 #[derive(Debug, Default)]
@@ -104,13 +37,13 @@ pub(crate) struct Due {
 /// Granted executions whose time has not come.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    by_due: BTreeMap<i64, Vec<Granted>>,
+    by_due: BTreeMap<StoreTime, Vec<GrantedRun>>,
     gates: HashMap<Lane, oneshot::Receiver<()>>,
 }
 
 impl Starts {
-    pub(crate) fn push(&mut self, granted: Granted) {
-        self.by_due.entry(granted.due_us).or_default().push(granted);
+    pub(crate) fn push(&mut self, granted: GrantedRun) {
+        self.by_due.entry(granted.due_at).or_default().push(granted);
     }
 
     /// What waits of a task.
@@ -119,30 +52,30 @@ impl Starts {
             .by_due
             .values()
             .flatten()
-            .map(|one| &one.claim.execution);
+            .map(|one| &one.lock.execution);
         all.filter(move |execution| execution.task == *task)
     }
 
     /// When the next is due.
-    pub(crate) fn next_us(&self) -> Option<i64> {
+    pub(crate) fn next_at(&self) -> Option<StoreTime> {
         self.by_due.keys().next().copied()
     }
 
-    /// Takes out what is due by `now_us`.
-    pub(crate) fn take_due(&mut self, now_us: i64) -> Due {
+    /// Takes out what is due by `now`.
+    pub(crate) fn take_due(&mut self, now: StoreTime) -> Due {
         let mut due = Due::default();
         while let Some(entry) = self
             .by_due
             .first_entry()
-            .filter(|entry| *entry.key() <= now_us)
+            .filter(|entry| *entry.key() <= now)
         {
             for granted in entry.remove() {
-                if granted.is_lease_over(now_us) {
-                    due.lost.push(granted.claim.execution);
-                } else if granted.is_too_late(now_us) {
+                if granted.is_lease_over(now) {
+                    due.lost.push(granted.lock.execution);
+                } else if granted.is_too_late(now) {
                     due.too_late.push(granted.to_release());
                 } else {
-                    let run = self.start(granted, now_us);
+                    let run = self.start(granted, now);
                     due.starting.push(run);
                 }
             }
@@ -151,24 +84,15 @@ impl Starts {
     }
 
     /// The start of a run, of which there is no other kind.
-    fn start(&mut self, granted: Granted, now_us: i64) -> GrantedRun {
+    fn start(&mut self, granted: GrantedRun, now: StoreTime) -> GrantedRun {
         debug_assert!(
-            granted.due_us <= now_us,
-            "{} starts {} µs early",
-            granted.claim.execution,
-            granted.due_us - now_us
+            granted.due_at <= now,
+            "{} starts early, at {now} and not at {}",
+            granted.lock.execution,
+            granted.due_at
         );
-        GrantedRun {
-            gate: self.gate(&granted.claim.execution),
-            lock: granted.lock(),
-            due_us: granted.due_us,
-            deadline: granted.deadline,
-            attempt: granted.grant.attempt,
-            lease_until: granted.grant.lease_until,
-            concurrency: granted.claim.concurrency,
-            task: granted.task,
-            permit: granted.permit,
-        }
+        let gate = self.gate(&granted.lock.execution);
+        GrantedRun { gate, ..granted }
     }
 
     /// The gate of the next start of a (task, index).
@@ -176,24 +100,21 @@ impl Starts {
         if self.gates.len() >= GATES_KEPT {
             self.gates.retain(|_, begun| has_not_begun(begun));
         }
-        let (begun, next) = oneshot::channel();
         let lane = (execution.task.clone(), execution.index);
-        let before = self.gates.insert(lane, next);
-        StartGate {
-            before,
-            begun: Some(begun),
-        }
+        let (gate, next) = StartGate::behind(self.gates.remove(&lane));
+        self.gates.insert(lane, next);
+        gate
     }
 
     /// Takes out everything that waits: what this instance leaves to others, and what `keeps` says
     /// it still starts itself.
-    pub(crate) fn leave(&mut self, keeps: impl Fn(&Granted) -> bool) -> Vec<Release> {
+    pub(crate) fn leave(&mut self, keeps: impl Fn(&GrantedRun) -> bool) -> Vec<Release> {
         let mut left = Vec::new();
-        for (due_us, granted) in std::mem::take(&mut self.by_due) {
+        for (due_at, granted) in std::mem::take(&mut self.by_due) {
             let (kept, given_back): (Vec<_>, Vec<_>) = granted.into_iter().partition(&keeps);
-            left.extend(given_back.iter().map(Granted::to_release));
+            left.extend(given_back.iter().map(GrantedRun::to_release));
             if !kept.is_empty() {
-                self.by_due.insert(due_us, kept);
+                self.by_due.insert(due_at, kept);
             }
         }
         left
@@ -204,52 +125,44 @@ fn has_not_begun(begun: &mut oneshot::Receiver<()>) -> bool {
     matches!(begun.try_recv(), Err(oneshot::error::TryRecvError::Empty))
 }
 
-/// Whether an instant has come, if there is one.
-pub(crate) fn is_over(until: Option<Timestamp>, now_us: i64) -> bool {
-    until.is_some_and(|until| until.as_microsecond() <= now_us)
-}
-
-/// A deadline as the store takes it; one beyond the last tick is none.
-pub(crate) fn deadline(us: i64) -> Option<Timestamp> {
-    let deadline = Timestamp::from_microsecond(us).ok();
-    deadline.filter(|deadline| *deadline <= Tick::MAX.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use futures::FutureExt;
-    use sexton_core::lock::{Claim, Grant};
-    use sexton_core::name::{InstanceId, TaskName};
-    use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence};
+    use sexton_core::lock::HeldLock;
+    use sexton_core::name::{ClaimId, TaskName};
+    use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
     use super::*;
-    use crate::runs::timestamp;
     use crate::task::Task;
 
-    const SECOND_US: i64 = 1_000_000;
+    fn at(second: i64) -> StoreTime {
+        StoreTime::from_micros(second * 1_000_000)
+    }
 
-    fn granted(second: i64) -> Granted {
+    fn granted(second: i64) -> GrantedRun {
         let task = Task::new("t").every(Duration::from_secs(1)).unwrap();
         let execution = Execution {
             task: TaskName::new("t").unwrap(),
             index: ConcurrencyIndex::ONE,
             tick: Tick::from_millis(second * 1_000).unwrap(),
         };
-        let instance = InstanceId::new("i").unwrap();
-        Granted {
+        GrantedRun {
             task: Arc::new(task.run(async || {}).check().unwrap()),
-            claim: Claim::new(execution, Concurrency::ONE, instance),
-            grant: Grant {
+            lock: HeldLock {
+                execution,
+                claim_id: ClaimId::random(),
                 fence: Fence::new(1),
-                attempt: Attempt::FIRST,
-                lease_until: None,
-                deadline: None,
             },
-            permit: None,
-            due_us: second * SECOND_US,
+            concurrency: Concurrency::ONE,
+            attempt: Attempt::FIRST,
+            lease_until: None,
+            due_at: at(second),
             deadline: None,
+            permit: None,
+            gate: StartGate::default(),
         }
     }
 
@@ -257,22 +170,27 @@ mod tests {
     fn nothing_starts_before_it_is_due() {
         let mut starts = Starts::default();
         starts.push(granted(5));
-        assert!(starts.take_due(5 * SECOND_US - 1).starting.is_empty());
-        assert_eq!(starts.next_us(), Some(5 * SECOND_US));
-        assert_eq!(starts.take_due(5 * SECOND_US).starting.len(), 1);
+        assert!(
+            starts
+                .take_due(at(5) - Duration::from_micros(1))
+                .starting
+                .is_empty()
+        );
+        assert_eq!(starts.next_at(), Some(at(5)));
+        assert_eq!(starts.take_due(at(5)).starting.len(), 1);
     }
 
     #[test]
     fn what_it_is_too_late_for_goes_back_and_what_lost_its_lease_does_not_start() {
         let mut starts = Starts::default();
         let mut too_late = granted(1);
-        too_late.deadline = Some(timestamp(3 * SECOND_US));
+        too_late.deadline = Some(at(3).timestamp());
         let mut lost = granted(2);
-        lost.grant.lease_until = Some(timestamp(3 * SECOND_US));
-        let (released, execution) = (too_late.to_release(), lost.claim.execution.clone());
+        lost.lease_until = Some(at(3).timestamp());
+        let (released, execution) = (too_late.to_release(), lost.lock.execution.clone());
         starts.push(too_late);
         starts.push(lost);
-        let due = starts.take_due(3 * SECOND_US);
+        let due = starts.take_due(at(3));
         assert!(due.starting.is_empty());
         assert_eq!((due.too_late, due.lost), (vec![released], vec![execution]));
     }
@@ -284,7 +202,7 @@ mod tests {
         let mut gates = Vec::new();
         for second in 1..=3 {
             starts.push(granted(second));
-            let starting = starts.take_due(second * SECOND_US).starting;
+            let starting = starts.take_due(at(second)).starting;
             gates.extend(starting.into_iter().map(|run| run.gate));
         }
         let mut gates = gates.into_iter();

@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, TransactionSlot};
 use sexton_core::policy::Delivery;
+use sexton_core::store_time::StoreTime;
 
+use crate::attempt_outcome::AttemptOutcome;
+use crate::clock::within;
 use crate::contained::contained_in;
-use crate::execute::Tried;
-use crate::handler::Ending;
-use crate::link::{chain, panicked, within};
-use crate::runs::{GrantedRun, Runs, StopCause, timestamp};
+use crate::error_chain::chain;
+use crate::granted::GrantedRun;
+use crate::handler::Completion;
+use crate::no_answer::panicked;
+use crate::runs::Runs;
+use crate::stop_cause::StopCause;
 
 /// Where a try takes its transaction from, if its task has transactional delivery.
 pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<TransactionSlot> {
@@ -18,7 +23,7 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
     if !matches!(delivery, Delivery::Transactional { .. }) {
         return None;
     }
-    let slot = TransactionSlot::new(runs.link.manager.transactions()?);
+    let slot = TransactionSlot::new(runs.client.manager.transactions()?);
     Some(slot.of_run(Renewal {
         lock: granted.lock.clone(),
         lease: granted.task.policies.lease,
@@ -30,42 +35,44 @@ pub(crate) fn transaction_slot(runs: &Runs, granted: &GrantedRun) -> Option<Tran
 pub(crate) async fn end_transaction(
     runs: &Arc<Runs>,
     granted: &GrantedRun,
-    started_us: i64,
+    started_at: StoreTime,
     slot: &TransactionSlot,
-    tried: Tried,
-) -> Tried {
+    tried: AttemptOutcome,
+) -> AttemptOutcome {
     let succeeded = match tried {
-        Tried::Ended(ending) if ending.outcome == Outcome::Succeeded => ending,
+        AttemptOutcome::Ended(completion) if completion.outcome == Outcome::Succeeded => completion,
         other => return undo(runs, slot, other).await,
     };
     let transaction = match slot.close() {
-        Handed::Nothing | Handed::Unavailable => return Tried::Ended(succeeded),
+        Handed::Nothing | Handed::Unavailable => return AttemptOutcome::Ended(succeeded),
         Handed::InUse => {
-            return Tried::Ended(Ending::failed(
+            return AttemptOutcome::Ended(Completion::failed(
                 "the handler ended while something else still held its transaction, which was undone",
             ));
         }
         Handed::Transaction(transaction) => transaction,
     };
-    let finished_us = runs.link.now_us();
+    let finished_at = runs.client.now();
     let mut settlement = Settlement::new(
         granted.lock.clone(),
         Outcome::Succeeded,
-        timestamp(started_us),
-        timestamp(finished_us),
+        started_at.timestamp(),
+        finished_at.timestamp(),
     );
     if let Some(output) = &succeeded.output {
         settlement = settlement.with_output(output);
     }
     let committed = contained_in(transaction.settle_and_commit(&settlement)).await;
     match committed
-        .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.link.manager, &panic)))
+        .unwrap_or_else(|panic| Committed::Unknown(panicked(&*runs.client.manager, &panic)))
     {
-        Committed::Recorded => Tried::Committed(succeeded),
-        Committed::Refused => Tried::Stopped(StopCause::LockLost, None),
-        Committed::RolledBack(error) if error.is_transient() => Tried::Undone(Box::new(error)),
-        Committed::RolledBack(error) => Tried::Ended(Ending::failed(error)),
-        Committed::Unknown(error) => Tried::Unknown(format!(
+        Committed::Recorded => AttemptOutcome::Committed(succeeded),
+        Committed::Refused => AttemptOutcome::Stopped(StopCause::LockLost, None),
+        Committed::RolledBack(error) if error.is_transient() => {
+            AttemptOutcome::Undone(Box::new(error))
+        }
+        Committed::RolledBack(error) => AttemptOutcome::Ended(Completion::failed(error)),
+        Committed::Unknown(error) => AttemptOutcome::Unknown(format!(
             "whether its transaction was committed is not known, and is for the store to find out: {}",
             chain(&error)
         )),
@@ -74,14 +81,14 @@ pub(crate) async fn end_transaction(
 
 /// Undoes what the handler began, which did not succeed. If the store was in its way (no
 /// transaction to be had, a connection that broke), a failure is not the handler's.
-async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
+async fn undo(runs: &Runs, slot: &TransactionSlot, tried: AttemptOutcome) -> AttemptOutcome {
     let handed = slot.close();
     let has_begun = !matches!(handed, Handed::Unavailable);
     let is_stores_trouble = match handed {
         Handed::Nothing | Handed::InUse => false,
         Handed::Unavailable => true,
         Handed::Transaction(transaction) => {
-            let (clock, limit) = (&*runs.link.clock, runs.link.call_limit);
+            let (clock, limit) = (&*runs.client.clock, runs.client.call_limit);
             // Where that does not get through, the server undoes it when the connection ends.
             match within(clock, limit, transaction.roll_back()).await {
                 Some(Ok(())) => false,
@@ -91,15 +98,15 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
         }
     };
     match tried {
-        Tried::Ended(Ending {
+        AttemptOutcome::Ended(Completion {
             outcome: Outcome::Failed,
             error,
             ..
         }) if is_stores_trouble => {
             let error = error.unwrap_or_else(|| "the handler failed".into());
             match has_begun {
-                true => Tried::Undone(error),
-                false => Tried::NotBegun(error),
+                true => AttemptOutcome::Undone(error),
+                false => AttemptOutcome::NotBegun(error),
             }
         }
         other => other,
@@ -110,7 +117,7 @@ async fn undo(runs: &Runs, slot: &TransactionSlot, tried: Tried) -> Tried {
 mod argument {
     use sexton_sql::{TransactionalDatabase, Tx, WrongDatabase};
 
-    use crate::extract::{FromRun, MissingArgument, Registered};
+    use crate::extract::{BuildContext, FromRun, MissingArgument};
     use crate::run::Run;
 
     fn wrong(WrongDatabase { wanted, found }: WrongDatabase) -> MissingArgument {
@@ -118,8 +125,8 @@ mod argument {
     }
 
     impl<DB: TransactionalDatabase> FromRun for Tx<DB> {
-        fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-            Tx::<DB>::check(registered.take_transaction()?).map_err(wrong)
+        fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+            Tx::<DB>::check(context.take_transaction()?).map_err(wrong)
         }
 
         fn from_run(run: &Run) -> Result<Tx<DB>, MissingArgument> {

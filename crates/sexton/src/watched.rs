@@ -2,19 +2,16 @@
 //!
 //! Everything that a scheduler runs beside its caller is spawned here. A part that panics does its
 //! work no more while the rest would look alive, so the whole scheduler stops: the panic is an
-//! event, nothing more is claimed, the shutdown signal fires, and calls on the handle say why. What
-//! runs goes on until the scheduler is shut down.
+//! event, nothing more is claimed, the shutdown signal fires, and calls on the handle say why.
+//! Runs that have begun continue until the scheduler is shut down.
 
 use std::sync::{Arc, OnceLock};
 
-use sexton_core::clock::SystemClock;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::contained::contained_in;
 use crate::event::{Event, EventBus};
-use crate::link::within;
-use crate::runs::Runs;
 
 /// A part of a scheduler, as people are told of it.
 pub(crate) type Part = &'static str;
@@ -92,27 +89,5 @@ impl Watch {
     /// Completes when the scheduler has failed.
     pub(crate) async fn failed(&self) {
         self.failed.cancelled().await;
-    }
-}
-
-/// Takes the instance out of the fleet when the scheduler has failed, once nothing runs here: until
-/// then others would record what runs as lost.
-pub(crate) async fn leave_when_failed(runs: Arc<Runs>, heartbeat: AbortHandle) {
-    runs.shared.watch.failed().await;
-    runs.idle().await;
-    heartbeat.abort();
-    leave(&runs).await;
-}
-
-/// Takes the instance out of the fleet. If the store does not hear of it, it notices by the missing
-/// heartbeats.
-pub(crate) async fn leave(runs: &Runs) {
-    let (instance, incarnation) = (&runs.shared.instance, runs.shared.incarnation);
-    let (link, watch) = (&runs.link, &runs.shared.watch);
-    let told = link.call(link.manager.leave(instance, incarnation)).await;
-    if told.is_err() && watch.failure().is_some() {
-        // It may be the clock that failed, by which the link limits its calls.
-        let leave = contained_in(link.manager.leave(instance, incarnation));
-        let _ = within(&SystemClock, link.call_limit, leave).await;
     }
 }

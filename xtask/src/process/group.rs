@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::interrupt::interrupted;
+
 /// The groups that are running, for whoever has to stop them all.
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
@@ -40,7 +42,7 @@ impl Group {
     pub(crate) fn start(command: &mut Command) -> io::Result<Option<Group>> {
         // Held over the start: a signal comes either before it, or finds the group in the list.
         let mut running = running();
-        if super::interrupted().is_some() {
+        if interrupted().is_some() {
             return Ok(None);
         }
         let child = command.process_group(0).spawn()?;

@@ -4,11 +4,11 @@
 //! nextest, a server that makes itself a daemon) is handed to us by the kernel when its parent ends, and stopped then.
 
 mod group;
+mod interrupt;
 #[cfg(target_os = "linux")]
 mod orphans;
 
 use std::io;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -17,17 +17,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 pub(crate) use group::Group;
+pub(crate) use interrupt::interrupted;
 
 /// How long a step has to end by itself after the first signal. Longer than nextest gives to its tests (10 s).
 const GRACE: Duration = Duration::from_secs(15);
-
-/// The first signal that asked us to stop; 0: none.
-static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
-
-/// The signal that asked us to stop.
-pub(crate) fn interrupted() -> Option<i32> {
-    Some(INTERRUPTED.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
-}
 
 /// From now on a signal stops what was started, and the chore ends as a failure, cleaning up behind itself.
 pub(crate) fn watch() -> io::Result<()> {
@@ -45,9 +38,7 @@ pub(crate) fn watch() -> io::Result<()> {
 
 /// The first signal asks the running steps to end; the second, or the end of the grace, makes them.
 fn stop(signal: i32) {
-    let is_first = INTERRUPTED
-        .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
-        .is_ok();
+    let is_first = interrupt::note(signal);
     if !is_first {
         return group::signal_all(Signal::KILL);
     }

@@ -1,7 +1,7 @@
 //! Tests that are not run, lints that are disabled without a reason, and modules in another place
 //! than their name says.
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 const NO_PATH: &str = "a module in another place than its name says; what several crates' tests share is sexton-testkit";
 

@@ -1,6 +1,6 @@
 //! Examples that are not compiled.
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 pub(super) fn look(text: &str) -> Vec<Complaint> {
     let is_ignored = |line: &&str| {

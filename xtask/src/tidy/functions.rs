@@ -1,6 +1,6 @@
 //! Functions that are not too long, by their indentation, which rustfmt keeps.
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 /// Lines of a function, its signature and its end included.
 const LINES_MAX: usize = 100;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 pub(super) fn look(name: &Path, text: &str) -> Vec<Complaint> {
     if name.ends_with("Cargo.toml") {

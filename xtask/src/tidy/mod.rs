@@ -1,51 +1,26 @@
 //! `cargo xtask tidy`: what the compiler lets pass and we do not. Also a test, so that it cannot be forgotten.
 //!
-//! Rules look at lines, not at syntax: rustfmt has brought those into order.
+//! Rules look at lines, not at syntax, since rustfmt has brought those into order; but for the one on circles of files.
 
 mod attributes;
+mod circles;
+mod complaint;
 mod examples;
 mod functions;
 mod manifest;
 mod module;
 mod words;
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failed::Failed;
 use crate::step::root;
+use complaint::Complaint;
 
 /// Folders that hold what others wrote, or what was made.
 const NOT_OURS: [&str; 4] = [".git", "fixtures", "node_modules", "target"];
-
-/// What a rule has against a file.
-#[derive(Debug, PartialEq, Eq)]
-struct Complaint {
-    /// From 1; 0 for the file as a whole.
-    line: usize,
-    what: String,
-}
-
-impl Complaint {
-    fn at(line: usize, what: impl Into<String>) -> Complaint {
-        let what = what.into();
-        Complaint { line, what }
-    }
-
-    fn whole(what: impl Into<String>) -> Complaint {
-        Complaint::at(0, what)
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(formatter, ": {}", self.what),
-            line => write!(formatter, ":{line}: {}", self.what),
-        }
-    }
-}
 
 /// Looks at every file of the workspace.
 pub(crate) fn tidy() -> Result<(), Failed> {
@@ -64,12 +39,16 @@ pub(crate) fn tidy() -> Result<(), Failed> {
 fn look(root: &Path) -> Result<(usize, Vec<String>), Failed> {
     let files = files(root)?;
     let mut found = Vec::new();
+    let mut texts = BTreeMap::new();
     for file in &files {
         let text = fs::read_to_string(file).map_err(failed(file))?;
         let name = file.strip_prefix(root).unwrap_or(file);
         let complaints = rules(name, &text).into_iter();
         found.extend(complaints.map(|complaint| format!("  {}{complaint}", name.display())));
+        texts.insert(name.to_owned(), text);
     }
+    let circles = circles::look(&texts, circles::EXEMPT).into_iter();
+    found.extend(circles.map(|(folder, complaint)| format!("  {}{complaint}", folder.display())));
     Ok((files.len(), found))
 }
 
@@ -164,11 +143,5 @@ mod tests {
         for name in ["a.md", "b.rs", "c.toml"] {
             assert_eq!(complaints(name, concat!("a cron ", "job")), 1, "{name}");
         }
-    }
-
-    #[test]
-    fn a_complaint_names_its_line() {
-        assert_eq!(Complaint::at(3, "x").to_string(), ":3: x");
-        assert_eq!(Complaint::whole("x").to_string(), ": x");
     }
 }

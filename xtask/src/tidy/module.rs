@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 /// Lines of a Rust file.
 const LINES_MAX: usize = 500;

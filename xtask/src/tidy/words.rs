@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Complaint;
+use super::complaint::Complaint;
 
 /// The word, and what it is called instead. Written apart, so that this file does not trip over itself.
 const WORDS: [(&str, &str, &str); 6] = [

@@ -8,7 +8,8 @@ use sexton::clock::{Clock, SystemClock};
 use sexton_core::schedule::ScheduleError;
 use sexton_core::schedule::zone::ZoneRules;
 
-use super::{complain, load};
+use super::complain::complain;
+use super::load::load;
 use crate::args::CheckArguments;
 use crate::diagnostic::Rejected;
 use crate::environment::Environment;

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::clock_change::{ClockChanges, offset_text};
-use super::complain;
+use super::complain::complain;
 use super::expression::Expression;
 use super::ticks::{self, Ticks};
 use crate::args::ExpressionArguments;

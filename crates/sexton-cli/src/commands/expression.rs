@@ -9,7 +9,7 @@ use sexton_core::schedule::{
     ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union,
 };
 
-use super::complain;
+use super::complain::complain;
 use crate::args::{ExpressionArguments, FoldChosen, GapChosen};
 use crate::environment::Environment;
 use crate::exceptions::{self, Exceptions};

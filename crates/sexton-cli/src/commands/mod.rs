@@ -2,27 +2,26 @@
 
 pub mod check;
 mod clock_change;
+mod complain;
 pub mod explain;
 mod expression;
+mod load;
 pub mod next;
 pub mod operate;
 pub mod run;
 mod ticks;
 
-use std::io::{self, Write};
+use std::io;
 
 use sexton_core::schedule::zone::Database;
 
-use crate::args::{Arguments, Command, FileArguments, StoreCommand};
-use crate::config;
-use crate::crontab::{self, SystemUsers};
+use crate::args::{Arguments, Command, StoreCommand};
 use crate::descriptors;
-use crate::diagnostic::{Rejected, chain};
+use crate::diagnostic::chain;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::headroom::{self, NoHeadroom};
-use crate::tasks::TaskFile;
-use crate::zones;
+use complain::complain;
 
 /// Does what the command line says.
 pub fn execute(arguments: Arguments) -> Exit {
@@ -63,29 +62,5 @@ fn check_headroom(command: &Command) -> Result<(), NoHeadroom> {
             headroom::for_run()
         }
         _ => headroom::for_operator(),
-    }
-}
-
-/// Writes to standard error; there is no one to tell if that fails.
-fn complain(text: &str, exit: Exit) -> Exit {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
-    exit
-}
-
-/// Reads the file that the command line names.
-fn load(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
-    let mut file = load_plain(arguments, environment)?;
-    file.warnings.extend(zones::warnings(environment, &file));
-    file.warnings.extend(zones::unnamed(&file));
-    Ok(file)
-}
-
-fn load_plain(arguments: &FileArguments, environment: &Environment) -> Result<TaskFile, Rejected> {
-    match &arguments.file {
-        Some(path) => config::load(path, environment),
-        None => {
-            let selection = arguments.reading.of(&arguments.crontab);
-            crontab::load_all(&selection, environment, &SystemUsers)
-        }
     }
 }

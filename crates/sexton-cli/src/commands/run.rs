@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use super::{complain, load};
+use super::complain::complain;
+use super::load::load;
 use crate::args::RunArguments;
 use crate::diagnostic::chain;
 use crate::environment::Environment;

@@ -2,7 +2,7 @@
 
 use sexton_core::schedule::{ClockChanges, Fold, Gap};
 
-use super::field::Field;
+use super::fields::Field;
 
 const FORM: &str =
     "{ gap = \"run\" or \"skip\", fold = \"first\", \"last\" or \"both\" }, either or both";

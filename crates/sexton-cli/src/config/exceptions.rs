@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::field::Field;
+use super::fields::Field;
 use crate::exceptions::{self, Exceptions};
 
 /// How `except` is written, for messages.

@@ -1,12 +1,12 @@
 //! One value of the file, read as what it should be.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sexton_core::similar;
 use toml::de::DeValue;
 
-use super::fields::{Fields, Scope, kind, quoted};
+use super::fields::{Field, Fields, kind, quoted};
 use super::interpolate::{InterpolateError, interpolate};
 use crate::diagnostic::Problem;
 use crate::duration;
@@ -35,15 +35,6 @@ fn may_be_secret(path: &str) -> bool {
         let rest = path.strip_prefix(field);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     })
-}
-
-/// One value of the file.
-#[derive(Clone)]
-pub(super) struct Field<'f> {
-    pub(super) scope: Scope<'f>,
-    pub(super) path: String,
-    pub(super) span: Range<usize>,
-    pub(super) value: &'f DeValue<'f>,
 }
 
 impl<'f> Field<'f> {

@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::field::Field;
 use crate::diagnostic::{Problem, Report};
 use crate::environment::Environment;
 use crate::tasks::Groups;
@@ -35,6 +34,15 @@ impl Scope<'_> {
     pub(super) fn push(&self, problem: Problem) {
         self.report.push(problem.of_task(self.task.as_deref()));
     }
+}
+
+/// One value of the file.
+#[derive(Clone)]
+pub(super) struct Field<'f> {
+    pub(super) scope: Scope<'f>,
+    pub(super) path: String,
+    pub(super) span: Range<usize>,
+    pub(super) value: &'f DeValue<'f>,
 }
 
 /// A table of the file, and which of its fields were asked for.

@@ -1,7 +1,6 @@
 //! `[groups]`: tasks that have a limit together.
 
-use super::field::Field;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use crate::tasks::{Groups, RUNNING_MAX};
 use sexton_core::similar;
 

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Method, Url};
 use toml::de::DeValue;
 
-use super::field::Field;
-use super::fields::{Fields, KEY_CHARS_MAX};
+use super::fields::{Field, Fields, KEY_CHARS_MAX};
 use super::http_connection as connection;
-use crate::secret::{Secret, without_secrets};
+use super::http_url::read_url;
+use crate::secret::Secret;
 use crate::tasks::{
     ANSWER_BYTES_DEFAULT, Accept, AnswerTooLong, HTTP_TIMEOUT_DEFAULT, HttpSpec, Policies, Statuses,
 };
@@ -18,7 +18,6 @@ use crate::visible::brief;
 
 const FORM: &str = "{ url = \"https://…\", method, headers, body, accept, timeout, redirects, answer_bytes_max, \
     answer_too_long, ca, certificate, key, proxy }";
-pub(super) const URL_FORM: &str = "an http:// or https:// URL";
 const ACCEPT_FORM: &str = "statuses 100..=599: 204, \"2xx\" or \"200-204\", or an array of these";
 const HEADER_FORM: &str = "a table of headers, { Name = \"value\" }, without Content-Length, \
     Transfer-Encoding, Connection and Sexton-…, which are set by Sexton";
@@ -87,23 +86,6 @@ pub(super) fn read(field: &Field<'_>, policies: &Policies, folder: &Path) -> Opt
         answer_too_long: answer_too_long?,
         connection: connection?,
     })
-}
-
-/// A URL, and how it is shown.
-pub(super) fn read_url(field: &Field<'_>) -> Option<(Url, String)> {
-    let text = field.text(URL_FORM)?;
-    let url = match Url::parse(text.expose()) {
-        Ok(url) => url,
-        Err(error) => {
-            field.reject_text(&text, &format!("this is not a URL: {error}"), URL_FORM);
-            return None;
-        }
-    };
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        field.reject_text(&text, "this URL cannot be requested", URL_FORM);
-        return None;
-    }
-    Some((url, without_secrets(text.written()).into_owned()))
 }
 
 fn read_method(field: &Field<'_>) -> Option<Method> {

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::field::Field;
-use super::fields::Fields;
-use super::http::read_url;
+use super::fields::{Field, Fields};
+use super::http_url::read_url;
 use crate::secret::Secret;
 use crate::tasks::{Connection, Proxy};
 use crate::tls::{Authorities, Identity, PemError};

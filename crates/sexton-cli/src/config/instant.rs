@@ -5,7 +5,7 @@ use sexton_core::instant;
 use sexton_core::tick::Tick;
 use toml::de::DeValue;
 
-use super::field::Field;
+use super::fields::Field;
 use crate::secret::Secret;
 
 /// How instants are written, for error messages.

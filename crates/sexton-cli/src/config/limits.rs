@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use super::field::Field;
+use super::fields::Field;
 use crate::tasks::Limits;
 
 const FORM: &str = "a table: { memory = \"512M\", files = 256, cpu = \"10m\", processes = 100, \

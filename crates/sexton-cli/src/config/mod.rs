@@ -21,6 +21,7 @@ mod fields;
 mod groups;
 mod http;
 mod http_connection;
+mod http_url;
 mod instant;
 mod interpolate;
 mod limits;

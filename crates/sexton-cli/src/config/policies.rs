@@ -6,8 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 
-use super::field::Field;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use super::{groups, instant};
 use crate::tasks::{
     BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,

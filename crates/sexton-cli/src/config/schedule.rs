@@ -10,8 +10,7 @@ use sexton_core::schedule::{Cron, Every, Kron, Once, Schedule, ScheduleError, Sp
 use toml::de::DeValue;
 
 use super::clock_change::{self, Chosen};
-use super::field::Field;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use super::{exceptions, instant};
 use crate::diagnostic::Severity;
 use crate::tasks::{Zone, ZoneChosen};

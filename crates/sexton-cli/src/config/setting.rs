@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::field::Field;
-use super::fields::{Fields, KEY_CHARS_MAX};
+use super::fields::{Field, Fields, KEY_CHARS_MAX};
 use super::limits;
 use crate::secret::Secret;
 use crate::tasks::{Inherit, Limits};

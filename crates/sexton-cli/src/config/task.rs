@@ -8,8 +8,7 @@ use sexton_core::name::{Namespace, TaskName};
 use sexton_core::schedule::{Bounded, Spread};
 use sexton_core::tick::Concurrency;
 
-use super::field::Field;
-use super::fields::{Fields, Scope};
+use super::fields::{Field, Fields, Scope};
 use super::setting::Setting;
 use super::{policies, schedule, work};
 use crate::tasks::{Policies, TaskSpec, Zone};

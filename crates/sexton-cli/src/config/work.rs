@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::field::Field;
-use super::fields::Fields;
+use super::fields::{Field, Fields};
 use super::http;
 use super::interpolate;
 use super::setting::{self, Setting};

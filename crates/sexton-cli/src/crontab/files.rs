@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Form;
+use super::form::Form;
 use crate::visible::visible;
 
 /// Where crons keep the crontabs that users edit, each called as its user: Debian, SUSE, Fedora,

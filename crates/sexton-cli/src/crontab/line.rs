@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::str;
 
-use super::Form;
 use super::field::{is_blank, looks_like_a_field};
+use super::form::Form;
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]

@@ -38,6 +38,7 @@ mod command;
 mod directive;
 mod field;
 mod files;
+mod form;
 mod line;
 mod name;
 mod ownership;
@@ -61,44 +62,8 @@ use name::Names;
 use reader::{Reader, USER_CHARS_MAX};
 use variables::Variables;
 
-pub use users::{NamesAlone, SystemUsers};
-
-/// Whether lines name the user that their command runs as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `m h dom mon dow command`: what `crontab -e` edits.
-    User,
-    /// `m h dom mon dow user command`: `/etc/crontab` and the files of `/etc/cron.d`.
-    System,
-}
-
-impl Form {
-    /// The form of the file at `path`: [`Form::System`] for `…/etc/crontab` and files in
-    /// `…/etc/cron.d`, [`Form::User`] for all others.
-    #[must_use]
-    pub fn of(path: &Path) -> Form {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let folder = path.parent();
-        let is_system = path.ends_with("etc/crontab")
-            || folder.is_some_and(|folder| folder.ends_with("etc/cron.d"));
-        if is_system { Form::System } else { Form::User }
-    }
-}
-
-/// Who may run what: the users of this machine.
-pub trait Users {
-    /// How to become this user; `Ok(None)` if the program is this user already.
-    ///
-    /// # Errors
-    /// Why that cannot be.
-    fn run_as(&self, name: &str) -> Result<Option<RunAs>, String>;
-
-    /// A user's home directory.
-    fn home(&self, name: &str) -> Option<String>;
-
-    /// The user that the program is; `None` if it has no name.
-    fn own(&self) -> Option<String>;
-}
+pub use form::Form;
+pub use users::{NamesAlone, SystemUsers, Users};
 
 /// Which crontabs are read, and as what.
 #[derive(Debug, Clone, Copy)]

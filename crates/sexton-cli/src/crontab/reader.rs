@@ -15,11 +15,13 @@ use sexton_core::tick::Concurrency;
 use super::command::CommandText;
 use super::directive;
 use super::field::beyond_cron;
+use super::form::Form;
 use super::line::{self, Line, LineError, Timed};
 use super::name::{FileName, Identity, Names};
 use super::spread::{self, Delayed};
+use super::users::Users;
 use super::variables::Variables;
-use super::{Form, Users};
+
 use crate::diagnostic::{Problem, Report};
 use crate::secret::Secret;
 use crate::tasks::{

@@ -2,8 +2,22 @@
 
 use nix::unistd::{Uid, User, geteuid};
 
-use super::Users;
 use crate::tasks::RunAs;
+
+/// Who may run what: the users of this machine.
+pub trait Users {
+    /// How to become this user; `Ok(None)` if the program is this user already.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    fn run_as(&self, name: &str) -> Result<Option<RunAs>, String>;
+
+    /// A user's home directory.
+    fn home(&self, name: &str) -> Option<String>;
+
+    /// The user that the program is; `None` if it has no name.
+    fn own(&self) -> Option<String>;
+}
 
 /// The users that the operating system knows.
 #[derive(Debug, Clone, Copy, Default)]

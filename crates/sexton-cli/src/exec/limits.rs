@@ -14,9 +14,9 @@ use std::process::{Command, ExitCode};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::prepare::{Failure, errno};
+use super::arguments::{LIMITED, NAME, not_ours, refused};
+use super::failure::{Failure, errno};
 use super::wire::Step;
-use super::{LIMITED, NAME};
 use crate::program_file::program_file;
 use crate::tasks::Limits;
 
@@ -146,13 +146,13 @@ pub(super) fn become_command(mut arguments: impl Iterator<Item = OsString>) -> E
     let report: Option<i32> = next().and_then(|number| number.parse().ok());
     let limits = next().and_then(|text| decode(&text));
     let (Some(report), Some(limits), Some(program)) = (report, limits, arguments.next()) else {
-        return super::refused(&super::not_ours());
+        return refused(&not_ours());
     };
     let Ok(mut to_report) = File::options()
         .write(true)
         .open(format!("/dev/fd/{report}"))
     else {
-        return super::refused(&super::not_ours());
+        return refused(&not_ours());
     };
     // The one just opened is closed when the command begins, this one would not be.
     let _ = nix::unistd::close(report);

@@ -6,6 +6,8 @@
 //! than one of most commands. What it is to run comes over a socket on its standard input, so that
 //! nothing of it stands in its arguments or its environment.
 
+mod arguments;
+mod failure;
 mod feed;
 mod limits;
 mod prepare;
@@ -24,19 +26,13 @@ use std::time::Duration;
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::stdio;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use thiserror::Error;
 
+use arguments::{ExecError, LIMITED, refused};
+use failure::Failure;
 use watch::{Watch, Watched};
 use wire::{Order, Reply};
 
-/// The argument that makes the program this process.
-pub(crate) const ARGUMENT: &str = "__exec";
-/// The argument that makes the program the process that becomes a command under limits.
-const LIMITED: &str = "__exec-limited";
-/// What the process is called in lists of processes, so that `killall sexton` leaves it alone.
-pub(crate) const NAME: &str = "sexton-exec";
-#[cfg(target_os = "linux")]
-const NAME_OF_THREAD: &std::ffi::CStr = c"sexton-exec";
+pub(crate) use arguments::{ARGUMENT, NAME};
 
 /// How long this process waits for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -47,14 +43,6 @@ const FIRST_FREE: i32 = 3;
 /// What a supervisor sends to a whole control group, and people to all processes of a name. Here
 /// the program decides.
 const NOT_OURS: [i32; 6] = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
-
-#[derive(Debug, Error)]
-enum ExecError {
-    #[error("`{ARGUMENT}` is for `sexton run` itself")]
-    NotOurs(#[source] io::Error),
-    #[error("cannot watch a command")]
-    System(#[from] io::Error),
-}
 
 /// What this process is there for, if it is one of those that start a command.
 #[must_use]
@@ -74,16 +62,6 @@ pub fn run_if_asked() -> Option<ExitCode> {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refused(&error),
     })
-}
-
-fn not_ours() -> ExecError {
-    ExecError::NotOurs(io::ErrorKind::InvalidInput.into())
-}
-
-fn refused(error: &ExecError) -> ExitCode {
-    // There is no one to tell if that fails.
-    let _ = writeln!(io::stderr(), "error: {error}");
-    ExitCode::from(2)
 }
 
 /// Does what the program at the other end of standard input says. `files` limits the descriptors of
@@ -114,7 +92,7 @@ fn serve(files: Option<u64>) -> Result<(), ExecError> {
         let started = match prepare::prepare(&order).and_then(|()| prepare::start(&order)) {
             Ok(started) => started,
             Err(failure) => {
-                let prepare::Failure { step, errno } = failure;
+                let Failure { step, errno } = failure;
                 let _ = socket.write_all(&Reply::NotStarted { step, errno }.encode());
                 return Ok(());
             }

@@ -13,33 +13,13 @@ use rustix::fs::Mode;
 use rustix::process::Pid;
 
 #[cfg(target_os = "linux")]
-use super::NAME_OF_THREAD as NAME;
+#[cfg(target_os = "linux")]
+use super::arguments::NAME_OF_THREAD as NAME;
+use super::failure::Failure;
 use super::feed::Feed;
 use super::limits;
 use super::wire::{Order, Step};
 use crate::tasks::{Limits, MissingCwd, RunAs};
-
-/// The step that failed, and the operating system's error.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) step: Step,
-    pub(super) errno: i32,
-}
-
-impl Failure {
-    pub(super) fn at(step: Step) -> impl Fn(io::Error) -> Failure {
-        move |error| Failure {
-            step,
-            errno: errno(&error),
-        }
-    }
-}
-
-pub(super) fn errno(error: &io::Error) -> i32 {
-    error
-        .raw_os_error()
-        .unwrap_or(nix::errno::Errno::EINVAL as i32)
-}
 
 /// A command that runs, and our ends of its pipes.
 pub(super) struct Started {

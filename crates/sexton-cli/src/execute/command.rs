@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sexton::Ending;
+use sexton::Completion;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -97,11 +97,11 @@ pub(super) async fn run(
     context: &Context,
     cancellation: &CancellationToken,
     stop_grace: Duration,
-) -> Ending {
+) -> Completion {
     let order = order(spec, context);
     let encoded = match order.encode() {
         Ok(encoded) => encoded,
-        Err(error) => return Ending::failed(too_long(spec, error)),
+        Err(error) => return Completion::failed(too_long(spec, error)),
     };
     let mut process = match Process::start(&encoded).await {
         Ok(process) => process,
@@ -144,19 +144,19 @@ pub(super) async fn run(
     {
         process.keep();
     }
-    let ending = match ended {
+    let completion = match ended {
         // Its process was kept from ending it, and was ended with it.
-        Err(_) if stop != Stop::NotAsked => Ending::cancelled(),
-        Err(error) => Ending::failed(CommandError::Wait(error)),
-        Ok(Reply::Exited { code: 0 }) => Ending::succeeded(),
-        Ok(_) if stop != Stop::NotAsked => Ending::cancelled(),
-        Ok(Reply::Exited { code }) => Ending::failed(CommandError::Status(code)),
-        Ok(Reply::Signalled { signal }) => Ending::failed(CommandError::Signal(signal)),
-        Ok(_) => Ending::cancelled(),
+        Err(_) if stop != Stop::NotAsked => Completion::cancelled(),
+        Err(error) => Completion::failed(CommandError::Wait(error)),
+        Ok(Reply::Exited { code: 0 }) => Completion::succeeded(),
+        Ok(_) if stop != Stop::NotAsked => Completion::cancelled(),
+        Ok(Reply::Exited { code }) => Completion::failed(CommandError::Status(code)),
+        Ok(Reply::Signalled { signal }) => Completion::failed(CommandError::Signal(signal)),
+        Ok(_) => Completion::cancelled(),
     };
     match tail.into_text() {
-        Some(text) => ending.with_output(text),
-        None => ending,
+        Some(text) => completion.with_output(text),
+        None => completion,
     }
 }
 
@@ -176,11 +176,11 @@ fn too_long(spec: &CommandSpec, error: WireError) -> CommandError {
 }
 
 /// Of a command that could not be started. What the machine lacks, it or another may have soon.
-fn not_started(error: CommandError, is_shortage: bool) -> Ending {
+fn not_started(error: CommandError, is_shortage: bool) -> Completion {
     if is_shortage {
-        Ending::not_begun(error)
+        Completion::not_begun(error)
     } else {
-        Ending::failed(error)
+        Completion::failed(error)
     }
 }
 

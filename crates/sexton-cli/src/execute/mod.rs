@@ -4,6 +4,7 @@
 //! behind.
 
 mod command;
+mod connection;
 mod context;
 mod http;
 mod process;
@@ -13,7 +14,7 @@ mod tail;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton::{Ending, Run};
+use sexton::{Completion, Run};
 
 pub use command::{CommandError, STOP_GRACE_MAX};
 pub use context::Context;
@@ -30,22 +31,24 @@ use crate::tasks::Work;
 struct MaskedError(String);
 
 /// How a run ended, with its secrets masked in what it said: before that is kept or logged.
-pub(crate) fn masked(ending: Ending, masks: &Masks) -> Ending {
-    let output = ending.output().and_then(|text| {
+pub(crate) fn masked(completion: Completion, masks: &Masks) -> Completion {
+    let output = completion.output().and_then(|text| {
         let (cut, rest) = tail::split_cut(text);
         match cut {
             "" => masks.masked(rest),
             cut => masks.masked_behind(cut, rest),
         }
     });
-    let error = ending.error().and_then(|error| masks.masked(&chain(error)));
-    let ending = match error {
-        Some(text) => ending.with_error(MaskedError(text)),
-        None => ending,
+    let error = completion
+        .error()
+        .and_then(|error| masks.masked(&chain(error)));
+    let completion = match error {
+        Some(text) => completion.with_error(MaskedError(text)),
+        None => completion,
     };
     match output {
-        Some(text) => ending.with_output(text),
-        None => ending,
+        Some(text) => completion.with_output(text),
+        None => completion,
     }
 }
 
@@ -55,7 +58,7 @@ pub async fn execute(
     requests: Requests,
     stop_grace: Duration,
     run: Run,
-) -> Ending {
+) -> Completion {
     let context = Context::of(&run);
     match &*work {
         Work::Command(spec) => command::run(spec, &context, run.cancellation(), stop_grace).await,
@@ -72,9 +75,9 @@ mod tests {
         let masks = Masks::of(["hunter2!token"]);
         let refused = std::io::Error::other("hunter2!token is no good");
         let output = "[9 bytes before this were dropped]\n!token, and hunter2!token";
-        let ending = masked(Ending::failed(refused).with_output(output), &masks);
-        assert_eq!(ending.error().unwrap().to_string(), "*** is no good");
+        let completion = masked(Completion::failed(refused).with_output(output), &masks);
+        assert_eq!(completion.error().unwrap().to_string(), "*** is no good");
         let masked = "[9 bytes before this were dropped]\n***, and ***";
-        assert_eq!(ending.output(), Some(masked));
+        assert_eq!(completion.output(), Some(masked));
     }
 }

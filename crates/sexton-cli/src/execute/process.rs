@@ -1,20 +1,18 @@
 //! The program's end of a process that watches one command: `sexton __exec`.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Waker};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::sync::{Notify, Semaphore};
 
+use super::connection::Connection;
 use super::stray;
 use crate::descriptors::{self, Descriptor};
 use crate::exec::wire::{KILL, Reply, TERMINATE};
@@ -34,54 +32,6 @@ static KEPT: Notify = Notify::const_new();
 /// How many processes may be starting at once. Where many commands are due at once and soon end,
 /// the next ones are sooner started by a process that is there than by one more.
 static STARTS: Semaphore = Semaphore::const_new(4);
-
-/// The way to a process.
-pub(super) struct Connection {
-    socket: UnixStream,
-    _descriptor: Descriptor,
-    /// The process's number, which is its own for as long as its end of the socket is open.
-    pid: Option<Pid>,
-}
-
-impl Connection {
-    /// Continues the process, which a command or somebody else may have stopped.
-    pub(super) fn wake(&self) {
-        if let Some(watcher) = self.watcher() {
-            // One that has ended meanwhile hears nothing in any case.
-            let _ = kill_process(watcher, Signal::CONT);
-        }
-    }
-
-    /// The process, if it has not ended.
-    pub(super) fn watcher(&self) -> Option<Pid> {
-        self.pid.filter(|_| !self.is_at_its_end())
-    }
-
-    /// Whether the process has ended. Asks the system, since the runtime may be gone.
-    pub(super) fn is_at_its_end(&self) -> bool {
-        let mut polled = [PollFd::from_borrowed_fd(
-            self.socket.as_fd(),
-            PollFlags::empty(),
-        )];
-        let polls = poll(&mut polled, Some(&Timespec::default()));
-        polls.is_ok() && polled[0].revents().contains(PollFlags::HUP)
-    }
-
-    /// Lets the process see the end of its socket, which tells it to end its command, and wakes it.
-    pub(super) fn hang_up(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        // Done at once, or refused by a socket whose other end is closed.
-        let _ = Pin::new(&mut self.socket).poll_shutdown(&mut context);
-        self.wake();
-    }
-
-    fn say(&self, word: u8) {
-        self.wake();
-        // Of a process that is gone, the end of the socket tells; and a socket takes the two bytes
-        // that there ever are.
-        let _ = self.socket.try_write(&[word]);
-    }
-}
 
 /// A process that watches a command. Dropping it ends the command if that still runs, or was asked
 /// to end.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use sexton::clock::{Clock, SystemClock};
 
-use super::process::Connection;
+use super::connection::Connection;
 use crate::exec::tree::{self, Below};
 
 /// How long a watching process has, once it was told to kill, before the program does so too.

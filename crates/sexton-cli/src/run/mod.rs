@@ -3,6 +3,7 @@
 mod lines;
 mod live;
 mod reload;
+mod stopped;
 mod supervisor;
 mod tasks;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
 use sexton::name::ManagerName;
-use sexton::{Scheduler, SchedulerBuilder, ShutdownReport};
+use sexton::{Scheduler, SchedulerBuilder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArguments;
@@ -25,6 +26,7 @@ use crate::store::{self, Purpose, Store};
 use crate::store_privacy;
 use crate::store_url::StoreUrl;
 use crate::tasks::{Groups, TaskFile};
+use stopped::Stopped;
 use supervisor::Supervisor;
 use tasks::Common;
 
@@ -230,16 +232,6 @@ fn stopping(grace: Duration) -> Duration {
 /// store can be told before the grace is over.
 fn stop_grace(grace: Duration) -> Duration {
     STOP_GRACE_MAX.min(stopping(grace) * 2 / 3)
-}
-
-/// How the program came to its end.
-pub(super) enum Stopped {
-    /// What ran has ended, and the store was told, as far as the report says.
-    InOrder(ShutdownReport),
-    /// By a second signal: nothing was waited for.
-    AtOnce,
-    /// The grace was over before all was done.
-    GraceOver,
 }
 
 /// Lets what runs end within the grace, unless a second signal says otherwise: then, and when the

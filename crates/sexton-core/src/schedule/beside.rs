@@ -1,7 +1,6 @@
 //! What belongs beside an expression and stands in it: a time zone, an interval, an instant, which
 //! other programs write there; or an expression of another language than the one it is read as.
 
-use super::cron::Cron;
 use super::error::ScheduleError;
 use super::part::Part;
 use crate::{instant, length};
@@ -39,15 +38,4 @@ pub(super) fn refuse(whole: Part<'_>) -> Result<(), ScheduleError> {
         return Err(whole.beside(advice));
     }
     Ok(())
-}
-
-/// Says that what is no length of time is a cron expression, if it is one.
-pub(super) fn cron_for_length(whole: Part<'_>) -> Option<ScheduleError> {
-    let whole = whole.trimmed();
-    Cron::parse(whole.text).ok()?;
-    let advice = format!(
-        "cron = {:?} in a task file, no --every on the command line, `Cron` in code",
-        whole.text
-    );
-    Some(whole.beside(advice))
 }

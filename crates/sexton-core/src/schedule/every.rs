@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Schedule;
-use super::beside;
+use super::cron::Cron;
 use super::error::ScheduleError;
 use super::part::Part;
 use crate::length::{self, in_words, whole_millis};
@@ -85,7 +85,7 @@ impl Every {
         const LANGUAGE: &str = "every";
         let whole = Part::whole(LANGUAGE, text)?;
         let period = length::parse(text).map_err(|error| {
-            beside::cron_for_length(whole).unwrap_or_else(|| ScheduleError::Part {
+            cron_for_length(whole).unwrap_or_else(|| ScheduleError::Part {
                 language: LANGUAGE,
                 expression: text.into(),
                 part: "length",
@@ -126,4 +126,15 @@ impl Schedule for Every {
     fn canonical(&self) -> String {
         format!("every {}ms phase {}ms", self.period_ms, self.phase_ms)
     }
+}
+
+/// Says that what is no length of time is a cron expression, if it is one.
+fn cron_for_length(whole: Part<'_>) -> Option<ScheduleError> {
+    let whole = whole.trimmed();
+    Cron::parse(whole.text).ok()?;
+    let advice = format!(
+        "cron = {:?} in a task file, no --every on the command line, `Cron` in code",
+        whole.text
+    );
+    Some(whole.beside(advice))
 }

@@ -162,10 +162,7 @@ impl KtorDatabase for MySql {
         let there = hold(connection, sql, rows).await?;
         let lower = there.iter().filter_map(|held| {
             let row = rows.get(held.place)?;
-            let tick_us = i128::from(row.tick.as_millis()) * 1_000;
-            let is_lower = held
-                .before_us
-                .is_none_or(|before_us| i128::from(before_us) < tick_us);
+            let is_lower = held.before.is_none_or(|before| before < row.tick);
             is_lower.then_some((row, row.tick.as_millis()))
         });
         set(connection, sql, lower.collect(), rows.is_empty()).await?;
@@ -196,7 +193,7 @@ impl KtorDatabase for MySql {
         let there = hold(connection, sql, rows).await?;
         let still = |held: &&Held| {
             let row = rows.get(held.place);
-            row.is_some_and(|row| row.tick.as_millis().checked_mul(1_000) == held.before_us)
+            row.is_some_and(|row| held.before.is_some_and(|before| before == row.tick))
         };
         let still: Vec<usize> = there.iter().filter(still).map(|held| held.place).collect();
         let lowered = still.iter().filter_map(|place| rows.get(*place));

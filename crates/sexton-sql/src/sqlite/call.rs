@@ -1,14 +1,12 @@
 //! How a call runs: within its limit, tried again while the database is busy.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use sexton_core::lock::LockError;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Sqlite, Transaction};
 
 use super::SqliteLockManager;
-use super::error::{Stalled, Trouble};
+use super::error::Trouble;
+use super::within::within;
 use crate::patience::Patience;
 use sexton_core::tick::Tick;
 
@@ -31,35 +29,6 @@ pub(super) trait Errand: Sync {
 pub(super) enum Access {
     Read,
     Write,
-}
-
-/// Runs `work` for at most `limit`.
-pub(super) async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Trouble::Stalled(Stalled { limit })),
-    }
-}
-
-/// A transaction with the write lock, at once or not at all. It rolls back when it is dropped.
-pub(super) async fn begin_write(
-    connection: &mut SqliteConnection,
-) -> Result<Transaction<'_, Sqlite>, Trouble> {
-    let begun = connection.begin_with("BEGIN IMMEDIATE").await;
-    begun.map_err(Trouble::of_begin)
-}
-
-/// A transaction that sees one moment, and keeps nobody from writing. Not to be dropped by who has
-/// succeeded: a connection that is not known to be out of it is closed.
-pub(super) async fn begin_read(
-    connection: &mut SqliteConnection,
-) -> Result<Transaction<'_, Sqlite>, Trouble> {
-    // Said, or the driver would make a savepoint in a transaction that was left open.
-    let begun = connection.begin_with("BEGIN").await;
-    begun.map_err(Trouble::of_begin)
 }
 
 /// The same instant in whole milliseconds, rounded down.

@@ -14,7 +14,8 @@ use sexton_core::lock::{Answer, LockError};
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::{Access, Errand};
 use super::error::Trouble;
 use super::load::{Keys, load};
 use super::store_back::store_back;

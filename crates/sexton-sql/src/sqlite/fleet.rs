@@ -1,7 +1,5 @@
 //! Instances: their reports, and what a report brings back.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::stored::{self, Reported};
 use sexton_core::lock::{Answer, Execution, InstanceRecord, InstanceReport, Signals};
@@ -10,11 +8,12 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::Errand;
 use super::error::Trouble;
 use super::sweep::needs_sweep;
 use crate::instance_row::{GONE_KEPT_MS, InstanceRow, offset_column, presence_column};
-use crate::record_row::{concurrency_index, instance_id, millis, task_name, tick};
+use crate::record_row::{concurrency_index, millis, task_name, tick};
 
 pub(super) struct Heartbeat<'r>(pub(super) &'r InstanceReport);
 
@@ -203,24 +202,4 @@ fn read_instance(row: &SqliteRow) -> Result<InstanceRecord, Trouble> {
         since_ms: row.try_get(8)?,
     };
     Ok(columns.to_record()?)
-}
-
-/// Which instances count as present at `now`, and since when in their incarnation.
-pub(super) async fn present(
-    connection: &mut SqliteConnection,
-    namespace: &str,
-    now: Timestamp,
-) -> Result<HashMap<InstanceId, Timestamp>, Trouble> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT instance, since_ms FROM sexton_instances \
-         WHERE namespace = $1 AND seen_at_ms + presence_ms > $2",
-    )
-    .bind(namespace.to_owned())
-    .bind(millis(now))
-    .fetch_all(connection)
-    .await?;
-    let present = rows
-        .iter()
-        .map(|(id, since_ms)| Ok((instance_id(id)?, tick(*since_ms)?.timestamp())));
-    present.collect()
 }

@@ -7,7 +7,8 @@ use sexton_core::tick::Tick;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_read};
+use super::begin::begin_read;
+use super::call::Errand;
 use super::error::Trouble;
 use super::load::{json, read_record, record_columns};
 

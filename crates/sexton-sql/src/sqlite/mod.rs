@@ -52,17 +52,20 @@
 //! # }
 //! ```
 
+mod begin;
 mod call;
 mod decide;
 mod error;
 mod file;
 mod fleet;
+mod handlers;
 mod history;
 mod lane;
 mod load;
 mod look;
 mod manager;
 mod options;
+mod present;
 mod prune;
 mod record_json;
 mod renew;
@@ -72,25 +75,21 @@ mod sweep;
 mod tasks;
 mod transaction;
 mod url;
+mod within;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::clock::Clock;
 use sexton_core::lock::LockError;
 use sexton_core::name::Namespace;
-use sqlx::SqlitePool;
 
 pub use options::SqliteOptions;
 pub use schema::{APPLICATION_ID, migration_sql};
 pub use url::Missing;
 
-use crate::error::OpenError;
-use crate::patience::Patience;
-
+use handlers::Handlers;
 use lane::Source;
-use renew::Handlers;
 
 /// Keeps task locks in a SQLite database. Clones share its connections.
 ///
@@ -112,67 +111,6 @@ struct Inner {
 }
 
 impl SqliteLockManager {
-    /// Opens the file at `path`, with the default [`SqliteOptions`]. If it is not there it is made,
-    /// for its owner alone (mode 0600 on Unix, the log beside it too); its directory must exist.
-    ///
-    /// The file must be Sexton's own, or one that an application shares by
-    /// [`SqliteLockManager::with_pool`].
-    ///
-    /// # Errors
-    /// [`OpenError`]: nothing has been changed in a file that is refused.
-    pub async fn open(path: impl AsRef<Path>) -> Result<SqliteLockManager, OpenError> {
-        SqliteOptions::new().open(path).await
-    }
-
-    /// Opens what a URL names, with the default [`SqliteOptions`]: `sqlite:sexton.db`,
-    /// `sqlite:///var/lib/app/sexton.db`, or `sqlite::memory:`, which is gone with the manager. The
-    /// path is taken as it is written, up to a `?`: `mode=rw` there refuses a file that does not
-    /// exist, `mode=rwc` makes it.
-    ///
-    /// # Errors
-    /// [`OpenError`], as for [`SqliteLockManager::open`], and for a URL that is none.
-    ///
-    /// ```
-    /// use sexton_core::lock::LockManager;
-    /// use sexton_sql::sqlite::SqliteLockManager;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let manager = SqliteLockManager::connect("sqlite::memory:").await?;
-    /// assert_eq!(manager.location(), "sqlite::memory:");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn connect(url: &str) -> Result<SqliteLockManager, OpenError> {
-        SqliteOptions::new().connect(url).await
-    }
-
-    /// Keeps the locks in an application's own database, in tables whose names begin with
-    /// `sexton_`.
-    ///
-    /// Connections are taken from the pool for one call each, as it hands them out: its journal
-    /// mode, its `synchronous` setting and its busy timeout hold. Below `synchronous=FULL` a power
-    /// failure may take back grants that were answered. With a pool on `:memory:` let it have one
-    /// connection at most, for each would have a database of its own.
-    ///
-    /// # Errors
-    /// [`OpenError`], as for [`SqliteLockManager::open`], but other tables are no reason to refuse.
-    ///
-    /// ```
-    /// use sexton_sql::sqlite::SqliteLockManager;
-    /// use sqlx::sqlite::SqlitePoolOptions;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
-    /// let manager = SqliteLockManager::with_pool(pool).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn with_pool(pool: SqlitePool) -> Result<SqliteLockManager, OpenError> {
-        SqliteOptions::new().with_pool(pool).await
-    }
-
     /// Closes the connections, after the calls that are under way. A later call opens a file again;
     /// what was in memory is gone. A pool that was handed over stays open. Without this they close
     /// in the background when the last clone is dropped.
@@ -182,34 +120,5 @@ impl SqliteLockManager {
     pub async fn close(&self) -> Result<(), LockError> {
         let closing = async { Ok(self.inner.source.close().await?) };
         self.named("close", closing).await
-    }
-
-    async fn start(options: SqliteOptions, source: Source) -> Result<SqliteLockManager, OpenError> {
-        let location = source.location();
-        let limit = options.wait_max;
-        let preparing = async {
-            let mut patience = Patience::new(limit);
-            loop {
-                match source.prepare(&location).await {
-                    Err(trouble)
-                        if (trouble.is_busy() || trouble.is_in_doubt())
-                            && patience.wait().await => {}
-                    done => return done,
-                }
-            }
-        };
-        let prepared = call::within(limit, preparing).await;
-        prepared.map_err(|trouble| trouble.into_open_error(&location, limit))?;
-        let inner = Inner {
-            source,
-            location,
-            namespace: options.namespace,
-            clock: options.clock,
-            wait_max: limit,
-            handlers: Handlers::default(),
-        };
-        Ok(SqliteLockManager {
-            inner: Arc::new(inner),
-        })
     }
 }

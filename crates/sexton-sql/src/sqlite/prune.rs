@@ -9,7 +9,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::{Access, Errand};
 use super::error::Trouble;
 use super::load::json;
 use crate::record_row::millis;

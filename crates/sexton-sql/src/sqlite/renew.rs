@@ -10,82 +10,22 @@
 //! else the first to write. They are answered as they stand in the file, neither longer nor
 //! shorter.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
-use sexton_core::lock::{Answer, HeldLock, LockError, Renewal, Renewed};
+use sexton_core::lock::{Answer, LockError, Renewal, Renewed};
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::Notify;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::{Access, Errand};
 use super::error::{Stalled, Trouble};
 use super::load::{Keys, load};
 use super::store_back::store_back;
 use crate::patience::Patience;
 use sexton_core::lock::engine::ReadSet;
-
-/// The locks of the runs whose transactions are open here.
-#[derive(Debug, Default)]
-pub(super) struct Handlers(Arc<Open>);
-
-#[derive(Debug, Default)]
-struct Open {
-    locks: Mutex<Vec<HeldLock>>,
-    noted: Notify,
-}
-
-impl Open {
-    fn locks(&self) -> MutexGuard<'_, Vec<HeldLock>> {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Notes one for as long as it lives.
-pub(super) struct Noted {
-    handlers: Arc<Open>,
-    lock: HeldLock,
-}
-
-impl Handlers {
-    pub(super) fn note(&self, lock: &HeldLock) -> Noted {
-        let handlers = Arc::clone(&self.0);
-        handlers.locks().push(lock.clone());
-        handlers.noted.notify_waiters();
-        let lock = lock.clone();
-        Noted { handlers, lock }
-    }
-
-    fn have(&self, lock: &HeldLock) -> bool {
-        self.0.locks().contains(lock)
-    }
-
-    /// Completes when one of these is among them.
-    async fn have_any(&self, batch: &[Renewal]) {
-        loop {
-            let noted = self.0.noted.notified();
-            let mut noted = std::pin::pin!(noted);
-            // From here on one is not overlooked, even before it is awaited.
-            noted.as_mut().enable();
-            if batch.iter().any(|one| self.have(&one.lock)) {
-                return;
-            }
-            noted.await;
-        }
-    }
-}
-
-impl Drop for Noted {
-    fn drop(&mut self) {
-        let mut locks = self.handlers.locks();
-        if let Some(place) = locks.iter().position(|lock| *lock == self.lock) {
-            locks.swap_remove(place);
-        }
-    }
-}
 
 struct Renewing<'b> {
     keys: Keys,

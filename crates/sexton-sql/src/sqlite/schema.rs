@@ -8,7 +8,7 @@
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::call::begin_write;
+use super::begin::begin_write;
 use super::error::Trouble;
 use crate::error::OpenError;
 

@@ -18,10 +18,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::{Access, Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::{Access, Errand};
 use super::error::Trouble;
-use super::fleet::present;
 use super::load::{json, read_pause, read_record, record_columns};
+use super::present::present;
 use super::store_back::store_back;
 use crate::record_row::{millis, task_name};
 

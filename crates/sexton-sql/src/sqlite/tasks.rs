@@ -11,7 +11,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteLockManager;
-use super::call::{Errand, begin_read, begin_write};
+use super::begin::{begin_read, begin_write};
+use super::call::Errand;
 use super::error::Trouble;
 use super::load::{json, read_pause, read_register};
 use crate::record_row::{concurrency, concurrency_index, instance_id, instant, millis, task_name};

@@ -10,12 +10,12 @@ use sqlx::Sqlite;
 use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteLockManager;
-use super::call::within;
 use super::error::{SQLITE_ERROR, Stalled, Trouble, has_code};
+use super::handlers::Noted;
 use super::lane::{Source, discard};
 use super::load::{Keys, load};
-use super::renew::Noted;
 use super::store_back::store_back;
+use super::within::within;
 use crate::lent::Lent;
 use crate::patience::Patience;
 use crate::tx::{ENDED_EARLY, TransactionalDatabase, sealed};

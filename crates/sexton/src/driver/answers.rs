@@ -7,20 +7,25 @@ use sexton_core::lock::{
     Released, Verdict,
 };
 use sexton_core::policy::{Overlap, Placement};
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use super::calls::Answers;
-use super::{Driver, Found, Unwritten};
+use super::{Driver, Unwritten};
+use crate::command::Found;
 use crate::event::{Event, EventBus};
+use crate::granted::{GrantedRun, StartGate, store_deadline};
 use crate::lines::{Batch, ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim};
-use crate::link::later_us;
-use crate::runs::StopCause;
-use crate::starts::{Granted, deadline};
+use crate::stop_cause::StopCause;
 use crate::task::CheckedTask;
 
 /// Between tries of a claim that an earlier tick holds up: nothing, then this much more with each.
 const HELD_UP_STEP: Duration = Duration::from_millis(100);
 const HELD_UP_MAX: Duration = Duration::from_secs(1);
+
+/// A claim that was too early waits for half of what is left until its tick, and for half of this
+/// at the least.
+const TOO_EARLY_PAUSE_MIN: Duration = Duration::from_millis(2);
 
 impl Driver {
     pub(super) fn take_verdicts(
@@ -50,10 +55,10 @@ impl Driver {
         let denial = match verdict {
             Verdict::Granted(grant) => {
                 // It may begin for as long as its line was open.
-                pending.deadline_us = self.lines.until_us(&pending);
+                pending.deadline = self.lines.until(&pending);
                 self.lines.resolve(&pending);
                 self.move_on(&execution);
-                return self.take_grant(pending, grant);
+                return self.take_grant(pending, &grant);
             }
             Verdict::Denied(denial) => denial,
         };
@@ -75,36 +80,37 @@ impl Driver {
             Denial::Overlap if overlap == Overlap::CancelEarlier => {
                 self.runs.stop_others(&execution, StopCause::Requested);
             }
-            Denial::TooLate => self.shared.events.emit(Event::Unrun {
+            Denial::TooLate => self.context.events.emit(Event::Unrun {
                 execution: execution.clone(),
                 reason: Reason::TooLate,
             }),
             _ => {}
         }
-        self.shared.events.emit(Event::Denied { execution, denial });
+        self.context
+            .events
+            .emit(Event::Denied { execution, denial });
     }
 
     /// Leaves an index that is not for us open to others until its tick's window ends, and until
     /// every other instance has had the time to come to it at least.
     fn leave_to_others(&mut self, mut pending: PendingClaim) {
-        let now_us = self.link.now_us();
-        self.keep_open(&pending, now_us);
+        let now = self.client.now();
+        self.keep_open(&pending, now);
         pending.refusals += 1;
-        self.lines.leave_open(pending, now_us);
+        self.lines.leave_open(pending, now);
     }
 
     /// What stood first in a line was taken, by us or by another.
     fn move_on(&mut self, execution: &Execution) {
-        let until_us = later_us(self.link.now_us(), HELD_UP_MAX);
-        self.lines.move_on(execution, until_us);
+        let until = self.client.now() + HELD_UP_MAX;
+        self.lines.move_on(execution, until);
     }
 
     /// Keeps a line open until every other instance has had a heartbeat to come to it, and we have
     /// had a last try behind it.
-    fn keep_open(&mut self, pending: &PendingClaim, now_us: i64) {
-        let longest = self.shared.heartbeat.saturating_add(HELD_UP_MAX);
-        self.lines
-            .keep_open(&pending.claim.execution, now_us, longest);
+    fn keep_open(&mut self, pending: &PendingClaim, now: StoreTime) {
+        let longest = self.context.heartbeat.saturating_add(HELD_UP_MAX);
+        self.lines.keep_open(&pending.claim.execution, now, longest);
     }
 
     /// Claims what waits in the store before this one, and this one behind it.
@@ -113,12 +119,12 @@ impl Driver {
         let pause = HELD_UP_STEP
             .saturating_mul(pending.refusals)
             .min(HELD_UP_MAX);
-        let now_us = self.link.now_us();
-        pending.not_before_us = pending.not_before_us.max(later_us(now_us, pause));
+        let now = self.client.now();
+        pending.not_before = pending.not_before.max(now + pause);
         pending.refusals += 1;
         // Under distinct placement what waits first may be for another instance.
         if pending.kind == ClaimKind::Scheduled && pending.claim.placement == Placement::Distinct {
-            self.keep_open(&pending, now_us);
+            self.keep_open(&pending, now);
         }
         self.lines.put_back(pending);
         let earlier = Execution {
@@ -129,34 +135,34 @@ impl Driver {
         self.claim_found(Found::waiting(earlier, None));
     }
 
-    fn take_grant(&mut self, pending: PendingClaim, grant: Grant) {
+    fn take_grant(&mut self, pending: PendingClaim, grant: &Grant) {
         let PendingClaim {
             task,
             claim,
-            due_us,
-            deadline_us,
+            due_at,
+            deadline,
             permit,
             kind,
             ..
         } = pending;
+        let lock = HeldLock {
+            execution: claim.execution,
+            claim_id: claim.claim_id,
+            fence: grant.fence,
+        };
         if kind == ClaimKind::ToKnow {
-            let lock = HeldLock {
-                execution: claim.execution,
-                claim_id: claim.claim_id,
-                fence: grant.fence,
-            };
             // What may be repeated is not over: given back too late, it is missed, or repeated if
             // this was not its first attempt.
             if claim.delivery.recovers() {
-                let deadline = deadline(self.link.now_us());
+                let deadline = store_deadline(self.client.now());
                 self.to_release.push(Release { lock, deadline });
             } else {
                 self.runs.disown(lock);
             }
             return;
         }
-        self.shared.events.emit(Event::Granted {
-            execution: claim.execution.clone(),
+        self.context.events.emit(Event::Granted {
+            execution: lock.execution.clone(),
             fence: grant.fence,
             attempt: grant.attempt,
         });
@@ -164,38 +170,36 @@ impl Driver {
         let is_first_grant = kind == ClaimKind::Scheduled && grant.attempt.get() == 1;
         let deadline = grant
             .deadline
-            .or_else(|| deadline(deadline_us).filter(|_| is_first_grant));
-        self.starts.push(Granted {
+            .or_else(|| store_deadline(deadline).filter(|_| is_first_grant));
+        self.starts.push(GrantedRun {
             task,
-            claim,
-            grant,
-            permit,
-            due_us,
+            lock,
+            concurrency: claim.concurrency,
+            attempt: grant.attempt,
+            lease_until: grant.lease_until,
+            due_at,
             deadline,
+            permit,
+            gate: StartGate::default(),
         });
     }
 
     /// The store's clock was further behind than we thought: claim again when there is less of the
     /// lead left.
     fn claim_later(&mut self, mut pending: PendingClaim) {
-        let now_us = self.link.now_us();
-        let tick_us = pending
-            .claim
-            .execution
-            .tick
-            .as_millis()
-            .saturating_mul(1_000);
-        let halfway_us = now_us + (tick_us - now_us).max(2_000) / 2;
-        pending.not_before_us = halfway_us;
+        let now = self.client.now();
+        let tick = StoreTime::from(pending.claim.execution.tick);
+        let left = tick.saturating_since(now).max(TOO_EARLY_PAUSE_MIN);
+        pending.not_before = now + left / 2;
         self.lines.put_back(pending);
     }
 
     /// Asks whether it was we who were granted a tick that was given up since.
     fn claim_to_know(&mut self, mut pending: PendingClaim) {
         pending.kind = ClaimKind::ToKnow;
-        pending.deadline_us = i64::MAX;
-        pending.late_us = i64::MAX;
-        pending.not_before_us = i64::MIN;
+        pending.deadline = StoreTime::MAX;
+        pending.late_at = StoreTime::MAX;
+        pending.not_before = StoreTime::MIN;
         self.lines.push(pending);
     }
 
@@ -205,7 +209,7 @@ impl Driver {
         tracing::debug!(%execution, %error, "a claim will be sent again");
         pending.is_in_doubt = true;
         self.lines.put_back(pending);
-        self.lines.rest(&execution, self.link.now_us());
+        self.lines.rest(&execution, self.client.now());
     }
 
     /// Whether the claims took effect is not known: they are sent again as they were, and then
@@ -220,8 +224,8 @@ impl Driver {
             Batch::Fresh => &mut self.calls.fresh,
             Batch::Backlog => &mut self.calls.backlog,
         };
-        let pause = slot.back_off(&*self.link.clock);
-        self.away_until_us = later_us(self.link.now_us(), pause);
+        let pause = slot.back_off(&*self.client.clock);
+        self.away_until = self.client.now() + pause;
     }
 
     pub(super) fn take_consumed(&mut self, batch: Vec<GivenUpRun>, answer: Answers<Consumed>) {
@@ -229,15 +233,15 @@ impl Driver {
             for run in batch {
                 self.lines.give_up_again(run);
             }
-            let pause = self.calls.given_up.back_off(&*self.link.clock);
-            self.away_until_us = later_us(self.link.now_us(), pause);
+            let pause = self.calls.given_up.back_off(&*self.client.clock);
+            self.away_until = self.client.now() + pause;
             return;
         };
         for (run, answer) in batch.into_iter().zip(answers) {
             let Ok(answer) = answer else {
                 let execution = run.execution().clone();
                 self.lines.give_up_again(run);
-                self.lines.rest(&execution, self.link.now_us());
+                self.lines.rest(&execution, self.client.now());
                 continue;
             };
             self.lines.has_answered(run.execution());
@@ -266,7 +270,7 @@ impl Driver {
         }
         match last.passed {
             Some(passed) => self.tell_passed(passed, watermark, &last.consumption),
-            None => self.shared.events.emit(Event::Unrun {
+            None => self.context.events.emit(Event::Unrun {
                 execution: last.consumption.execution,
                 reason: last.consumption.reason,
             }),
@@ -306,7 +310,7 @@ impl Driver {
     fn tell_passed(&self, passed: PassedTicks, watermark: Option<Tick>, last: &Consumption) {
         let Execution { task, index, tick } = last.execution.clone();
         let (after, ticks) = self.since(passed, watermark, &last.execution);
-        self.shared.events.emit(Event::TicksPassed {
+        self.context.events.emit(Event::TicksPassed {
             task,
             index,
             after,
@@ -325,10 +329,10 @@ impl Driver {
         else {
             return (passed.after, passed.ticks);
         };
-        let mut of_others =
-            ticks_of(task, passed.after, &self.shared.events).take_while(|tick| *tick <= watermark);
+        let mut of_others = ticks_of(task, passed.after, &self.context.events)
+            .take_while(|tick| *tick <= watermark);
         let mut of_ours =
-            ticks_of(task, watermark, &self.shared.events).take_while(|tick| *tick <= last.tick);
+            ticks_of(task, watermark, &self.context.events).take_while(|tick| *tick <= last.tick);
         let mut counted = 0;
         loop {
             let ticks = match (of_others.next(), of_ours.next()) {
@@ -349,7 +353,7 @@ impl Driver {
             for unwritten in batch.into_iter().rev() {
                 self.to_record.push_front(unwritten);
             }
-            self.calls.records.back_off(&*self.link.clock);
+            self.calls.records.back_off(&*self.client.clock);
             return;
         };
         let mut is_any_lost = false;
@@ -364,11 +368,11 @@ impl Driver {
                 let Consumption {
                     execution, reason, ..
                 } = unwritten.consumption;
-                self.shared.events.emit(Event::Unrun { execution, reason });
+                self.context.events.emit(Event::Unrun { execution, reason });
             }
         }
         if is_any_lost {
-            self.calls.records.back_off(&*self.link.clock);
+            self.calls.records.back_off(&*self.client.clock);
         }
     }
 
@@ -383,7 +387,7 @@ impl Driver {
         if unknown.is_empty() {
             return;
         }
-        self.calls.release.back_off(&*self.link.clock);
+        self.calls.release.back_off(&*self.client.clock);
         for (release, error) in unknown {
             // The lock is held until it is told: nobody else may have it.
             match self.runs.may_release_again() {

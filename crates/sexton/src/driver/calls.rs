@@ -6,7 +6,8 @@ use sexton_core::clock::Clock;
 use sexton_core::lock::LockError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::link::{backoff, joined};
+use crate::backoff::backoff;
+use crate::no_answer::joined;
 
 /// A store that does not answer within this is away.
 const SLOW_AFTER: Duration = Duration::from_secs(1);

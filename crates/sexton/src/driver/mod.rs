@@ -18,70 +18,23 @@ use std::time::Duration;
 use sexton_core::lock::{
     Capability, Claim, Consumed, Consumption, Execution, Release, Released, Verdict,
 };
-use sexton_core::tick::{Attempt, Concurrency, Tick};
-use tokio::sync::{mpsc, oneshot};
+use sexton_core::store_time::StoreTime;
+use tokio::sync::mpsc;
 
+use crate::command::Command;
+use crate::context::Context;
 use crate::due::DueQueue;
-use crate::error::HandleError;
 use crate::event::{Event, EventBus};
+use crate::execute::start;
+use crate::granted::GrantedRun;
 use crate::lines::{Batch, GivenUpRun, Lines, Now, PendingClaim, set_policies};
-use crate::link::{Link, later_us};
-use crate::offset::micros;
 use crate::runs::Runs;
-use crate::scheduler::Shared;
-use crate::starts::{Granted, Starts};
+use crate::starts::Starts;
+use crate::store_client::StoreClient;
 use crate::task::CheckedTask;
 use calls::CallSlot;
 use cursor::Cursors;
 use table::TaskTable;
-pub(crate) use ticks::tick_at;
-
-/// What others may ask of a driver.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Adds a task, or puts it in the place of the one that has its name. Its ticks up to the given
-    /// one are accounted for; `None`: those up to now.
-    Put(
-        Arc<CheckedTask>,
-        Put,
-        Option<Tick>,
-        oneshot::Sender<Result<(), HandleError>>,
-    ),
-    /// Removes a task. Answers its last tick that may still run here, granted or about to be.
-    Remove(String, oneshot::Sender<Result<Option<Tick>, HandleError>>),
-    /// Answers the concurrency of a task, if there is such a task.
-    Find(String, oneshot::Sender<Option<Concurrency>>),
-    /// Claims what may be claimed by now.
-    Claim(Vec<Found>),
-}
-
-/// Something that the store has to claim although no schedule brings it up.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) execution: Execution,
-    /// With which it was recorded, if that is known.
-    pub(crate) concurrency: Option<Concurrency>,
-    /// The attempt that a grant would be.
-    pub(crate) attempt: Attempt,
-}
-
-impl Found {
-    /// What waits for its first grant.
-    pub(crate) fn waiting(execution: Execution, concurrency: Option<Concurrency>) -> Found {
-        Found {
-            execution,
-            concurrency,
-            attempt: Attempt::FIRST,
-        }
-    }
-}
-
-/// Whether a task may or must take the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
-    Add,
-    Replace,
-}
 
 /// Records written by one call of ticks that another accounts for: few, so that no claim waits for
 /// long behind them.
@@ -107,8 +60,8 @@ struct Unwritten {
 }
 
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
-    link: Arc<Link>,
+    context: Arc<Context>,
+    client: Arc<StoreClient>,
     runs: Arc<Runs>,
     commands: mpsc::Receiver<Command>,
     tasks: TaskTable,
@@ -118,9 +71,9 @@ pub(crate) struct Driver {
     prompt: DueQueue,
     /// Tasks whose next ticks are due and wait for room in their lines.
     cursors: Cursors,
-    /// How much of the lead is left when the next batch goes out, in microseconds. Random, so that
-    /// replicas share the ticks fairly.
-    wake_lead_us: i64,
+    /// How much of the lead is left when the next batch goes out. Random, so that replicas share the
+    /// ticks fairly.
+    wake_lead: Duration,
     lines: Lines,
     starts: Starts,
     calls: Calls,
@@ -128,36 +81,36 @@ pub(crate) struct Driver {
     to_release: Vec<Release>,
     to_record: VecDeque<Unwritten>,
     /// Until when the driver last waited because the store failed it.
-    away_until_us: i64,
+    away_until: StoreTime,
 }
 
 impl Driver {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        link: Arc<Link>,
+        context: Arc<Context>,
+        client: Arc<StoreClient>,
         runs: Arc<Runs>,
         commands: mpsc::Receiver<Command>,
     ) -> Driver {
-        let lines = match link.manager.supports(Capability::History) {
+        let lines = match client.manager.supports(Capability::History) {
             true => Lines::default(),
             false => Lines::without_records(),
         };
         Driver {
-            shared,
-            link,
+            context,
+            client,
             runs,
             commands,
             tasks: TaskTable::default(),
             ahead: DueQueue::default(),
             prompt: DueQueue::default(),
             cursors: Cursors::default(),
-            wake_lead_us: 0,
+            wake_lead: Duration::ZERO,
             lines,
             starts: Starts::default(),
             calls: Calls::default(),
             to_release: Vec::new(),
             to_record: VecDeque::new(),
-            away_until_us: i64::MIN,
+            away_until: StoreTime::MIN,
         }
     }
 
@@ -165,19 +118,19 @@ impl Driver {
     /// more.
     pub(crate) async fn run(mut self) {
         self.draw_wake_lead();
-        let shared = Arc::clone(&self.shared);
-        let link = Arc::clone(&self.link);
+        let context = Arc::clone(&self.context);
+        let client = Arc::clone(&self.client);
         let mut is_open = true;
-        let mut turns = link.turns();
-        while !shared.stopping.is_cancelled() {
-            let freed = shared.limits.freed.notified();
+        let mut turns = client.turns();
+        while !context.stopping.is_cancelled() {
+            let freed = context.limits.freed.notified();
             let mut freed = std::pin::pin!(freed);
             // From here on a freed place is not overlooked, even before it is awaited.
             freed.as_mut().enable();
-            let now_us = link.now_us();
-            self.start_due(now_us);
-            self.take_due(now_us);
-            self.send(now_us);
+            let now = client.now();
+            self.start_due(now);
+            self.take_due(now);
+            self.send(now);
             if self.cursors.is_counting() {
                 // There is more to count, and others have their turn in between.
                 tokio::task::yield_now().await;
@@ -185,8 +138,8 @@ impl Driver {
             let wake = self.wake();
             tokio::select! {
                 biased;
-                () = shared.stopping.cancelled() => {}
-                () = link.sleep_until(wake) => {}
+                () = context.stopping.cancelled() => {}
+                () = client.sleep_until(wake) => {}
                 (batch, answer) = self.calls.fresh.answered() => {
                     self.take_verdicts(Batch::Fresh, batch, answer);
                 }
@@ -214,33 +167,30 @@ impl Driver {
     }
 
     fn draw_wake_lead(&mut self) {
-        let lead_us = micros(self.shared.lead.duration());
-        self.wake_lead_us = lead_us / 100 * fastrand::i64(45..=75);
+        let percent = u32::try_from(fastrand::u64(45..=75)).unwrap_or(75);
+        self.wake_lead = self.context.lead.duration() / 100 * percent;
     }
 
     /// Our monotonic time at which there is something to do; `None`: not by itself.
     fn wake(&self) -> Option<Duration> {
         if self.cursors.is_counting() {
-            return Some(self.link.clock.monotonic());
+            return Some(self.client.clock.monotonic());
         }
-        let ahead_us = self.ahead.first_us().map(|first| first - self.wake_lead_us);
-        let store_us = [ahead_us, self.prompt.first_us(), self.starts.next_us()];
-        let next = store_us
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|us| self.link.monotonic_at(us));
+        let ahead = self.ahead.first_at().map(|first| first - self.wake_lead);
+        let all = [ahead, self.prompt.first_at(), self.starts.next_at()];
+        let next = all.into_iter().flatten().min();
+        let next = next.map(|next| self.client.monotonic_at(next));
         [next, self.wake_to_send()].into_iter().flatten().min()
     }
 
     /// When to send what could not be sent now: called after [`Driver::send`], so that what is left
     /// waits for its time, for the store to be tried again, or for a limit.
     fn wake_to_send(&self) -> Option<Duration> {
-        let clock = &*self.link.clock;
+        let clock = &*self.client.clock;
         let lines = self
             .lines
-            .next_us(self.link.now_us())
-            .map(|us| self.link.monotonic_at(us));
+            .next_at(self.client.now())
+            .map(|next| self.client.monotonic_at(next));
         let retries = [
             self.calls.fresh.retry_at(clock),
             self.calls.backlog.retry_at(clock),
@@ -251,39 +201,39 @@ impl Driver {
         retries.into_iter().chain([lines]).flatten().min()
     }
 
-    fn start_due(&mut self, now_us: i64) {
-        let due = self.starts.take_due(now_us);
+    fn start_due(&mut self, now: StoreTime) {
+        let due = self.starts.take_due(now);
         for execution in due.lost {
-            self.shared.events.emit(Event::LeaseLost { execution });
+            self.context.events.emit(Event::LeaseLost { execution });
         }
         self.to_release.extend(due.too_late);
         for run in due.starting {
-            self.runs.start(run);
+            start(&self.runs, run);
         }
     }
 
     /// Sends the next call of each kind that has none under way.
-    fn send(&mut self, now_us: i64) {
-        let clock = &*self.link.clock;
+    fn send(&mut self, now: StoreTime) {
+        let clock = &*self.client.clock;
         let is_slow = self.calls.fresh.is_slow(clock) || self.calls.backlog.is_slow(clock);
-        if is_slow || self.link.is_lost() {
-            self.away_until_us = self.away_until_us.max(now_us);
+        if is_slow || self.client.is_lost() {
+            self.away_until = self.away_until.max(now);
         }
         self.lines.expire(Now {
-            us: now_us,
-            away_until_us: self.away_until_us,
-            instance: &self.shared.instance,
+            at: now,
+            away_until: self.away_until,
+            instance: &self.context.instance,
         });
         for batch in [Batch::Fresh, Batch::Backlog] {
-            self.send_claims(batch, now_us);
+            self.send_claims(batch, now);
         }
         self.send_given_up();
         self.send_released();
         self.send_records();
     }
 
-    fn send_claims(&mut self, kind: Batch, now_us: i64) {
-        let clock = &*self.link.clock;
+    fn send_claims(&mut self, kind: Batch, now: StoreTime) {
+        let clock = &*self.client.clock;
         let slot = match kind {
             Batch::Fresh => &mut self.calls.fresh,
             Batch::Backlog => &mut self.calls.backlog,
@@ -291,62 +241,63 @@ impl Driver {
         if !slot.is_free(clock) {
             return;
         }
-        let pending = self.lines.take_claims(kind, now_us, &self.shared.limits);
+        let pending = self.lines.take_claims(kind, now, &self.context.limits);
         if pending.is_empty() {
             return;
         }
         let claims = pending.iter().map(|pending| pending.claim.clone());
         let claims: Vec<Claim> = claims.collect();
-        let (link, lead) = (Arc::clone(&self.link), self.shared.lead);
+        let (client, lead) = (Arc::clone(&self.client), self.context.lead);
         slot.send(clock, pending, async move {
             let task = |place: usize| &claims[place].execution.task;
-            link.call_each(task, link.manager.claim(lead, &claims))
+            client
+                .call_each(task, client.manager.claim(lead, &claims))
                 .await
         });
     }
 
     fn send_given_up(&mut self) {
-        if !self.calls.given_up.is_free(&*self.link.clock) {
+        if !self.calls.given_up.is_free(&*self.client.clock) {
             return;
         }
-        let given_up = self.lines.take_given_up(self.link.now_us());
+        let given_up = self.lines.take_given_up(self.client.now());
         if given_up.is_empty() {
             return;
         }
         let batch = given_up.iter().map(GivenUpRun::consumption);
         let batch: Vec<Consumption> = batch.collect();
-        let link = Arc::clone(&self.link);
-        let clock = &*self.link.clock;
+        let client = Arc::clone(&self.client);
+        let clock = &*self.client.clock;
         self.calls.given_up.send(clock, given_up, async move {
             let task = |place: usize| &batch[place].execution.task;
-            link.call_each(task, link.manager.consume(&batch)).await
+            client.call_each(task, client.manager.consume(&batch)).await
         });
     }
 
     fn send_released(&mut self) {
-        if self.to_release.is_empty() || !self.calls.release.is_free(&*self.link.clock) {
+        if self.to_release.is_empty() || !self.calls.release.is_free(&*self.client.clock) {
             return;
         }
         let count = self.to_release.len().min(sexton_core::lock::BATCH_MAX);
         let batch: Vec<Release> = self.to_release.drain(..count).collect();
-        let (link, sent) = (Arc::clone(&self.link), batch.clone());
-        let clock = &*self.link.clock;
+        let (client, sent) = (Arc::clone(&self.client), batch.clone());
+        let clock = &*self.client.clock;
         self.calls.release.send(clock, batch, async move {
             let task = |place: usize| &sent[place].lock.execution.task;
-            link.call_each(task, link.manager.release(&sent)).await
+            client.call_each(task, client.manager.release(&sent)).await
         });
     }
 
     fn send_records(&mut self) {
-        if self.to_record.is_empty() || !self.calls.records.is_free(&*self.link.clock) {
+        if self.to_record.is_empty() || !self.calls.records.is_free(&*self.client.clock) {
             return;
         }
         let (batch, sent) = self.next_records();
-        let link = Arc::clone(&self.link);
-        let clock = &*self.link.clock;
+        let client = Arc::clone(&self.client);
+        let clock = &*self.client.clock;
         self.calls.records.send(clock, batch, async move {
             let task = |place: usize| &sent[place].execution.task;
-            link.call_each(task, link.manager.consume(&sent)).await
+            client.call_each(task, client.manager.consume(&sent)).await
         });
     }
 
@@ -360,10 +311,10 @@ impl Driver {
     }
 
     fn turned(&mut self) {
-        if self.link.is_lost() {
+        if self.client.is_lost() {
             return;
         }
-        let clock = &*self.link.clock;
+        let clock = &*self.client.clock;
         self.calls.fresh.hurry(clock);
         self.calls.backlog.hurry(clock);
         self.calls.given_up.hurry(clock);
@@ -393,23 +344,23 @@ impl Driver {
             let (batch, answer) = self.calls.given_up.answered().await;
             self.take_consumed(batch, answer);
         }
-        let clock = Arc::clone(&self.link.clock);
-        let drained_by = self.shared.drained_by.get().copied().unwrap_or_default();
+        let clock = Arc::clone(&self.client.clock);
+        let drained_by = self.context.drained_by.get().copied().unwrap_or_default();
         let left = drained_by.saturating_sub(clock.monotonic());
-        let drained_by_us = later_us(self.link.now_us(), left);
+        let drained_at = self.client.now() + left;
         let given_back = self.starts.leave(|granted| {
-            let run_us = run_us_max(granted, &self.shared.events);
-            run_us.is_some_and(|run_us| granted.due_us.saturating_add(run_us) <= drained_by_us)
+            let longest = longest_run(granted, &self.context.events);
+            longest.is_some_and(|longest| granted.due_at + longest <= drained_at)
         });
         self.to_release.extend(given_back);
         self.give_back().await;
-        while let Some(next_us) = self.starts.next_us() {
-            let next = self.link.monotonic_at(next_us);
+        while let Some(next_at) = self.starts.next_at() {
+            let next = self.client.monotonic_at(next_at);
             if next > drained_by {
                 break;
             }
             clock.sleep_until(next).await;
-            self.start_due(self.link.now_us());
+            self.start_due(self.client.now());
         }
         let given_back = self.starts.leave(|_| false);
         self.to_release.extend(given_back);
@@ -423,13 +374,15 @@ impl Driver {
             let (batch, answer) = self.calls.records.answered().await;
             self.take_recorded(batch, answer);
         }
-        while !self.to_record.is_empty() && self.link.clock.monotonic() < until {
+        while !self.to_record.is_empty() && self.client.clock.monotonic() < until {
             let (batch, sent) = self.next_records();
             let task = |place: usize| &sent[place].execution.task;
-            let answer = self.link.call_each(task, self.link.manager.consume(&sent));
+            let answer = self
+                .client
+                .call_each(task, self.client.manager.consume(&sent));
             let answer = answer.await;
             self.take_recorded(batch, answer);
-            let clock = &self.link.clock;
+            let clock = &self.client.clock;
             if let Some(retry_at) = self.calls.records.retry_at(&**clock) {
                 clock.sleep_until(retry_at.min(until)).await;
             }
@@ -454,15 +407,15 @@ impl Driver {
 }
 
 /// How long a run may take before its task's next tick is due; `None` if there is none.
-fn run_us_max(granted: &Granted, events: &EventBus) -> Option<i64> {
-    let tick = granted.claim.execution.tick;
+fn longest_run(granted: &GrantedRun, events: &EventBus) -> Option<Duration> {
+    let tick = granted.lock.execution.tick;
     let next = granted.task.next_after(tick, events)?;
-    Some((next.as_millis() - tick.as_millis()).saturating_mul(1_000))
+    Some(StoreTime::from(next).saturating_since(tick.into()))
 }
 
 /// The claim of one execution of a task, new.
-fn claim_for(shared: &Shared, task: &CheckedTask, execution: Execution) -> Claim {
-    let mut claim = Claim::new(execution, task.concurrency, shared.instance.clone());
+fn claim_for(context: &Context, task: &CheckedTask, execution: Execution) -> Claim {
+    let mut claim = Claim::new(execution, task.concurrency, context.instance.clone());
     set_policies(&mut claim, task);
     claim
 }

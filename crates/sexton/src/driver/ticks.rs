@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use sexton_core::lock::{Consumption, Execution, Reason};
 use sexton_core::name::TaskName;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
 
 use super::cursor::{COUNTED_PER_TURN, Counting, Cursor, Place};
-use super::{Command, Driver, Found, Put, claim_for};
+use super::{Driver, claim_for};
+use crate::command::{Command, Found, Put};
 use crate::due::Due;
 use crate::error::HandleError;
 use crate::event::Event;
+use crate::granted::store_deadline;
 use crate::lines::{ClaimKind, PassedTicks, PendingClaim, reason_of_missed};
-use crate::link::later_us;
-use crate::offset::micros;
 use crate::policy::{Missed, Overlap};
-use crate::starts::deadline;
 use crate::task::CheckedTask;
 
 /// Ticks of one task in one gap that are recorded as missed one by one.
@@ -34,26 +34,26 @@ const FOUND_FOR_MIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy)]
 struct Times {
     /// When its run starts.
-    due_us: i64,
+    due_at: StoreTime,
     /// From when on it counts as missed.
-    late_us: i64,
+    late_at: StoreTime,
     /// From when on it is not run any more.
-    deadline_us: i64,
+    deadline: StoreTime,
 }
 
 impl Driver {
     /// Adds a task whose ticks up to `after` are accounted for; `None`: from now on.
     pub(crate) fn add(&mut self, task: &Arc<CheckedTask>, after: Option<Tick>) {
         let slot = self.tasks.insert(Arc::clone(task));
-        let now_us = self.link.now_us();
-        let after = after.unwrap_or_else(|| tick_at(now_us));
+        let now = self.client.now();
+        let after = after.unwrap_or_else(|| now.tick_at_or_before());
         for index in task.concurrency.indices() {
             let cursor = Cursor::at(after);
-            self.follow((slot, index), task, cursor, now_us, now_us);
+            self.follow((slot, index), task, cursor, now, now);
         }
-        let next = task.next_after(after, &self.shared.events);
+        let next = task.next_after(after, &self.context.events);
         if next.is_none() && !task.schedule.has_failed() {
-            self.shared.events.emit_kept(Event::NeverDue {
+            self.context.events.emit_kept(Event::NeverDue {
                 task: task.name.clone(),
                 schedule: task.schedule.describe(),
                 after,
@@ -136,25 +136,25 @@ impl Driver {
         if self.lines.has(&execution) || self.runs.is_left_to_others(&execution) {
             return;
         }
-        let now_us = self.link.now_us();
+        let now = self.client.now();
         let times = self.times_of(&task, execution.tick);
-        let due_us = times.map_or_else(|| us(execution.tick), |times| times.due_us);
+        let due_at = times.map_or_else(|| execution.tick.into(), |times| times.due_at);
         // What waited for long, or was left by a lost holder, is caught up with like a missed tick:
         // when an instance with many runs crashes, the others do not begin all of them at once.
-        let late_us = times.map_or(i64::MAX, |times| times.late_us);
-        let mut claim = claim_for(&self.shared, &task, execution);
+        let late_at = times.map_or(StoreTime::MAX, |times| times.late_at);
+        let mut claim = claim_for(&self.context, &task, execution);
         claim.concurrency = concurrency.unwrap_or(task.concurrency);
         claim.needs_record = true;
         // The next sweep finds it again.
-        let found_for = self.shared.heartbeat.saturating_add(FOUND_FOR_MIN);
-        let deadline_us = later_us(now_us.max(due_us), found_for);
+        let found_for = self.context.heartbeat.saturating_add(FOUND_FOR_MIN);
+        let deadline = now.max(due_at) + found_for;
         self.lines.push(PendingClaim {
-            not_before_us: claim_from_us(&claim, due_us),
+            not_before: claim_from(&claim, due_at),
             task,
             claim,
-            due_us,
-            late_us,
-            deadline_us,
+            due_at,
+            late_at,
+            deadline,
             kind: match attempt {
                 Attempt::FIRST => ClaimKind::Found,
                 _ => ClaimKind::Recovered,
@@ -167,13 +167,13 @@ impl Driver {
 
     /// The times of a tick, if it is one of the schedule's.
     fn times_of(&self, task: &CheckedTask, tick: Tick) -> Option<Times> {
-        let next_after = |tick| task.next_after(tick, &self.shared.events);
+        let next_after = |tick| task.next_after(tick, &self.context.events);
         let is_scheduled = next_after(tick.saturating_add_millis(-1)) == Some(tick);
         is_scheduled.then(|| self.times(task, tick, next_after(tick)))
     }
 
     /// Turns what is due into claims, and puts each task's next tick into the queue.
-    pub(super) fn take_due(&mut self, now_us: i64) {
+    pub(super) fn take_due(&mut self, now: StoreTime) {
         let (tasks, lines) = (&self.tasks, &self.lines);
         let has_room = |(slot, index): Place| {
             let task = tasks.at(slot);
@@ -181,42 +181,42 @@ impl Driver {
         };
         for (place, cursor) in self.cursors.take_ready(has_room) {
             if let Some(task) = self.tasks.at(place.0).map(Arc::clone) {
-                self.follow(place, &task, cursor, now_us, now_us);
+                self.follow(place, &task, cursor, now, now);
             }
         }
         if self
             .ahead
-            .first_us()
-            .is_some_and(|first| first - self.wake_lead_us <= now_us)
+            .first_at()
+            .is_some_and(|first| first - self.wake_lead <= now)
         {
-            let lead_us = micros(self.shared.lead.duration());
+            let lead = self.context.lead.duration();
             // A little less than the lead: our estimate of the store's clock is not perfect.
-            let horizon_us = now_us + lead_us / 10 * 9;
-            while let Some((_, bucket)) = self.ahead.pop_until(horizon_us) {
+            let horizon = now + lead / 10 * 9;
+            while let Some((_, bucket)) = self.ahead.pop_until(horizon) {
                 for due in bucket {
-                    self.come_due(due, now_us, horizon_us);
+                    self.come_due(due, now, horizon);
                 }
             }
             self.draw_wake_lead();
         }
-        while let Some((_, bucket)) = self.prompt.pop_until(now_us) {
+        while let Some((_, bucket)) = self.prompt.pop_until(now) {
             for due in bucket {
-                self.come_due(due, now_us, now_us);
+                self.come_due(due, now, now);
             }
         }
     }
 
-    fn come_due(&mut self, due: Due, now_us: i64, horizon_us: i64) {
+    fn come_due(&mut self, due: Due, now: StoreTime, horizon: StoreTime) {
         if let Some(task) = self.tasks.at(due.slot).map(Arc::clone) {
             let cursor = Cursor {
                 next: Some(due.tick),
                 ..Cursor::at(due.tick.saturating_add_millis(-1))
             };
-            self.follow((due.slot, due.index), &task, cursor, now_us, horizon_us);
+            self.follow((due.slot, due.index), &task, cursor, now, horizon);
         }
     }
 
-    /// Follows a task's schedule for one of its indices: claims what is due by `horizon_us`,
+    /// Follows a task's schedule for one of its indices: claims what is due by `horizon`,
     /// accounts for what it is too late for, and ends with a tick of the future in the queue, or
     /// with a cursor that waits.
     fn follow(
@@ -224,19 +224,19 @@ impl Driver {
         place: Place,
         task: &Arc<CheckedTask>,
         mut cursor: Cursor,
-        now_us: i64,
-        horizon_us: i64,
+        now: StoreTime,
+        horizon: StoreTime,
     ) {
         let (slot, index) = place;
         let lane = (task.name.clone(), index);
         let mut counted = 0;
-        let shared = Arc::clone(&self.shared);
-        let next_after = |tick| task.next_after(tick, &shared.events);
+        let context = Arc::clone(&self.context);
+        let next_after = |tick| task.next_after(tick, &context.events);
         let mut tick = cursor.next.take().or_else(|| next_after(cursor.after));
         while let Some(this) = tick {
             let next = next_after(this);
             let times = self.times(task, this, next);
-            if times.due_us > horizon_us {
+            if times.due_at > horizon {
                 self.end_counting(task, index, &mut cursor);
                 let queue = match task.policies.overlap {
                     Overlap::Allow => &mut self.ahead,
@@ -247,9 +247,9 @@ impl Driver {
                     index,
                     tick: this,
                 };
-                return queue.push(times.due_us, due);
+                return queue.push(times.due_at, due);
             }
-            let passed = self.passed_over(task, times, next, now_us);
+            let passed = self.passed_over(task, times, next, now);
             if passed.is_some() && cursor.passed >= PASSED_MAX {
                 let counting = cursor.counting.get_or_insert(Counting {
                     after: cursor.after,
@@ -300,7 +300,7 @@ impl Driver {
         }) = cursor.counting.take()
         {
             let reason =
-                reason_of_missed(task.policies.missed, us(cursor.after), self.away_until_us);
+                reason_of_missed(task.policies.missed, cursor.after.into(), self.away_until);
             let passed = PassedTicks {
                 after,
                 first,
@@ -321,15 +321,15 @@ impl Driver {
         task: &CheckedTask,
         times: Times,
         next: Option<Tick>,
-        now_us: i64,
+        now: StoreTime,
     ) -> Option<Reason> {
-        if times.deadline_us <= now_us {
+        if times.deadline <= now {
             let missed = task.policies.missed;
-            return Some(reason_of_missed(missed, times.due_us, self.away_until_us));
+            return Some(reason_of_missed(missed, times.due_at, self.away_until));
         }
         let is_latest_wanted = matches!(task.policies.missed, Missed::Latest { .. });
-        let next_is_due = next.is_some_and(|next| self.times(task, next, None).due_us <= now_us);
-        (is_latest_wanted && times.late_us <= now_us && next_is_due).then_some(Reason::CatchUp)
+        let next_is_due = next.is_some_and(|next| self.times(task, next, None).due_at <= now);
+        (is_latest_wanted && times.late_at <= now && next_is_due).then_some(Reason::CatchUp)
     }
 
     fn give_up(
@@ -342,7 +342,7 @@ impl Driver {
         if self.lines.has(&execution) {
             return;
         }
-        let instance = self.shared.instance.clone();
+        let instance = self.context.instance.clone();
         let consumption = Consumption::new(execution, task.concurrency, reason, instance);
         self.lines.give_up(consumption, passed);
     }
@@ -352,17 +352,17 @@ impl Driver {
         if self.lines.has(&execution) {
             return;
         }
-        let mut claim = claim_for(&self.shared, task, execution);
+        let mut claim = claim_for(&self.context, task, execution);
         if matches!(claim.overlap, Overlap::QueueOne | Overlap::CancelEarlier) {
-            claim.deadline = deadline(times.deadline_us);
+            claim.deadline = store_deadline(times.deadline);
         }
         self.lines.push(PendingClaim {
             task: Arc::clone(task),
-            not_before_us: claim_from_us(&claim, times.due_us),
+            not_before: claim_from(&claim, times.due_at),
             claim,
-            due_us: times.due_us,
-            late_us: times.late_us,
-            deadline_us: times.deadline_us,
+            due_at: times.due_at,
+            late_at: times.late_at,
+            deadline: times.deadline,
             kind: ClaimKind::Scheduled,
             is_in_doubt: false,
             permit: None,
@@ -375,18 +375,17 @@ impl Driver {
     fn times(&self, task: &CheckedTask, tick: Tick, next: Option<Tick>) -> Times {
         let policies = &task.policies;
         let delay = policies.jitter.as_ref().map_or(Duration::ZERO, |jitter| {
-            jitter.delay(self.link.manager.namespace(), &task.name, tick)
+            jitter.delay(self.client.manager.namespace(), &task.name, tick)
         });
         let gap = next.map_or(Duration::MAX, |next| {
-            let gap_ms = next.as_millis() - tick.as_millis();
-            Duration::from_millis(u64::try_from(gap_ms).unwrap_or(0))
+            StoreTime::from(next).saturating_since(tick.into())
         });
-        let due_us = later_us(us(tick), wrapped(delay, gap));
-        let late_us = later_us(due_us, gap.clamp(LATE_AFTER_MIN, LATE_AFTER_MAX));
+        let due_at = StoreTime::from(tick) + wrapped(delay, gap);
+        let late_at = due_at + gap.clamp(LATE_AFTER_MIN, LATE_AFTER_MAX);
         Times {
-            due_us,
-            late_us,
-            deadline_us: late_us.max(later_us(due_us, policies.missed.window())),
+            due_at,
+            late_at,
+            deadline: late_at.max(due_at + policies.missed.window()),
         }
     }
 }
@@ -401,20 +400,11 @@ fn wrapped(delay: Duration, gap: Duration) -> Duration {
 }
 
 /// From when on a claim is sent: a lease must not run out while the grant waits for its tick.
-fn claim_from_us(claim: &sexton_core::lock::Claim, due_us: i64) -> i64 {
+fn claim_from(claim: &sexton_core::lock::Claim, due_at: StoreTime) -> StoreTime {
     match claim.is_leased() {
-        true => due_us - micros(claim.lease.duration()) / 3,
-        false => i64::MIN,
+        true => due_at - claim.lease.duration() / 3,
+        false => StoreTime::MIN,
     }
-}
-
-fn us(tick: Tick) -> i64 {
-    tick.as_millis().saturating_mul(1_000)
-}
-
-/// The latest tick not after an instant in microseconds.
-pub(crate) fn tick_at(us: i64) -> Tick {
-    Tick::from_millis(us.div_euclid(1_000)).unwrap_or(if us < 0 { Tick::MIN } else { Tick::MAX })
 }
 
 #[cfg(test)]

@@ -18,21 +18,19 @@
 //! | `sexton_store_errors_total` | counter, calls that failed | `manager` |
 //! | `sexton_clock_offset_seconds` | gauge, store's clock minus ours | `manager` |
 
+mod bus;
 mod logged;
 mod measured;
 mod queued;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sexton_core::lock::{Denial, Execution, Outcome, Reason};
 use sexton_core::name::{InstanceId, ManagerName, TaskName};
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Fence, Tick};
-use tokio::sync::broadcast;
 
-use crate::contained::contained;
-use queued::Queued;
+pub(crate) use bus::EventBus;
 
 /// Events that a slow subscriber may lag behind before it loses the oldest, and is told how many.
 pub const EVENTS_MAX: usize = 4_096;
@@ -125,7 +123,7 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// How an execution ended could not be told to the store, which holds it for lost in time.
+    /// The store could not be told the outcome; it will eventually record the execution as lost.
     SettlementDropped {
         /// Which.
         execution: Execution,
@@ -152,7 +150,7 @@ pub enum Event {
         /// What it said.
         error: String,
     },
-    /// A store refused something for good; the calls go on, in case somebody mends it.
+    /// A store refused a call permanently. The calls are repeated, in case somebody mends it.
     StoreRefuses {
         /// Which.
         manager: ManagerName,
@@ -209,8 +207,8 @@ pub enum Event {
         at_most: Duration,
     },
     /// Another instance has taken this one's id: this one stood still, or could not reach the
-    /// store, for longer than an id is kept. It starts nothing more, as in a shutdown; what runs
-    /// goes on.
+    /// store, for longer than an id is kept. It starts nothing more, as in a shutdown; runs
+    /// that have begun continue.
     IdTaken {
         /// Where.
         manager: ManagerName,
@@ -262,87 +260,4 @@ pub enum Event {
         /// What it is here.
         ours: String,
     },
-}
-
-/// Tells events to subscribers, the log and the metrics.
-#[derive(Debug, Clone)]
-pub(crate) struct EventBus {
-    sender: broadcast::Sender<Arc<Event>>,
-    /// What is for the first subscriber, since nobody can subscribe before the start.
-    kept: Arc<Mutex<Vec<Arc<Event>>>>,
-    queued: Arc<Mutex<Queued>>,
-}
-
-impl EventBus {
-    pub(crate) fn new() -> EventBus {
-        EventBus {
-            sender: broadcast::channel(EVENTS_MAX).0,
-            kept: Arc::default(),
-            queued: Arc::default(),
-        }
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        let mut kept = self.kept();
-        let receiver = self.sender.subscribe();
-        for event in kept.drain(..) {
-            // It is received: the receiver is here.
-            let _ = self.sender.send(event);
-        }
-        receiver
-    }
-
-    pub(crate) fn emit(&self, event: Event) {
-        note(&event);
-        self.send(event);
-    }
-
-    /// Tells something that may happen at the start, and keeps it for the first subscriber.
-    pub(crate) fn emit_kept(&self, event: Event) {
-        note(&event);
-        let mut kept = self.kept();
-        if self.sender.receiver_count() > 0 {
-            self.send(event);
-        } else if kept.len() < EVENTS_MAX {
-            kept.push(Arc::new(event));
-        }
-    }
-
-    fn send(&self, event: Event) {
-        if self.sender.receiver_count() > 0 {
-            let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody listening any more is no trouble.
-            let _ = self.sender.send(queued.admitted(event));
-        }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<Arc<Event>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn running(&self, runs: usize) {
-        #[allow(clippy::cast_precision_loss, reason = "a gauge")]
-        let _ = contained(|| metrics::gauge!("sexton_running").set(runs as f64));
-    }
-
-    pub(crate) fn clock_offset(&self, manager: &ManagerName, offset: SignedDuration) {
-        let _ = contained(|| {
-            metrics::gauge!("sexton_clock_offset_seconds", "manager" => manager.to_string())
-                .set(offset.as_secs_f64());
-        });
-    }
-
-    pub(crate) fn store_error(&self, manager: &ManagerName) {
-        let _ = contained(|| {
-            metrics::counter!("sexton_store_errors_total", "manager" => manager.to_string())
-                .increment(1);
-        });
-    }
-}
-
-/// Counts and logs an event. Whatever does so is the user's: its panic says so itself, and ends no
-/// more than its own line.
-fn note(event: &Event) {
-    let _ = contained(|| measured::count(event));
-    let _ = contained(|| logged::log(event));
 }

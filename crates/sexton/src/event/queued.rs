@@ -60,7 +60,7 @@ mod tests {
     use sexton_core::name::TaskName;
     use sexton_core::tick::{ConcurrencyIndex, Tick};
 
-    use super::super::EventBus;
+    use super::super::bus::EventBus;
     use super::*;
 
     const OUTPUT_BYTES: usize = 64 * 1024;

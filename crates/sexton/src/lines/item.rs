@@ -1,9 +1,11 @@
 //! What stands in a line: a claim to make, an index left open to others, a tick given up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sexton_core::lock::{Claim, Consumption, Covered, Execution, Reason};
 use sexton_core::name::InstanceId;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use crate::limits::Permit;
@@ -15,13 +17,13 @@ pub(crate) struct PendingClaim {
     pub(crate) task: Arc<CheckedTask>,
     pub(crate) claim: Claim,
     /// When its run starts.
-    pub(crate) due_us: i64,
+    pub(crate) due_at: StoreTime,
     /// From when on the tick counts as missed, and its run as caught up with.
-    pub(crate) late_us: i64,
+    pub(crate) late_at: StoreTime,
     /// From when on it is not claimed any more.
-    pub(crate) deadline_us: i64,
+    pub(crate) deadline: StoreTime,
     /// Not sent before this.
-    pub(crate) not_before_us: i64,
+    pub(crate) not_before: StoreTime,
     pub(crate) kind: ClaimKind,
     /// Whether it was sent and its answer lost: the store may have granted it.
     pub(crate) is_in_doubt: bool,
@@ -48,7 +50,7 @@ pub(crate) enum ClaimKind {
 #[derive(Debug)]
 pub(super) struct OpenClaim {
     pub(super) claim: PendingClaim,
-    pub(super) ask_at_us: i64,
+    pub(super) ask_at: StoreTime,
 }
 
 /// A tick that will not be run here, to be accounted for in the store.
@@ -153,9 +155,9 @@ pub(crate) struct PassedTicks {
 /// somebody came, until they have had the time to come to what stands behind.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Opening {
-    pub(super) until_us: i64,
+    pub(super) until: StoreTime,
     /// How much longer than its window a tick is kept open at the most.
-    pub(super) longest_us: i64,
+    pub(super) longest: Duration,
     pub(super) has_moved_on: bool,
 }
 
@@ -169,19 +171,19 @@ pub(super) enum Item {
 impl PendingClaim {
     /// From when on it is not made any more, in a line that is open to others. What the store has
     /// waiting has its deadline there.
-    pub(super) fn until_us(&self, opening: Option<Opening>) -> i64 {
+    pub(super) fn until(&self, opening: Option<Opening>) -> StoreTime {
         match (self.kind, opening) {
             (ClaimKind::Scheduled, Some(opening)) => {
-                let latest_us = self.deadline_us.saturating_add(opening.longest_us);
-                self.deadline_us.max(opening.until_us.min(latest_us))
+                let latest = self.deadline + opening.longest;
+                self.deadline.max(opening.until.min(latest))
             }
             // It may be ours: nothing but its answer tells, and without a lease it has no end.
             (ClaimKind::Found | ClaimKind::Recovered, _)
                 if self.is_in_doubt && !self.claim.is_leased() =>
             {
-                i64::MAX
+                StoreTime::MAX
             }
-            _ => self.deadline_us,
+            _ => self.deadline,
         }
     }
 
@@ -244,21 +246,17 @@ impl Item {
         self.execution().tick
     }
 
-    /// When there is something to do with it that could not be done at `now_us`; `None`: when
+    /// When there is something to do with it that could not be done at `now`; `None`: when
     /// something else happens.
-    pub(super) fn next_us(&self, now_us: i64, opening: Option<Opening>) -> Option<i64> {
+    pub(super) fn next_at(&self, now: StoreTime, opening: Option<Opening>) -> Option<StoreTime> {
         match self {
-            Item::Claim(claim) if claim.not_before_us > now_us => Some(claim.not_before_us),
-            Item::Claim(claim) if claim.late_us > now_us => Some(claim.late_us),
-            Item::Claim(claim) => Some(claim.until_us(opening)),
+            Item::Claim(claim) if claim.not_before > now => Some(claim.not_before),
+            Item::Claim(claim) if claim.late_at > now => Some(claim.late_at),
+            Item::Claim(claim) => Some(claim.until(opening)),
             Item::Open(open) => {
-                let until_us = open.claim.until_us(opening);
-                let asks = open.ask_at_us > now_us;
-                Some(if asks {
-                    open.ask_at_us.min(until_us)
-                } else {
-                    until_us
-                })
+                let until = open.claim.until(opening);
+                let asks = open.ask_at > now;
+                Some(if asks { open.ask_at.min(until) } else { until })
             }
             Item::GivenUp(_) => None,
         }

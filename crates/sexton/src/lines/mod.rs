@@ -8,32 +8,31 @@
 //! never delays another. What the store itself has waiting (an operator's trigger, work that was
 //! given back) joins its line but does not stand behind ticks of the schedule.
 
+mod expire;
 mod item;
+mod line;
 mod pick;
 #[cfg(test)]
 mod tests;
-mod trouble;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Execution, Reason};
-use sexton_core::name::{InstanceId, TaskName};
-use sexton_core::tick::{ConcurrencyIndex, Tick};
+use sexton_core::lock::{Consumption, Execution};
+use sexton_core::name::TaskName;
+use sexton_core::store_time::StoreTime;
+use sexton_core::tick::ConcurrencyIndex;
 
+pub(crate) use expire::{Now, reason_of_missed};
 pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim, set_policies};
+pub(crate) use line::Lane;
 pub(crate) use pick::Batch;
 
-use crate::link::later_us;
-use crate::offset::micros;
-use crate::policy::Missed;
 use crate::task::CheckedTask;
+use expire::{Expired, Look, latest_due};
 use item::{Item, OpenClaim, Opening};
-use trouble::Trouble;
-
-/// What has a watermark and a line.
-pub(crate) type Lane = (TaskName, ConcurrencyIndex);
+use line::{Line, lane_of};
 
 /// Ticks of the schedule that wait in a line; the rest is derived from the schedule when there is
 /// room.
@@ -43,32 +42,6 @@ pub(crate) const PENDING_MAX: usize = 100;
 /// it; doubles to [`ASK_MAX`].
 const ASK_FIRST: Duration = Duration::from_millis(50);
 const ASK_MAX: Duration = Duration::from_secs(1);
-
-/// One (task, index) with what waits in front of it, in the order of its ticks.
-#[derive(Debug, Default)]
-struct Line {
-    items: Vec<Item>,
-    /// How many of its items are under way to the store.
-    in_flight: usize,
-    /// Whether all of it stays open to other instances, even past its ticks' windows: what stands
-    /// first is not for us.
-    opening: Option<Opening>,
-    /// Trouble of the part of the store that keeps it.
-    trouble: Option<Trouble>,
-}
-
-impl Line {
-    fn insert(&mut self, item: Item) {
-        let place = self
-            .items
-            .partition_point(|other| other.tick() < item.tick());
-        self.items.insert(place, item);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.in_flight == 0
-    }
-}
 
 /// All lines that have something in them.
 #[derive(Debug, Default)]
@@ -81,20 +54,6 @@ pub(crate) struct Lines {
     gives_up_one_by_one: bool,
     /// The line that was served last of those with a backlog.
     served_last: Option<Lane>,
-}
-
-/// What is known when lines are looked through.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now<'n> {
-    /// The store's clock, as estimated.
-    pub(crate) us: i64,
-    /// Ticks due by then waited for a store that was away.
-    pub(crate) away_until_us: i64,
-    pub(crate) instance: &'n InstanceId,
-}
-
-fn lane_of(execution: &Execution) -> Lane {
-    (execution.task.clone(), execution.index)
 }
 
 impl Lines {
@@ -200,43 +159,43 @@ impl Lines {
     }
 
     /// Leaves what was under way open to others, and asks again in between whether one took it.
-    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now_us: i64) {
+    pub(crate) fn leave_open(&mut self, mut claim: PendingClaim, now: StoreTime) {
         claim.permit = None;
         self.landed(&claim.claim.execution);
         let shift = claim.refusals.saturating_sub(1).min(16);
         let pause = ASK_FIRST.saturating_mul(1 << shift).min(ASK_MAX);
-        let from_us = now_us.max(claim.due_us);
+        let from = now.max(claim.due_at);
         let open = OpenClaim {
-            ask_at_us: later_us(from_us, pause),
+            ask_at: from + pause,
             claim,
         };
         self.put(Item::Open(Box::new(open)));
     }
 
     /// From when on a claim that is under way is not made any more.
-    pub(crate) fn until_us(&self, claim: &PendingClaim) -> i64 {
+    pub(crate) fn until(&self, claim: &PendingClaim) -> StoreTime {
         let line = self.lines.get(&lane_of(&claim.claim.execution));
-        claim.until_us(line.and_then(|line| line.opening))
+        claim.until(line.and_then(|line| line.opening))
     }
 
     /// Keeps a line open to other instances for some time, unless it is so already: a fleet that is
     /// too small for it waits once, and not once a tick.
-    pub(crate) fn keep_open(&mut self, execution: &Execution, now_us: i64, longest: Duration) {
+    pub(crate) fn keep_open(&mut self, execution: &Execution, now: StoreTime, longest: Duration) {
         let line = self.lines.entry(lane_of(execution)).or_default();
         if line.opening.is_none_or(|opening| opening.has_moved_on) {
             line.opening = Some(Opening {
-                until_us: later_us(now_us, longest),
-                longest_us: micros(longest),
+                until: now + longest,
+                longest,
                 has_moved_on: false,
             });
         }
     }
 
     /// Somebody took what stood first in a line: what stands behind it has a last try until then.
-    pub(crate) fn move_on(&mut self, execution: &Execution, until_us: i64) {
+    pub(crate) fn move_on(&mut self, execution: &Execution, until: StoreTime) {
         let line = self.lines.get_mut(&lane_of(execution));
         if let Some(opening) = line.and_then(|line| line.opening.as_mut()) {
-            opening.until_us = until_us;
+            opening.until = until;
             opening.has_moved_on = true;
         }
     }
@@ -313,13 +272,13 @@ impl Lines {
     pub(crate) fn expire(&mut self, now: Now<'_>) {
         let mut ended = Vec::new();
         for line in self.lines.values_mut() {
-            let rests_until_us = line.rests_until_us().unwrap_or(i64::MIN);
+            let rests_until = line.rests_until().unwrap_or(StoreTime::MIN);
             let look = Look {
                 now: Now {
-                    away_until_us: now.away_until_us.max(rests_until_us),
+                    away_until: now.away_until.max(rests_until),
                     ..now
                 },
-                latest: latest_due(&line.items, now.us),
+                latest: latest_due(&line.items, now.at),
                 opening: line.opening,
             };
             if !line.items.iter().any(|item| look.has_expired(item)) {
@@ -337,105 +296,29 @@ impl Lines {
         }
     }
 
-    /// The next instant at which there is something to do with what could not be sent at `now_us`.
-    pub(crate) fn next_us(&self, now_us: i64) -> Option<i64> {
+    /// The next instant at which there is something to do with what could not be sent at `now`.
+    pub(crate) fn next_at(&self, now: StoreTime) -> Option<StoreTime> {
         let lines = self.lines.values().filter(|line| line.in_flight == 0);
         let next = lines.flat_map(|line| {
             let items = line.items.iter();
-            let rests_until_us = line.rests_until_us().filter(|until_us| *until_us > now_us);
-            let items = items.filter_map(|item| item.next_us(now_us, line.opening));
-            items.chain(rests_until_us)
+            let rests_until = line.rests_until().filter(|until| *until > now);
+            let items = items.filter_map(|item| item.next_at(now, line.opening));
+            items.chain(rests_until)
         });
         next.min()
     }
-}
 
-/// The latest tick of a line that is due and not too late, of a task that catches up with that one
-/// alone.
-fn latest_due(items: &[Item], now_us: i64) -> Option<Tick> {
-    let due = items.iter().filter_map(|item| match item {
-        Item::Claim(claim)
-            if claim.due_us <= now_us
-                && claim.deadline_us > now_us
-                && matches!(claim.task.policies.missed, Missed::Latest { .. }) =>
-        {
-            Some(item.tick())
-        }
-        _ => None,
-    });
-    due.max()
-}
-
-enum Expired {
-    Not(Item),
-    /// The store still has it, and will be asked for it again.
-    Dropped(Box<PendingClaim>),
-}
-
-/// A line looked through for what time has made of it.
-#[derive(Debug, Clone, Copy)]
-struct Look<'n> {
-    now: Now<'n>,
-    /// The latest tick that is due, of a task that catches up with that one alone.
-    latest: Option<Tick>,
-    opening: Option<Opening>,
-}
-
-impl Look<'_> {
-    fn is_over(&self, claim: &PendingClaim) -> bool {
-        claim.until_us(self.opening) <= self.now.us
-    }
-
-    /// Whether a later tick is due, of a task that catches up with the latest alone.
-    fn is_superseded(&self, claim: &PendingClaim) -> bool {
-        let tick = claim.claim.execution.tick;
-        claim.late_us <= self.now.us && self.latest.is_some_and(|latest| tick < latest)
-    }
-
-    /// Whether an item is not what it was, as time has passed.
-    fn has_expired(&self, item: &Item) -> bool {
-        match item {
-            Item::Open(open) => self.is_over(&open.claim) || self.is_superseded(&open.claim),
-            Item::Claim(claim) => {
-                let is_scheduled = claim.kind == ClaimKind::Scheduled;
-                self.is_over(claim) || is_scheduled && self.is_superseded(claim)
-            }
-            Item::GivenUp(_) => false,
+    /// The store's answer to an entry of a line was an error: all of the line rests for a while.
+    pub(crate) fn rest(&mut self, execution: &Execution, now: StoreTime) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+            line.rest(now);
         }
     }
 
-    /// What becomes of an item as time passes.
-    fn expired(&self, item: Item) -> Expired {
-        let now = self.now;
-        match item {
-            Item::Open(open) if self.is_over(&open.claim) => {
-                Expired::Not(open.claim.into_given_up(now.instance, Reason::TooLate))
-            }
-            Item::Open(open) if self.is_superseded(&open.claim) => {
-                Expired::Not(open.claim.into_given_up(now.instance, Reason::CatchUp))
-            }
-            Item::Claim(claim) if claim.kind == ClaimKind::Scheduled => {
-                if self.is_superseded(&claim) {
-                    return Expired::Not(claim.into_given_up(now.instance, Reason::CatchUp));
-                }
-                if !self.is_over(&claim) {
-                    return Expired::Not(Item::Claim(claim));
-                }
-                let missed = claim.task.policies.missed;
-                let reason = reason_of_missed(missed, claim.due_us, now.away_until_us);
-                Expired::Not(claim.into_given_up(now.instance, reason))
-            }
-            Item::Claim(claim) if self.is_over(&claim) => Expired::Dropped(claim),
-            other => Expired::Not(other),
+    /// The store has answered to an entry of a line.
+    pub(crate) fn has_answered(&mut self, execution: &Execution) {
+        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+            line.trouble = None;
         }
-    }
-}
-
-/// Why a tick is not run that it is too late for.
-pub(crate) fn reason_of_missed(missed: Missed, due_us: i64, away_until_us: i64) -> Reason {
-    match missed {
-        Missed::Skip if due_us <= away_until_us => Reason::StoreUnreachable,
-        Missed::Skip => Reason::TooLate,
-        Missed::Latest { .. } | Missed::All { .. } => Reason::CatchUp,
     }
 }

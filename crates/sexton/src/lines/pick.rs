@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use sexton_core::lock::BATCH_MAX;
 use sexton_core::policy::Placement;
+use sexton_core::store_time::StoreTime;
 
-use super::item::Item;
-use super::{ClaimKind, GivenUpRun, Lane, Line, Lines, PendingClaim};
+use super::Lines;
+use super::item::{ClaimKind, GivenUpRun, Item, PendingClaim};
+use super::line::{Lane, Line};
 use crate::limits::{Limits, Pace};
 
 /// Lines whose given-up ticks are accounted for by one call: few, so that they are free again soon.
@@ -31,7 +33,7 @@ struct Rank {
     /// The negative priority.
     priority: i16,
     had_its_turn: bool,
-    due_us: i64,
+    due_at: StoreTime,
     lane: Lane,
 }
 
@@ -49,25 +51,25 @@ struct Scan {
 impl Line {
     /// Whether a tick that it is late for, or that was given up, waits here; or its part of the
     /// store is in trouble, for which no other line waits.
-    fn has_backlog(&self, now_us: i64) -> bool {
+    fn has_backlog(&self, now: StoreTime) -> bool {
         let is_in_trouble = self.trouble.is_some();
         is_in_trouble
             || self.items.iter().any(|item| match item {
-                Item::Claim(claim) => claim.kind == ClaimKind::Scheduled && claim.late_us <= now_us,
+                Item::Claim(claim) => claim.kind == ClaimKind::Scheduled && claim.late_at <= now,
                 Item::Open(_) => false,
                 Item::GivenUp(_) => true,
             })
     }
 
     /// The priority, and when the first of it is due that could be sent by its time.
-    fn rank(&self, now_us: i64) -> Option<(i16, i64)> {
+    fn rank(&self, now: StoreTime) -> Option<(i16, StoreTime)> {
         let rank = |item: &Item| match item {
-            Item::Claim(claim) if claim.not_before_us <= now_us => {
-                Some((-i16::from(claim.task.policies.priority), claim.due_us))
+            Item::Claim(claim) if claim.not_before <= now => {
+                Some((-i16::from(claim.task.policies.priority), claim.due_at))
             }
-            Item::Open(open) if open.ask_at_us <= now_us => {
+            Item::Open(open) if open.ask_at <= now => {
                 let priority = open.claim.task.policies.priority;
-                Some((-i16::from(priority), open.claim.due_us))
+                Some((-i16::from(priority), open.claim.due_at))
             }
             _ => None,
         };
@@ -75,7 +77,7 @@ impl Line {
     }
 
     /// Marks the next item that goes now, with its permit; whether there is one.
-    fn mark_next(&mut self, scan: &mut Scan, now_us: i64, limits: &Arc<Limits>) -> bool {
+    fn mark_next(&mut self, scan: &mut Scan, now: StoreTime, limits: &Arc<Limits>) -> bool {
         while !scan.is_all_held && scan.next < self.items.len() {
             let item = &mut self.items[scan.next];
             scan.next += 1;
@@ -86,10 +88,10 @@ impl Line {
                 }
                 Item::Open(open) => {
                     let is_held = std::mem::replace(&mut scan.is_schedule_held, true);
-                    if is_held || open.ask_at_us > now_us {
+                    if is_held || open.ask_at > now {
                         continue;
                     }
-                    if may_run(&mut open.claim, now_us, limits) {
+                    if may_run(&mut open.claim, now, limits) {
                         return true;
                     }
                     continue;
@@ -100,7 +102,7 @@ impl Line {
                 ClaimKind::Scheduled => scan.is_schedule_held,
                 ClaimKind::Found | ClaimKind::Recovered | ClaimKind::ToKnow => false,
             };
-            if !is_held && claim.not_before_us <= now_us && may_run(claim, now_us, limits) {
+            if !is_held && claim.not_before <= now && may_run(claim, now, limits) {
                 if claim.claim.placement == Placement::Distinct {
                     // What comes behind it depends on its verdict.
                     scan.hold(claim.kind);
@@ -113,9 +115,9 @@ impl Line {
     }
 
     /// When the first of its claims is due.
-    fn first_due_us(&self) -> Option<i64> {
+    fn first_due(&self) -> Option<StoreTime> {
         self.items.iter().find_map(|item| match item {
-            Item::Claim(claim) => Some(claim.due_us),
+            Item::Claim(claim) => Some(claim.due_at),
             _ => None,
         })
     }
@@ -186,10 +188,10 @@ impl Scan {
 }
 
 /// Takes the right to one run, if there is room.
-fn may_run(claim: &mut PendingClaim, now_us: i64, limits: &Arc<Limits>) -> bool {
+fn may_run(claim: &mut PendingClaim, now: StoreTime, limits: &Arc<Limits>) -> bool {
     let pace = match claim.kind {
         ClaimKind::ToKnow => Pace::Unlimited,
-        _ if claim.late_us <= now_us => Pace::CaughtUp,
+        _ if claim.late_at <= now => Pace::CaughtUp,
         _ => Pace::Fresh,
     };
     claim.permit = limits.try_take(&claim.task, pace);
@@ -202,10 +204,10 @@ impl Lines {
     pub(crate) fn take_claims(
         &mut self,
         batch: Batch,
-        now_us: i64,
+        now: StoreTime,
         limits: &Arc<Limits>,
     ) -> Vec<PendingClaim> {
-        let mut ranked = self.ranked(batch, now_us);
+        let mut ranked = self.ranked(batch, now);
         let mut claims = Vec::new();
         // As many lines as a batch has room for are put in order at a time: mostly no more are
         // needed.
@@ -220,7 +222,7 @@ impl Lines {
             ranked.sort_unstable();
             let lanes = ranked.into_iter().map(|Rank { lane, .. }| lane);
             let lanes: Vec<Lane> = lanes.collect();
-            self.take_from(&lanes, batch, now_us, limits, &mut claims);
+            self.take_from(&lanes, batch, now, limits, &mut claims);
             ranked = rest;
         }
         claims
@@ -230,7 +232,7 @@ impl Lines {
         &mut self,
         lanes: &[Lane],
         batch: Batch,
-        now_us: i64,
+        now: StoreTime,
         limits: &Arc<Limits>,
         claims: &mut Vec<PendingClaim>,
     ) {
@@ -242,7 +244,7 @@ impl Lines {
                 let Some(line) = self.lines.get_mut(&scan.lane) else {
                     return false;
                 };
-                while marked < room && line.mark_next(scan, now_us, limits) {
+                while marked < room && line.mark_next(scan, now, limits) {
                     marked += 1;
                     if batch == Batch::Backlog {
                         // Those with a backlog take turns.
@@ -263,20 +265,24 @@ impl Lines {
     }
 
     /// The lines of a batch that have something to send, in no order.
-    fn ranked(&self, batch: Batch, now_us: i64) -> Vec<Rank> {
+    fn ranked(&self, batch: Batch, now: StoreTime) -> Vec<Rank> {
         let wants_backlog = batch == Batch::Backlog;
         self.lines
             .iter()
-            .filter(|(_, line)| line.in_flight == 0 && !line.is_resting(now_us))
-            .filter(|(_, line)| line.has_backlog(now_us) == wants_backlog)
+            .filter(|(_, line)| line.in_flight == 0 && !line.is_resting(now))
+            .filter(|(_, line)| line.has_backlog(now) == wants_backlog)
             .filter_map(|(lane, line)| {
-                let (priority, due_us) = line.rank(now_us)?;
+                let (priority, due_at) = line.rank(now)?;
                 Some(Rank {
                     priority,
                     // Of those with a backlog, the ones behind the one that was served last come
                     // first.
                     had_its_turn: wants_backlog && self.served_last.as_ref() >= Some(lane),
-                    due_us: if wants_backlog { 0 } else { due_us },
+                    due_at: if wants_backlog {
+                        StoreTime::MIN
+                    } else {
+                        due_at
+                    },
                     lane: lane.clone(),
                 })
             })
@@ -286,19 +292,19 @@ impl Lines {
     /// The next ticks to account for: of each line those that stand first, as one run. Lines whose
     /// next claim is due first come first; of the others in a random order, so that replicas that
     /// gave up the same ticks do not all begin with the same lines.
-    pub(crate) fn take_given_up(&mut self, now_us: i64) -> Vec<GivenUpRun> {
+    pub(crate) fn take_given_up(&mut self, now: StoreTime) -> Vec<GivenUpRun> {
         let is_first = |(_, line): &(&Lane, &Line)| {
             let mut by_schedule = line.items.iter().filter(|item| !item.is_from_the_store());
             line.in_flight == 0
-                && !line.is_resting(now_us)
+                && !line.is_resting(now)
                 && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
         };
         let lines = self.lines.iter().filter(is_first);
-        let mut lanes: Vec<(Option<i64>, Lane)> = lines
-            .map(|(lane, line)| (line.first_due_us(), lane.clone()))
+        let mut lanes: Vec<(Option<StoreTime>, Lane)> = lines
+            .map(|(lane, line)| (line.first_due(), lane.clone()))
             .collect();
         fastrand::shuffle(&mut lanes);
-        lanes.sort_by_key(|(due_us, _)| due_us.unwrap_or(i64::MAX));
+        lanes.sort_by_key(|(due_at, _)| due_at.unwrap_or(StoreTime::MAX));
         let mut batch = Vec::new();
         for (_, lane) in lanes {
             if batch.len() >= GIVEN_UP_BATCH_MAX {

@@ -9,7 +9,9 @@ use super::*;
 use crate::limits::{CAUGHT_UP_MAX, Limits};
 use crate::task::{CheckedTask, Task};
 
-const SECOND_US: i64 = 1_000_000;
+fn at_second(second: i64) -> StoreTime {
+    StoreTime::from_micros(second * 1_000_000)
+}
 
 fn unlimited() -> Arc<Limits> {
     limits(None)
@@ -40,10 +42,10 @@ fn claim(name: &str, second: i64, kind: ClaimKind) -> PendingClaim {
     PendingClaim {
         task: task(name),
         claim: Claim::new(execution, Concurrency::ONE, instance),
-        due_us: second * SECOND_US,
-        late_us: (second + 1) * SECOND_US,
-        deadline_us: i64::MAX,
-        not_before_us: i64::MIN,
+        due_at: at_second(second),
+        late_at: at_second(second + 1),
+        deadline: StoreTime::MAX,
+        not_before: StoreTime::MIN,
         kind,
         is_in_doubt: false,
         permit: None,
@@ -77,10 +79,10 @@ fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_sto
     lines.give_up(given_up("a", 3), None);
     lines.give_up(given_up("a", 2), None);
     lines.push(claim("b", 5, ClaimKind::Scheduled));
-    let (now_us, limits) = (5 * SECOND_US, limits(None));
-    let fresh = lines.take_claims(Batch::Fresh, now_us, &limits);
+    let (now, limits) = (at_second(5), limits(None));
+    let fresh = lines.take_claims(Batch::Fresh, now, &limits);
     assert_eq!(taken(&fresh), [at("b", 5)]);
-    let first = lines.take_given_up(0);
+    let first = lines.take_given_up(at_second(0));
     let consumptions: Vec<_> = first.iter().map(GivenUpRun::consumption).collect();
     assert_eq!(consumptions.len(), 1, "one stands for both");
     assert_eq!(consumptions[0].execution, execution("a", 3));
@@ -91,13 +93,9 @@ fn a_tick_that_is_given_up_holds_back_what_stands_behind_it_but_not_what_the_sto
     };
     assert_eq!(consumptions[0].covers, Some(covers));
     // Its line is under way: nothing else of it goes.
-    assert!(
-        lines
-            .take_claims(Batch::Backlog, now_us, &limits)
-            .is_empty()
-    );
+    assert!(lines.take_claims(Batch::Backlog, now, &limits).is_empty());
     first.iter().for_each(|one| lines.resolve_given_up(one));
-    let found = lines.take_claims(Batch::Fresh, now_us, &limits);
+    let found = lines.take_claims(Batch::Fresh, now, &limits);
     assert_eq!(taken(&found), [at("a", 4), at("a", 5)]);
 }
 
@@ -107,7 +105,7 @@ fn what_the_store_has_waiting_passes_by_ticks_that_are_held_back() {
     lines.give_up(given_up("a", 3), None);
     lines.push(claim("a", 4, ClaimKind::Scheduled));
     lines.push(claim("a", 5, ClaimKind::Found));
-    let claims = lines.take_claims(Batch::Backlog, 5 * SECOND_US, &limits(None));
+    let claims = lines.take_claims(Batch::Backlog, at_second(5), &limits(None));
     assert_eq!(taken(&claims), [at("a", 5)]);
 }
 
@@ -120,13 +118,13 @@ fn lines_with_a_backlog_take_turns_and_keep_their_pace() {
     }
     // Of four runs at once the backlog has half.
     let limits = limits(Some(4));
-    let now_us = 100 * SECOND_US;
-    assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
-    let first = lines.take_claims(Batch::Backlog, now_us, &limits);
+    let now = at_second(100);
+    assert!(lines.take_claims(Batch::Fresh, now, &limits).is_empty());
+    let first = lines.take_claims(Batch::Backlog, now, &limits);
     assert_eq!(taken(&first), [at("a", 1), at("b", 1)]);
     first.into_iter().for_each(|claim| lines.resolve(&claim));
     let paced = unlimited();
-    let second = lines.take_claims(Batch::Backlog, now_us, &paced);
+    let second = lines.take_claims(Batch::Backlog, now, &paced);
     assert_eq!(second.len(), 2 * CAUGHT_UP_MAX);
     let of_a = taken(&second).into_iter().filter(|(name, _)| name == "a");
     assert!(of_a.map(|(_, second)| second).eq(2..=11));
@@ -137,29 +135,29 @@ fn an_index_that_is_left_open_holds_back_later_ticks_and_is_given_up_in_the_end(
     let mut lines = Lines::default();
     let instance = InstanceId::new("i").unwrap();
     let limits = limits(None);
-    let until_us = 9 * SECOND_US;
+    let until = at_second(9);
     let mut open = claim("a", 1, ClaimKind::Scheduled);
-    open.deadline_us = 2 * SECOND_US;
+    open.deadline = at_second(2);
     lines.push(open);
-    let mut first = lines.take_claims(Batch::Fresh, SECOND_US, &limits);
-    let now_us = SECOND_US;
-    lines.keep_open(&execution("a", 1), now_us, Duration::from_secs(8));
-    lines.leave_open(first.pop().unwrap(), now_us);
+    let mut first = lines.take_claims(Batch::Fresh, at_second(1), &limits);
+    let now = at_second(1);
+    lines.keep_open(&execution("a", 1), now, Duration::from_secs(8));
+    lines.leave_open(first.pop().unwrap(), now);
     lines.push(claim("a", 2, ClaimKind::Scheduled));
-    assert!(lines.take_claims(Batch::Fresh, now_us, &limits).is_empty());
-    assert_eq!(lines.next_us(now_us), Some(now_us + 50_000));
+    assert!(lines.take_claims(Batch::Fresh, now, &limits).is_empty());
+    assert_eq!(lines.next_at(now), Some(now + ASK_FIRST));
     // It is asked for again, and nothing behind it.
-    let asked = lines.take_claims(Batch::Fresh, now_us + 50_000, &limits);
+    let asked = lines.take_claims(Batch::Fresh, now + ASK_FIRST, &limits);
     assert_eq!(taken(&asked), [at("a", 1)]);
     for claim in asked {
-        lines.leave_open(claim, now_us);
+        lines.leave_open(claim, now);
     }
     lines.expire(Now {
-        us: until_us,
-        away_until_us: i64::MIN,
+        at: until,
+        away_until: StoreTime::MIN,
         instance: &instance,
     });
-    let given_up = lines.take_given_up(0);
+    let given_up = lines.take_given_up(at_second(0));
     assert_eq!(given_up.len(), 1);
     let consumption = given_up[0].consumption();
     assert_eq!(consumption.execution, execution("a", 1));
@@ -171,7 +169,7 @@ fn where_nothing_is_recorded_each_tick_that_is_given_up_stands_for_itself() {
     let mut lines = Lines::without_records();
     lines.give_up(given_up("a", 2), None);
     lines.give_up(given_up("a", 3), None);
-    let runs = lines.take_given_up(0);
+    let runs = lines.take_given_up(at_second(0));
     let consumptions: Vec<_> = runs.iter().map(GivenUpRun::consumption).collect();
     assert_eq!(consumptions, [given_up("a", 2), given_up("a", 3)]);
 }
@@ -187,9 +185,9 @@ fn a_schedule_that_is_forgotten_leaves_what_the_store_has_or_may_have() {
     lines.push(claim("a", 4, ClaimKind::Found));
     lines.push(claim("b", 2, ClaimKind::Scheduled));
     lines.forget_schedule(&TaskName::new("a").unwrap());
-    let claims = lines.take_claims(Batch::Backlog, 60 * SECOND_US, &unlimited());
+    let claims = lines.take_claims(Batch::Backlog, at_second(60), &unlimited());
     assert_eq!(taken(&claims), [at("a", 3), at("a", 4), at("b", 2)]);
-    assert!(lines.take_given_up(0).is_empty());
+    assert!(lines.take_given_up(at_second(0)).is_empty());
     claims.into_iter().for_each(|claim| lines.resolve(&claim));
     assert!(lines.by_schedule.is_empty(), "{:?}", lines.by_schedule);
 }
@@ -207,7 +205,7 @@ fn what_waits_of_a_task_follows_its_new_definition() {
     let new = new.overlap(sexton_core::policy::Overlap::Skip);
     let new = Arc::new(new.run(async || {}).check().unwrap());
     lines.redefine(&new);
-    let claims = lines.take_claims(Batch::Backlog, 60 * SECOND_US, &unlimited());
+    let claims = lines.take_claims(Batch::Backlog, at_second(60), &unlimited());
     let overlaps: Vec<_> = claims.iter().map(|claim| claim.claim.overlap).collect();
     let tasks = claims.iter().map(|claim| Arc::ptr_eq(&claim.task, &new));
     assert_eq!(tasks.collect::<Vec<_>>(), [true, false]);

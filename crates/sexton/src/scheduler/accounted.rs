@@ -6,8 +6,8 @@ use sexton_core::lock::{Answer, BATCH_MAX, Capability, LockError, TaskQuery, Tas
 use sexton_core::name::TaskName;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 
-use crate::link::Link;
 use crate::policy::Missed;
+use crate::store_client::StoreClient;
 use crate::task::CheckedTask;
 
 /// With more tasks than this, only those that catch up are asked about in the store when the
@@ -17,11 +17,11 @@ const ASKED_TASKS_MAX: usize = 10_000;
 /// Up to which tick each task is accounted for in the store, so that what was missed since is not
 /// overlooked.
 pub(super) async fn accounted_until(
-    link: &Link,
+    client: &StoreClient,
     tasks: &[&CheckedTask],
 ) -> Result<HashMap<TaskName, Tick>, LockError> {
     let mut accounted = HashMap::new();
-    if !link.manager.supports(Capability::Operations) {
+    if !client.manager.supports(Capability::Operations) {
         return Ok(accounted);
     }
     let ask_all = tasks.len() <= ASKED_TASKS_MAX;
@@ -34,11 +34,11 @@ pub(super) async fn accounted_until(
         let names = tasks.iter().map(|task| task.name.clone()).collect();
         let query = TaskQuery::Named(names);
         let asked = async {
-            let Answer { now, value } = link.manager.tasks(&query).await?;
+            let Answer { now, value } = client.manager.tasks(&query).await?;
             let value = (now, value);
             Ok(Answer { now, value })
         };
-        let (now, states) = link.call(asked).await?;
+        let (now, states) = client.call(asked).await?;
         for (task, state) in tasks.iter().zip(states) {
             let tick = accounted_for(task, &state, Tick::at_or_before(now));
             accounted.insert(state.task, tick);

@@ -7,33 +7,25 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
-use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError, TaskName};
-use sexton_core::tick::Tick;
-use tokio::sync::{broadcast, mpsc};
+use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError};
+use tokio::sync::broadcast;
 
+use super::Scheduler;
 use super::arrival::settle_in;
-use super::{Home, Scheduler, Shared};
+use super::backend::Backend;
 use crate::clock::FOR_EVER;
-use crate::driver::Driver;
+use crate::context::Context;
 use crate::error::BuildError;
 use crate::event::{Event, EventBus};
-use crate::extract::Registered;
-use crate::housekeeping::{announce, prune_task};
+use crate::extract::BuildContext;
+use crate::housekeeping::prune_task;
 use crate::limits::{Limits, transactions_max};
-use crate::link::Link;
 use crate::policy::{Delivery, Missed, Overlap};
-use crate::presence::{beat_for_ever, watch_clock_for_ever};
-use crate::renewer::renew_for_ever;
+use crate::presence::watch_clock_for_ever;
 use crate::run::States;
-use crate::runs::{Runs, SETTLEMENTS_MAX};
-use crate::settler::settle_all;
+use crate::store_client::StoreClient;
 use crate::task::{CheckedTask, ReadyTask, TaskError, TaskProblem};
-use crate::watched::{
-    ANNOUNCER, CLOCK_WATCH, DRIVER, HEARTBEAT, LEAVER, RENEWER, SETTLER, Watch, leave_when_failed,
-};
-
-/// Commands that may wait for a driver.
-const COMMANDS_MAX: usize = 64;
+use crate::watched::{CLOCK_WATCH, Watch};
 
 /// A scheduler on its way.
 #[derive(Debug)]
@@ -52,6 +44,14 @@ pub struct SchedulerBuilder {
     group_max: HashMap<String, usize>,
     retention: Option<Retention>,
     events: EventBus,
+}
+
+impl Scheduler {
+    /// Begins a scheduler.
+    #[must_use]
+    pub fn builder() -> SchedulerBuilder {
+        SchedulerBuilder::new()
+    }
 }
 
 impl SchedulerBuilder {
@@ -223,7 +223,7 @@ impl SchedulerBuilder {
         let managers = self.check_managers()?;
         let events = self.events;
         let watch = Arc::new(Watch::new(events.clone()));
-        let shared = Arc::new(Shared {
+        let context = Arc::new(Context {
             instance: self.instance.unwrap_or_else(InstanceId::random),
             incarnation: Incarnation::random(),
             started_at: self.clock.now(),
@@ -244,31 +244,32 @@ impl SchedulerBuilder {
             running: AtomicIsize::new(0),
             changing: tokio::sync::Mutex::default(),
         });
-        let mut tasks = check_tasks(self.tasks, &shared, &managers)?;
-        let mut links = Vec::new();
+        let mut tasks = check_tasks(self.tasks, &context, &managers)?;
+        let mut clients = Vec::new();
         let mut tasks_of = Vec::new();
         for (name, manager) in managers {
             let (clock, watch) = (Arc::clone(&self.clock), Arc::clone(&watch));
-            let link = Link::establish(name.clone(), manager, clock, watch, self.call_limit).await;
-            let link = link.map_err(|source| BuildError::Store { name, source })?;
-            let mut own = tasks.remove(&link.name).unwrap_or_default();
-            own.extend(prune_task(&link.manager, self.retention, &link.name));
+            let client =
+                StoreClient::establish(name.clone(), manager, clock, watch, self.call_limit).await;
+            let client = client.map_err(|source| BuildError::Store { name, source })?;
+            let mut own = tasks.remove(&client.name).unwrap_or_default();
+            own.extend(prune_task(&client.manager, self.retention, &client.name));
             tasks_of.push(own);
-            links.push(Arc::new(link));
+            clients.push(Arc::new(client));
         }
-        let accounted = settle_in(&shared, &links, &tasks_of).await?;
-        let homes = links
+        let accounted = settle_in(&context, &clients, &tasks_of).await?;
+        let backends = clients
             .iter()
             .zip(tasks_of)
             .zip(accounted)
-            .map(|((link, tasks), accounted)| {
-                Home::open(&shared, Arc::clone(link), tasks, &accounted)
+            .map(|((client, tasks), accounted)| {
+                Backend::open(&context, Arc::clone(client), tasks, &accounted)
             })
             .collect();
-        let clock_watch = watch.spawn(CLOCK_WATCH, watch_clock_for_ever(links));
+        let clock_watch = watch.spawn(CLOCK_WATCH, watch_clock_for_ever(clients));
         Ok(Scheduler {
-            shared,
-            homes,
+            context,
+            backends,
             clock_watch,
         })
     }
@@ -295,7 +296,7 @@ type TasksByManager = HashMap<ManagerName, Vec<CheckedTask>>;
 /// Checks all tasks and tells of all that is wrong, not only of the first.
 fn check_tasks(
     tasks: Vec<ReadyTask>,
-    shared: &Shared,
+    context: &Context,
     managers: &[(ManagerName, Arc<dyn LockManager>)],
 ) -> Result<TasksByManager, BuildError> {
     let mut errors = Vec::new();
@@ -303,7 +304,7 @@ fn check_tasks(
     let mut by_manager = TasksByManager::new();
     for task in tasks {
         let name = task.name().to_owned();
-        let checked = check_task(task, shared, managers).and_then(|task| {
+        let checked = check_task(task, context, managers).and_then(|task| {
             if names.insert(task.name.clone()) {
                 Ok(task)
             } else {
@@ -314,7 +315,7 @@ fn check_tasks(
             }
         });
         match checked {
-            Ok(task) if shared.has_labels_of(&task) => {
+            Ok(task) if context.has_labels_of(&task) => {
                 by_manager
                     .entry(task.manager.clone())
                     .or_default()
@@ -334,12 +335,12 @@ fn check_tasks(
 /// Checks one task against what the scheduler has.
 pub(super) fn check_task(
     task: ReadyTask,
-    shared: &Shared,
+    context: &Context,
     managers: &[(ManagerName, Arc<dyn LockManager>)],
 ) -> Result<CheckedTask, TaskError> {
     let name = task.name().to_owned();
     let task = task.check()?;
-    fits(&task, shared, managers).map_err(|problem| TaskError {
+    fits(&task, context, managers).map_err(|problem| TaskError {
         task: name,
         problem,
     })?;
@@ -348,7 +349,7 @@ pub(super) fn check_task(
 
 fn fits(
     task: &CheckedTask,
-    shared: &Shared,
+    context: &Context,
     managers: &[(ManagerName, Arc<dyn LockManager>)],
 ) -> Result<(), TaskProblem> {
     if task
@@ -372,9 +373,9 @@ fn fits(
         });
     };
     if let Some(group) = &task.policies.group
-        && !shared.limits.has_group(group)
+        && !context.limits.has_group(group)
     {
-        let known: Vec<&str> = shared.limits.groups().collect();
+        let known: Vec<&str> = context.limits.groups().collect();
         return Err(TaskProblem::Unknown {
             what: "group",
             name: group.to_string(),
@@ -425,70 +426,10 @@ fn fits(
     } else {
         None
     };
-    let registered = Registered::new(&shared.states, transactions);
-    task.handler.check(&registered)?;
-    if is_transactional && !registered.takes_transaction.get() {
+    let build_context = BuildContext::new(&context.states, transactions);
+    task.handler.check(&build_context)?;
+    if is_transactional && !build_context.takes_transaction.get() {
         return Err(TaskProblem::NoTransaction);
     }
     Ok(())
-}
-
-impl Shared {
-    /// Whether the instance has every label that the task wants.
-    pub(super) fn has_labels_of(&self, task: &CheckedTask) -> bool {
-        task.policies
-            .labels
-            .iter()
-            .all(|label| self.labels.iter().any(|own| **own == **label))
-    }
-}
-
-impl Home {
-    fn open(
-        shared: &Arc<Shared>,
-        link: Arc<Link>,
-        tasks: Vec<CheckedTask>,
-        accounted: &HashMap<TaskName, Tick>,
-    ) -> Home {
-        let (settlements, to_settle) = mpsc::channel(SETTLEMENTS_MAX);
-        let (commands, to_obey) = mpsc::channel(COMMANDS_MAX);
-        let runs = Arc::new(Runs::new(
-            Arc::clone(shared),
-            Arc::clone(&link),
-            settlements,
-        ));
-        let tasks: Vec<Arc<CheckedTask>> = tasks.into_iter().map(Arc::new).collect();
-        let mut driver = Driver::new(
-            Arc::clone(shared),
-            Arc::clone(&link),
-            Arc::clone(&runs),
-            to_obey,
-        );
-        for task in &tasks {
-            let after = accounted.get(&task.name).copied();
-            driver.add(task, after);
-        }
-        let watch = &shared.watch;
-        let mut services = vec![watch.spawn(RENEWER, renew_for_ever(Arc::clone(&runs)))];
-        if link.manager.supports(Capability::Operations) {
-            let beat = beat_for_ever(Arc::clone(&runs), commands.clone());
-            let beat = watch.spawn(HEARTBEAT, beat);
-            let leave = leave_when_failed(Arc::clone(&runs), beat.abort_handle());
-            services.extend([beat, watch.spawn(LEAVER, leave)]);
-            let (link, shared) = (Arc::clone(&link), Arc::clone(shared));
-            services.push(watch.spawn(ANNOUNCER, announce(link, shared, tasks)));
-        }
-        Home {
-            name: link.name.clone(),
-            driver: watch.spawn(DRIVER, driver.run()),
-            settler: watch.spawn(
-                SETTLER,
-                settle_all(Arc::clone(&link), to_settle, commands.clone()),
-            ),
-            link,
-            runs,
-            commands,
-            services,
-        }
-    }
 }

@@ -12,27 +12,29 @@ use sexton_core::tick::{Concurrency, Tick};
 use tokio::sync::{mpsc, oneshot};
 
 use super::accounted::accounted_until;
-use super::{Scheduler, Shared, builder};
-use crate::driver::{Command, Found, Put, tick_at};
+use super::{Scheduler, builder};
+use crate::command::{Command, Found, Put};
+use crate::context::Context;
 use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
-use crate::link::Link;
 use crate::operator::{TRIGGER_WITHIN, enqueue_now, trigger_deadline};
-use crate::runs::{Runs, StopCause};
+use crate::runs::Runs;
+use crate::stop_cause::StopCause;
+use crate::store_client::StoreClient;
 use crate::task::{ReadyTask, TaskError, TaskProblem};
 use crate::watched::{Failure, Watch};
 
 /// Changes a running scheduler's tasks, and tells the fleet what to do. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SchedulerHandle {
-    shared: Arc<Shared>,
-    homes: Arc<[HomeHandle]>,
+    context: Arc<Context>,
+    backends: Arc<[BackendHandle]>,
 }
 
 #[derive(Debug)]
-struct HomeHandle {
+struct BackendHandle {
     name: ManagerName,
-    link: Arc<Link>,
+    client: Arc<StoreClient>,
     runs: Arc<Runs>,
     commands: mpsc::Sender<Command>,
 }
@@ -41,15 +43,15 @@ impl Scheduler {
     /// A handle to talk to the scheduler from anywhere.
     #[must_use]
     pub fn handle(&self) -> SchedulerHandle {
-        let homes = self.homes.iter().map(|home| HomeHandle {
-            name: home.name.clone(),
-            link: Arc::clone(&home.link),
-            runs: Arc::clone(&home.runs),
-            commands: home.commands.clone(),
+        let backends = self.backends.iter().map(|backend| BackendHandle {
+            name: backend.name.clone(),
+            client: Arc::clone(&backend.client),
+            runs: Arc::clone(&backend.runs),
+            commands: backend.commands.clone(),
         });
         SchedulerHandle {
-            shared: Arc::clone(&self.shared),
-            homes: homes.collect(),
+            context: Arc::clone(&self.context),
+            backends: backends.collect(),
         }
     }
 }
@@ -82,25 +84,25 @@ impl SchedulerHandle {
     async fn put(&self, task: ReadyTask, put: Put) -> Result<(), HandleError> {
         self.check()?;
         let managers: Vec<(ManagerName, Arc<dyn LockManager>)> = self
-            .homes
+            .backends
             .iter()
-            .map(|home| (home.name.clone(), Arc::clone(&home.link.manager)))
+            .map(|backend| (backend.name.clone(), Arc::clone(&backend.client.manager)))
             .collect();
-        let task = Arc::new(builder::check_task(task, &self.shared, &managers)?);
+        let task = Arc::new(builder::check_task(task, &self.context, &managers)?);
         // Of two changes of one task at once, neither must overlook what the other puts.
-        let _changing = self.shared.changing.lock().await;
-        let is_ours = self.shared.has_labels_of(&task);
-        let is_elsewhere = |home: &&HomeHandle| !is_ours || home.name != task.manager;
+        let _changing = self.context.changing.lock().await;
+        let is_ours = self.context.has_labels_of(&task);
+        let is_elsewhere = |backend: &&BackendHandle| !is_ours || backend.name != task.manager;
         let mut moved_after = None;
-        for home in self.homes.iter().filter(is_elsewhere) {
+        for backend in self.backends.iter().filter(is_elsewhere) {
             let name = task.name.as_str();
             match put {
-                Put::Add if home.find(name).await?.is_some() => {
+                Put::Add if backend.find(name).await?.is_some() => {
                     let task = task.name.clone();
                     return Err(HandleError::NameUsedTwice { task });
                 }
                 Put::Add => {}
-                Put::Replace => match home.remove(name).await {
+                Put::Replace => match backend.remove(name).await {
                     Ok(last) => moved_after = moved_after.max(Some(last.unwrap_or(Tick::MIN))),
                     Err(HandleError::NoSuchTask { .. }) => {}
                     Err(error) => return Err(error),
@@ -110,42 +112,43 @@ impl SchedulerHandle {
         if !is_ours {
             return Ok(());
         }
-        let home = self.home(&task.manager).map_err(|problem| TaskError {
+        let backend = self.backend(&task.manager).map_err(|problem| TaskError {
             task: task.name.to_string(),
             problem,
         })?;
-        let accounted = match home.link.is_lost() {
+        let accounted = match backend.client.is_lost() {
             true => None,
             // If the store cannot be asked, the task is due from now on, which the call has told.
-            false => accounted_until(&home.link, &[&task]).await.ok(),
+            false => accounted_until(&backend.client, &[&task]).await.ok(),
         };
         let mut after = accounted.and_then(|accounted| accounted.get(&task.name).copied());
         if let Some(last) = moved_after {
             // What was granted on the other manager runs, and what was missed is missed there.
-            after = after.max(Some(last)).max(Some(tick_at(home.link.now_us())));
+            let now = backend.client.now().tick_at_or_before();
+            after = after.max(Some(last)).max(Some(now));
         }
         let put = |answer| Command::Put(Arc::clone(&task), put, after, answer);
-        home.ask(put).await??;
-        if home.link.manager.supports(Capability::Operations) {
+        backend.ask(put).await??;
+        if backend.client.manager.supports(Capability::Operations) {
             // It runs whether or not the store could be told how it is defined; that it could not,
             // the call has told.
-            let _ = announce_batch(&home.link, &self.shared, &[task]).await;
+            let _ = announce_batch(&backend.client, &self.context, &[task]).await;
         }
         Ok(())
     }
 
-    /// Removes a task. What runs goes on; what was claimed ahead is still run.
+    /// Removes a task. Its runs continue, and what was claimed ahead is still run.
     ///
     /// # Errors
     /// [`HandleError`] if there is no such task, or the scheduler is shutting down or has stopped.
     pub async fn remove(&self, task: &str) -> Result<(), HandleError> {
         self.check()?;
-        let _changing = self.shared.changing.lock().await;
+        let _changing = self.context.changing.lock().await;
         let mut result = Err(HandleError::NoSuchTask {
             task: task.to_owned(),
         });
-        for home in self.homes.iter() {
-            let removed = home.remove(task).await;
+        for backend in self.backends.iter() {
+            let removed = backend.remove(task).await;
             if !matches!(removed, Err(HandleError::NoSuchTask { .. })) {
                 result = removed.map(|_| ());
             }
@@ -158,7 +161,7 @@ impl SchedulerHandle {
     /// # Errors
     /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
     pub async fn pause(&self, task: &TaskName, note: &str) -> Result<(), HandleError> {
-        let by = self.shared.instance.to_string();
+        let by = self.context.instance.to_string();
         self.change_pause(
             task,
             &PauseChange::Pause {
@@ -178,15 +181,15 @@ impl SchedulerHandle {
     }
 
     async fn change_pause(&self, task: &TaskName, change: &PauseChange) -> Result<(), HandleError> {
-        for home in self.homes.iter() {
+        for backend in self.backends.iter() {
             let tasks = std::slice::from_ref(task);
-            self.call(home, home.link.manager.change_pause(tasks, change))
+            self.call(backend, backend.client.manager.change_pause(tasks, change))
                 .await?;
         }
         Ok(())
     }
 
-    /// Runs a task once over the fleet, now, besides its schedule, with as many executions as any
+    /// Runs a task once over the fleet, now, apart from its schedule, with as many executions as any
     /// of its ticks has. Answers the tick the run has: the store's now.
     ///
     /// What no instance starts within an hour is recorded as missed; see
@@ -215,25 +218,28 @@ impl SchedulerHandle {
         task: &TaskName,
         within: Duration,
     ) -> Result<Tick, HandleError> {
-        let home = self.home_for(manager, "trigger a task")?;
-        let concurrency = self.concurrency_of(home, task).await?;
+        let backend = self.backend_for(manager, "trigger a task")?;
+        let concurrency = self.concurrency_of(backend, task).await?;
         let now = async {
-            let now = home.link.manager.now().await?;
+            let now = backend.client.manager.now().await?;
             Ok(Answer { now, value: now })
         };
-        let begin = Tick::at_or_before(self.call(home, now).await?);
+        let begin = Tick::at_or_before(self.call(backend, now).await?);
         let enqueue = |batch: Vec<Enqueue>| async move {
-            home.link.call(home.link.manager.enqueue(&batch)).await
+            backend
+                .client
+                .call(backend.client.manager.enqueue(&batch))
+                .await
         };
         let deadline = trigger_deadline(begin, within);
-        let store = home.link.manager.location();
+        let store = backend.client.manager.location();
         let triggered = enqueue_now(store, task, concurrency, begin, deadline, enqueue).await?;
         let executions = triggered.executions.into_iter();
         let found = executions
             .map(|execution| Found::waiting(execution, Some(concurrency)))
             .collect();
         // If the driver is busy, the next heartbeat finds it.
-        let _ = home.commands.try_send(Command::Claim(found));
+        let _ = backend.commands.try_send(Command::Claim(found));
         Ok(triggered.tick)
     }
 
@@ -241,16 +247,18 @@ impl SchedulerHandle {
     /// the store yet.
     async fn concurrency_of(
         &self,
-        home: &HomeHandle,
+        backend: &BackendHandle,
         task: &TaskName,
     ) -> Result<Concurrency, HandleError> {
         let query = TaskQuery::Named(vec![task.clone()]);
-        let states = self.call(home, home.link.manager.tasks(&query)).await?;
+        let states = self
+            .call(backend, backend.client.manager.tasks(&query))
+            .await?;
         let mut definitions = states.into_iter().filter_map(|state| state.definition);
         if let Some(definition) = definitions.next() {
             return Ok(definition.concurrency);
         }
-        let own = home.find(task.as_str()).await?;
+        let own = backend.find(task.as_str()).await?;
         own.ok_or_else(|| HandleError::NoSuchTask {
             task: task.to_string(),
         })
@@ -262,14 +270,14 @@ impl SchedulerHandle {
     /// [`HandleError`] if the store cannot be told, or the scheduler has stopped.
     pub async fn cancel(&self, execution: &Execution) -> Result<CancelRequested, HandleError> {
         let mut answer = CancelRequested::NotRunning;
-        for home in self.homes.iter() {
+        for backend in self.backends.iter() {
             let told = self
-                .call(home, home.link.manager.request_cancel(execution))
+                .call(backend, backend.client.manager.request_cancel(execution))
                 .await?;
             if told != CancelRequested::NotRunning {
                 answer = told;
             }
-            home.runs.stop_execution(execution, StopCause::Requested);
+            backend.runs.stop_execution(execution, StopCause::Requested);
         }
         Ok(answer)
     }
@@ -283,8 +291,9 @@ impl SchedulerHandle {
         manager: &ManagerName,
         query: &HistoryQuery,
     ) -> Result<Vec<ExecutionRecord>, HandleError> {
-        let home = self.home_for(manager, "read the history")?;
-        self.call(home, home.link.manager.history(query)).await
+        let backend = self.backend_for(manager, "read the history")?;
+        self.call(backend, backend.client.manager.history(query))
+            .await
     }
 
     /// What one lock manager's store knows of tasks.
@@ -296,32 +305,33 @@ impl SchedulerHandle {
         manager: &ManagerName,
         query: &TaskQuery,
     ) -> Result<Vec<TaskState>, HandleError> {
-        let home = self.home_for(manager, "read the tasks")?;
-        self.call(home, home.link.manager.tasks(query)).await
+        let backend = self.backend_for(manager, "read the tasks")?;
+        self.call(backend, backend.client.manager.tasks(query))
+            .await
     }
 
     /// # Errors
     /// [`HandleError::Stopped`] if a part of the scheduler has panicked.
     fn check(&self) -> Result<(), HandleError> {
-        stopped(&self.shared.watch).map_or(Ok(()), Err)
+        stopped(&self.context.watch).map_or(Ok(()), Err)
     }
 
     async fn call<T>(
         &self,
-        home: &HomeHandle,
+        backend: &BackendHandle,
         call: impl Future<Output = Result<Answer<T>, LockError>>,
     ) -> Result<T, HandleError> {
         self.check()?;
-        let answer = home.link.call(call).await;
-        answer.map_err(|error| stopped(&self.shared.watch).unwrap_or(error.into()))
+        let answer = backend.client.call(call).await;
+        answer.map_err(|error| stopped(&self.context.watch).unwrap_or(error.into()))
     }
 
-    fn home_for(
+    fn backend_for(
         &self,
         manager: &ManagerName,
         action: &'static str,
-    ) -> Result<&HomeHandle, HandleError> {
-        self.home(manager).map_err(|problem| {
+    ) -> Result<&BackendHandle, HandleError> {
+        self.backend(manager).map_err(|problem| {
             HandleError::Store(LockError::Refused {
                 store: manager.to_string(),
                 action,
@@ -331,12 +341,16 @@ impl SchedulerHandle {
         })
     }
 
-    fn home(&self, manager: &ManagerName) -> Result<&HomeHandle, TaskProblem> {
-        self.homes
+    fn backend(&self, manager: &ManagerName) -> Result<&BackendHandle, TaskProblem> {
+        self.backends
             .iter()
-            .find(|home| home.name == *manager)
+            .find(|backend| backend.name == *manager)
             .ok_or_else(|| {
-                let known: Vec<&str> = self.homes.iter().map(|home| home.name.as_str()).collect();
+                let known: Vec<&str> = self
+                    .backends
+                    .iter()
+                    .map(|backend| backend.name.as_str())
+                    .collect();
                 TaskProblem::Unknown {
                     what: "lock manager",
                     name: manager.to_string(),
@@ -361,20 +375,20 @@ impl SchedulerHandle {
     /// # }
     /// ```
     pub async fn ping(&self) -> Result<(), HandleError> {
-        for home in &*self.homes {
+        for backend in &*self.backends {
             // No task has an empty name.
-            home.find("").await?;
+            backend.find("").await?;
         }
         Ok(())
     }
 }
 
-impl HomeHandle {
+impl BackendHandle {
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, HandleError> {
-        let gone = || stopped(&self.runs.shared.watch).unwrap_or(HandleError::ShuttingDown);
+        let gone = || stopped(&self.runs.context.watch).unwrap_or(HandleError::ShuttingDown);
         let (answer, answered) = oneshot::channel();
         let sent = self.commands.send(command(answer)).await;
         sent.map_err(|_| gone())?;

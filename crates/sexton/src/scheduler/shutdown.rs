@@ -3,21 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::clock::{Clock, SystemClock};
-use sexton_core::lock::{Capability, Execution};
+use sexton_core::lock::Execution;
 
 use super::Scheduler;
 use crate::clock::FOR_EVER;
 use crate::contained::{contained, contained_in};
-use crate::link::within;
-use crate::runs::StopCause;
-use crate::watched::{SHUTDOWN, leave};
-
-/// How long the store may take for the last words.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// How long, beyond the cancel grace, a run takes until it is dropped.
-const UNTIL_DROPPED: Duration = Duration::from_secs(1);
+use crate::watched::SHUTDOWN;
 
 /// What a shutdown did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +27,7 @@ impl Scheduler {
     /// down, or when the scheduler has [stopped](crate::Event::Stopped) since a part of it
     /// panicked: what a server's graceful shutdown wants to wait for.
     pub fn shutdown_signal(&self) -> impl Future<Output = ()> + Send + use<> {
-        let stopping = self.shared.stopping.clone();
+        let stopping = self.context.stopping.clone();
         async move {
             tokio::select! {
                 () = stopping.cancelled() => {}
@@ -48,7 +39,7 @@ impl Scheduler {
     /// Completes when the scheduler has [stopped](crate::Event::Stopped) by itself, since a part of
     /// it panicked; never, if that does not happen.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
-        let watch = Arc::clone(&self.shared.watch);
+        let watch = Arc::clone(&self.context.watch);
         async move { watch.failed().await }
     }
 
@@ -64,22 +55,22 @@ impl Scheduler {
     /// the future stops everything at once.
     pub async fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         let grace = grace.min(FOR_EVER);
-        if let Some(home) = self.homes.first()
-            && let Ok(now) = contained(|| home.link.clock.monotonic())
+        if let Some(backend) = self.backends.first()
+            && let Ok(now) = contained(|| backend.client.clock.monotonic())
         {
             // Shutting down consumes the scheduler: it is set once.
-            let _ = self.shared.drained_by.set(now.saturating_add(grace));
+            let _ = self.context.drained_by.set(now.saturating_add(grace));
         }
-        self.shared.stopping.cancel();
+        self.context.stopping.cancel();
         self.clock_watch.abort();
-        let homes = std::mem::take(&mut self.homes);
+        let backends = std::mem::take(&mut self.backends);
         let mut report = ShutdownReport {
             all_settled: true,
             ..ShutdownReport::default()
         };
         let mut endings = Vec::new();
-        for home in homes {
-            endings.push(contained_in(home.end(grace, self.shared.cancel_grace)));
+        for backend in backends {
+            endings.push(contained_in(backend.end(grace, self.context.cancel_grace)));
         }
         for ended in futures::future::join_all(endings).await {
             match ended {
@@ -87,59 +78,12 @@ impl Scheduler {
                     report.cut_off.extend(cut_off);
                     report.all_settled &= all_settled;
                 }
-                Err(panic) => self.shared.watch.fail(SHUTDOWN, panic),
+                Err(panic) => self.context.watch.fail(SHUTDOWN, panic),
             }
         }
-        report.all_settled &= self.shared.watch.failure().is_none();
+        report.all_settled &= self.context.watch.failure().is_none();
         report.cut_off.sort();
         report
-    }
-}
-
-impl super::Home {
-    async fn end(mut self, grace: Duration, cancel_grace: Duration) -> (Vec<Execution>, bool) {
-        // It may be the scheduler's own clock that failed.
-        let clock: Arc<dyn Clock> = match self.runs.shared.watch.failure() {
-            None => Arc::clone(&self.link.clock),
-            Some(_) => Arc::new(SystemClock),
-        };
-        let drained_by = clock.monotonic().saturating_add(grace);
-        let left = || drained_by.saturating_sub(clock.monotonic());
-        // Until it has given back what it was granted, nothing is known to be idle.
-        let driver = within(
-            &*clock,
-            left().saturating_add(LAST_WORDS * 2),
-            &mut self.driver,
-        )
-        .await;
-        if driver.is_none() {
-            self.driver.abort();
-        }
-        let mut cut_off = Vec::new();
-        let mut is_idle = true;
-        if within(&*clock, left(), self.runs.idle()).await.is_none() {
-            cut_off = self.runs.executions();
-            self.runs.stop_all(StopCause::ShuttingDown);
-            let limit = cancel_grace.saturating_add(UNTIL_DROPPED);
-            if within(&*clock, limit, self.runs.idle()).await.is_none() {
-                // These are not settled: one that blocks its thread does not even end.
-                self.runs.abort_all();
-                is_idle = false;
-            }
-        }
-        self.services
-            .iter()
-            .for_each(tokio::task::JoinHandle::abort);
-        self.runs.close_settlements();
-        let settled = within(&*clock, LAST_WORDS, &mut self.settler).await;
-        if settled.is_none() {
-            self.settler.abort();
-        }
-        if self.link.manager.supports(Capability::Operations) {
-            leave(&self.runs).await;
-        }
-        let all_settled = is_idle && settled.is_some() && !self.runs.is_unsettled();
-        (cut_off, all_settled)
     }
 }
 

@@ -4,23 +4,23 @@ mod given_name;
 mod problem;
 mod ready;
 mod schedule;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sexton_core::schedule::{
-    ClockChanges, Cron, Every, Jitter, Kron, Once, Schedule, ScheduleError, zone,
-};
+use sexton_core::schedule::{ClockChanges, Cron, Every, Kron, Once, Schedule, ScheduleError, zone};
 
 use self::given_name::GivenName;
 pub use self::problem::{TaskError, TaskProblem};
 pub(crate) use self::ready::CheckedTask;
 pub use self::ready::ReadyTask;
+use self::settings::Settings;
 
 use crate::clock::FOR_EVER;
 use crate::handler::{Erased, Handler};
-use crate::policy::{Delivery, Lease, Missed, Overlap, Placement, Retry};
+use crate::policy::{Delivery, Missed, Overlap, Placement, Retry};
 
 /// A task on its way to a scheduler.
 ///
@@ -48,35 +48,6 @@ pub struct Task<S = ()> {
     name: GivenName,
     schedule: S,
     settings: Settings,
-}
-
-#[derive(Debug, Default, Clone)]
-struct Settings {
-    concurrency: Option<u64>,
-    manager: Option<String>,
-    policies: Policies,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
-    jitter: Option<Duration>,
-    lease: Option<Duration>,
-}
-
-/// A task's policies, as the scheduler reads them.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Policies {
-    pub(crate) delivery: Delivery,
-    pub(crate) lease: Lease,
-    pub(crate) overlap: Overlap,
-    pub(crate) missed: Missed,
-    pub(crate) placement: Placement,
-    pub(crate) labels: Vec<Box<str>>,
-    pub(crate) group: Option<Box<str>>,
-    pub(crate) running_max: Option<usize>,
-    pub(crate) retry: Option<Box<Retry>>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) jitter: Option<Jitter>,
-    pub(crate) priority: i8,
-    pub(crate) work: Option<Box<str>>,
 }
 
 impl Task {

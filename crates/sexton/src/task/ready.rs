@@ -10,11 +10,12 @@ use sexton_core::schedule::{Bounded, Jitter, Schedule};
 use sexton_core::tick::{Concurrency, Tick};
 
 use super::given_name::GivenName;
+use super::problem::{TaskError, TaskProblem};
 use super::schedule::TaskSchedule;
-use super::{Policies, Settings, TaskError, TaskProblem};
+use super::settings::{Policies, Settings};
 use crate::contained::{contained, drop_contained};
 use crate::event::{Event, EventBus};
-use crate::handler::{AnyHandler, BoxError, Ending, Erased};
+use crate::handler::{AnyHandler, BoxError, Completion, Erased};
 use crate::layer::{HandlerService, Layered};
 use crate::policy::Lease;
 use crate::run::Run;
@@ -68,11 +69,11 @@ impl ReadyTask {
     /// layer itself counts as the run's failure.
     ///
     /// ```
-    /// use sexton::{Ending, Run, Task};
+    /// use sexton::{Completion, Run, Task};
     /// use tower::util::MapResponseLayer;
     ///
     /// let task = Task::new("report").cron("@daily")?.run(async |_run: Run| {}).layer(
-    ///     MapResponseLayer::new(|ending: Ending| ending.with_output("signed off")),
+    ///     MapResponseLayer::new(|completion: Completion| completion.with_output("signed off")),
     /// );
     /// # let _ = task;
     /// # Ok::<(), sexton::TaskError>(())
@@ -81,7 +82,8 @@ impl ReadyTask {
     pub fn layer<L>(mut self, layer: L) -> ReadyTask
     where
         L: tower_layer::Layer<HandlerService>,
-        L::Service: tower_service::Service<Run, Response = Ending> + Clone + Send + Sync + 'static,
+        L::Service:
+            tower_service::Service<Run, Response = Completion> + Clone + Send + Sync + 'static,
         <L::Service as tower_service::Service<Run>>::Error: Into<BoxError>,
         <L::Service as tower_service::Service<Run>>::Future: Send,
     {

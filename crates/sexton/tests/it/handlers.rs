@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sexton::lock::{ExecutionState, Outcome, TaskLock};
 use sexton::{
-    Attempt, ConcurrencyIndex, Ending, Fence, FromRun, MissingArgument, Registered, Run, State,
-    Task, Tick,
+    Attempt, BuildContext, Completion, ConcurrencyIndex, Fence, FromRun, MissingArgument, Run,
+    State, Task, Tick,
 };
 use tokio_util::sync::CancellationToken;
 use tower::util::{MapRequestLayer, MapResponseLayer};
@@ -23,8 +23,8 @@ fn once(name: &str) -> Task<sexton::schedule::Once> {
 struct ReportPath(String);
 
 impl FromRun for ReportPath {
-    fn check(registered: &Registered<'_>) -> Result<(), MissingArgument> {
-        State::<Bucket>::check(registered)
+    fn check(context: &BuildContext<'_>) -> Result<(), MissingArgument> {
+        State::<Bucket>::check(context)
     }
 
     fn from_run(run: &Run) -> Result<ReportPath, MissingArgument> {
@@ -80,12 +80,12 @@ async fn layers_see_each_run_and_what_came_of_it() {
         counted.fetch_add(1, Ordering::Relaxed);
         run
     });
-    let rename = MapResponseLayer::new(|ending: Ending| {
-        assert_eq!(ending.outcome(), Outcome::Succeeded);
-        ending.with_output("outer")
+    let rename = MapResponseLayer::new(|completion: Completion| {
+        assert_eq!(completion.outcome(), Outcome::Succeeded);
+        completion.with_output("outer")
     });
     let task = move |_: &Diary| {
-        let task = once("t").run(|| async { Ending::succeeded().with_output("inner") });
+        let task = once("t").run(|| async { Completion::succeeded().with_output("inner") });
         task.layer(count.clone()).layer(rename.clone())
     };
     let mut fleet = Fleet::of(1).task(task).start().await;

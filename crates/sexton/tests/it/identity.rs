@@ -42,7 +42,7 @@ async fn a_second_instance_with_an_id_is_refused_while_the_first_lives() {
         "default",
         "memory:",
         "2024-01-30T10:20:00",
-        "an id of its own",
+        "give each instance another id",
     ] {
         assert!(told.contains(word), "{told:?} does not tell {word:?}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sexton::lock::{ExecutionState, Outcome};
 use sexton::policy::{Lease, Retry};
 use sexton::schedule::Every;
-use sexton::{Ending, Event, Run, Task};
+use sexton::{Completion, Event, Run, Task};
 
 use crate::fleet::{
     Diary, Fleet, SUCCEEDED, drain, every, pass_seconds, replica, seconds, shut_down,
@@ -24,15 +24,15 @@ fn begins_after(
     failures: usize,
 ) -> (
     Arc<AtomicUsize>,
-    impl Fn(Run) -> std::future::Ready<Ending> + Clone + Send + Sync,
+    impl Fn(Run) -> std::future::Ready<Completion> + Clone + Send + Sync,
 ) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let handler = move |_: Run| {
         let is_begun = counted.fetch_add(1, Ordering::Relaxed) >= failures;
         std::future::ready(match is_begun {
-            true => Ending::succeeded(),
-            false => Ending::not_begun("no descriptor is free"),
+            true => Completion::succeeded(),
+            false => Completion::not_begun("no descriptor is free"),
         })
     };
     (calls, handler)
@@ -115,8 +115,8 @@ async fn a_retry_that_cannot_begin_has_failed() {
     let handler = move |_: Run| {
         let is_first = counted.fetch_add(1, Ordering::Relaxed) == 0;
         std::future::ready(match is_first {
-            true => Ending::failed("it broke"),
-            false => Ending::not_begun("no descriptor is free"),
+            true => Completion::failed("it broke"),
+            false => Completion::not_begun("no descriptor is free"),
         })
     };
     let task = move |_: &Diary| every_ten_minutes().retry(retry()).run(handler.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sexton::lock::{ExecutionState, Outcome};
 use sexton::policy::Retry;
 use sexton::schedule::Every;
-use sexton::{Ending, Event, Run, Task};
+use sexton::{Completion, Event, Run, Task};
 
 use crate::fleet::{Diary, End, Fleet, SUCCEEDED, drain, every, pass_seconds, seconds};
 
@@ -155,7 +155,7 @@ async fn a_run_that_does_not_listen_is_dropped_after_the_grace_period() {
 async fn what_a_stopped_run_still_says_is_kept() {
     let handler = |run: Run| async move {
         run.cancellation().cancelled().await;
-        Ending::failed("half done").with_output("7 of 14")
+        Completion::failed("half done").with_output("7 of 14")
     };
     let task = move |_: &Diary| minutely().timeout(seconds(1)).run(handler);
     let mut fleet = Fleet::of(1).task(task).start().await;

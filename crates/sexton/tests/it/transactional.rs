@@ -12,7 +12,7 @@ use sexton::policy::Retry;
 use sexton::schedule::Once;
 use sexton::sqlite::SqliteOptions;
 use sexton::{
-    BuildError, Ending, MemoryLockManager, MissingArgument, OpenTx, ReadyTask, Run, Scheduler,
+    BuildError, Completion, MemoryLockManager, MissingArgument, OpenTx, ReadyTask, Run, Scheduler,
     SqliteLockManager, State, Task, TaskProblem, Tx,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -85,9 +85,9 @@ async fn enter(tx: Tx<Sqlite>) -> Result<OpenTx<Sqlite>, Error> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_run_wrote_is_there_when_it_has_succeeded() {
     let database = Database::open().await;
-    let task = soon().run(async |tx: Tx<Sqlite>| -> Result<Ending, Error> {
+    let task = soon().run(async |tx: Tx<Sqlite>| -> Result<Completion, Error> {
         enter(tx).await?;
-        Ok(Ending::succeeded().with_output("entered"))
+        Ok(Completion::succeeded().with_output("entered"))
     });
     let (outcome, _) = database.outcome_of(task).await;
     assert_eq!((outcome, database.entries().await), (Outcome::Succeeded, 1));

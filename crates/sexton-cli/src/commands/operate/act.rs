@@ -11,7 +11,8 @@ use sexton::lock::{
 use sexton::name::TaskName;
 use sexton::{Operator, Tick};
 
-use super::{Refused, known_task};
+use super::refused::Refused;
+use super::tasks::known_task;
 use crate::args::{CancelArguments, PauseArguments, TaskArguments, TriggerArguments};
 use crate::visible::{visible, visible_json};
 

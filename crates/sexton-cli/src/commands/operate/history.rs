@@ -10,9 +10,12 @@ use sexton::clock::{Clock, SystemClock};
 use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery};
 use sexton::{Fence, Tick};
 
+use super::own::is_own;
+use super::refused::Refused;
 use super::store::Opened;
 use super::table::{Table, wall, zone};
-use super::{Refused, is_own, known_task};
+use super::tasks::known_task;
+
 use crate::args::HistoryArguments;
 use crate::duration;
 use crate::environment::Environment;

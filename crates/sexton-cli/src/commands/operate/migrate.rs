@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Refused;
+use super::refused::Refused;
 use super::store::named;
 use crate::args::MigrateArguments;
 use crate::environment::Environment;

@@ -3,71 +3,26 @@
 mod act;
 mod history;
 mod migrate;
+mod own;
+mod refused;
 mod store;
 mod table;
 mod tasks;
 
 use std::io;
 
-use sexton::Operator;
-use sexton::lock::LockError;
-use sexton::name::TaskName;
-use thiserror::Error;
-
-use super::complain;
+use super::complain::complain;
 use crate::args::{
     CancelArguments, HistoryArguments, MigrateArguments, PauseArguments, StoreArguments,
     TaskArguments, TasksArguments, TriggerArguments,
 };
-use crate::diagnostic::{Rejected, chain};
+use crate::diagnostic::chain;
 use crate::environment::Environment;
 use crate::exit::Exit;
-use crate::store::{Purpose, StoreError};
+use crate::store::Purpose;
 use crate::visible::visible;
-use sexton_core::similar;
+use refused::Refused;
 use store::Opened;
-
-/// What the names of Sexton's own tasks begin with.
-const OWN_PREFIX: &str = "sexton:";
-
-/// Why a command could not do what it was asked to.
-#[derive(Debug, Error)]
-enum Refused {
-    #[error("{0}")]
-    Argument(String),
-    #[error("the file cannot be used")]
-    File(Box<Rejected>),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(
-        "the store memory: is within the memory of the process that runs the tasks: no other can look into it"
-    )]
-    Memory,
-    #[error("the store has never heard of a task {name:?}{similar}")]
-    UnknownTask { name: String, similar: String },
-    #[error("no instance has told the store what the task {name:?} is: start one that runs it")]
-    NeverDefined { name: String },
-    #[error("{0}")]
-    NothingToDo(String),
-    #[error("{0}")]
-    NotSucceeded(String),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error("cannot write")]
-    Write(#[from] io::Error),
-}
-
-impl Refused {
-    fn exit(&self) -> Exit {
-        match self {
-            Refused::NothingToDo(_) | Refused::NotSucceeded(_) | Refused::Write(_) => Exit::Trouble,
-            Refused::Lock(LockError::TooManyWaiting { .. }) => Exit::Trouble,
-            Refused::Lock(error) => Exit::of_store(error.is_transient()),
-            Refused::Store(error) => error.exit(),
-            _ => Exit::BadInput,
-        }
-    }
-}
 
 /// Opens the store, does `work` with it, and tells what came of it.
 fn operate(
@@ -182,29 +137,4 @@ pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Res
 /// If standard output cannot be written.
 pub fn migrate(arguments: &MigrateArguments, environment: &Environment) -> io::Result<Exit> {
     told(async || migrate::migrate(arguments, environment).await)
-}
-
-/// Whether a task is one of Sexton's own, which are shown only where they are asked for.
-fn is_own(task: &TaskName) -> bool {
-    task.as_str().starts_with(OWN_PREFIX)
-}
-
-/// The task of this name, if the store has heard of it; else with what its name was meant to be,
-/// perhaps.
-async fn known_task(operator: &Operator, name: &str) -> Result<TaskName, Refused> {
-    let unknown = |similar: Option<&str>| Refused::UnknownTask {
-        name: name.to_owned(),
-        similar: similar.map_or_else(String::new, |similar| {
-            format!("; did you mean {similar:?}?")
-        }),
-    };
-    let Ok(task) = TaskName::new(name) else {
-        return Err(unknown(None));
-    };
-    if operator.task(&task).await?.is_some() {
-        return Ok(task);
-    }
-    let all = tasks::all(operator).await?;
-    let names = all.iter().map(|task| task.task.as_str());
-    Err(unknown(similar::closest(name, names)))
 }

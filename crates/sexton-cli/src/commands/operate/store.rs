@@ -3,7 +3,7 @@
 use sexton::Operator;
 use sexton::name::Namespace;
 
-use super::Refused;
+use super::refused::Refused;
 use crate::args::{NamedFile, StoreArguments, StoreFlags};
 use crate::config;
 use crate::crontab::{self, NamesAlone};

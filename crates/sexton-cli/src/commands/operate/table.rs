@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Refused;
+use super::refused::Refused;
 use crate::environment::Environment;
 use crate::visible::visible;
 use crate::zones;

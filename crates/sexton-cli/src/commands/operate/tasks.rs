@@ -9,15 +9,19 @@ use sexton::name::TaskName;
 use sexton::schedule::zone::{Database, ZoneRules};
 use sexton::{Operator, Tick};
 
+use super::own::is_own;
+use super::refused::Refused;
 use super::store::Opened;
 use super::table::{Table, wall, zone};
-use super::{Refused, complain, is_own};
+
 use crate::args::TasksArguments;
+use crate::commands::complain::complain;
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::tasks::TaskFile;
 use crate::visible::{visible, visible_json};
 use crate::zones;
+use sexton_core::similar;
 
 const PAGE_MAX: usize = 1_000;
 
@@ -238,4 +242,24 @@ fn value(shown: &Shown) -> Value {
             "since": format!("{:.3}", pause.since),
         })),
     })
+}
+
+/// The task of this name, if the store has heard of it; else with what its name was meant to be,
+/// perhaps.
+pub(super) async fn known_task(operator: &Operator, name: &str) -> Result<TaskName, Refused> {
+    let unknown = |similar: Option<&str>| Refused::UnknownTask {
+        name: name.to_owned(),
+        similar: similar.map_or_else(String::new, |similar| {
+            format!("; did you mean {similar:?}?")
+        }),
+    };
+    let Ok(task) = TaskName::new(name) else {
+        return Err(unknown(None));
+    };
+    if operator.task(&task).await?.is_some() {
+        return Ok(task);
+    }
+    let all = all(operator).await?;
+    let names = all.iter().map(|task| task.task.as_str());
+    Err(unknown(similar::closest(name, names)))
 }

@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 
 use reqwest::header::HeaderValue;
 use reqwest::{Client, Response, Url};
-use sexton::Ending;
+use sexton::Completion;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -34,27 +34,27 @@ impl Requests {
         spec: &HttpSpec,
         context: &Context,
         cancellation: &CancellationToken,
-    ) -> Ending {
+    ) -> Completion {
         tokio::select! {
-            ending = self.answered(spec, context) => ending,
-            () = cancellation.cancelled() => Ending::cancelled(),
+            completion = self.answered(spec, context) => completion,
+            () = cancellation.cancelled() => Completion::cancelled(),
         }
     }
 
-    async fn answered(&self, spec: &HttpSpec, context: &Context) -> Ending {
+    async fn answered(&self, spec: &HttpSpec, context: &Context) -> Completion {
         let client = match self.client(&spec.connection) {
             Ok(client) => client,
-            Err(error) => return Ending::failed(HttpError::NoClient(error)),
+            Err(error) => return Completion::failed(HttpError::NoClient(error)),
         };
         let _descriptor = match descriptor() {
             Ok(descriptor) => descriptor,
-            Err(error) => return Ending::not_begun(HttpError::not_sent(spec, error.into())),
+            Err(error) => return Completion::not_begun(HttpError::not_sent(spec, error.into())),
         };
         let mut limit = pin!(tokio::time::sleep(spec.timeout));
         let (response, unfollowed) = match exchange(&client, spec, context, limit.as_mut()).await {
             Ok(answer) => answer,
-            Err(error @ HttpError::NotSent { .. }) => return Ending::not_begun(error),
-            Err(error) => return Ending::failed(error),
+            Err(error @ HttpError::NotSent { .. }) => return Completion::not_begun(error),
+            Err(error) => return Completion::failed(error),
         };
         let status = response.status();
         let mut tail = Tail::leaving(FRAME_BYTES_MAX);
@@ -81,18 +81,18 @@ fn judged(
     status: u16,
     unfollowed: Option<Unfollowed>,
     read: Result<Unread, HttpError>,
-) -> Ending {
+) -> Completion {
     if !spec.accept.contains(status) {
-        return Ending::failed(HttpError::Status {
+        return Completion::failed(HttpError::Status {
             status,
             accept: spec.accept.clone(),
             unfollowed,
         });
     }
     match (read, spec.answer_too_long) {
-        (Err(error), _) => Ending::failed(error),
-        (Ok(Unread::Nothing), _) | (Ok(_), AnswerTooLong::Cut) => Ending::succeeded(),
-        (Ok(_), AnswerTooLong::Fail) => Ending::failed(HttpError::TooLong {
+        (Err(error), _) => Completion::failed(error),
+        (Ok(Unread::Nothing), _) | (Ok(_), AnswerTooLong::Cut) => Completion::succeeded(),
+        (Ok(_), AnswerTooLong::Fail) => Completion::failed(HttpError::TooLong {
             status,
             bytes_max: spec.answer_bytes_max,
         }),

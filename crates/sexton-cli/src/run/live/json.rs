@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use sexton::Event;
 use sexton::lock::Execution;
 
-use super::super::Stopped;
-use super::Line;
+use super::super::stopped::Stopped;
+use super::line::Line;
 use crate::visible::visible_json;
 use crate::zones;
 

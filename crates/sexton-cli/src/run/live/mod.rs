@@ -2,6 +2,7 @@
 
 mod form;
 mod json;
+mod line;
 mod text;
 mod unrun;
 
@@ -9,52 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton::clock::{Clock, SystemClock};
-use sexton::schedule::zone::{Database, ZoneRules};
+use sexton::schedule::zone::Database;
 use sexton::{Event, Scheduler};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::Stopped;
 use super::lines::LinesDiffer;
 use super::reload::Reloaded;
+use super::stopped::Stopped;
 use crate::args::LogFormat;
 use crate::environment::Environment;
 use crate::output::Output;
 use crate::tasks::TaskFile;
 use crate::zones;
 pub(crate) use form::allows_colours;
+use line::Line;
 use text::Text;
 
 /// How long the program waits at its end for what is still to be written.
 pub(crate) const FINISH_MAX: Duration = Duration::from_secs(1);
-
-/// Something to write down.
-pub(super) enum Line<'l> {
-    /// The store cannot be reached yet.
-    StoreAwaited {
-        error: &'l str,
-        /// How much longer it is waited for.
-        at_most: Duration,
-    },
-    Began {
-        instance: &'l str,
-        store: &'l str,
-        tasks: usize,
-        zones: &'l Database,
-        /// The zone rules that the tasks go by.
-        rules: &'l [ZoneRules],
-        warnings: &'l [String],
-    },
-    Event(&'l Event),
-    /// This number of events came faster than they could be formatted.
-    Dropped(u64),
-    /// This number of lines could not be written.
-    NotWritten(u64),
-    Reloaded(&'l Reloaded),
-    LinesDiffer(&'l LinesDiffer),
-    Stopping,
-    Ended(&'l Stopped),
-}
 
 /// Follows a scheduler's events.
 pub(super) struct Live {

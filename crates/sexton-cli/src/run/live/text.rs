@@ -11,11 +11,11 @@ use sexton::{ConcurrencyIndex, Event};
 
 use tokio::time::Instant;
 
-use super::super::Stopped;
 use super::super::lines::LinesDiffer;
 use super::super::reload::Reloaded;
-use super::Line;
+use super::super::stopped::Stopped;
 use super::form::{Form, Tone};
+use super::line::Line;
 use super::unrun::Unrun;
 use crate::environment::Environment;
 use crate::output::lines_missing;

@@ -43,6 +43,13 @@ pub struct StepBuilder {
     first: u32,
 }
 
+impl Kron {
+    /// Builds a schedule of the same words in code.
+    pub fn builder() -> KronBuilder {
+        KronBuilder::default()
+    }
+}
+
 impl KronBuilder {
     /// Milliseconds 0-999.
     pub fn milliseconds(mut self, say: impl FnOnce(FieldBuilder) -> FieldBuilder) -> KronBuilder {

@@ -95,11 +95,6 @@ impl Kron {
             .checked_somewhere(|_| format!("{} {expression:?}", parse::LANGUAGE))
     }
 
-    /// Builds a schedule of the same words in code.
-    pub fn builder() -> KronBuilder {
-        KronBuilder::default()
-    }
-
     /// The same schedule, read in a time zone.
     ///
     /// # Errors

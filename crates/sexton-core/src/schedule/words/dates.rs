@@ -1,6 +1,6 @@
 //! Dates in words.
 
-use super::{list, list_or, members, ordinal, with_runs};
+use super::phrases::{list, list_or, members, ordinal, with_runs};
 use crate::schedule::calendar::{Calendar, DayRule, EVERY_MONTH};
 use crate::schedule::years::{YearSpan, Years};
 

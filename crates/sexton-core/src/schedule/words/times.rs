@@ -1,6 +1,6 @@
 //! Times of day in words.
 
-use super::{count_of, list, members, with_runs};
+use super::phrases::{count_of, list, members, with_runs};
 use crate::schedule::calendar::Times;
 
 /// More times a day than this are told by their pattern.

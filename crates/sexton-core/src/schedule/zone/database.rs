@@ -8,10 +8,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::changes::end;
+use super::machine;
 use super::machine::Folder;
 use super::meant::meant;
+use super::names::{NAME_BYTES_MAX, instead_of, unknown};
 use super::version::Version;
-use super::{NAME_BYTES_MAX, end, instead_of, machine, unknown};
 use crate::schedule::error::ScheduleError;
 
 /// Whose zone rules count.
@@ -343,7 +345,7 @@ impl Database {
     /// [`ScheduleError::MachineZone`] if `TZ` or `/etc/localtime` is there and says nothing that
     /// can be read.
     pub fn machine_zone(&self) -> Result<TimeZone, ScheduleError> {
-        machine::zone(self)
+        machine::zone(|name| self.zone(name).ok())
     }
 
     fn machine_rules(&self) -> Option<&MachineRules> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::{COPIES, Database, end, instead_of};
+use super::changes::end;
+use super::names::{COPIES, instead_of};
 use crate::schedule::error::ScheduleError;
 
 /// Where systems keep their zone rules.
@@ -60,10 +61,10 @@ fn cut(path: &Path) -> String {
     text.chars().take(FOUND_CHARS_MAX).collect()
 }
 
-/// The machine's zone, with the rules of this database if it has a name.
+/// The machine's zone, with the rules that `rules_of` has for its name, if it has one.
 ///
 /// `TimeZone::system()` would take what cannot be read for UTC, in silence.
-pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
+pub(super) fn zone(rules_of: impl Fn(&str) -> Option<TimeZone>) -> Result<TimeZone, ScheduleError> {
     let tz = std::env::var_os("TZ");
     let system = match tz.as_ref().is_none_or(is_readable) {
         true => TimeZone::try_system().ok(),
@@ -71,11 +72,11 @@ pub(super) fn zone(database: &Database) -> Result<TimeZone, ScheduleError> {
     };
     if let Some(zone) = system.filter(|zone| !end(zone)) {
         let name = zone.iana_name().filter(|name| instead_of(name).is_none());
-        let counting = name.and_then(|name| database.zone(name).ok());
+        let counting = name.and_then(&rules_of);
         return Ok(counting.unwrap_or(zone));
     }
     // The machine's own file may be broken or end, and the built-in rules have the zone.
-    if let Some(zone) = name(tz.as_ref()).and_then(|name| database.zone(&name).ok()) {
+    if let Some(zone) = name(tz.as_ref()).and_then(|name| rules_of(&name)) {
         return Ok(zone);
     }
     let found = match tz {

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{change_after, name_of, posix_rule};
+use super::changes::change_after;
+use super::names::{name_of, posix_rule};
 use crate::schedule::stable_hash::mix;
 
 /// 2020-01-01T00:00:00Z, in seconds since the Unix epoch.

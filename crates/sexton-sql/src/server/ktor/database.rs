@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use sexton_core::name::TaskName;
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{ConcurrencyIndex, Tick};
 use sqlx::Database;
 
@@ -25,8 +26,8 @@ pub struct Row<'r> {
 pub struct Held {
     /// Which of the rows asked for, from 0.
     pub place: usize,
-    /// The tick that stood in it, in µs since the Unix epoch, if any.
-    pub before_us: Option<i64>,
+    /// The tick that stood in it, if any: Kotlin's are not always whole milliseconds.
+    pub before: Option<StoreTime>,
 }
 
 /// A column as the catalogue has it.
@@ -110,7 +111,8 @@ pub trait KtorDatabase: Database {
     ) -> impl Future<Output = Result<Vec<usize>, StoreError>> + Send;
 }
 
-/// Checks that a row is the one that was asked for, which place (from 1) it has among them, and reads the rest of it.
+/// Checks that a row is the one that was asked for, which place (from 1) it has among them, and reads the rest of it:
+/// `before` is what stood in it, in microseconds since the Unix epoch.
 ///
 /// # Errors
 /// A row that a collation took for that of the task, though its name is written otherwise: the two would share every tick.
@@ -119,11 +121,14 @@ pub(crate) fn held(
     rows: &[Row<'_>],
     place: i64,
     name: &str,
-    before_us: Option<i64>,
+    before: Option<i64>,
 ) -> Result<Held, StoreError> {
     let place = usize::try_from(place - 1).unwrap_or(usize::MAX);
     match rows.get(place) {
-        Some(row) if row.task.as_str() == name => Ok(Held { place, before_us }),
+        Some(row) if row.task.as_str() == name => Ok(Held {
+            place,
+            before: before.map(StoreTime::from_micros),
+        }),
         asked => Err(OpenError::BadTaskLocks {
             table: label.to_owned(),
             problem: format!(

@@ -160,15 +160,14 @@ impl<DB: ServerDatabase> TickLocks for KtorLocks<DB> {
         let mut take = Take {
             table: &self.table,
             newest,
-            before_us: HashMap::new(),
+            before: HashMap::new(),
         };
         self.manager.engine.call(action, &mut take).await?;
         // As if each had been asked for alone, in ascending order: raised from one tick to the next, up to the newest.
         let mut is_new = BTreeSet::new();
         let mut taking = |execution: &&Execution| {
-            let before_us = take.before_us.get(&execution.key()).copied().flatten();
-            let tick_us = i128::from(execution.tick.as_millis()) * 1_000;
-            let is_above = before_us.is_none_or(|before_us| i128::from(before_us) < tick_us);
+            let before = take.before.get(&execution.key()).copied().flatten();
+            let is_above = before.is_none_or(|before| before < execution.tick);
             if is_above && is_new.insert((*execution).clone()) {
                 Taking::TakenNow
             } else {

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use sexton_core::lock::engine::{Connect, Engine, ErrorClass, Operation, PortError};
 use sexton_core::lock::{Execution, LockKey};
+use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
 use super::Opened;
@@ -88,7 +89,7 @@ pub(super) struct Take<'t, DB: ServerDatabase> {
     pub(super) table: &'t Opened<DB>,
     pub(super) newest: BTreeMap<LockKey, Tick>,
     /// What stood in each row before, as soon as it is known. What is known is raised, if it had to be, and not raised again.
-    pub(super) before_us: HashMap<LockKey, Option<i64>>,
+    pub(super) before: HashMap<LockKey, Option<StoreTime>>,
 }
 
 impl<DB: ServerDatabase> Operation<DB::Port> for Take<'_, DB> {
@@ -103,13 +104,13 @@ impl<DB: ServerDatabase> Operation<DB::Port> for Take<'_, DB> {
         let limit = engine.port().limits().call;
         let Opened { sql, holds } = self.table;
         self.raise(engine, &mut *connection).await?;
-        let missing = rows(&self.newest, &self.before_us);
+        let missing = rows(&self.newest, &self.before);
         if missing.is_empty() {
             return Ok(());
         }
         DB::insert(&mut *connection, sql, limit, &missing).await?;
         self.raise(engine, connection).await?;
-        match rows(&self.newest, &self.before_us).first() {
+        match rows(&self.newest, &self.before).first() {
             None => Ok(()),
             Some(row) => Err(OpenError::BadTaskLocks {
                 table: holds.label.clone(),
@@ -130,7 +131,7 @@ impl<DB: ServerDatabase> Take<'_, DB> {
         engine: &Engine<DB::Port>,
         connection: &mut DB::Connection,
     ) -> Result<(), StoreError> {
-        let asked = rows(&self.newest, &self.before_us);
+        let asked = rows(&self.newest, &self.before);
         let raising = DB::raise(
             connection,
             &self.table.sql,
@@ -140,7 +141,7 @@ impl<DB: ServerDatabase> Take<'_, DB> {
         for held in raising.await? {
             if let Some(row) = asked.get(held.place) {
                 let key = LockKey::new(row.task.clone(), row.index);
-                self.before_us.insert(key, held.before_us);
+                self.before.insert(key, held.before);
             }
         }
         Ok(())
@@ -150,11 +151,9 @@ impl<DB: ServerDatabase> Take<'_, DB> {
 /// The rows that nothing is known of yet.
 fn rows<'r>(
     newest: &'r BTreeMap<LockKey, Tick>,
-    before_us: &HashMap<LockKey, Option<i64>>,
+    before: &HashMap<LockKey, Option<StoreTime>>,
 ) -> Vec<Row<'r>> {
-    let unknown = newest
-        .iter()
-        .filter(|(key, _)| !before_us.contains_key(*key));
+    let unknown = newest.iter().filter(|(key, _)| !before.contains_key(*key));
     let row = |(key, tick): (&'r LockKey, &Tick)| Row {
         task: &key.task,
         index: key.index,

@@ -1,6 +1,6 @@
-//! A scheduler's link to one lock manager: calls with a limit, the store's clock, lost and found.
+//! A scheduler's client of one lock manager: bounded calls, the estimated store clock, and whether
+//! the store is reachable.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,20 +8,24 @@ use jiff::SignedDuration;
 use sexton_core::clock::Clock;
 use sexton_core::lock::{Answer, Answers, LockError, LockManager};
 use sexton_core::name::{ManagerName, TaskName};
-use tokio::sync::Notify;
+use sexton_core::store_time::StoreTime;
 
-use crate::clock::sleep_until;
-use crate::contained::{contained, contained_in};
+use crate::clock::{sleep_until, within};
+use crate::contained::contained_in;
+use crate::error_chain::chain;
 use crate::event::{Event, EventBus};
-use crate::offset::{Agreement, ClockSample, StoreClock, micros};
+use crate::no_answer::{no_answer, panicked};
+use crate::offset::{Agreement, ClockSample, StoreClock};
 use crate::parts::{Change, Parts};
+use crate::turns::{Turned, Turns};
 use crate::watched::{CALL, Watch};
 
 /// An offset from our own clock, or a leap of the store's, that is worth a warning.
 const OFFSET_WARN: Duration = Duration::from_secs(1);
 
+/// A client of one lock manager.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct StoreClient {
     pub(crate) name: ManagerName,
     pub(crate) manager: Arc<dyn LockManager>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -36,7 +40,9 @@ pub(crate) struct Link {
     parts: Mutex<Parts>,
 }
 
-impl Link {
+impl StoreClient {
+    /// Asks the lock manager for its clock, and begins to follow it.
+    ///
     /// # Errors
     /// As the manager answers to the first question for its clock.
     pub(crate) async fn establish(
@@ -45,7 +51,7 @@ impl Link {
         clock: Arc<dyn Clock>,
         watch: Arc<Watch>,
         call_limit: Duration,
-    ) -> Result<Link, LockError> {
+    ) -> Result<StoreClient, LockError> {
         let sent = clock.monotonic();
         let asked = within(&*clock, call_limit, contained_in(manager.now())).await;
         let store_now = match asked {
@@ -58,7 +64,7 @@ impl Link {
             received: clock.monotonic(),
             store_now,
         };
-        let link = Link {
+        let client = StoreClient {
             name,
             manager,
             clock,
@@ -70,30 +76,23 @@ impl Link {
             lost_since: Mutex::new(None),
             parts: Mutex::default(),
         };
-        link.tell_offset(true);
-        Ok(link)
+        client.tell_offset(true);
+        Ok(client)
     }
 
-    /// The store's clock, in microseconds since the Unix epoch, as we estimate it.
-    pub(crate) fn now_us(&self) -> i64 {
-        self.with_store_clock(|clock| clock.now_us(self.clock.monotonic()))
+    /// The store's clock, as we estimate it.
+    pub(crate) fn now(&self) -> StoreTime {
+        self.with_store_clock(|clock| clock.at(self.clock.monotonic()))
     }
 
     /// Our monotonic time at an instant of the store's clock.
-    pub(crate) fn monotonic_at(&self, store_us: i64) -> Duration {
-        self.with_store_clock(|clock| clock.monotonic_at(store_us))
+    pub(crate) fn monotonic_at(&self, time: StoreTime) -> Duration {
+        self.with_store_clock(|clock| clock.monotonic_at(time))
     }
 
     /// Tells, from now on, when the store's clock leapt or the store is back.
     pub(crate) fn turns(&self) -> Turns {
-        let seen = self.turned.count.load(Ordering::Acquire);
-        let turned = Arc::clone(&self.turned);
-        Turns { turned, seen }
-    }
-
-    fn turned(&self) {
-        self.turned.count.fetch_add(1, Ordering::AcqRel);
-        self.turned.told.notify_waiters();
+        self.turned.turns()
     }
 
     /// Completes at our monotonic time `wake`; `None`: never.
@@ -198,20 +197,19 @@ impl Link {
 
     fn learn(&self, sample: ClockSample) {
         let agreement = self.with_store_clock(|clock| clock.add(sample));
-        if let Agreement::Leapt(by_us) = agreement {
-            let by = SignedDuration::from_micros(by_us);
+        if let Agreement::Leapt(by) = agreement {
             if by.unsigned_abs() >= OFFSET_WARN {
                 let manager = self.name.clone();
                 self.events.emit(Event::ClockLeapt { manager, by });
             }
             self.tell_offset(true);
-            self.turned();
+            self.turned.tell();
         }
     }
 
     /// The store's clock minus our own.
     pub(crate) fn offset(&self) -> SignedDuration {
-        SignedDuration::from_micros(self.now_us() - self.clock.now().as_microsecond())
+        self.now() - StoreTime::from(self.clock.now())
     }
 
     pub(crate) fn tell_offset(&self, warn: bool) {
@@ -270,7 +268,7 @@ impl Link {
                 manager: self.name.clone(),
                 after,
             });
-            self.turned();
+            self.turned.tell();
         }
     }
 
@@ -280,117 +278,4 @@ impl Link {
             .lock()
             .unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// How often the store's clock leapt or the store was back. Not a `watch`, which wakes its
-/// waiters in a random order: a simulation must be the same each time.
-#[derive(Debug, Default)]
-struct Turned {
-    count: AtomicU64,
-    told: Notify,
-}
-
-/// When the store's clock leapt or the store is back.
-#[derive(Debug)]
-pub(crate) struct Turns {
-    turned: Arc<Turned>,
-    seen: u64,
-}
-
-impl Turns {
-    /// Completes when there was such a turn since this was last asked; cancel safe.
-    pub(crate) async fn next(&mut self) {
-        loop {
-            let told = self.turned.told.notified();
-            let mut told = std::pin::pin!(told);
-            // From here on a turn is not overlooked, even before it is awaited.
-            told.as_mut().enable();
-            let count = self.turned.count.load(Ordering::Acquire);
-            if count != self.seen {
-                self.seen = count;
-                return;
-            }
-            told.await;
-        }
-    }
-}
-
-/// A lock manager that panicked is as good as one that does not answer.
-pub(crate) fn joined<T>(
-    joined: Result<Result<T, LockError>, tokio::task::JoinError>,
-) -> Result<T, LockError> {
-    joined.unwrap_or_else(|error| {
-        Err(LockError::Unavailable {
-            store: "the lock manager".to_owned(),
-            action: "get an answer",
-            source: Arc::new(error),
-        })
-    })
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("panicked: {0}")]
-struct Panicked(String);
-
-#[derive(Debug, thiserror::Error)]
-#[error("no answer within {0:?}")]
-struct NoAnswer(Duration);
-
-fn no_answer(manager: &dyn LockManager, limit: Duration) -> LockError {
-    LockError::Unavailable {
-        store: location(manager),
-        action: "get an answer",
-        source: Arc::new(NoAnswer(limit)),
-    }
-}
-
-pub(crate) fn panicked(manager: &dyn LockManager, panic: &str) -> LockError {
-    LockError::Unavailable {
-        store: location(manager),
-        action: "get an answer",
-        source: Arc::new(Panicked(panic.to_owned())),
-    }
-}
-
-fn location(manager: &dyn LockManager) -> String {
-    contained(|| manager.location()).unwrap_or_else(|_| "the lock manager".to_owned())
-}
-
-/// The future's output, or `None` if it takes longer than `limit`.
-pub(crate) async fn within<T>(
-    clock: &dyn Clock,
-    limit: Duration,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let deadline = clock.monotonic().saturating_add(limit);
-    let future = std::pin::pin!(future);
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = sleep_until(clock, deadline) => None,
-    }
-}
-
-/// How long to wait before the next try, after `failures` in a row: 50 ms, doubling to 2 s, and up
-/// to half of it less, so that replicas do not come back together.
-pub(crate) fn backoff(failures: u32) -> Duration {
-    let full_ms = 50_u64.saturating_mul(1 << failures.min(6)).min(2_000);
-    Duration::from_millis(full_ms / 2 + fastrand::u64(0..=full_ms / 2))
-}
-
-/// An error with all its causes, on one line.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// Lets it be said in one place that microseconds are what the store's clock is counted in.
-pub(crate) fn later_us(from_us: i64, by: Duration) -> i64 {
-    from_us.saturating_add(micros(by))
 }
