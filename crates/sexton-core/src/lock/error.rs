@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::Capability;
+use super::capability::Capability;
 use crate::name::TaskName;
 
 /// Why a lock manager could not do what it was asked.

@@ -45,6 +45,7 @@
 //! The first line stands before the others, so that a task paused (or a clock set back) between a
 //! grant and its repetition does not strand an execution that the store believes to be running.
 
+mod capability;
 mod claim;
 pub mod engine;
 mod error;
@@ -65,6 +66,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
+pub use capability::Capability;
 pub use claim::{
     BATCH_MAX, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant, Verdict,
     check_batch_size,
@@ -124,31 +126,6 @@ impl<T> Answers<T> {
         Ok(Answer {
             now: self.now,
             value,
-        })
-    }
-}
-
-/// Something that not every lock manager can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Leases: recovery of lost holders, overlap policies, cancelling.
-    Leases,
-    /// Records of executions: history, release, repeated claims long after.
-    History,
-    /// Pausing, resuming, enqueuing, definitions, instances.
-    Operations,
-    /// Handlers that write in the transaction that settles their execution.
-    Transactions,
-}
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Capability::Leases => "leases",
-            Capability::History => "history",
-            Capability::Operations => "operations (pause, resume, enqueue, definitions)",
-            Capability::Transactions => "transactional delivery",
         })
     }
 }

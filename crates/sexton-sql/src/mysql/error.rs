@@ -3,7 +3,7 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::server::error::{Cause, NOT_MADE_BY_US};
+use crate::server::cause::{Cause, NOT_MADE_BY_US};
 
 const NOT_PRIVILEGED: &str = "its user lacks privileges: SELECT, INSERT, UPDATE and DELETE on the tables (and CREATE and INDEX to make them)";
 

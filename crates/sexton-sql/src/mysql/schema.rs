@@ -12,8 +12,9 @@ use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 
 use crate::error::OpenError;
 use crate::server::Migrations;
+use crate::server::cause::Cause;
 use crate::server::database::Prepare;
-use crate::server::error::{Cause, StoreError, cause};
+use crate::server::error::{StoreError, cause};
 use crate::server::names::Names;
 use sexton_core::lock::engine::Unavailable;
 

@@ -8,6 +8,7 @@ use sqlx::{Database, Postgres, Row, SqlSafeStr, query};
 use sqlx_core::transaction::TransactionManager;
 
 use super::load::text;
+use super::settings::{as_setting, patience_ms, silence_ms};
 use super::sql::Sql;
 use super::{Port, schema, url};
 use crate::error::OpenError;
@@ -37,11 +38,6 @@ const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::t
     NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::text, \
     NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, \
     NULL::text, NULL::bigint, NULL::text";
-
-/// How long a client may be silent within a transaction of ours, and how long it may take no
-/// answers: its row locks keep others of the fleet waiting. Far more than lies between two
-/// statements, less than others wait at most.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 impl ServerDatabase for Postgres {
     type Port = ServerPort<Postgres>;
@@ -184,20 +180,4 @@ pub(super) async fn begin_snapshot(connection: &mut PgConnection) -> Result<(), 
 /// Commits what one of these two began.
 pub(super) async fn commit(connection: &mut PgConnection) -> Result<(), StoreError> {
     Ok(Count::commit(connection).await?)
-}
-
-/// How long the server waits for a client within a transaction of ours, in ms.
-pub(super) fn silence_ms() -> String {
-    as_setting(SILENCE_MAX)
-}
-
-/// The limit of a call as a setting of the server's, in ms.
-pub(super) fn patience_ms(port: &Port) -> String {
-    as_setting(port.call_limit())
-}
-
-/// A limit in whole milliseconds, at least one: 0 would be none.
-pub(super) fn as_setting(limit: Duration) -> String {
-    let most = u128::from(i32::MAX.unsigned_abs());
-    limit.as_millis().clamp(1, most).to_string()
 }

@@ -7,8 +7,8 @@ use sexton_core::name::{Incarnation, InstanceId};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::connect::patience_ms;
 use super::load::text;
+use super::settings::patience_ms;
 use super::{Port, notifications};
 use crate::instance_row::{GONE_KEPT_MS, InstanceRow, offset_column, presence_column};
 use crate::record_row::{concurrency_index, millis, task_name, tick};

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, query, query_scalar, raw_sql};
 
-use super::connect::as_setting;
+use super::settings::as_setting;
 use crate::server::error::StoreError;
 use crate::server::ktor::database::{Column, Found, Held, KtorDatabase, Row, held};
 use crate::server::names::{Names, filled};

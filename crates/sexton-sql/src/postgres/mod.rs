@@ -71,6 +71,7 @@ mod ktor;
 mod load;
 mod notifications;
 mod schema;
+mod settings;
 mod sql;
 mod swap;
 mod tasks;

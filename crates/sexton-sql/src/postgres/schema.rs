@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, query, query_as, query_scalar, raw_sql};
 
-use super::connect::{as_setting, silence_ms};
+use super::settings::{as_setting, silence_ms};
 use crate::error::OpenError;
 use crate::server::Migrations;
 use crate::server::database::Prepare;

@@ -13,8 +13,9 @@ use sqlx::{Postgres, Row};
 use uuid::Uuid;
 
 use super::Port;
-use super::connect::{begin, commit, patience_ms};
+use super::connect::{begin, commit};
 use super::load::text;
+use super::settings::patience_ms;
 use crate::record_row::{
     concurrency_index, fence_column, former_holders_column, is_plain, millis, task_name,
 };

@@ -8,9 +8,9 @@ use std::time::Duration;
 use sexton_core::lock::engine::Port;
 use sqlx::{Connection, Database};
 
-use super::Migrations;
 use super::error::StoreError;
 use super::ktor::database::KtorDatabase;
+use super::migrations::Migrations;
 use super::names::{Dictionary, Names};
 use super::port::ServerPort;
 use crate::error::OpenError;

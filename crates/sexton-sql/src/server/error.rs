@@ -8,6 +8,7 @@ use sexton_core::lock::engine::{ErrorClass, PortError, Unavailable};
 
 use crate::error::OpenError;
 use crate::record_row::Unreadable;
+use crate::server::cause::{Cause, NOT_MADE_BY_US};
 use crate::server::tls;
 
 /// What went wrong in a call, before it is known which store and what was tried.
@@ -45,30 +46,6 @@ impl From<Unavailable> for StoreError {
         StoreError::Unavailable(reason)
     }
 }
-
-/// Why a statement failed, as far as it makes a difference here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// Others were in the way: try again soon.
-    Busy,
-    /// The connection broke: another one may do.
-    Broken,
-    /// May pass by itself.
-    Transient,
-    /// The server does not let this user in.
-    NotLetIn,
-    NoDatabase,
-    /// The user may not do this; what it needs.
-    NotPrivileged(&'static str),
-    /// The server only reads.
-    ReadOnly,
-    /// Will not pass until somebody acts on this advice.
-    Permanent(&'static str),
-}
-
-/// Tables that no version made.
-pub(crate) const NOT_MADE_BY_US: Cause =
-    Cause::Permanent("its tables are not as this version of sexton made them");
 
 /// Where the server remembers the password, until it is restarted, it works without.
 const PASSWORD_NEEDS_TLS: &str = "the server takes this user's password through TLS alone (caching_sha2_password, sha256_password): \

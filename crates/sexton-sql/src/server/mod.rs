@@ -4,10 +4,12 @@
 //! [The engine](sexton_core::lock::engine) does the work, over a port of each. What stands here is
 //! where connections come from, how handlers' transactions end, and the Kotlin system's table.
 
+pub(crate) mod cause;
 mod checkout;
 pub(crate) mod database;
 pub(crate) mod error;
 pub(crate) mod ktor;
+mod migrations;
 pub(crate) mod names;
 mod options;
 pub(crate) mod port;
@@ -34,7 +36,8 @@ use port::ServerPort;
 
 pub use database::ServerDatabase;
 pub use ktor::{KtorLockManager, KtorLocks, KtorTable};
-pub use options::{Migrations, ServerOptions};
+pub use migrations::Migrations;
+pub use options::ServerOptions;
 
 /// Keeps task locks in the database of a server:
 /// [`PostgresLockManager`](crate::postgres::PostgresLockManager) and

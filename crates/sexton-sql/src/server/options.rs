@@ -9,21 +9,10 @@ use sqlx::Pool;
 use super::ServerLockManager;
 use super::checkout::Source;
 use super::database::ServerDatabase;
+use super::migrations::Migrations;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
 use crate::patience::LIMIT_MAX;
-
-/// Who makes and changes the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Migrations {
-    /// The manager does, when it is opened, if anything is missing. Its user needs the privilege to
-    /// create tables then.
-    #[default]
-    Apply,
-    /// Somebody else does, by [`ServerOptions::migration_sql`]. Tables that are missing or old are
-    /// an error.
-    Refuse,
-}
 
 /// How a [`ServerLockManager`] is opened: [`PostgresOptions`](crate::postgres::PostgresOptions) and
 /// [`MySqlOptions`](crate::mysql::MySqlOptions) are it.

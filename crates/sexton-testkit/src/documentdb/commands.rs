@@ -8,7 +8,7 @@ use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
-use super::front::{Ended, hello};
+use super::hello::{Ended, hello};
 
 /// How documents are written as text.
 const PREFIX: &str = "BSONHEX";

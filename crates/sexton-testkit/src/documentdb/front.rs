@@ -14,9 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use super::commands::{Cursors, run};
+use super::hello::{Ended, MESSAGE_BYTES_MAX, hello};
 
 const HEADER_BYTES: usize = 16;
-const MESSAGE_BYTES_MAX: usize = 48_000_000;
 /// The operation of each message but a driver's first one.
 const OP_MSG: i32 = 2013;
 /// A driver's first message, which asks who is there, and its reply.
@@ -24,9 +24,6 @@ const OP_QUERY: i32 = 2004;
 const OP_REPLY: i32 = 1;
 /// The flag of a message whose last four bytes are a checksum.
 const HAS_CHECKSUM: u32 = 1;
-
-/// Why a client's connection ends: it has gone, or the server has, or what came is no message.
-pub(super) type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 /// A server of MongoDB's protocol, which runs until it is dropped.
 #[derive(Debug)]
@@ -156,23 +153,6 @@ async fn send(client: &mut TcpStream, to: i32, operation: i32, body: &[u8]) -> R
     message.extend(body);
     client.write_all(&message).await?;
     Ok(())
-}
-
-/// Who is there. A router, so that nobody asks for a replica set's things.
-pub(super) fn hello() -> Document {
-    doc! {
-        "isWritablePrimary": true,
-        "ismaster": true,
-        "msg": "isdbgrid",
-        "maxBsonObjectSize": 16_777_216,
-        "maxMessageSizeBytes": i32::try_from(MESSAGE_BYTES_MAX).unwrap(),
-        "maxWriteBatchSize": 100_000,
-        "localTime": DateTime::now(),
-        "minWireVersion": 0,
-        "maxWireVersion": 21,
-        "readOnly": false,
-        "ok": 1.0,
-    }
 }
 
 /// The command of a message, with the documents that came beside it in their place.

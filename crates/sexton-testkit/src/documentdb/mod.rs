@@ -3,6 +3,7 @@
 
 mod commands;
 mod front;
+mod hello;
 
 use std::path::{Path, PathBuf};
 

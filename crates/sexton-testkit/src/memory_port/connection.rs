@@ -1,11 +1,9 @@
 //! Connections: taken, given back, broken, and what they have open.
 
-use std::sync::atomic::Ordering;
-
 use sexton_core::lock::engine::{ErrorClass, PortError};
 
-use super::rows::Write;
-use super::{MemoryError, MemoryPort, MemoryStore, lock};
+use super::error::MemoryError;
+use super::write::Write;
 
 /// What became of a port's connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,9 +40,10 @@ impl Connection {
         }
     }
 
-    /// A call fails on a connection that is broken, and on one that has something left open.
-    pub(super) fn check(&self, store: &MemoryStore) -> Result<(), MemoryError> {
-        if self.is_broken || self.life != store.life.load(Ordering::SeqCst) {
+    /// A call fails on a connection that is broken or of an earlier life of the store, and on one that
+    /// has something left open.
+    pub(super) fn check(&self, life: u64) -> Result<(), MemoryError> {
+        if self.is_broken || self.life != life {
             return Err(MemoryError::Broken);
         }
         match self.is_left_open {
@@ -69,56 +68,5 @@ impl Connection {
         assert!(!self.is_broken, "a broken connection was given back");
         assert!(!self.is_left_open, "given back with something left open");
         assert!(self.transaction.is_none(), "given back in a transaction");
-    }
-}
-
-/// A connection that a call has taken. Dropped, it is closed, and its transaction rolled back.
-#[derive(Debug)]
-pub struct Checkout<'p> {
-    port: &'p MemoryPort,
-    connection: Option<Connection>,
-}
-
-impl Checkout<'_> {
-    pub(super) fn new(port: &MemoryPort, connection: Connection) -> Checkout<'_> {
-        Checkout {
-            port,
-            connection: Some(connection),
-        }
-    }
-
-    pub(super) fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("it was not given back")
-    }
-
-    pub(super) fn take(&mut self) -> Option<Connection> {
-        self.connection.take()
-    }
-}
-
-impl Drop for Checkout<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            lock(&self.port.counts).closed += 1;
-            if let Some(rows) = self.port.store.lock().get_mut(&self.port.namespace) {
-                rows.free(connection.id);
-            }
-        }
-    }
-}
-
-impl MemoryPort {
-    /// Begins a transaction, as a handler does that writes in it.
-    pub fn begin(connection: &mut Connection) {
-        connection.transaction = Some(Vec::new());
-    }
-
-    /// Commits the transaction.
-    pub fn commit(&self, connection: &mut Connection) {
-        let writes = connection.transaction.take().unwrap_or_default();
-        let mut namespaces = self.store.lock();
-        let rows = namespaces.entry(self.namespace.clone()).or_default();
-        writes.into_iter().for_each(|write| rows.write(write));
-        rows.free(connection.id);
     }
 }

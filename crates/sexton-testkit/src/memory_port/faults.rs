@@ -8,7 +8,7 @@ use fastrand::Rng;
 use sexton_core::lock::LockKey;
 use sexton_core::lock::engine::Unavailable;
 
-use super::MemoryError;
+use super::error::MemoryError;
 
 /// A call of the port, or the later half of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@
 //! too little. It is not the in-memory manager, which knows no port and is the oracle.
 
 mod connection;
+mod error;
 mod faults;
 mod fleet;
 mod history;
@@ -11,6 +12,7 @@ mod load;
 mod rows;
 mod swap;
 mod tasks;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -21,14 +23,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::clock::{Clock, ManualClock};
-use sexton_core::lock::engine::{
-    Connect, Engine, ErrorClass, Limits, PortError, PortManager, Unavailable,
-};
-use sexton_core::lock::{LockError, LockKey};
+use sexton_core::lock::LockKey;
+use sexton_core::lock::engine::{Connect, Engine, Limits, PortManager, Unavailable};
 use sexton_core::name::Namespace;
-use thiserror::Error;
 
-pub use self::connection::{Checkout, Connection, Counts};
+pub use self::connection::{Connection, Counts};
+pub use self::error::MemoryError;
 use self::faults::Faults;
 pub use self::faults::{Call, Fault, Odds};
 use self::rows::Rows;
@@ -81,6 +81,10 @@ impl MemoryStore {
             .entry(Namespace::default())
             .or_default()
             .touch(key);
+    }
+
+    fn life(&self) -> u64 {
+        self.life.load(Ordering::SeqCst)
     }
 
     fn now(&self) -> Timestamp {
@@ -243,7 +247,7 @@ impl MemoryPort {
         act: impl FnOnce(&mut Rows, Timestamp) -> Result<T, MemoryError> + Send,
     ) -> Result<T, MemoryError> {
         lock(&self.calls).push(call);
-        connection.check(&self.store)?;
+        connection.check(self.store.life())?;
         let (fault, yields) = {
             let mut faults = lock(&self.faults);
             (faults.next(call), faults.yields())
@@ -268,7 +272,7 @@ impl MemoryPort {
             Fault::StallsAfterwards => stalls = true,
             Fault::Meanwhile(act) => act(),
         }
-        connection.check(&self.store)?;
+        connection.check(self.store.life())?;
         let done = {
             let mut namespaces = self.store.lock();
             let rows = namespaces.entry(self.namespace.clone()).or_default();
@@ -292,6 +296,57 @@ impl MemoryPort {
             true => Err(Unavailable::ReadOnly.into()),
             false => Ok(()),
         }
+    }
+}
+
+/// A connection that a call has taken. Dropped, it is closed, and its transaction rolled back.
+#[derive(Debug)]
+pub struct Checkout<'p> {
+    port: &'p MemoryPort,
+    connection: Option<Connection>,
+}
+
+impl Checkout<'_> {
+    pub(super) fn new(port: &MemoryPort, connection: Connection) -> Checkout<'_> {
+        Checkout {
+            port,
+            connection: Some(connection),
+        }
+    }
+
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("it was not given back")
+    }
+
+    pub(super) fn take(&mut self) -> Option<Connection> {
+        self.connection.take()
+    }
+}
+
+impl Drop for Checkout<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            lock(&self.port.counts).closed += 1;
+            if let Some(rows) = self.port.store.lock().get_mut(&self.port.namespace) {
+                rows.free(connection.id);
+            }
+        }
+    }
+}
+
+impl MemoryPort {
+    /// Begins a transaction, as a handler does that writes in it.
+    pub fn begin(connection: &mut Connection) {
+        connection.transaction = Some(Vec::new());
+    }
+
+    /// Commits the transaction.
+    pub fn commit(&self, connection: &mut Connection) {
+        let writes = connection.transaction.take().unwrap_or_default();
+        let mut namespaces = self.store.lock();
+        let rows = namespaces.entry(self.namespace.clone()).or_default();
+        writes.into_iter().for_each(|write| rows.write(write));
+        rows.free(connection.id);
     }
 }
 
@@ -350,11 +405,11 @@ impl Connect for MemoryPort {
         let connection = idle.unwrap_or_else(|| {
             lock(&self.counts).opened += 1;
             let id = self.store.connection_next.fetch_add(1, Ordering::SeqCst);
-            Connection::open(id, self.store.life.load(Ordering::SeqCst))
+            Connection::open(id, self.store.life())
         });
         let mut checkout = Checkout::new(self, connection);
         // A pool finds out only by a call that a connection of its is dead.
-        let mut fresh = Connection::open(0, self.store.life.load(Ordering::SeqCst));
+        let mut fresh = Connection::open(0, self.store.life());
         match self.step(&mut fresh, Call::CheckOut, |_, _| Ok(())).await {
             Ok(()) => Ok(checkout),
             Err(error) => {
@@ -385,52 +440,6 @@ impl Connect for MemoryPort {
 
     fn suspect_connections(&self) {
         lock(&self.counts).suspected += 1;
-    }
-}
-
-/// What can go wrong.
-#[derive(Debug, Clone, Error)]
-pub enum MemoryError {
-    #[error(transparent)]
-    /// As the engine names it.
-    Unavailable(#[from] Unavailable),
-    #[error("deadlock found, or a row is held")]
-    /// Another client holds what the call needs.
-    Busy,
-    #[error("the connection broke")]
-    /// The connection broke.
-    Broken,
-    #[error("permission denied")]
-    /// Nothing changes until somebody acts.
-    Permanent,
-}
-
-impl PortError for MemoryError {
-    fn class(&self) -> ErrorClass {
-        match self {
-            MemoryError::Unavailable(Unavailable::Conflict) => ErrorClass::Conflict,
-            MemoryError::Unavailable(_) => ErrorClass::Transient,
-            MemoryError::Busy => ErrorClass::Busy,
-            MemoryError::Broken => ErrorClass::Broken,
-            MemoryError::Permanent => ErrorClass::Permanent,
-        }
-    }
-
-    fn into_lock_error(self, store: &str, action: &'static str) -> LockError {
-        let store = store.to_owned();
-        match self {
-            MemoryError::Permanent => LockError::Refused {
-                store,
-                action,
-                advice: self.to_string(),
-                source: None,
-            },
-            _ => LockError::Unavailable {
-                store,
-                action,
-                source: Arc::new(self),
-            },
-        }
     }
 }
 

@@ -10,7 +10,9 @@ use sexton_core::lock::{
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{ConcurrencyIndex, Fence, Tick};
 
-use super::{Connection, MemoryError};
+use super::connection::Connection;
+use super::error::MemoryError;
+use super::write::Write;
 
 /// What one namespace holds.
 #[derive(Debug, Clone, Default)]
@@ -39,15 +41,6 @@ const EMPTY: RegisterRow = RegisterRow {
         fence: Fence::NONE,
     },
 };
-
-/// What is written of one key.
-#[derive(Debug, Clone)]
-pub(super) struct Write {
-    pub(super) key: LockKey,
-    /// `None` leaves the register as it is.
-    pub(super) register: Option<Register>,
-    pub(super) records: Vec<ExecutionRecord>,
-}
 
 impl Rows {
     /// The rows as a connection sees them: with what its transaction has written.

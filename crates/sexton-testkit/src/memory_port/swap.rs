@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sexton_core::lock::engine::{CompareAndSwap, IndexReservation, Snapshot, Swap, Versions};
 use sexton_core::lock::{ExecutionRecord, LockKey};
 
-use super::rows::{Rows, Write};
+use super::rows::Rows;
+use super::write::Write;
 use super::{Call, Connection, MemoryError, MemoryPort, Omission, lock};
 
 impl CompareAndSwap for MemoryPort {

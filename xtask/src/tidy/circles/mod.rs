@@ -18,15 +18,7 @@ use scope::{File, ModulePath, read};
 
 /// Folders whose circles are let be for now, each with the reason. A folder without any must go from
 /// this list.
-pub(super) const EXEMPT: &[(&str, &str)] = &[
-    ("crates/sexton-core/src/lock", ENGINE),
-    ("crates/sexton-mongo/src", ENGINE),
-    ("crates/sexton-sql/src/mysql", ENGINE),
-    ("crates/sexton-sql/src/postgres", ENGINE),
-    ("crates/sexton-sql/src/server", ENGINE),
-];
-
-const ENGINE: &str = "it is rebuilt as a part of the engine, or as a port under it";
+pub(super) const EXEMPT: &[(&str, &str)] = &[];
 
 /// Looks for circles in each crate, from the texts of all files by their names in the workspace.
 pub(super) fn look<'f>(

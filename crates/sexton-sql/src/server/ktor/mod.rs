@@ -6,6 +6,7 @@
 //! the number of rows that a server says it has changed.
 
 pub(crate) mod database;
+mod opened;
 mod operations;
 mod table;
 
@@ -27,8 +28,8 @@ use super::names::{Names, PREFIX};
 use crate::error::OpenError;
 
 use database::Row;
+use opened::Opened;
 use operations::{Find, Open, Take};
-use table::Holds;
 
 pub use table::KtorTable;
 
@@ -56,12 +57,6 @@ pub type KtorLockManager<DB> = TickLockManager<KtorLocks<DB>>;
 pub struct KtorLocks<DB: ServerDatabase> {
     manager: ServerLockManager<DB>,
     table: Arc<Opened<DB>>,
-}
-
-/// The table as it was found.
-pub(crate) struct Opened<DB: ServerDatabase> {
-    sql: DB::KtorSql,
-    holds: Holds,
 }
 
 impl<DB: ServerDatabase> Clone for KtorLocks<DB> {

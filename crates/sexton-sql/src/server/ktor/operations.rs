@@ -8,12 +8,13 @@ use sexton_core::lock::{Execution, LockKey};
 use sexton_core::store_time::StoreTime;
 use sexton_core::tick::Tick;
 
-use super::Opened;
 use super::database::{Found, Row};
+use super::opened::Opened;
 use super::table::Holds;
 use crate::error::OpenError;
+use crate::server::cause::Cause;
 use crate::server::database::ServerDatabase;
-use crate::server::error::{Cause, StoreError, cause};
+use crate::server::error::{StoreError, cause};
 use crate::server::names::Names;
 
 /// Finds the table, or makes it.
