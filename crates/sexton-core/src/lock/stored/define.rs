@@ -80,10 +80,7 @@ impl DefineBatch {
         let mut after = known.clone();
         let answers = define(&mut after, &self.instance, &batch, now);
         for (place, answer) in open.into_iter().zip(answers) {
-            let before = known.get(&self.batch[place].task);
-            let is_ours = before.is_some_and(|before| before.by == self.instance);
-            let is_lost_answer = is_ours && answer == Defined::Same && self.meant[place].is_some();
-            if !is_lost_answer {
+            if self.meant[place].is_none() || !self.is_written(place, known) {
                 self.meant[place] = Some(answer);
             }
         }
@@ -93,6 +90,14 @@ impl DefineBatch {
         let mut changed: Vec<Defining> = changed.collect();
         changed.sort_by(|a, b| a.definition.task.cmp(&b.definition.task));
         changed
+    }
+
+    /// Whether the store has what this batch leaves of the task at a place, by this instance.
+    fn is_written(&self, place: usize, known: &Definitions) -> bool {
+        let task = &self.batch[place].task;
+        let last = self.batch.iter().rfind(|new| new.task == *task);
+        let found = known.get(task);
+        found.is_some_and(|found| found.by == self.instance && Some(&found.definition) == last)
     }
 
     /// Notes that what was decided is written, but for the tasks that another client was faster

@@ -257,6 +257,15 @@ fn definitions_are_compared_with_what_was_there_before_the_call() {
 }
 
 #[test]
+fn of_two_definitions_of_a_task_in_one_call_each_is_compared_with_the_one_before_it() {
+    let before = definitions(&["x"], "old");
+    let prepare = async |by: &MemoryPortManager| show(by.define(&instance("a"), &before).await);
+    let batch = [definitions(&["x"], "one"), definitions(&["x"], "two")].concat();
+    let define = async |by: &MemoryPortManager| show(by.define(&instance("a"), &batch).await);
+    assert_alike(Call::WriteDefinitions, 0, &prepare, &define);
+}
+
+#[test]
 fn a_pause_and_its_end_are_answered() {
     let pause = PauseChange::Pause {
         note: "lunch".to_owned(),
