@@ -6,7 +6,7 @@ use std::net::TcpListener as Listener;
 use std::thread::JoinHandle;
 
 use mongodb::bson::raw::CString;
-use mongodb::bson::{DateTime, Document, RawArrayBuf, RawDocumentBuf, doc};
+use mongodb::bson::{RawArrayBuf, RawDocumentBuf};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
