@@ -10,10 +10,9 @@ use super::sql::Sql;
 use super::{schema, url};
 use crate::error::OpenError;
 use crate::lent::Lent;
-use crate::server::database::{Prepare, ServerDatabase};
+use crate::server::driver::{Prepare, ServerDriver};
 use crate::server::error::StoreError;
 use crate::server::names::{Dictionary, Names};
-use crate::server::port::ServerPort;
 
 /// The columns of an execution in the order in which they are read.
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
@@ -109,8 +108,7 @@ fn seconds(limit: Duration) -> i64 {
         .clamp(1, 1_000_000)
 }
 
-impl ServerDatabase for MySql {
-    type Port = ServerPort<MySql>;
+impl ServerDriver for MySql {
     type Sql = Sql;
 
     const DICTIONARY: &'static Dictionary = &Dictionary {

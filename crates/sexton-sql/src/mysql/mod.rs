@@ -79,11 +79,16 @@ use sqlx::MySql;
 
 use crate::error::OpenError;
 use crate::server::database::ServerDatabase;
+use crate::server::driver::ServerDriver;
 use crate::server::port::ServerPort;
 pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
 
 type Port = ServerPort<MySql>;
+
+impl ServerDatabase for MySql {
+    type Port = Port;
+}
 
 /// Keeps task locks in a MySQL or MariaDB database. See the [module](self).
 pub type MySqlLockManager = ServerLockManager<MySql>;

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 use crate::error::OpenError;
 use crate::server::Migrations;
 use crate::server::cause::Cause;
-use crate::server::database::Prepare;
+use crate::server::driver::Prepare;
 use crate::server::error::{StoreError, cause};
 use crate::server::names::Names;
 use sexton_core::lock::engine::Unavailable;
@@ -231,7 +231,7 @@ pub(super) fn script(names: &Names, from: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::database::ServerDatabase;
+    use crate::server::driver::ServerDriver;
 
     fn names(schema: Option<&str>) -> Names {
         Names::new(sqlx::MySql::DICTIONARY, schema, "app_").unwrap()

@@ -13,7 +13,7 @@ use super::connect::{begin, commit};
 use super::sql::Bound;
 use super::{Port, lists};
 use crate::record_row::{concurrency_index, is_plain, task_name};
-use crate::server::database::ServerDatabase;
+use crate::server::driver::ServerDriver;
 use crate::server::error::StoreError;
 
 /// How long a statement's list of records may become: far below `max_allowed_packet`, which is 16

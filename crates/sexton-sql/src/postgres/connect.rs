@@ -13,10 +13,9 @@ use super::sql::Sql;
 use super::{Port, schema, url};
 use crate::error::OpenError;
 use crate::lent::Lent;
-use crate::server::database::{Prepare, ServerDatabase};
+use crate::server::driver::{Prepare, ServerDriver};
 use crate::server::error::StoreError;
 use crate::server::names::{Dictionary, Names};
-use crate::server::port::ServerPort;
 
 /// The columns of an execution in the order in which they are read.
 const RECORD: &str = "e.tick_ms, e.task, e.concurrency_index, e.concurrency, e.state, e.reason, \
@@ -39,8 +38,7 @@ const NO_MORE: &str = "NULL::text AS task, NULL::integer, NULL::integer, NULL::t
     NULL::bigint, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, \
     NULL::text, NULL::bigint, NULL::text";
 
-impl ServerDatabase for Postgres {
-    type Port = ServerPort<Postgres>;
+impl ServerDriver for Postgres {
     type Sql = Sql;
 
     const DICTIONARY: &'static Dictionary = &Dictionary {

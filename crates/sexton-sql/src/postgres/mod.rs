@@ -82,11 +82,16 @@ use sqlx::Postgres;
 
 use crate::error::OpenError;
 use crate::server::database::ServerDatabase;
+use crate::server::driver::ServerDriver;
 use crate::server::port::ServerPort;
 pub use crate::server::{KtorTable, Migrations};
 use crate::server::{ServerLockManager, ServerOptions};
 
 type Port = ServerPort<Postgres>;
+
+impl ServerDatabase for Postgres {
+    type Port = Port;
+}
 
 /// Keeps task locks in a PostgreSQL database. See the [module](self).
 pub type PostgresLockManager = ServerLockManager<Postgres>;

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, query, query_as, query_scalar, raw_sql};
 use super::settings::{as_setting, silence_ms};
 use crate::error::OpenError;
 use crate::server::Migrations;
-use crate::server::database::Prepare;
+use crate::server::driver::Prepare;
 use crate::server::error::StoreError;
 use crate::server::names::Names;
 
@@ -209,7 +209,7 @@ pub(super) fn script(names: &Names, from: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::database::ServerDatabase;
+    use crate::server::driver::ServerDriver;
 
     fn names(schema: Option<&str>) -> Names {
         Names::new(sqlx::Postgres::DICTIONARY, schema, "app_").unwrap()

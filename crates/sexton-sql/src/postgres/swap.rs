@@ -19,7 +19,7 @@ use super::settings::patience_ms;
 use crate::record_row::{
     concurrency_index, fence_column, former_holders_column, is_plain, millis, task_name,
 };
-use crate::server::database::ServerDatabase;
+use crate::server::driver::ServerDriver;
 use crate::server::error::StoreError;
 
 impl CompareAndSwap for Port {

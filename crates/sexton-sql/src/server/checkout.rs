@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Connection, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use super::database::{ConnectOptions, ServerDatabase};
+use super::driver::{ConnectOptions, ServerDriver};
 use super::error::StoreError;
 use crate::lent::Lent;
 
@@ -28,12 +28,12 @@ const GREETING_MAX: Duration = Duration::from_secs(1);
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// Where connections come from.
-pub(super) enum Source<DB: ServerDatabase> {
+pub(super) enum Source<DB: ServerDriver> {
     Own(Box<Own<DB>>),
     Pool(Pool<DB>),
 }
 
-pub struct Own<DB: ServerDatabase> {
+pub struct Own<DB: ServerDriver> {
     options: ConnectOptions<DB>,
     connections_max: u32,
     transactions_max: u32,
@@ -44,7 +44,7 @@ pub struct Own<DB: ServerDatabase> {
 }
 
 /// A connection for one call.
-pub enum Checkout<'s, DB: ServerDatabase> {
+pub enum Checkout<'s, DB: ServerDriver> {
     Own {
         own: &'s Own<DB>,
         connection: DB::Connection,
@@ -53,13 +53,13 @@ pub enum Checkout<'s, DB: ServerDatabase> {
     Pool(Lent<DB>),
 }
 
-impl<DB: ServerDatabase> fmt::Debug for Source<DB> {
+impl<DB: ServerDriver> fmt::Debug for Source<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.location())
     }
 }
 
-impl<DB: ServerDatabase> Source<DB> {
+impl<DB: ServerDriver> Source<DB> {
     pub(super) fn own(
         options: ConnectOptions<DB>,
         connections_max: u32,
@@ -203,7 +203,7 @@ impl<DB: ServerDatabase> Source<DB> {
     }
 }
 
-impl<DB: ServerDatabase> Own<DB> {
+impl<DB: ServerDriver> Own<DB> {
     async fn connect(&self, limit: Duration) -> Result<DB::Connection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         DB::configure(&mut connection, limit).await?;
@@ -225,7 +225,7 @@ enum Borrowed {
 }
 
 /// A connection of a pool that answers.
-async fn lend<DB: ServerDatabase>(
+async fn lend<DB: ServerDriver>(
     pool: &Pool<DB>,
     deadline: Instant,
     limit: Duration,
@@ -255,13 +255,13 @@ async fn lend<DB: ServerDatabase>(
 
 /// One connection did not answer: the network that took it may have taken all that were kept with
 /// it. The pool asks each, at once, and those that do not answer either are closed.
-async fn weed<DB: ServerDatabase>(pool: &Pool<DB>) {
+async fn weed<DB: ServerDriver>(pool: &Pool<DB>) {
     let asking = (0..pool.num_idle()).map(|_| tokio::time::timeout(GREETING_MAX, pool.acquire()));
     // Held until each is asked, or one would be asked again and again.
     drop(join_all(asking).await);
 }
 
-async fn prepare<DB: ServerDatabase>(
+async fn prepare<DB: ServerDriver>(
     lent: &mut Lent<DB>,
     limit: Duration,
 ) -> Result<Borrowed, sqlx::Error> {
@@ -273,7 +273,7 @@ async fn prepare<DB: ServerDatabase>(
 }
 
 /// Back to its pool as it was before, or closed.
-async fn give_back<DB: ServerDatabase>(mut lent: Lent<DB>) {
+async fn give_back<DB: ServerDriver>(mut lent: Lent<DB>) {
     let restoring = tokio::time::timeout(GOODBYE_MAX, DB::restore(&mut lent));
     if matches!(restoring.await, Ok(Ok(()))) {
         lent.give_back();
@@ -281,14 +281,14 @@ async fn give_back<DB: ServerDatabase>(mut lent: Lent<DB>) {
 }
 
 /// The same after a handler's transaction.
-pub(super) async fn give_back_from_handler<DB: ServerDatabase>(mut lent: Lent<DB>) {
+pub(super) async fn give_back_from_handler<DB: ServerDriver>(mut lent: Lent<DB>) {
     let restoring = tokio::time::timeout(GOODBYE_MAX, DB::restore_after_handler(&mut lent));
     if matches!(restoring.await, Ok(Ok(()))) {
         lent.give_back();
     }
 }
 
-impl<DB: ServerDatabase> Checkout<'_, DB> {
+impl<DB: ServerDriver> Checkout<'_, DB> {
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
         match self {
             Checkout::Own { connection, .. } => connection,

@@ -196,11 +196,9 @@ mod tests {
     fn the_longest_names_fit() {
         let mut known: Vec<&str> = TABLES.to_vec();
         #[cfg(feature = "postgres")]
-        known.extend(
-            <sqlx::Postgres as crate::server::database::ServerDatabase>::DICTIONARY.indexes,
-        );
+        known.extend(<sqlx::Postgres as crate::server::driver::ServerDriver>::DICTIONARY.indexes);
         #[cfg(feature = "mysql")]
-        known.extend(<sqlx::MySql as crate::server::database::ServerDatabase>::DICTIONARY.indexes);
+        known.extend(<sqlx::MySql as crate::server::driver::ServerDriver>::DICTIONARY.indexes);
         let longest = known.into_iter().map(str::len).max();
         // What PostgreSQL itself calls a primary key: the table's name and `_pkey`.
         assert!(longest.unwrap() + PREFIX_BYTES_MAX <= NAME_BYTES_MAX);

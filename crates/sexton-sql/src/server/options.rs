@@ -6,9 +6,9 @@ use std::time::Duration;
 use sexton_core::name::Namespace;
 use sqlx::Pool;
 
-use super::ServerLockManager;
 use super::checkout::Source;
 use super::database::ServerDatabase;
+use super::manager::{Opening, ServerLockManager};
 use super::migrations::Migrations;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
@@ -35,14 +35,14 @@ use crate::patience::LIMIT_MAX;
 /// ```
 #[derive(Debug)]
 pub struct ServerOptions<DB: ServerDatabase> {
-    pub(super) namespace: Namespace,
+    namespace: Namespace,
     schema: Option<String>,
     prefix: String,
-    pub(super) migrations: Migrations,
-    pub(super) call_limit: Duration,
+    migrations: Migrations,
+    call_limit: Duration,
     connections_max: u32,
     transactions_max: u32,
-    pub(super) listens: bool,
+    listens: bool,
     database: PhantomData<fn() -> DB>,
 }
 
@@ -168,7 +168,7 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
             self.connections_max,
             self.transactions_max,
         );
-        ServerLockManager::start(self, source).await
+        ServerLockManager::start(self.opening()?, source).await
     }
 
     /// Uses the connections of an application's own pool. See [`ServerLockManager::with_pool`].
@@ -176,7 +176,7 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
     /// # Errors
     /// See [`ServerLockManager::with_pool`].
     pub async fn with_pool(self, pool: Pool<DB>) -> Result<ServerLockManager<DB>, OpenError> {
-        ServerLockManager::start(self, Source::Pool(pool)).await
+        ServerLockManager::start(self.opening()?, Source::Pool(pool)).await
     }
 
     /// The script that brings the tables from `version` to the newest one, 0 for a database without
@@ -200,7 +200,55 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
         Ok(DB::migration_script(&self.names()?, version))
     }
 
-    pub(super) fn names(&self) -> Result<Names, OpenError> {
+    fn names(&self) -> Result<Names, OpenError> {
         Names::new(DB::DICTIONARY, self.schema.as_deref(), &self.prefix)
+    }
+
+    fn opening(self) -> Result<Opening, OpenError> {
+        Ok(Opening {
+            names: self.names()?,
+            namespace: self.namespace,
+            migrations: self.migrations,
+            call_limit: self.call_limit,
+            listens: self.listens,
+        })
+    }
+}
+
+impl<DB: ServerDatabase> ServerLockManager<DB> {
+    /// Connects to what a URL names, with the default [`ServerOptions`]:
+    /// `SCHEME://USER:PASSWORD@HOST:PORT/DATABASE`, what is special in a part of it written as
+    /// `%2F`. The [PostgreSQL](crate::postgres) and [MySQL](crate::mysql) pages say what may follow
+    /// behind a `?`.
+    ///
+    /// Tables that are missing are made. Safe when many replicas start at once.
+    ///
+    /// # Errors
+    /// [`OpenError`]: a bad URL, a server that cannot be reached or does not let the user in, a missing database, missing
+    /// privileges, tables of a newer version.
+    pub async fn connect(url: &str) -> Result<ServerLockManager<DB>, OpenError> {
+        ServerOptions::new().connect(url).await
+    }
+
+    /// Keeps the locks in an application's own database, by connections of its own pool, each taken
+    /// for one call.
+    ///
+    /// A pool that is full makes calls wait, up to [`ServerOptions::wait_max`], and then fail as
+    /// unavailable: leave room for a few.
+    ///
+    /// # Errors
+    /// [`OpenError`], as for [`ServerLockManager::connect`].
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn open(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sexton_sql::postgres::PostgresLockManager;
+    ///
+    /// let manager = PostgresLockManager::with_pool(pool).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn with_pool(pool: Pool<DB>) -> Result<ServerLockManager<DB>, OpenError> {
+        ServerOptions::new().with_pool(pool).await
     }
 }

@@ -8,13 +8,13 @@ use sexton_core::name::Namespace;
 use tokio::time::Instant;
 
 use super::checkout::{Checkout, Source};
-use super::database::ServerDatabase;
+use super::driver::ServerDriver;
 use super::error::StoreError;
 
 /// The tables of one namespace in a server's database. What PostgreSQL and MySQL say their own way
 /// stands in their folders.
 #[derive(Debug)]
-pub struct ServerPort<DB: ServerDatabase> {
+pub struct ServerPort<DB: ServerDriver> {
     pub(super) source: Source<DB>,
     pub(super) location: String,
     pub(super) namespace: Namespace,
@@ -24,7 +24,7 @@ pub struct ServerPort<DB: ServerDatabase> {
     pub(super) sql: DB::Sql,
 }
 
-impl<DB: ServerDatabase> ServerPort<DB> {
+impl<DB: ServerDriver> ServerPort<DB> {
     /// The database's statements.
     pub(crate) fn sql(&self) -> &DB::Sql {
         &self.sql
@@ -48,12 +48,12 @@ impl<DB: ServerDatabase> ServerPort<DB> {
 
     /// How a connection of another kind of use is made.
     #[cfg(feature = "postgres")]
-    pub(crate) fn connect_options(&self) -> super::database::ConnectOptions<DB> {
+    pub(crate) fn connect_options(&self) -> super::driver::ConnectOptions<DB> {
         self.source.connect_options()
     }
 }
 
-impl<DB: ServerDatabase> Connect for ServerPort<DB> {
+impl<DB: ServerDriver> Connect for ServerPort<DB> {
     type Connection = DB::Connection;
     type Checkout<'p> = Checkout<'p, DB>;
     type Error = StoreError;

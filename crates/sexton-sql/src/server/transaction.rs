@@ -9,10 +9,10 @@ use sexton_core::lock::{Committed, LockError, Renewal, Settled, Settlement, Tran
 use sexton_core::policy::Lease;
 use tokio::time::{Instant, timeout_at};
 
-use super::ServerLockManager;
 use super::checkout::give_back_from_handler;
 use super::database::ServerDatabase;
 use super::error::StoreError;
+use super::manager::ServerLockManager;
 use crate::lent::Lent;
 use crate::tx::ENDED_EARLY;
 

@@ -22,8 +22,8 @@ use sexton_core::lock::{
 };
 use sexton_core::tick::Tick;
 
-use super::ServerLockManager;
 use super::database::ServerDatabase;
+use super::manager::ServerLockManager;
 use super::names::{Names, PREFIX};
 use crate::error::OpenError;
 
