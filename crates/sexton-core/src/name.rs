@@ -41,6 +41,23 @@ pub enum NameError {
         /// The name.
         name: String,
     },
+    /// The name holds what separates the parts of a store's keys, so that another name has the same
+    /// keys.
+    #[error(
+        "{what} holds {separator:?}, which separates the parts of a key in {store}: {name:?}; call the task {instead:?}, which has the keys that it had there"
+    )]
+    Ambiguous {
+        /// What kind of name.
+        what: &'static str,
+        /// What it may not hold.
+        separator: &'static str,
+        /// The store, without secrets.
+        store: String,
+        /// The name.
+        name: String,
+        /// The name that has the same keys.
+        instead: String,
+    },
     /// The name has a control character, a format character, or white space at an end.
     #[error("{what} has {character:?} at byte {position}, which is not allowed there: {name:?}")]
     BadCharacter {

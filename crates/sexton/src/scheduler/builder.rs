@@ -371,6 +371,7 @@ fn fits(
             known: known.join(", "),
         });
     };
+    manager.check_name(&task.name)?;
     if let Some(group) = &task.policies.group
         && !shared.limits.has_group(group)
     {
