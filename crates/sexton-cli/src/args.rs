@@ -72,6 +72,10 @@ pub enum Command {
     ///
     /// With --crontab only the tasks of those crontabs are shown, as far as the store knows them.
     Tasks(TasksArguments),
+    /// Show the instances that the store knows: version, since when, last seen, clock, runs
+    ///
+    /// One that was not seen for 20 s is gone: it crashed, or is cut off from the store. One that shut down is not shown.
+    Instances(InstancesArguments),
     /// Run a task now, once over all instances, besides its schedule
     #[command(
         after_help = "It has as many executions as each of its ticks. An instance takes it up within a heartbeat (5 s)."
@@ -101,6 +105,7 @@ impl Command {
             Command::Next(arguments) | Command::Explain(arguments) => arguments.zones,
             Command::History(arguments) => arguments.zones,
             Command::Tasks(arguments) => arguments.zones,
+            Command::Instances(arguments) => arguments.zones,
             _ => ZoneFlags::default(),
         };
         flags.tz_data
@@ -218,6 +223,20 @@ pub struct TasksArguments {
     /// Sexton's own tasks too, whose names begin with `sexton:`
     #[arg(long)]
     pub all: bool,
+    /// The IANA time zone of what is shown [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
+/// How the instances are shown.
+#[derive(Debug, Args)]
+pub struct InstancesArguments {
     /// The IANA time zone of what is shown [default: this machine's]
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,

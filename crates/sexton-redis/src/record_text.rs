@@ -47,17 +47,6 @@ pub(crate) fn tick_of_millis(text: &str) -> Result<Tick, Unreadable> {
     Tick::from_millis(ms).ok_or_else(bad)
 }
 
-/// The field of a (task, index).
-pub(crate) fn field(task: &TaskName, index: ConcurrencyIndex) -> String {
-    format!("{task}\t{:04}", index.get())
-}
-
-/// The member of an execution: its field and its tick.
-pub(crate) fn member(execution: &Execution) -> String {
-    let Execution { task, index, tick } = execution;
-    format!("{}\t{}", field(task, *index), tick_text(*tick))
-}
-
 pub(crate) fn field_of(text: &str) -> Result<(TaskName, ConcurrencyIndex), Unreadable> {
     let bad = || unreadable("a task and its index", text);
     let (task, index) = text.rsplit_once('\t').ok_or_else(bad)?;
@@ -265,6 +254,12 @@ pub(crate) fn record(member: &str, text: &str) -> Result<ExecutionRecord, Unread
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The member of an execution, as the scripts make it of its field and its tick.
+    fn member(execution: &Execution) -> String {
+        let Execution { task, index, tick } = execution;
+        format!("{task}\t{:04}\t{}", index.get(), tick_text(*tick))
+    }
 
     fn ticks() -> Vec<Tick> {
         let all = [

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, LockError,
-    LockManager, PauseChange, TaskQuery, TaskState, WAITING_MAX,
+    Answer, CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery,
+    InstanceRecord, LockError, LockManager, PauseChange, TaskQuery, TaskState, WAITING_MAX,
 };
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Tick};
@@ -95,6 +95,16 @@ impl Operator {
     /// [`LockError`] if the store cannot be asked.
     pub async fn history(&self, query: &HistoryQuery) -> Result<Vec<ExecutionRecord>, LockError> {
         Ok(self.manager.history(query).await?.value)
+    }
+
+    /// The instances that the store knows, by id, with the store's clock, by which
+    /// [`InstanceRecord::is_present_at`] tells those that are up. One that has crashed is among them for
+    /// a while, one that has shut down is not.
+    ///
+    /// # Errors
+    /// [`LockError`] if the store cannot be asked.
+    pub async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
+        self.manager.instances().await
     }
 
     /// Pauses a task all over the fleet: ticks that come due are skipped until it is resumed.

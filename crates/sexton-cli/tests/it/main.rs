@@ -29,6 +29,7 @@ mod fleet;
 mod good_files;
 mod http;
 mod init;
+mod instances;
 mod log_form;
 mod machine_clock;
 mod masked;

@@ -154,18 +154,19 @@ fn help() {
     Usage: sexton <COMMAND>
 
     Commands:
-      run      Run the tasks of a file until SIGTERM or SIGINT
-      check    Check a file: exit 0, or 2 with every error in it
-      next     Print when an expression is due next
-      explain  Say in plain English when an expression is due
-      history  Show what ran, was skipped or was missed, newest first
-      tasks    Show the tasks that the store knows: schedule, last execution, what runs, what is paused
-      trigger  Run a task now, once over all instances, besides its schedule
-      pause    Pause a task all over the fleet: ticks that come due are skipped until it is resumed
-      resume   Resume a task that is paused
-      cancel   Cancel what a task runs, on whichever instance
-      store    Look after the store itself
-      help     Print this message or the help of the given subcommand(s)
+      run        Run the tasks of a file until SIGTERM or SIGINT
+      check      Check a file: exit 0, or 2 with every error in it
+      next       Print when an expression is due next
+      explain    Say in plain English when an expression is due
+      history    Show what ran, was skipped or was missed, newest first
+      tasks      Show the tasks that the store knows: schedule, last execution, what runs, what is paused
+      instances  Show the instances that the store knows: version, since when, last seen, clock, runs
+      trigger    Run a task now, once over all instances, besides its schedule
+      pause      Pause a task all over the fleet: ticks that come due are skipped until it is resumed
+      resume     Resume a task that is paused
+      cancel     Cancel what a task runs, on whichever instance
+      store      Look after the store itself
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sexton::lock::{
-    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
-    Outcome,
+    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome,
 };
 use sexton::name::TaskName;
 use sexton::{Operator, Tick};
@@ -45,7 +44,7 @@ pub(super) async fn trigger(
         let name = arguments.task.clone();
         return Err(Refused::NeverDefined { name });
     };
-    let instances = living(operator).await?;
+    let instances = present(operator).await?;
     let is_paused = is_paused(operator, &task).await?;
     let within = crate::duration::display(arguments.within);
     let waits_for = match (is_paused, instances) {
@@ -70,13 +69,12 @@ async fn is_paused(operator: &Operator, task: &TaskName) -> Result<bool, Refused
     Ok(task.is_some_and(|task| task.pause.is_some()))
 }
 
-/// How many instances the store has heard of within their presence.
-async fn living(operator: &Operator) -> Result<usize, Refused> {
-    let answer = operator.manager().instances().await?;
-    let is_living = |instance: &&InstanceRecord| {
-        answer.now.duration_since(instance.seen_at).unsigned_abs() <= instance.report.presence
-    };
-    Ok(answer.value.iter().filter(is_living).count())
+/// How many instances are up.
+async fn present(operator: &Operator) -> Result<usize, Refused> {
+    let answer = operator.instances().await?;
+    let instances = answer.value.iter();
+    let present = instances.filter(|instance| instance.is_present_at(answer.now));
+    Ok(present.count())
 }
 
 /// Waits until each execution of a tick is over, and says how it ended. One that still waits when

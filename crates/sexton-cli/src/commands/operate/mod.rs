@@ -2,6 +2,7 @@
 
 mod act;
 mod history;
+mod instances;
 mod migrate;
 mod store;
 mod table;
@@ -16,8 +17,8 @@ use thiserror::Error;
 
 use super::complain;
 use crate::args::{
-    CancelArguments, HistoryArguments, MigrateArguments, PauseArguments, StoreArguments,
-    TaskArguments, TasksArguments, TriggerArguments,
+    CancelArguments, HistoryArguments, InstancesArguments, MigrateArguments, PauseArguments,
+    StoreArguments, TaskArguments, TasksArguments, TriggerArguments,
 };
 use crate::diagnostic::{Rejected, chain};
 use crate::environment::Environment;
@@ -121,6 +122,19 @@ pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Resul
         &arguments.store,
         environment,
         async |opened| tasks::show(arguments, opened, environment).await,
+    )
+}
+
+/// `sexton instances`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn instances(arguments: &InstancesArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(
+        Purpose::Look,
+        &arguments.store,
+        environment,
+        async |opened| instances::show(arguments, opened, environment).await,
     )
 }
 
