@@ -12,7 +12,7 @@ use sexton::schedule::zone::Source;
 
 use crate::crontab;
 
-pub use expression::{ExpressionArguments, FoldChosen, GapChosen};
+pub use expression::ExpressionArguments;
 
 /// How long what runs may take to end when the program is asked to stop, unless told otherwise.
 const GRACE_DEFAULT: &str = "30s";

@@ -44,15 +44,13 @@ pub enum NameError {
     /// The name holds what separates the parts of a store's keys, so that another name has the same
     /// keys.
     #[error(
-        "{what} holds {separator:?}, which separates the parts of a key in {store}: {name:?}; call the task {instead:?}, which has the keys that it had there"
+        "{what} holds {separator:?}, which separates the parts of its lock's key: {name:?}; use {instead:?}, which has the same keys"
     )]
     Ambiguous {
         /// What kind of name.
         what: &'static str,
         /// What it may not hold.
         separator: &'static str,
-        /// The store, without secrets.
-        store: String,
         /// The name.
         name: String,
         /// The name that has the same keys.

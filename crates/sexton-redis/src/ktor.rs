@@ -137,7 +137,7 @@ impl TickLocks for KtorLocks {
     }
 
     fn check_name(&self, task: &TaskName) -> Result<(), NameError> {
-        task_lock::check_name(task, &self.location())
+        task_lock::check_name(task)
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {

@@ -2,7 +2,7 @@
 
 use sexton_core::schedule::{ClockChanges, Fold, Gap};
 
-use super::field::Field;
+use super::field::{Field, by_word};
 
 const FORM: &str =
     "{ gap = \"run\" or \"skip\", fold = \"first\", \"last\" or \"both\" }, either or both";
@@ -34,14 +34,8 @@ pub(super) fn read(field: &Field<'_>) -> Option<Chosen> {
         field.reject("there is neither `gap` nor `fold` in it", FORM);
         return None;
     }
-    let gaps = [("run", Gap::Run), ("skip", Gap::Skip)];
-    let folds = [
-        ("first", Fold::First),
-        ("last", Fold::Last),
-        ("both", Fold::Both),
-    ];
     Some(Chosen {
-        gap: gap.and_then(|field| field.word(&gaps)),
-        fold: fold.and_then(|field| field.word(&folds)),
+        gap: gap.and_then(|field| field.word(&by_word(Gap::ALL, Gap::as_str))),
+        fold: fold.and_then(|field| field.word(&by_word(Fold::ALL, Fold::as_str))),
     })
 }

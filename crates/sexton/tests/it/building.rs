@@ -176,7 +176,7 @@ async fn locks_of_the_kotlin_system_in_redis_run_plain_tasks_and_refuse_the_othe
     let told = error.to_string();
     assert!(
         told.starts_with(r#"task "a-***-b": task name holds "-***-", "#)
-            && told.contains(r#"call the task "a_b""#),
+            && told.contains(r#"use "a_b""#),
         "{told}"
     );
     plain_tasks_run_and_others_are_refused(manager).await;
