@@ -11,10 +11,6 @@ use sexton_core::lock::{
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Tick};
 
-/// How long a triggered run may wait for an instance that starts it, unless its operator gives it
-/// another time.
-pub(crate) const TRIGGER_WITHIN: Duration = Duration::from_secs(60 * 60);
-
 /// Milliseconds that are tried until one is no tick of the task.
 const TRIGGER_TRIES_MAX: usize = 100;
 
@@ -50,6 +46,10 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// How long a triggered run may wait for an instance that starts it, unless its operator gives it
+    /// another time.
+    pub const TRIGGER_WITHIN: Duration = Duration::from_secs(60 * 60);
+
     /// Operates through this store; `by` is who says so, for others to read.
     #[must_use]
     pub fn new(manager: impl LockManager, by: impl Into<String>) -> Operator {
@@ -143,7 +143,7 @@ impl Operator {
     /// executions wait already for each concurrency index; others if the store cannot be asked or
     /// told.
     pub async fn trigger(&self, task: &TaskName) -> Result<Option<Tick>, LockError> {
-        self.trigger_within(task, TRIGGER_WITHIN).await
+        self.trigger_within(task, Operator::TRIGGER_WITHIN).await
     }
 
     /// As [`Operator::trigger`]; what no instance starts within this time, in whole milliseconds,

@@ -170,8 +170,10 @@ fn read_placement(field: &Field<'_>, policies: &mut Policies) {
         return;
     };
     fields.get("mode");
-    let form =
-        "a table of at most 32 labels, { zone = \"eu\" }, each name and value 1 to 100 bytes";
+    let form = format!(
+        "a table of at most {LABELS_MAX} labels, {{ zone = \"eu\" }}, each name and value 1 to {LABEL_BYTES_MAX} bytes"
+    );
+    let form = form.as_str();
     let labels = fields.get("labels");
     fields.finish();
     let Some((labels, table)) = labels.and_then(|field| Some((field.clone(), field.table(form)?)))

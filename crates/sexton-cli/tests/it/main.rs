@@ -24,6 +24,7 @@ mod documentdb {
     pub(crate) mod front;
     pub(crate) mod server;
 }
+mod documented;
 mod explain;
 mod fleet;
 mod good_files;

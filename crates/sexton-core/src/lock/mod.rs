@@ -64,8 +64,8 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 
 pub use claim::{
-    BATCH_MAX, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant, Verdict,
-    check_batch_size,
+    BATCH_MAX, CALL_LIMIT_DEFAULT, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant,
+    PAGE_MAX, Verdict, check_batch_size,
 };
 pub use error::LockError;
 pub use fleet::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Defined, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
+    Answer, Defined, PAGE_MAX, PauseChange, Register, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::ConcurrencyIndex;
@@ -179,9 +179,6 @@ impl Errand for ChangePause<'_> {
 }
 
 pub(super) struct Tasks<'q>(pub(super) &'q TaskQuery);
-
-/// The most tasks of a page.
-const PAGE_MAX: usize = 1_000;
 
 /// $1 the namespace, $2 the last of the page before, $3 the page's size. Each half is in order by
 /// its key, so that the union is a merge that ends with the page.

@@ -17,7 +17,7 @@ use crate::driver::{Command, Found, Put, tick_at};
 use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
 use crate::link::Link;
-use crate::operator::{TRIGGER_WITHIN, enqueue_now, trigger_deadline};
+use crate::operator::{Operator, enqueue_now, trigger_deadline};
 use crate::runs::{Runs, StopCause};
 use crate::task::{ReadyTask, TaskError, TaskProblem};
 use crate::watched::{Failure, Watch};
@@ -201,7 +201,8 @@ impl SchedulerHandle {
         manager: &ManagerName,
         task: &TaskName,
     ) -> Result<Tick, HandleError> {
-        self.trigger_within(manager, task, TRIGGER_WITHIN).await
+        self.trigger_within(manager, task, Operator::TRIGGER_WITHIN)
+            .await
     }
 
     /// As [`SchedulerHandle::trigger`]; what no instance starts within this time, in whole

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sexton::lock::{
-    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome,
+    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome, PAGE_MAX,
 };
 use sexton::name::TaskName;
-use sexton::{Operator, Tick};
+use sexton::{Operator, SchedulerBuilder, Tick};
 
 use super::{Refused, known_task};
 use crate::args::{CancelArguments, PauseArguments, TaskArguments, TriggerArguments};
@@ -18,7 +18,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long after its deadline an instance, if there is one, has recorded what it did not start:
 /// two heartbeats.
-const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+const RECORDED_WITHIN: Duration = SchedulerBuilder::HEARTBEAT_DEFAULT.saturating_mul(2);
 
 /// Says what was done, to people or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
@@ -89,7 +89,7 @@ async fn wait(
         task: Some(task.clone()),
         since: Some(tick),
         until: Some(tick.saturating_add_millis(1)),
-        limit: 1_000,
+        limit: PAGE_MAX,
         ..HistoryQuery::default()
     };
     let overdue = tokio::time::sleep(arguments.within.saturating_add(RECORDED_WITHIN));
@@ -186,7 +186,7 @@ pub(super) async fn cancel(
         states: vec![ExecutionState::Running, ExecutionState::Waiting],
         since: arguments.tick,
         until: next,
-        limit: 1_000,
+        limit: PAGE_MAX,
         ..HistoryQuery::default()
     };
     let open = operator.history(&query).await?;

@@ -28,9 +28,6 @@ use crate::visible::visible;
 use sexton_core::similar;
 use store::Opened;
 
-/// What the names of Sexton's own tasks begin with.
-const OWN_PREFIX: &str = "sexton:";
-
 /// Why a command could not do what it was asked to.
 #[derive(Debug, Error)]
 enum Refused {
@@ -196,11 +193,6 @@ pub fn cancel(arguments: &CancelArguments, environment: &Environment) -> io::Res
 /// If standard output cannot be written.
 pub fn migrate(arguments: &MigrateArguments, environment: &Environment) -> io::Result<Exit> {
     told(async || migrate::migrate(arguments, environment).await)
-}
-
-/// Whether a task is one of Sexton's own, which are shown only where they are asked for.
-fn is_own(task: &TaskName) -> bool {
-    task.as_str().starts_with(OWN_PREFIX)
 }
 
 /// The task of this name, if the store has heard of it; else with what its name was meant to be,
