@@ -18,10 +18,11 @@ use mongodb::options::{
     ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, Tls,
 };
 use mongodb::{Client, Database};
-use sexton_core::url::check_login;
+use sexton_core::url::StoreUrl;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::open_error::OpenError;
+use crate::parameters::PARAMETERS;
 use crate::store::{Kind, Store, StoreError, kind_of_code};
 use crate::tls::{self, LastProblem};
 use crate::trouble::{Outage, Trouble};
@@ -55,7 +56,10 @@ impl Target {
     /// [`OpenError::BadUrl`]
     pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
         let bad = |problem: String| OpenError::BadUrl { problem };
-        check_login(url).map_err(|error| bad(error.to_string()))?;
+        let parts = StoreUrl::parse(url).map_err(|error| bad(error.to_string()))?;
+        let parts = parts.lowercase_names();
+        let checked = parts.check_parameters(&PARAMETERS);
+        checked.map_err(|error| bad(error.to_string()))?;
         let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error, url)))?;
         let database = parsed.default_database.clone();
         let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;

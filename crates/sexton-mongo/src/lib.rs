@@ -77,6 +77,7 @@ mod manager;
 mod names;
 mod open_error;
 mod options;
+mod parameters;
 mod patience;
 mod places;
 mod record;
