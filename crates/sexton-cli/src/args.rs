@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use sexton::Tick;
 use sexton::lock::ExecutionState;
 use sexton::schedule::zone::Source;
+use sexton::{Concurrency, Tick};
 
 use crate::crontab;
 
-pub use expression::{ExpressionArguments, FoldChosen, GapChosen};
+pub use expression::ExpressionArguments;
 pub use zone_flags::ZoneFlags;
 
 /// How long what runs may take to end when the program is asked to stop, unless told otherwise.
@@ -21,6 +21,9 @@ const GRACE_DEFAULT: &str = "30s";
 
 /// How long a store that is away is waited for at the start, unless the flag says how long.
 const STORE_WAIT_DEFAULT: &str = "5m";
+
+/// How long a trigger waits for an instance, as [`Operator::TRIGGER_WITHIN`](sexton::Operator::TRIGGER_WITHIN).
+const WITHIN_DEFAULT: &str = "1h";
 
 /// A cron that survives a machine: each tick of a task is run once, however many copies of this
 /// program share its store.
@@ -74,9 +77,13 @@ pub enum Command {
     ///
     /// With --crontab only the tasks of those crontabs are shown, as far as the store knows them.
     Tasks(TasksArguments),
+    /// Show the instances that the store knows: version, since when, last seen, clock, runs
+    ///
+    /// One that was not seen for 20 s is gone: it crashed, or is cut off from the store. One that shut down is not shown.
+    Instances(InstancesArguments),
     /// Run a task now, once over all instances, besides its schedule
     #[command(
-        after_help = "It has as many executions as each of its ticks. An instance takes it up within a heartbeat (5 s)."
+        after_help = "It has as many executions as each of its ticks. An instance takes it up within a heartbeat (5s)."
     )]
     Trigger(TriggerArguments),
     /// Pause a task all over the fleet: ticks that come due are skipped until it is resumed
@@ -85,7 +92,7 @@ pub enum Command {
     Resume(TaskArguments),
     /// Cancel what a task runs, on whichever instance
     #[command(
-        after_help = "The instance learns of it within a heartbeat (5 s), asks the run to end, and kills it after a grace period."
+        after_help = "The instance learns of it within a heartbeat (5s), asks the run to end, and kills it after a grace period."
     )]
     Cancel(CancelArguments),
     /// Look after the store itself
@@ -103,6 +110,7 @@ impl Command {
             Command::Next(arguments) | Command::Explain(arguments) => arguments.zones,
             Command::History(arguments) => arguments.zones,
             Command::Tasks(arguments) => arguments.zones,
+            Command::Instances(arguments) => arguments.zones,
             _ => ZoneFlags::default(),
         };
         flags.tz_data
@@ -231,6 +239,20 @@ pub struct TasksArguments {
     pub store: StoreArguments,
 }
 
+/// How the instances are shown.
+#[derive(Debug, Args)]
+pub struct InstancesArguments {
+    /// The IANA time zone of what is shown [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    #[command(flatten)]
+    /// Whose time zone rules count.
+    pub zones: ZoneFlags,
+    #[command(flatten)]
+    /// Which store.
+    pub store: StoreArguments,
+}
+
 /// One task.
 #[derive(Debug, Args)]
 pub struct TaskArguments {
@@ -250,7 +272,7 @@ pub struct TriggerArguments {
     #[arg(long)]
     pub wait: bool,
     /// How long it may wait for an instance that starts it; then it is recorded as missed
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = crate::duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = WITHIN_DEFAULT, value_parser = crate::duration::parse)]
     pub within: std::time::Duration,
     #[command(flatten)]
     /// Which store.
@@ -279,7 +301,7 @@ pub struct CancelArguments {
     #[arg(long, value_name = "INSTANT", value_parser = tick)]
     pub tick: Option<Tick>,
     /// Only the execution of this concurrency index
-    #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "INDEX", value_parser = clap::value_parser!(u16).range(1..=i64::from(Concurrency::MAX)))]
     pub index: Option<u16>,
     #[command(flatten)]
     /// Which store.
@@ -419,4 +441,28 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use sexton::{Operator, SchedulerBuilder};
+
+    use super::*;
+    use crate::duration;
+
+    #[test]
+    fn what_the_help_says_is_what_the_library_does() {
+        let within = duration::parse(WITHIN_DEFAULT);
+        assert_eq!(within, Ok(Operator::TRIGGER_WITHIN));
+        let heartbeat = duration::display(SchedulerBuilder::HEARTBEAT_DEFAULT);
+        let help = |command: &str| {
+            let mut whole = <Arguments as clap::CommandFactory>::command();
+            let command = whole.find_subcommand_mut(command);
+            command.map(|command| command.render_long_help().to_string())
+        };
+        for command in ["trigger", "cancel"] {
+            let help = help(command).unwrap_or_default();
+            assert!(help.contains(&format!("heartbeat ({heartbeat}")), "{help}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use sexton_core::url;
+
 use crate::secret::Secret;
 use crate::store_url::StoreUrl;
 
@@ -52,25 +54,26 @@ fn is_here(host: &str) -> bool {
 }
 
 fn is_verified(url: &StoreUrl, secret: &Secret) -> bool {
-    let url_text = secret.expose();
-    let (scheme, _) = url_text.split_once(':').unwrap_or((url_text, ""));
-    let set = |names: &[&str]| {
-        let (_, query) = url_text.split_once('?')?;
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = pairs.find(|(name, _)| names.iter().any(|one| one.eq_ignore_ascii_case(name)));
-        value.map(|(_, value)| value.to_ascii_lowercase().replace('_', "-"))
+    let Ok(parts) = url::StoreUrl::parse(secret.expose()) else {
+        return false;
     };
-    let is_on = |name: &str| set(&[name]).as_deref() == Some("true");
+    let parts = parts.lowercase_names();
+    let scheme = parts.scheme();
+    let set = |names: [&str; 2]| {
+        let value = names.into_iter().find_map(|name| parts.parameter(name));
+        value.map(|value| value.to_ascii_lowercase().replace('_', "-"))
+    };
+    let is_on = |name: &str| parts.parameter(name) == Some("true");
     let modes = ["sslmode", "ssl-mode"];
     match url {
         StoreUrl::Sqlite(_) | StoreUrl::Memory => true,
         StoreUrl::Redis(_) => scheme.starts_with("rediss"),
-        StoreUrl::Postgres(_) | StoreUrl::MySql(_) => set(&modes)
+        StoreUrl::Postgres(_) | StoreUrl::MySql(_) => set(modes)
             .is_some_and(|mode| matches!(&*mode, "verify-ca" | "verify-full" | "verify-identity")),
         StoreUrl::MongoDb(_) => {
-            let asked = set(&["tls", "ssl"]);
+            let asked = set(["tls", "ssl"]);
             let is_tls = asked.map_or(scheme == "mongodb+srv", |asked| asked == "true");
-            is_tls && !is_on("tlsInsecure") && !is_on("tlsAllowInvalidCertificates")
+            is_tls && !is_on("tlsinsecure") && !is_on("tlsallowinvalidcertificates")
         }
     }
 }

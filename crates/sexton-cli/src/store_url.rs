@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sexton_core::url::{UnencodedLogin, check_login};
+use sexton_core::url::{self, FileUrl, UnencodedLogin, UrlError};
 use thiserror::Error;
 
 use crate::secret::Secret;
@@ -110,14 +110,17 @@ impl StoreUrl {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err(StoreUrlError::Unknown { scheme: None });
         };
-        if scheme != "sqlite" {
-            check_login(url)?;
+        // Told of every kind of store alike, with no more of the URL than one character.
+        if scheme != "sqlite"
+            && let Err(UrlError::Login(login)) = url::StoreUrl::parse(url)
+        {
+            return Err(login.into());
         }
         match scheme {
             "memory" if rest.is_empty() => Ok(StoreUrl::Memory),
             "memory" => Err(StoreUrlError::MemoryHasNoPath),
             "sqlite" if cfg!(not(feature = "sqlite")) => Err(StoreUrlError::NO_SQLITE),
-            "sqlite" => sqlite_path(rest).map(|path| StoreUrl::Sqlite(folder.join(path))),
+            "sqlite" => sqlite_path(url).map(|path| StoreUrl::Sqlite(folder.join(path))),
             "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster"
             | "rediss+cluster" => redis(url),
             "postgres" | "postgresql" => postgres(url),
@@ -133,16 +136,16 @@ impl StoreUrl {
     }
 }
 
-fn sqlite_path(rest: &str) -> Result<&str, StoreUrlError> {
-    let path = match rest.strip_prefix("//") {
-        Some(absolute) if absolute.starts_with('/') => absolute,
-        Some("") => "",
-        Some(_) => return Err(StoreUrlError::SqliteHost),
-        None => rest,
-    };
-    if path.contains('?') {
-        return Err(StoreUrlError::SqliteParameters);
-    }
+fn sqlite_path(url: &str) -> Result<&str, StoreUrlError> {
+    let parts = FileUrl::parse(url, "sqlite").map_err(|error| match error {
+        UrlError::HasHost { .. } => StoreUrlError::SqliteHost,
+        // Whether a file is made is the command's to say.
+        _ => StoreUrlError::SqliteParameters,
+    })?;
+    parts
+        .check_parameters(&[])
+        .map_err(|_| StoreUrlError::SqliteParameters)?;
+    let path = parts.path();
     if path.is_empty() || path.ends_with('/') || path == ":memory:" {
         return Err(StoreUrlError::NoFile);
     }
@@ -255,6 +258,10 @@ mod tests {
         assert_eq!(
             parse("sqlite:///var/a.db"),
             Ok(StoreUrl::Sqlite("/var/a.db".into()))
+        );
+        assert_eq!(
+            parse("sqlite:///home/a@b/50%#1.db"),
+            Ok(StoreUrl::Sqlite("/home/a@b/50%#1.db".into()))
         );
         assert_eq!(parse("memory:"), Ok(StoreUrl::Memory));
     }

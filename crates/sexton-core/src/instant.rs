@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::tick::Tick;
 
 /// How instants are written, for error messages.
-pub const FORM: &str =
+pub(crate) const FORM: &str =
     "an instant with Z or an offset, such as 2026-11-01T09:00:00Z or 2026-11-01T09:00:00+01:00";
 
 /// The longest text that is read, in bytes.

@@ -41,6 +41,21 @@ pub enum NameError {
         /// The name.
         name: String,
     },
+    /// The name holds what separates the parts of a store's keys, so that another name has the same
+    /// keys.
+    #[error(
+        "{what} holds {separator:?}, which separates the parts of its lock's key: {name:?}; use {instead:?}, which has the same keys"
+    )]
+    Ambiguous {
+        /// What kind of name.
+        what: &'static str,
+        /// What it may not hold.
+        separator: &'static str,
+        /// The name.
+        name: String,
+        /// The name that has the same keys.
+        instead: String,
+    },
     /// The name has a control character, a format character, or white space at an end.
     #[error("{what} has {character:?} at byte {position}, which is not allowed there: {name:?}")]
     BadCharacter {
@@ -200,6 +215,17 @@ name_type!(
     InstanceId, "instance id", 100
 );
 
+impl TaskName {
+    /// What the names of Sexton's own tasks begin with, and no other's.
+    pub const OWN_PREFIX: &str = "sexton:";
+
+    /// Whether it is the name of one of Sexton's own tasks.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.as_str().starts_with(TaskName::OWN_PREFIX)
+    }
+}
+
 impl Default for Namespace {
     /// `default`.
     fn default() -> Namespace {
@@ -220,20 +246,6 @@ impl InstanceId {
     #[must_use]
     pub fn random() -> InstanceId {
         InstanceId(Arc::from(Uuid::now_v7().to_string()))
-    }
-
-    /// An id that begins with `prefix` (a host name, say, cut to 60 bytes) for people to read and
-    /// ends in something no other run has.
-    ///
-    /// # Errors
-    /// [`NameError`] if the prefix has characters that an id cannot have.
-    pub fn with_prefix(prefix: &str) -> Result<InstanceId, NameError> {
-        let mut end = prefix.len().min(60);
-        while !prefix.is_char_boundary(end) {
-            end -= 1;
-        }
-        let id = Uuid::new_v4().simple().to_string();
-        InstanceId::new(format!("{}-{}", &prefix[..end], &id[..12]))
     }
 }
 
@@ -337,9 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_prefix_is_cut_at_a_character() {
-        let id = InstanceId::with_prefix(&"é".repeat(80)).unwrap();
-        assert!(id.as_str().starts_with(&"é".repeat(30)));
+    fn random_ids_differ() {
         assert_ne!(InstanceId::random(), InstanceId::random());
     }
 }

@@ -20,16 +20,7 @@ pub fn closest<'c>(found: &str, candidates: impl IntoIterator<Item = &'c str>) -
 }
 
 /// The candidate that most looks like what was found, of those that are within their own distance.
-///
-/// ```
-/// use sexton_core::similar;
-///
-/// let zones = ["Europe/Paris", "Europe/Kyiv"];
-/// assert_eq!(similar::closest_within("Europe/Pariss", zones, |_| 1), Some("Europe/Paris"));
-/// assert_eq!(similar::closest_within("Europe/Xyz", zones, |_| 1), None);
-/// ```
-#[must_use]
-pub fn closest_within<'c>(
+pub(crate) fn closest_within<'c>(
     found: &str,
     candidates: impl IntoIterator<Item = &'c str>,
     distance_max: impl Fn(&str) -> usize,

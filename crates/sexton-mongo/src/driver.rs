@@ -19,11 +19,12 @@ use mongodb::options::{
 };
 use mongodb::{Client, Database};
 use sexton_core::lock::engine::Unavailable;
-use sexton_core::url::check_login;
+use sexton_core::url::StoreUrl;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::StoreError;
 use crate::open_error::OpenError;
+use crate::parameters::PARAMETERS;
 use crate::store::{Cause, CommandError, Store, cause_of_code};
 use crate::tls::{self, LastProblem};
 
@@ -54,7 +55,10 @@ impl Target {
     /// [`OpenError::BadUrl`]
     pub(crate) fn parse(url: &str) -> Result<Target, OpenError> {
         let bad = |problem: String| OpenError::BadUrl { problem };
-        check_login(url).map_err(|error| bad(error.to_string()))?;
+        let parts = StoreUrl::parse(url).map_err(|error| bad(error.to_string()))?;
+        let parts = parts.lowercase_names();
+        let checked = parts.check_parameters(&PARAMETERS);
+        checked.map_err(|error| bad(error.to_string()))?;
         let parsed = ConnectionString::parse(url).map_err(|error| bad(problem(&error, url)))?;
         let database = parsed.default_database.clone();
         let database = database.ok_or_else(|| bad("it names no database".to_owned()))?;

@@ -82,6 +82,7 @@ mod manager;
 mod names;
 mod open_error;
 mod options;
+mod parameters;
 mod port;
 mod record;
 mod register;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mongodb::Database;
 use sexton_core::clock::TokioClock;
+use sexton_core::lock::CALL_LIMIT_DEFAULT;
 use sexton_core::lock::engine::{Connect, Engine, Unavailable};
 use sexton_core::name::Namespace;
 use tokio::time::{Instant, timeout_at};
@@ -55,7 +56,7 @@ impl Default for MongoOptions {
 
 impl MongoOptions {
     /// The default of [`MongoOptions::wait_max`].
-    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+    pub const WAIT_MAX: Duration = CALL_LIMIT_DEFAULT;
 
     /// The namespace `default`, collections called `sexton_…`, indexes made if they are missing, at
     /// most 5 s for a call.

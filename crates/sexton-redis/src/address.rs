@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
-use sexton_core::url::check_login;
+use redis::{ConnectionAddr, RedisConnectionInfo};
+use sexton_core::url::{Host, Parameter, StoreUrl};
 
 use crate::confirmation::Confirmation;
 use crate::error::ConnectError;
+
+const SERVER_PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26_379;
 
 /// How long claims wait for replicas if the URL says that they do, and not how long.
 const WAIT_LIMIT_DEFAULT: Duration = Duration::from_secs(1);
@@ -57,77 +60,84 @@ fn bad(problem: impl Into<String>) -> ConnectError {
     ConnectError::Url { problem }
 }
 
-/// One node, as the driver reads it. What it says of a URL that it cannot read may repeat a
-/// password.
-fn node(
-    scheme: &str,
-    login: &str,
-    host: &str,
-    database: &str,
-) -> Result<ConnectionInfo, ConnectError> {
-    let url = format!("{scheme}://{login}{host}/{database}");
-    url.into_connection_info()
-        .map_err(|_| bad("a host, a login or a database in it cannot be read"))
-}
+/// What may stand behind the `?`.
+const PARAMETERS: [Parameter; 8] = [
+    Parameter::number("wait_for_replicas"),
+    Parameter::number("wait_for_append_only_files"),
+    Parameter::number("wait_ms"),
+    Parameter::text("ca_file"),
+    Parameter::text("cert_file"),
+    Parameter::text("key_file"),
+    Parameter::text("sentinel_username"),
+    Parameter::text("sentinel_password"),
+];
 
-struct Parameters {
-    tls: TlsFiles,
-    replicas: Option<u32>,
-    files: Option<u32>,
-    limit: Option<Duration>,
-    sentinel_username: Option<String>,
-    sentinel_password: Option<String>,
-}
-
-fn parameters(query: &str, is_tls: bool, is_sentinel: bool) -> Result<Parameters, ConnectError> {
-    let mut found = Parameters {
-        tls: TlsFiles::default(),
-        replicas: None,
-        files: None,
-        limit: None,
-        sentinel_username: None,
-        sentinel_password: None,
-    };
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_encoding::percent_decode_str(value)
-            .decode_utf8()
-            .map_err(|_| bad("a parameter in it is not UTF-8"))?
-            .into_owned();
-        let number = || {
-            value
-                .parse::<u32>()
-                .map_err(|_| bad("a parameter in it is to be a number"))
-        };
-        match name {
-            "wait_for_replicas" => found.replicas = Some(number()?),
-            "wait_for_append_only_files" => found.files = Some(number()?),
-            "wait_ms" => found.limit = Some(Duration::from_millis(number()?.into())),
-            "ca_file" if is_tls => found.tls.ca = Some(value.into()),
-            "cert_file" if is_tls => found.tls.certificate = Some(value.into()),
-            "key_file" if is_tls => found.tls.key = Some(value.into()),
-            "sentinel_username" if is_sentinel => found.sentinel_username = Some(value),
-            "sentinel_password" if is_sentinel => found.sentinel_password = Some(value),
-            _ => {
-                return Err(bad(
-                    "it has a parameter that is none: there are wait_for_replicas, wait_for_append_only_files and wait_ms, ca_file, cert_file and key_file for rediss, \
-                     sentinel_username and sentinel_password for Sentinel",
-                ));
-            }
-        }
+/// Checks which parameters go together, and with what.
+fn check_parameters(url: &StoreUrl, is_tls: bool, is_sentinel: bool) -> Result<(), ConnectError> {
+    url.check_parameters(&PARAMETERS)
+        .map_err(|error| bad(error.to_string()))?;
+    let has = |name: &str| url.parameter(name).is_some();
+    if !is_tls && ["ca_file", "cert_file", "key_file"].into_iter().any(has) {
+        return Err(bad("ca_file, cert_file and key_file go with rediss"));
     }
-    if found.tls.certificate.is_some() != found.tls.key.is_some() {
+    if !is_sentinel && (has("sentinel_username") || has("sentinel_password")) {
+        return Err(bad(
+            "sentinel_username and sentinel_password go with redis+sentinel",
+        ));
+    }
+    if has("cert_file") != has("key_file") {
         return Err(bad("cert_file and key_file go together"));
     }
-    if found.replicas.is_some() && found.files.is_some() {
+    let waits = [has("wait_for_replicas"), has("wait_for_append_only_files")];
+    if waits == [true, true] {
         return Err(bad(
             "wait_for_append_only_files waits for the replicas' files already: leave wait_for_replicas out",
         ));
     }
-    if found.limit.is_some() && found.replicas.is_none() && found.files.is_none() {
-        return Err(bad("wait_ms goes with what is waited for"));
+    if has("wait_ms") && waits == [false, false] {
+        return Err(bad(
+            "wait_ms goes with wait_for_replicas or wait_for_append_only_files",
+        ));
     }
-    Ok(found)
+    Ok(())
+}
+
+fn confirmation(url: &StoreUrl) -> Option<Confirmation> {
+    let limit = url.number("wait_ms");
+    let limit = limit.map_or(WAIT_LIMIT_DEFAULT, |ms| Duration::from_millis(ms.into()));
+    if let Some(replicas) = url.number("wait_for_replicas") {
+        return Some(Confirmation::Replicas { replicas, limit });
+    }
+    let replicas = url.number("wait_for_append_only_files")?;
+    Some(Confirmation::AppendOnlyFiles { replicas, limit })
+}
+
+fn login(url: &StoreUrl, database: i64) -> RedisConnectionInfo {
+    let login = RedisConnectionInfo::default().set_db(database);
+    let login = match url.user() {
+        Some(user) => login.set_username(user),
+        None => login,
+    };
+    match url.password() {
+        Some(password) => login.set_password(password),
+        None => login,
+    }
+}
+
+fn node(host: &Host, port_default: u16, is_tls: bool) -> Result<ConnectionAddr, ConnectError> {
+    if host.name.is_empty() {
+        return Err(bad("it names no host"));
+    }
+    let (host, port) = (host.name.clone(), host.port.unwrap_or(port_default));
+    Ok(match is_tls {
+        true => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        },
+        false => ConnectionAddr::Tcp(host, port),
+    })
 }
 
 /// With the brackets that the driver leaves out.
@@ -144,28 +154,20 @@ fn written(node: &ConnectionAddr) -> String {
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Address, ConnectError> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it has no ://"))?;
-        check_login(url).map_err(|error| bad(error.to_string()))?;
+        let url = StoreUrl::parse(url).map_err(|error| bad(error.to_string()))?;
+        let scheme = url.scheme();
         let (security, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
         let is_tls = match security {
             "redis" => false,
             "rediss" => true,
             _ => return Err(bad("it begins with neither redis nor rediss")),
         };
-        if !matches!(kind, "" | "sentinel" | "cluster") {
-            return Err(bad("there is redis+sentinel and redis+cluster, no other"));
-        }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (login, rest) = match rest.rsplit_once('@') {
-            Some((login, rest)) => (format!("{login}@"), rest),
-            None => (String::new(), rest),
-        };
-        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let parameters = parameters(query, is_tls, kind == "sentinel")?;
         let (master, database) = match kind {
-            "sentinel" => path.split_once('/').unwrap_or((path, "")),
-            _ => ("", path),
+            "sentinel" => url.path().split_once('/').unwrap_or((url.path(), "")),
+            "" | "cluster" => ("", url.path()),
+            _ => return Err(bad("there is redis+sentinel and redis+cluster, no other")),
         };
+        check_parameters(&url, is_tls, kind == "sentinel")?;
         if kind == "sentinel" && master.is_empty() {
             return Err(bad(
                 "Sentinels need to be told the name of the master: …/mymaster",
@@ -174,61 +176,51 @@ impl Address {
         if kind == "cluster" && !matches!(database, "" | "0") {
             return Err(bad("a cluster has no databases"));
         }
-        if kind.is_empty() && hosts.contains(',') {
+        if kind.is_empty() && url.hosts().len() > 1 {
             return Err(bad("several hosts go with redis+sentinel or redis+cluster"));
         }
-        let of_host = |host: &str| {
-            let has_port = host
-                .rsplit_once(':')
-                .is_some_and(|(_, port)| !port.ends_with(']'));
-            match kind {
-                "sentinel" if !has_port => {
-                    node(security, &login, &format!("{host}:26379"), database)
-                }
-                _ => node(security, &login, host, database),
-            }
+        let database = match database.trim_end_matches('/') {
+            "" => 0,
+            number => number
+                .parse::<u32>()
+                .map_err(|_| bad("its database is not a number"))?,
         };
-        if hosts.is_empty() {
-            return Err(bad("it names no host"));
-        }
-        let infos = hosts
-            .split(',')
-            .map(of_host)
+        let port_default = match kind {
+            "sentinel" => SENTINEL_PORT,
+            _ => SERVER_PORT,
+        };
+        let nodes = url.hosts().iter();
+        let nodes = nodes
+            .map(|host| node(host, port_default, is_tls))
             .collect::<Result<Vec<_>, _>>()?;
-        let nodes: Vec<ConnectionAddr> = infos.iter().map(|info| info.addr().clone()).collect();
-        let login = infos
-            .first()
-            .map(|info| info.redis_settings().clone())
-            .unwrap_or_default();
         let names: Vec<String> = nodes.iter().map(written).collect();
         let names = names.join(",");
         let location = match kind {
-            "sentinel" => format!("{scheme}://{names}/{master}/{}", login.db()),
+            "sentinel" => format!("{scheme}://{names}/{master}/{database}"),
             "cluster" => format!("{scheme}://{names}"),
-            _ => format!("{scheme}://{names}/{}", login.db()),
+            _ => format!("{scheme}://{names}/{database}"),
         };
+        let parameter = |name: &str| url.parameter(name).map(str::to_owned);
+        let file = |name: &str| parameter(name).map(PathBuf::from);
         let kind = match kind {
             "sentinel" => Kind::Sentinel {
                 master: master.to_owned(),
-                username: parameters.sentinel_username,
-                password: parameters.sentinel_password,
+                username: parameter("sentinel_username"),
+                password: parameter("sentinel_password"),
             },
             "cluster" => Kind::Cluster,
             _ => Kind::Server,
         };
-        let limit = parameters.limit.unwrap_or(WAIT_LIMIT_DEFAULT);
-        let confirmation = match (parameters.replicas, parameters.files) {
-            (Some(replicas), _) => Some(Confirmation::Replicas { replicas, limit }),
-            (None, Some(replicas)) => Some(Confirmation::AppendOnlyFiles { replicas, limit }),
-            (None, None) => None,
-        };
-        let tls = parameters.tls;
         Ok(Address {
             kind,
-            login,
+            login: login(&url, database.into()),
             nodes,
-            tls,
-            confirmation,
+            tls: TlsFiles {
+                ca: file("ca_file"),
+                certificate: file("cert_file"),
+                key: file("key_file"),
+            },
+            confirmation: confirmation(&url),
             location,
         })
     }
@@ -309,6 +301,10 @@ mod tests {
             "redis+cluster://u:hunter2@h/2",
             "redis://:hunter2@h?wait_for_replicas=x",
             "redis://:hunter2@h?wait_ms=5",
+            "redis://h?sentinel_password=hunter2",
+            "redis+sentinel://h/m?sentinel_password=hunter2@x",
+            "redis://u:hunter2@/0",
+            "redis://u:hunter2@h/-1",
             "redis://:hunter2@h?wait_for_replicas=1&wait_for_append_only_files=1",
         ] {
             let error = location(url).unwrap_err();

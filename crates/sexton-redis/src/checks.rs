@@ -76,7 +76,7 @@ pub(crate) async fn look(
 }
 
 /// How many buckets the namespace has: as many as whoever came first gave it.
-pub(crate) async fn agreed(
+async fn agreed(
     link: &Link,
     store: &str,
     namespace: &Namespace,

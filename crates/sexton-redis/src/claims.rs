@@ -16,9 +16,7 @@ use crate::answer::{Answers, NumberOrText};
 use crate::arguments::Arguments;
 use crate::connection::Call;
 use crate::manager::RedisLockManager;
-use crate::record_text::{
-    delivery_text, nanos_text, overlap_text, tail_text, tick_of_millis, tick_text,
-};
+use crate::record_text::{delivery_text, nanos_text, tail_text, tick_of_millis, tick_text};
 use crate::scripts;
 
 /// Claims that differ only in their field and id.
@@ -57,7 +55,7 @@ impl<'b> Stretch<'b> {
         arguments.text(tick_text(self.tick));
         arguments.text(self.instance.as_str());
         arguments.text(delivery_text(self.delivery));
-        arguments.text(overlap_text(self.overlap));
+        arguments.text(self.overlap.as_str());
         let is_distinct = self.placement == Placement::Distinct;
         arguments.text(if is_distinct { "distinct" } else { "race" });
         match self.lease {

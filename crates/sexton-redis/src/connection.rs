@@ -9,17 +9,16 @@ use jiff::Timestamp;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use sexton_core::clock::Clock;
 use sexton_core::lock::LockError;
-use sexton_core::name::Namespace;
 
 use crate::address::Address;
 use crate::answer::Answers;
 use crate::arguments::Arguments;
 use crate::buckets::Buckets;
-use crate::checks::{Looked, agreed, look};
+use crate::checks::{Looked, look};
 use crate::confirmation::Confirmation;
 use crate::error::{ConnectError, lock_error, unavailable, unreadable};
 use crate::link::Link;
-use crate::options::{Access, RedisOptions};
+use crate::options::RedisOptions;
 use crate::parts::Parts;
 use crate::scripts::Script;
 
@@ -60,7 +59,6 @@ pub(crate) struct Connection {
     /// them away.
     pub(crate) evicts: Option<String>,
     confirmation: Confirmation,
-    access: Access,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -101,7 +99,6 @@ impl Connection {
                 parts: Arc::new(Parts::new(buckets.count())),
                 buckets,
                 evicts,
-                access: options.access,
                 confirmation: options.confirmation,
                 clock: options.clock.clone(),
             }),
@@ -115,19 +112,6 @@ impl Connection {
                 options.connect_timeout,
             )),
         }
-    }
-
-    /// The same link for another namespace.
-    pub(crate) async fn in_namespace(
-        &self,
-        namespace: &Namespace,
-    ) -> Result<Connection, ConnectError> {
-        let buckets = agreed(&self.link, &self.location, namespace, None, self.access).await?;
-        Ok(Connection {
-            parts: Arc::new(Parts::new(buckets.count())),
-            buckets,
-            ..self.clone()
-        })
     }
 
     pub(crate) fn is_cluster(&self) -> bool {

@@ -8,23 +8,25 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use redis::{Pipeline, Value};
 use sexton_core::lock::{Execution, LockError, Released, Taking, TickLockManager, TickLocks};
+use sexton_core::name::{NameError, TaskName};
+use sexton_core::tick::Fence;
 use thiserror::Error;
 
 use crate::connection::Connection;
 use crate::manager::RedisLockManager;
-
-const DELIMITER: &str = "-***-";
+use crate::task_lock::{self, RedisTaskLock};
 
 /// Claims ticks by the very keys, values and command of the Kotlin system: `SET
-/// NAME-***-INDEX-***-TICK TICK NX PX EXPIRATION`.
+/// NAME-***-INDEX-***-TICK TICK NX PX EXPIRATION`. The key is a [`RedisTaskLock`]'s value.
 ///
 /// It is for a migration, while replicas of both kinds run. It knows nothing but who was first: no
 /// leases, recovery or overlap policies, no history, no pause. A task that asks for them is refused
 /// when a scheduler is built.
 ///
 /// What that costs, compared with [`RedisLockManager`]:
-/// - Names are kept apart only as far as there: `-***-` within a name becomes `_`. Namespaces do
-///   not exist.
+/// - A task whose name holds `-***-` is refused when a scheduler is built: there, `_` stands for it in keys, and
+///   the task shares its ticks with one that has `_` in its name.
+/// - Namespaces do not exist.
 /// - All fences are 0. They do not rise, so they do not fence.
 /// - A claim whose answer was lost cannot be recognised when it is sent again: its tick is lost.
 /// - A lock is gone when its expiration is over. Ticks older than that are therefore not claimed
@@ -112,10 +114,8 @@ impl RedisLockManager {
     }
 }
 
-fn key(execution: &Execution) -> String {
-    let Execution { task, index, tick } = execution;
-    let name = task.as_str().replace(DELIMITER, "_");
-    format!("{name}{DELIMITER}{index}{DELIMITER}{tick}")
+fn lock(execution: &Execution) -> RedisTaskLock {
+    RedisTaskLock::new(execution.clone(), Fence::NONE)
 }
 
 impl KtorLocks {
@@ -134,6 +134,10 @@ impl KtorLocks {
 impl TickLocks for KtorLocks {
     fn location(&self) -> String {
         self.connection.location.to_string()
+    }
+
+    fn check_name(&self, task: &TaskName) -> Result<(), NameError> {
+        task_lock::check_name(task)
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {
@@ -156,7 +160,7 @@ impl TickLocks for KtorLocks {
             if let Some(expiration) = expiration {
                 let set = pipeline
                     .cmd("SET")
-                    .arg(key(execution))
+                    .arg(lock(execution).value())
                     .arg(execution.tick.to_string());
                 let millis = u64::try_from(expiration.as_millis()).unwrap_or(u64::MAX);
                 set.arg("NX").arg("PX").arg(millis);
@@ -180,7 +184,7 @@ impl TickLocks for KtorLocks {
     async fn open(&self, executions: &[&Execution]) -> Result<Vec<Released>, LockError> {
         let mut pipeline = Pipeline::new();
         for execution in executions {
-            pipeline.cmd("DEL").arg(key(execution));
+            pipeline.cmd("DEL").arg(lock(execution).value());
         }
         let answers = self.connection.pipeline("release", &pipeline).await?;
         let released = |answer| match answer {
@@ -188,29 +192,5 @@ impl TickLocks for KtorLocks {
             _ => Released::NotHeld,
         };
         Ok(answers.into_iter().map(released).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sexton_core::name::TaskName;
-    use sexton_core::tick::{ConcurrencyIndex, Tick};
-
-    #[test]
-    fn keys_are_those_of_the_kotlin_system() {
-        let execution = |name: &str| Execution {
-            task: TaskName::new(name).unwrap(),
-            index: ConcurrencyIndex::new(2).unwrap(),
-            tick: Tick::from_millis(1_706_616_000_050).unwrap(),
-        };
-        assert_eq!(
-            key(&execution("digest")),
-            "digest-***-2-***-2024-01-30T12:00:00.050Z"
-        );
-        assert_eq!(
-            key(&execution("a-***-b")),
-            "a_b-***-2-***-2024-01-30T12:00:00.050Z"
-        );
     }
 }

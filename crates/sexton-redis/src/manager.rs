@@ -93,20 +93,6 @@ impl RedisLockManager {
             namespace,
         }
     }
-
-    /// The same server and connection for another namespace.
-    ///
-    /// # Errors
-    /// [`ConnectError`] if the server does not answer.
-    pub async fn in_namespace(
-        &self,
-        namespace: Namespace,
-    ) -> Result<RedisLockManager, ConnectError> {
-        Ok(RedisLockManager {
-            connection: self.connection.in_namespace(&namespace).await?,
-            namespace,
-        })
-    }
 }
 
 #[async_trait]

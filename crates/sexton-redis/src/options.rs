@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::clock::Clock;
+use sexton_core::lock::CALL_LIMIT_DEFAULT;
 use sexton_core::name::Namespace;
 
 use crate::buckets::Buckets;
@@ -55,8 +56,8 @@ impl RedisOptions {
     pub fn new() -> RedisOptions {
         RedisOptions {
             namespace: Namespace::default(),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(5),
+            connect_timeout: CALL_LIMIT_DEFAULT,
+            response_timeout: CALL_LIMIT_DEFAULT,
             confirmation: Confirmation::None,
             buckets: None,
             clock: None,

@@ -1,7 +1,5 @@
 //! Records, members and policies as the text that the scripts write, in both directions.
 
-use std::num::NonZeroU32;
-
 use jiff::Timestamp;
 use sexton_core::lock::{Execution, ExecutionRecord, Register};
 use sexton_core::name::{ClaimId, InstanceId, TaskName};
@@ -47,17 +45,6 @@ pub(crate) fn tick_of_millis(text: &str) -> Result<Tick, Unreadable> {
     Tick::from_millis(ms).ok_or_else(bad)
 }
 
-/// The field of a (task, index).
-pub(crate) fn field(task: &TaskName, index: ConcurrencyIndex) -> String {
-    format!("{task}\t{:04}", index.get())
-}
-
-/// The member of an execution: its field and its tick.
-pub(crate) fn member(execution: &Execution) -> String {
-    let Execution { task, index, tick } = execution;
-    format!("{}\t{}", field(task, *index), tick_text(*tick))
-}
-
 pub(crate) fn field_of(text: &str) -> Result<(TaskName, ConcurrencyIndex), Unreadable> {
     let bad = || unreadable("a task and its index", text);
     let (task, index) = text.rsplit_once('\t').ok_or_else(bad)?;
@@ -91,50 +78,28 @@ pub(crate) fn register(text: &str) -> Result<Register, Unreadable> {
     })
 }
 
+/// A delivery: its word, and behind a colon how many attempts it has, where it has any.
 pub(crate) fn delivery_text(delivery: Delivery) -> String {
-    let max = delivery.attempts_max();
+    let word = delivery.as_str();
     match delivery {
-        Delivery::AtLeastOnce { .. } => format!("at_least_once:{max}"),
-        Delivery::Transactional { .. } => format!("transactional:{max}"),
-        _ => "at_most_once".to_owned(),
+        Delivery::AtMostOnce => word.to_owned(),
+        _ => format!("{word}:{}", delivery.attempts_max()),
     }
 }
 
 fn delivery_of(text: &str) -> Result<Delivery, Unreadable> {
     let bad = || unreadable("a delivery", text);
-    let Some((word, max)) = text.split_once(':') else {
-        return (text == "at_most_once")
-            .then_some(Delivery::AtMostOnce)
-            .ok_or_else(bad);
-    };
-    let attempts_max: NonZeroU32 = max.parse().map_err(|_| bad())?;
-    match word {
-        "at_least_once" => Ok(Delivery::AtLeastOnce { attempts_max }),
-        "transactional" => Ok(Delivery::Transactional { attempts_max }),
-        _ => Err(bad()),
-    }
-}
-
-pub(crate) fn overlap_text(overlap: Overlap) -> &'static str {
-    match overlap {
-        Overlap::Skip => "skip",
-        Overlap::QueueOne => "queue_one",
-        Overlap::CancelEarlier => "cancel_earlier",
-        _ => "allow",
-    }
+    let (word, max) = text.split_once(':').unwrap_or((text, "1"));
+    let delivery = Delivery::named(word, max.parse().map_err(|_| bad())?).ok_or_else(bad)?;
+    // One delivery has one text.
+    (delivery_text(delivery) == text)
+        .then_some(delivery)
+        .ok_or_else(bad)
 }
 
 fn overlap_of(text: &str) -> Result<Overlap, Unreadable> {
-    let all = [
-        Overlap::Allow,
-        Overlap::Skip,
-        Overlap::QueueOne,
-        Overlap::CancelEarlier,
-    ];
-    let found = all
-        .into_iter()
-        .find(|overlap| overlap_text(*overlap) == text);
-    found.ok_or_else(|| unreadable("an overlap policy", text))
+    text.parse()
+        .map_err(|_| unreadable("an overlap policy", text))
 }
 
 /// Error and output, each with its length first; `-` where there is none.
@@ -266,6 +231,12 @@ pub(crate) fn record(member: &str, text: &str) -> Result<ExecutionRecord, Unread
 mod tests {
     use super::*;
 
+    /// The member of an execution, as the scripts make it of its field and its tick.
+    fn member(execution: &Execution) -> String {
+        let Execution { task, index, tick } = execution;
+        format!("{task}\t{:04}\t{}", index.get(), tick_text(*tick))
+    }
+
     fn ticks() -> Vec<Tick> {
         let all = [
             -BEFORE_1970_MS / 20,
@@ -329,13 +300,13 @@ mod tests {
 
     #[test]
     fn a_record_that_nobody_wrote_is_told() {
-        let text = "running\t\t\t1\t\t\t0\t5\tat_most_once\tallow\t1\t\t\t\tscheduled\t7\tone\ntwo\t-\t-\t";
+        let text = "running\t\t\t1\t\t\t0\t5\tat most once\tallow\t1\t\t\t\tscheduled\t7\tone\ntwo\t-\t-\t";
         let read = record("a\t0001\t000000000000005", text).unwrap();
         let holders: Vec<&str> = read.former_holders.iter().map(InstanceId::as_str).collect();
         assert_eq!(holders, ["one", "two"]);
         for (part, by) in [
             ("running", "walking"),
-            ("at_most_once", "at_will"),
+            ("at most once", "at will"),
             ("allow", "maybe"),
             ("\t1\t\t\t0", "\tx\t\t\t0"),
             ("scheduled", "dreamt"),

@@ -93,7 +93,7 @@ impl Statements {
             &all("'instance'::text"),
             &all("1::bigint"),
             &ticks,
-            &all("'at_most_once'::text"),
+            &all("'at most once'::text"),
             &all("1::bigint"),
             &all("'allow'::text"),
             &numbers,

@@ -20,7 +20,7 @@ pub enum OpenError {
         /// The URL.
         url: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
     /// The URL is not one of a PostgreSQL database. It is not shown: it may have a password in it.
     #[error(

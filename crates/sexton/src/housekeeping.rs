@@ -6,7 +6,7 @@ use std::time::Duration;
 use sexton_core::lock::{
     BATCH_MAX, Capability, Defined, LockError, LockManager, Retention, TaskDefinition,
 };
-use sexton_core::name::ManagerName;
+use sexton_core::name::{ManagerName, TaskName};
 
 use crate::backoff::backoff;
 use crate::context::Context;
@@ -14,9 +14,6 @@ use crate::event::Event;
 use crate::handler::Completion;
 use crate::store_client::StoreClient;
 use crate::task::{CheckedTask, Task};
-
-/// How names of Sexton's own tasks begin.
-pub(crate) const OWN_PREFIX: &str = "sexton:";
 
 /// How often the history is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -79,7 +76,7 @@ pub(crate) fn prune_task(
         let manager = Arc::clone(&manager);
         async move { prune(&*manager, &retention).await }
     };
-    let task = Task::new(format!("{OWN_PREFIX}prune"))
+    let task = Task::new(format!("{}prune", TaskName::OWN_PREFIX))
         .every(PRUNE_EVERY)
         .ok()?;
     task.manager(name.as_str()).run(prune).check().ok()

@@ -5,15 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery, LockError,
-    LockManager, PauseChange, TaskQuery, TaskState, WAITING_MAX,
+    Answer, CancelRequested, Enqueue, Enqueued, Execution, ExecutionRecord, HistoryQuery,
+    InstanceRecord, LockError, LockManager, PauseChange, TaskQuery, TaskState, WAITING_MAX,
 };
 use sexton_core::name::TaskName;
 use sexton_core::tick::{Concurrency, Tick};
-
-/// How long a triggered run may wait for an instance that starts it, unless its operator gives it
-/// another time.
-pub(crate) const TRIGGER_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// Milliseconds that are tried until one is no tick of the task.
 const TRIGGER_TRIES_MAX: usize = 100;
@@ -50,6 +46,10 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// How long a triggered run may wait for an instance that starts it, unless its operator gives it
+    /// another time.
+    pub const TRIGGER_WITHIN: Duration = Duration::from_secs(60 * 60);
+
     /// Operates through this store; `by` is who says so, for others to read.
     #[must_use]
     pub fn new(manager: impl LockManager, by: impl Into<String>) -> Operator {
@@ -97,6 +97,16 @@ impl Operator {
         Ok(self.manager.history(query).await?.value)
     }
 
+    /// The instances that the store knows, by id, with the store's clock, by which
+    /// [`InstanceRecord::is_present_at`] tells those that are up. One that has crashed is among them for
+    /// a while, one that has shut down is not.
+    ///
+    /// # Errors
+    /// [`LockError`] if the store cannot be asked.
+    pub async fn instances(&self) -> Result<Answer<Vec<InstanceRecord>>, LockError> {
+        self.manager.instances().await
+    }
+
     /// Pauses a task all over the fleet: ticks that come due are skipped until it is resumed.
     ///
     /// # Errors
@@ -133,7 +143,7 @@ impl Operator {
     /// executions wait already for each concurrency index; others if the store cannot be asked or
     /// told.
     pub async fn trigger(&self, task: &TaskName) -> Result<Option<Tick>, LockError> {
-        self.trigger_within(task, TRIGGER_WITHIN).await
+        self.trigger_within(task, Operator::TRIGGER_WITHIN).await
     }
 
     /// As [`Operator::trigger`]; what no instance starts within this time, in whole milliseconds,

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::clock::FOR_EVER;
 use crate::handler::BoxError;
 
-pub use sexton_core::policy::{Delivery, Lease, LeaseError, Overlap, Placement};
+pub use sexton_core::policy::{Delivery, Lease, LeaseError, Overlap, Placement, UnknownPolicy};
 
 /// What happens to ticks that nobody came to in time: the fleet was down, the machine suspended,
 /// the store away.
@@ -39,6 +39,41 @@ pub enum Missed {
 }
 
 impl Missed {
+    /// The word of each choice.
+    pub const WORDS: [&str; 3] = ["skip", "latest", "all"];
+
+    /// The choice that this word names, with this window where it has one; `None` for a word that names none.
+    #[must_use]
+    pub fn named(word: &str, window: Duration) -> Option<Missed> {
+        let all = [
+            Missed::Skip,
+            Missed::Latest { window },
+            Missed::All { window },
+        ];
+        all.into_iter().find(|missed| missed.as_str() == word)
+    }
+
+    /// The word that names it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sexton::policy::Missed;
+    ///
+    /// let window = Duration::from_secs(3600);
+    /// let missed = Missed::named("latest", window);
+    /// assert_eq!(missed, Some(Missed::Latest { window }));
+    /// assert_eq!(missed.unwrap().as_str(), "latest");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        let [skip, latest, all] = Missed::WORDS;
+        match self {
+            Missed::Skip => skip,
+            Missed::Latest { .. } => latest,
+            Missed::All { .. } => all,
+        }
+    }
+
     /// How far back a tick may be due and still be run.
     pub(crate) fn window(self) -> Duration {
         match self {
@@ -72,23 +107,29 @@ type Predicate = Arc<dyn Fn(&BoxError) -> bool + Send + Sync>;
 
 /// A retry policy that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("retries must be 1..=1000, found {found}")]
+#[error("retries must be 1..={}, found {found}", Retry::TRIES_MAX - 1)]
 pub struct RetryError {
     found: u32,
 }
 
 impl Retry {
+    /// The most tries of one run, the first included.
+    pub const TRIES_MAX: u32 = 1_000;
+    /// The delay before the first retry, unless [`Retry::backoff`] gives another.
+    pub const FIRST_DEFAULT: Duration = Duration::from_secs(1);
+    /// The longest delay, unless [`Retry::backoff`] gives another.
+    pub const LONGEST_DEFAULT: Duration = Duration::from_secs(60);
+
     /// Up to so many more tries after the first, 1 s to 60 s apart, on every error and panic.
     ///
     /// # Errors
-    /// [`RetryError`] unless `times` is 1..=1000.
+    /// [`RetryError`] unless `times` is at least 1 and below [`Retry::TRIES_MAX`].
     pub fn times(times: u32) -> Result<Retry, RetryError> {
-        if (1..=1000).contains(&times) {
-            let (first, longest) = (Duration::from_secs(1), Duration::from_secs(60));
+        if (1..Retry::TRIES_MAX).contains(&times) {
             Ok(Retry {
                 times,
-                first,
-                longest,
+                first: Retry::FIRST_DEFAULT,
+                longest: Retry::LONGEST_DEFAULT,
                 when: None,
             })
         } else {
@@ -127,6 +168,21 @@ impl Retry {
                 (Some(test), Some(error)) => test(error),
                 (Some(_), None) => false,
             }
+    }
+}
+
+impl Eq for Retry {}
+
+impl PartialEq for Retry {
+    /// Whether the two retry alike. Tests of errors are alike only if they are the very same.
+    fn eq(&self, other: &Retry) -> bool {
+        let tests_are_same = match (&self.when, &other.when) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        tests_are_same
+            && (self.times, self.first, self.longest) == (other.times, other.first, other.longest)
     }
 }
 

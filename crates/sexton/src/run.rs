@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sexton_core::lock::{HeldLock, TaskLock, TransactionSlot};
+use sexton_core::lock::{HeldLock, TransactionSlot};
 use sexton_core::name::{InstanceId, TaskName};
 use sexton_core::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 use tokio_util::sync::CancellationToken;
 
 /// One run of a task: what a handler sees of its execution. Cheap to clone.
-///
-/// It is the execution's [`TaskLock`] too.
 #[derive(Clone)]
 pub struct Run {
     inner: Arc<RunInner>,
@@ -35,6 +33,30 @@ impl Run {
         Run {
             inner: Arc::new(inner),
         }
+    }
+
+    /// The permission to run the execution: a [`TaskLock`](crate::lock::TaskLock), whatever store granted it.
+    ///
+    /// A [`RedisTaskLock`](https://docs.rs/sexton-redis/latest/sexton_redis/struct.RedisTaskLock.html) is made of it: one string that names the execution,
+    /// to log or to write with what the run writes. It is the key of the lock, where replicas share
+    /// their locks with the Kotlin system's in Redis.
+    ///
+    /// ```
+    /// # #[cfg(feature = "redis")]
+    /// # mod with_redis {
+    /// use sexton::Run;
+    /// use sexton::redis::RedisTaskLock;
+    ///
+    /// async fn send_digest(run: Run) {
+    ///     let lock = RedisTaskLock::from(run.lock());
+    ///     // digest-***-1-***-2024-01-30T12:00:00.000Z
+    ///     println!("sending under {}", lock.value());
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lock(&self) -> &HeldLock {
+        &self.inner.lock
     }
 
     /// The task.
@@ -112,24 +134,6 @@ impl Run {
 
     pub(crate) fn states(&self) -> &States {
         &self.inner.states
-    }
-}
-
-impl TaskLock for Run {
-    fn name(&self) -> &TaskName {
-        self.task()
-    }
-
-    fn concurrency_index(&self) -> ConcurrencyIndex {
-        self.index()
-    }
-
-    fn tick(&self) -> Tick {
-        Run::tick(self)
-    }
-
-    fn fence(&self) -> Fence {
-        Run::fence(self)
     }
 }
 

@@ -2,28 +2,31 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sexton_core::schedule::{Fold, Gap};
 
 use super::ZoneFlags;
 
-/// What becomes of times that clocks skip.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum GapChosen {
-    /// They are due together, right after the gap
-    Run,
-    /// They are not due
-    Skip,
+fn gap() -> impl TypedValueParser<Value = Gap> {
+    let choices = Gap::ALL.map(|gap| {
+        PossibleValue::new(gap.as_str()).help(match gap {
+            Gap::Run => "They are due together, right after the gap",
+            Gap::Skip => "They are not due",
+        })
+    });
+    PossibleValuesParser::new(choices).try_map(|word| word.parse::<Gap>())
 }
 
-/// What becomes of times that clocks show twice.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum FoldChosen {
-    /// They are due the first time
-    First,
-    /// They are due the second time
-    Last,
-    /// They are due both times
-    Both,
+fn fold() -> impl TypedValueParser<Value = Fold> {
+    let choices = Fold::ALL.map(|fold| {
+        PossibleValue::new(fold.as_str()).help(match fold {
+            Fold::First => "They are due the first time",
+            Fold::Last => "They are due the second time",
+            Fold::Both => "They are due both times",
+        })
+    });
+    PossibleValuesParser::new(choices).try_map(|word| word.parse::<Fold>())
 }
 
 /// An expression, what it is read as, and which of its ticks are shown.
@@ -63,11 +66,11 @@ pub struct ExpressionArguments {
     )]
     pub namespace: String,
     /// What becomes of times that clocks skip [default: as the expression is written]
-    #[arg(long, value_name = "GAP", conflicts_with = "every")]
-    pub gap: Option<GapChosen>,
+    #[arg(long, value_name = "GAP", conflicts_with = "every", value_parser = gap())]
+    pub gap: Option<Gap>,
     /// What becomes of times that clocks show twice [default: as the expression is written]
-    #[arg(long, value_name = "FOLD", conflicts_with = "every")]
-    pub fold: Option<FoldChosen>,
+    #[arg(long, value_name = "FOLD", conflicts_with = "every", value_parser = fold())]
+    pub fold: Option<Fold>,
     #[command(flatten)]
     /// Whose time zone rules count.
     pub zones: ZoneFlags,

@@ -6,11 +6,11 @@ use jiff::tz::{Offset, TimeZone};
 use sexton_core::name::{NameError, Namespace, TaskName};
 use sexton_core::schedule::zone::{Database, ZoneRules};
 use sexton_core::schedule::{
-    ClockChanges, Cron, Every, Fold, Gap, Kron, Schedule, ScheduleError, Spread, Union,
+    ClockChanges, Cron, Every, Kron, Schedule, ScheduleError, Spread, Union,
 };
 
 use super::complain::complain;
-use crate::args::{ExpressionArguments, FoldChosen, GapChosen};
+use crate::args::ExpressionArguments;
 use crate::environment::Environment;
 use crate::exceptions::{self, Exceptions};
 use crate::exit::Exit;
@@ -201,18 +201,9 @@ fn with_flag(mut error: ScheduleError) -> ScheduleError {
 
 /// What the flags choose; what they do not name stays as the expression has it.
 fn clock_changes(arguments: &ExpressionArguments, own: ClockChanges) -> ClockChanges {
-    let gap = arguments.gap.map(|gap| match gap {
-        GapChosen::Run => Gap::Run,
-        GapChosen::Skip => Gap::Skip,
-    });
-    let fold = arguments.fold.map(|fold| match fold {
-        FoldChosen::First => Fold::First,
-        FoldChosen::Last => Fold::Last,
-        FoldChosen::Both => Fold::Both,
-    });
     ClockChanges {
-        gap: gap.unwrap_or(own.gap),
-        fold: fold.unwrap_or(own.fold),
+        gap: arguments.gap.unwrap_or(own.gap),
+        fold: arguments.fold.unwrap_or(own.fold),
     }
 }
 

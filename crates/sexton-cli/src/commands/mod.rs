@@ -37,6 +37,7 @@ pub fn execute(arguments: Arguments) -> Exit {
         Command::Explain(arguments) => explain::explain(&arguments, &environment),
         Command::History(arguments) => operate::history(&arguments, &environment),
         Command::Tasks(arguments) => operate::tasks(&arguments, &environment),
+        Command::Instances(arguments) => operate::instances(&arguments, &environment),
         Command::Trigger(arguments) => operate::trigger(&arguments, &environment),
         Command::Pause(arguments) => operate::pause(&arguments, &environment),
         Command::Resume(arguments) => operate::resume(&arguments, &environment),

@@ -2,6 +2,7 @@
 
 use sexton_core::schedule::{ClockChanges, Fold, Gap};
 
+use super::field::by_word;
 use super::fields::Field;
 
 const FORM: &str =
@@ -34,14 +35,8 @@ pub(super) fn read(field: &Field<'_>) -> Option<Chosen> {
         field.reject("there is neither `gap` nor `fold` in it", FORM);
         return None;
     }
-    let gaps = [("run", Gap::Run), ("skip", Gap::Skip)];
-    let folds = [
-        ("first", Fold::First),
-        ("last", Fold::Last),
-        ("both", Fold::Both),
-    ];
     Some(Chosen {
-        gap: gap.and_then(|field| field.word(&gaps)),
-        fold: fold.and_then(|field| field.word(&folds)),
+        gap: gap.and_then(|field| field.word(&by_word(Gap::ALL, Gap::as_str))),
+        fold: fold.and_then(|field| field.word(&by_word(Fold::ALL, Fold::as_str))),
     })
 }

@@ -37,6 +37,14 @@ fn may_be_secret(path: &str) -> bool {
     })
 }
 
+/// The choices by their words, for [`Field::word`] and [`Field::mode`].
+pub(super) fn by_word<T: Copy, const N: usize>(
+    choices: [T; N],
+    word: impl Fn(T) -> &'static str,
+) -> [(&'static str, T); N] {
+    choices.map(|choice| (word(choice), choice))
+}
+
 impl<'f> Field<'f> {
     /// A problem with this value, which is shown as the file writes it.
     pub(super) fn problem(&self, message: impl Into<String>) -> Problem {

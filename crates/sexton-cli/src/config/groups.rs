@@ -2,13 +2,14 @@
 
 use super::fields::{Field, Fields};
 use crate::tasks::{Groups, RUNNING_MAX};
+use sexton_core::name::TaskName;
 use sexton_core::similar;
 
 const GROUPS_MAX: usize = 1_000;
-const NAME_BYTES_MAX: usize = 200;
+/// As long as a task's: a crontab's group may be called like its task.
+const NAME_BYTES_MAX: usize = TaskName::BYTES_MAX;
 
 pub(super) const FORM: &str = "tables [groups.NAME], each with its `running_max`";
-const NAME_FORM: &str = "1 to 200 bytes without control characters, and not `none`";
 
 pub(super) fn read(fields: Fields<'_>) -> Groups {
     let mut groups = Groups::new();
@@ -20,7 +21,9 @@ pub(super) fn read(fields: Fields<'_>) -> Groups {
         if !is_name(name) {
             let mut problem = field.problem("this cannot be a group's name");
             problem.span = span;
-            field.scope.push(problem.allowed(NAME_FORM));
+            field.scope.push(problem.allowed(format!(
+                "1 to {NAME_BYTES_MAX} bytes without control characters, and not `none`"
+            )));
             continue;
         }
         // A group with a bad limit is reported once, and not again by each task that names it.

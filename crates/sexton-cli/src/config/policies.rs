@@ -4,19 +4,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton::policy::{Delivery, Lease, Missed, Overlap, Placement, Retry};
 
+use super::field::by_word;
 use super::fields::{Field, Fields};
 use super::{groups, instant};
-use crate::tasks::{
-    BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
-    TIMEOUT_MIN,
-};
+use crate::tasks::{BACKOFF_MAX, Labels, POLICY_DURATION_MAX, Policies, TIMEOUT_MIN};
 
 const LEASE_ATTEMPTS_DEFAULT: u32 = 3;
 const LEASE_ATTEMPTS_MAX: i64 = 1_000;
-const BACKOFF_DEFAULT: Duration = Duration::from_secs(1);
-const BACKOFF_MAX_DEFAULT: Duration = Duration::from_secs(60);
 const LABELS_MAX: usize = 32;
 const LABEL_BYTES_MAX: usize = 100;
 const PRIORITY_MAX: i64 = 100;
@@ -28,7 +24,10 @@ pub(super) fn read(fields: &mut Fields<'_>, base: &Policies, zone: &TimeZone) ->
     if let Some(field) = fields.get("delivery") {
         read_delivery(&field, &mut policies);
     }
-    if let Some(overlap) = fields.get("overlap").and_then(|field| read_overlap(&field)) {
+    let overlap = fields.get("overlap");
+    if let Some(overlap) =
+        overlap.and_then(|field| field.word(&by_word(Overlap::ALL, Overlap::as_str)))
+    {
         policies.overlap = overlap;
     }
     if let Some(missed) = fields.get("missed").and_then(|field| read_missed(&field)) {
@@ -99,20 +98,10 @@ fn optional_duration(field: &Field<'_>, min: Duration) -> Option<Duration> {
 }
 
 fn read_delivery(field: &Field<'_>, policies: &mut Policies) {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mode {
-        AtMostOnce,
-        AtLeastOnce,
-        Transactional,
-    }
-    let modes = [
-        ("at most once", Mode::AtMostOnce),
-        ("at least once", Mode::AtLeastOnce),
-        ("transactional", Mode::Transactional),
-    ];
-    let Some((mode, fields)) = field.mode(&modes) else {
+    let Some((mode, fields)) = field.mode(&by_word(Delivery::WORDS, |word| word)) else {
         return;
     };
+    let at_most_once = Delivery::AtMostOnce.as_str();
     let mut attempts_max = NonZeroU32::new(LEASE_ATTEMPTS_DEFAULT).unwrap_or(NonZeroU32::MIN);
     if let Some(mut fields) = fields {
         fields.get("mode");
@@ -123,7 +112,7 @@ fn read_delivery(field: &Field<'_>, policies: &mut Policies) {
                 .unwrap_or_default();
         }
         if let Some(field) = fields.get("max_attempts") {
-            if mode == Mode::AtMostOnce {
+            if mode == at_most_once {
                 let allowed = "`max_attempts` goes with \"at least once\"";
                 field.reject("there is one attempt under \"at most once\"", allowed);
             } else if let Some(count) = field.integer(1..=LEASE_ATTEMPTS_MAX) {
@@ -133,48 +122,25 @@ fn read_delivery(field: &Field<'_>, policies: &mut Policies) {
         }
         fields.finish();
     }
-    policies.delivery = match mode {
-        Mode::AtMostOnce => Delivery::AtMostOnce,
-        Mode::AtLeastOnce => Delivery::AtLeastOnce { attempts_max },
-        Mode::Transactional => {
-            field.reject(
-                "only a handler of the library can take part in the store's transaction",
-                "\"at most once\", \"at least once\"",
-            );
-            Delivery::AtMostOnce
-        }
-    };
-}
-
-fn read_overlap(field: &Field<'_>) -> Option<Overlap> {
-    field.word(&[
-        ("allow", Overlap::Allow),
-        ("skip", Overlap::Skip),
-        ("queue one", Overlap::QueueOne),
-        ("cancel the earlier", Overlap::CancelEarlier),
-    ])
+    policies.delivery = Delivery::named(mode, attempts_max).unwrap_or_default();
+    if matches!(policies.delivery, Delivery::Transactional { .. }) {
+        field.reject(
+            "only a handler of the library can take part in the store's transaction",
+            "\"at most once\", \"at least once\"",
+        );
+    }
 }
 
 fn read_missed(field: &Field<'_>) -> Option<Missed> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mode {
-        Skip,
-        Latest,
-        All,
-    }
-    let modes = [
-        ("skip", Mode::Skip),
-        ("latest", Mode::Latest),
-        ("all", Mode::All),
-    ];
-    let (mode, fields) = field.mode(&modes)?;
+    let (mode, fields) = field.mode(&by_word(Missed::WORDS, |word| word))?;
+    let skips = mode == Missed::Skip.as_str();
     let mut window = None;
     let mut window_was_given = false;
     if let Some(mut fields) = fields {
         fields.get("mode");
         if let Some(field) = fields.get("window") {
             window_was_given = true;
-            if mode == Mode::Skip {
+            if skips {
                 field.reject("nothing is caught up with under \"skip\"", "no `window`");
             } else {
                 window = field.duration(MILLISECOND..=POLICY_DURATION_MAX);
@@ -182,7 +148,7 @@ fn read_missed(field: &Field<'_>) -> Option<Missed> {
         }
         fields.finish();
     }
-    if mode == Mode::Skip {
+    if skips {
         return Some(Missed::Skip);
     }
     if !window_was_given {
@@ -191,16 +157,11 @@ fn read_missed(field: &Field<'_>) -> Option<Missed> {
             "{ mode = \"latest\" or \"all\", window = \"1h\" }",
         );
     }
-    let window = window?;
-    Some(match mode {
-        Mode::All => Missed::All { window },
-        _ => Missed::Latest { window },
-    })
+    Missed::named(mode, window?)
 }
 
 fn read_placement(field: &Field<'_>, policies: &mut Policies) {
-    let modes = [("race", Placement::Race), ("distinct", Placement::Distinct)];
-    let Some((placement, fields)) = field.mode(&modes) else {
+    let Some((placement, fields)) = field.mode(&by_word(Placement::ALL, Placement::as_str)) else {
         return;
     };
     policies.placement = placement;
@@ -209,8 +170,10 @@ fn read_placement(field: &Field<'_>, policies: &mut Policies) {
         return;
     };
     fields.get("mode");
-    let form =
-        "a table of at most 32 labels, { zone = \"eu\" }, each name and value 1 to 100 bytes";
+    let form = format!(
+        "a table of at most {LABELS_MAX} labels, {{ zone = \"eu\" }}, each name and value 1 to {LABEL_BYTES_MAX} bytes"
+    );
+    let form = form.as_str();
     let labels = fields.get("labels");
     fields.finish();
     let Some((labels, table)) = labels.and_then(|field| Some((field.clone(), field.table(form)?)))
@@ -241,13 +204,13 @@ fn read_retry(field: &Field<'_>) -> Option<Retry> {
     let form = "\"none\" or { attempts = 3, backoff = \"1s\", backoff_max = \"1m\" }";
     let mut fields = field.table(form)?;
     let attempts = match fields.get("attempts") {
-        Some(field) => field.integer(2..=i64::from(RETRY_ATTEMPTS_MAX)),
+        Some(field) => field.integer(2..=i64::from(Retry::TRIES_MAX)),
         None => {
             field.reject("`attempts` is missing", form);
             None
         }
     };
-    let mut backoff = BACKOFF_DEFAULT;
+    let mut backoff = Retry::FIRST_DEFAULT;
     let mut backoff_max = None;
     if let Some(field) = fields.get("backoff") {
         backoff = field
@@ -264,9 +227,6 @@ fn read_retry(field: &Field<'_>) -> Option<Retry> {
         }
     }
     fields.finish();
-    Some(Retry {
-        attempts: u32::try_from(attempts?).ok()?,
-        backoff,
-        backoff_max: backoff_max.unwrap_or(backoff.max(BACKOFF_MAX_DEFAULT)),
-    })
+    let retry = Retry::times(u32::try_from(attempts? - 1).ok()?).ok()?;
+    Some(retry.backoff(backoff, backoff_max.unwrap_or(Retry::LONGEST_DEFAULT)))
 }

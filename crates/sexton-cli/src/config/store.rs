@@ -39,7 +39,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> StoreSpec {
         match Namespace::new(text.expose()) {
             Ok(namespace) => store.namespace = Some(namespace),
             Err(error) => {
-                let form = "1 to 100 bytes, no control characters";
+                let max = Namespace::BYTES_MAX;
+                let form = format!("1 to {max} bytes, no control characters");
                 field.reject_text(&text, &error.to_string(), form);
             }
         }

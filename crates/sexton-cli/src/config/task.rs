@@ -16,7 +16,6 @@ use crate::visible::brief;
 
 /// How much of a name is repeated in every message, in characters.
 const NAME_CHARS_MAX: usize = 60;
-const NAME_FORM: &str = "a name of 1 to 200 bytes, unique in the file, without control characters";
 
 /// What every task has, unless it says otherwise.
 #[derive(Debug, Default)]
@@ -133,31 +132,37 @@ fn spread(namespace: &Namespace, name: Option<&TaskName>) -> Option<Spread> {
     Some(Spread::of(namespace, &name))
 }
 
+fn name_form() -> String {
+    let max = TaskName::BYTES_MAX;
+    format!("a name of 1 to {max} bytes, unique in the file, without control characters")
+}
+
 fn read_name(fields: &mut Fields<'_>, line: usize, names: &mut Names) -> Option<TaskName> {
+    let form = &name_form();
     let Some(field) = fields.get("name") else {
-        let problem = fields.problem("the task has no `name`").allowed(NAME_FORM);
+        let problem = fields.problem("the task has no `name`").allowed(form);
         fields.scope.push(problem);
         return None;
     };
-    let text = field.text(NAME_FORM)?;
+    let text = field.text(form)?;
     let name = match TaskName::new(text.expose()) {
         Ok(name) => name,
         Err(error) => {
-            field.reject_text(&text, &error.to_string(), NAME_FORM);
+            field.reject_text(&text, &error.to_string(), form);
             return None;
         }
     };
-    if name.as_str().starts_with("sexton:") {
+    if name.is_own() {
         field.reject_text(
             &text,
             "names that begin with `sexton:` are Sexton's own",
-            NAME_FORM,
+            form,
         );
         return None;
     }
     if let Some(other) = names.0.insert(name.to_string(), line) {
         let detail = format!("the task in line {other} has the same name");
-        field.reject_text(&text, &detail, NAME_FORM);
+        field.reject_text(&text, &detail, form);
     }
     Some(name)
 }

@@ -16,8 +16,6 @@ const FILE_BYTES_MAX: usize = 40;
 /// How many bytes of the hash are told: a crontab has at most 100,000 lines, and among as many the
 /// chance that two are alike is 1 in 3 billion.
 const DIGEST_BYTES: usize = 8;
-/// What names of Sexton's own begin with.
-const OWN_PREFIX: &str = "sexton:";
 /// A crontab may well be called `sexton`, and its names must not begin as Sexton's own do.
 const FILE_CALLED_SEXTON: &str = "sexton crontab";
 
@@ -127,10 +125,11 @@ impl Names {
 /// # Errors
 /// Why no task may be called so.
 pub(super) fn given(name: &str) -> Result<TaskName, String> {
-    if name.starts_with(OWN_PREFIX) {
+    let name = TaskName::new(name).map_err(|error| error.to_string())?;
+    if name.is_own() {
         return Err("names that begin with `sexton:` are Sexton's own".to_owned());
     }
-    TaskName::new(name).map_err(|error| error.to_string())
+    Ok(name)
 }
 
 /// The beginning of a text, on one line.

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sexton::policy::{Missed, Retry};
 use sexton::{ReadyTask, Run, Task};
 
 use crate::execute::{Requests, execute, masked};
 use crate::masks::Masks;
-use crate::tasks::{self, TaskSpec};
+use crate::tasks::TaskSpec;
 
 /// What the tasks of a file have in common.
 #[derive(Clone)]
@@ -51,7 +50,7 @@ pub(super) fn ready(spec: &TaskSpec, common: &Common) -> ReadyTask {
         .delivery(policies.delivery)
         .lease(policies.lease.duration())
         .overlap(policies.overlap)
-        .missed(missed(policies.missed))
+        .missed(policies.missed)
         .placement(policies.placement)
         .priority(policies.priority)
         .work(spec.work.digest());
@@ -64,11 +63,8 @@ pub(super) fn ready(spec: &TaskSpec, common: &Common) -> ReadyTask {
     for (name, value) in &policies.labels {
         task = task.only_on(format!("{name}={value}"));
     }
-    // Two tries at least, as the file was checked to say.
-    if let Some(retry) = policies.retry
-        && let Ok(times) = Retry::times(retry.attempts.saturating_sub(1))
-    {
-        task = task.retry(times.backoff(retry.backoff, retry.backoff_max));
+    if let Some(retry) = &policies.retry {
+        task = task.retry(retry.clone());
     }
     if let Some(timeout) = policies.timeout {
         task = task.timeout(timeout);
@@ -90,12 +86,4 @@ pub(super) fn ready(spec: &TaskSpec, common: &Common) -> ReadyTask {
         let common = common.clone();
         async move { masked(ending.await, &common.masks()) }
     })
-}
-
-fn missed(missed: tasks::Missed) -> Missed {
-    match missed {
-        tasks::Missed::Skip => Missed::Skip,
-        tasks::Missed::Latest { window } => Missed::Latest { window },
-        tasks::Missed::All { window } => Missed::All { window },
-    }
 }

@@ -23,10 +23,7 @@ pub use http::{
     Statuses,
 };
 pub use limits::Limits;
-pub use policies::{
-    BACKOFF_MAX, Labels, Missed, POLICY_DURATION_MAX, Policies, RETRY_ATTEMPTS_MAX, Retry,
-    TIMEOUT_MIN,
-};
+pub use policies::{BACKOFF_MAX, Labels, POLICY_DURATION_MAX, Policies, TIMEOUT_MIN};
 pub use work::{CommandSpec, Inherit, MissingCwd, Program, RunAs, Work};
 
 use crate::masks::Masks;

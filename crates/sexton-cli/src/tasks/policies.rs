@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
+use sexton::policy::{Delivery, Lease, Missed, Overlap, Placement, Retry};
 use sexton_core::tick::Tick;
 
 /// The longest window, jitter or timeout: 366 days.
 pub const POLICY_DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// The shortest timeout.
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(1);
-/// The most tries of one run.
-pub const RETRY_ATTEMPTS_MAX: u32 = 100;
 /// The longest wait between two tries.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -49,33 +47,4 @@ pub struct Policies {
     pub running_max: Option<u32>,
     /// The group whose limit counts for it, too.
     pub group: Option<String>,
-}
-
-/// What happens with ticks that nobody was there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Missed {
-    /// They are skipped.
-    #[default]
-    Skip,
-    /// The latest is run, if it is no older than the window.
-    Latest {
-        /// The window.
-        window: Duration,
-    },
-    /// All are run, in order, that are no older than the window.
-    All {
-        /// The window.
-        window: Duration,
-    },
-}
-
-/// How a run that failed is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// The most tries in all, the first included.
-    pub attempts: u32,
-    /// The wait before the second try; it doubles with every further one.
-    pub backoff: Duration,
-    /// The longest wait.
-    pub backoff_max: Duration,
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sexton::policy::{Delivery, Lease, Missed, Overlap, Placement, Retry};
 use sexton_cli::tasks::{
-    CommandSpec, HttpSpec, Inherit, Missed, Program, Retry, TaskFile, Work, ZoneChosen,
+    CommandSpec, HttpSpec, Inherit, Policies, Program, TaskFile, Work, ZoneChosen,
 };
-use sexton_core::policy::{Delivery, Lease, Overlap, Placement};
 use sexton_core::tick::{Concurrency, Tick};
 
 use crate::reading::task_file;
@@ -120,7 +120,8 @@ fn the_smallest_file() {
     assert_eq!(task.policies.overlap, Overlap::Allow);
     assert_eq!(task.policies.missed, Missed::Skip);
     assert_eq!(task.policies.placement, Placement::Race);
-    assert_eq!((task.policies.retry, task.policies.timeout), (None, None));
+    assert_eq!(task.policies.retry, None);
+    assert_eq!(task.policies.timeout, None);
     let command = command(&file, 0);
     assert_eq!(command.cwd.as_deref(), Some(Path::new("/srv/bells")));
     assert_eq!(command.inherit, Inherit::default());
@@ -144,11 +145,8 @@ fn every_policy_by_its_word() {
     assert_eq!(policies.missed, Missed::All { window });
     assert_eq!(policies.placement, Placement::Distinct);
     assert_eq!(policies.labels["tower"], "north");
-    let retry = Retry {
-        attempts: 4,
-        backoff: Duration::from_secs(2),
-        backoff_max: Duration::from_secs(30),
-    };
+    let retry = Retry::times(3).unwrap();
+    let retry = retry.backoff(Duration::from_secs(2), Duration::from_secs(30));
     assert_eq!(policies.retry, Some(retry));
     assert_eq!(policies.timeout, Some(Duration::from_secs(90)));
     assert_eq!(policies.jitter, Some(Duration::from_secs(60)));
@@ -165,12 +163,13 @@ fn every_policy_by_its_word() {
     assert_eq!(file.tasks[0].concurrency.get(), 3);
 }
 
+fn policies(lines: &str) -> Policies {
+    let text = format!("[[task]]\nname = \"a\"\nevery = \"1h\"\nshell = \"x\"\n{lines}\n");
+    read(&text).tasks.remove(0).policies
+}
+
 #[test]
 fn each_choice_of_a_policy() {
-    let policies = |lines: &str| {
-        let text = format!("[[task]]\nname = \"a\"\nevery = \"1h\"\nshell = \"x\"\n{lines}\n");
-        read(&text).tasks.remove(0).policies
-    };
     for (word, overlap) in [
         ("allow", Overlap::Allow),
         ("skip", Overlap::Skip),
@@ -194,12 +193,48 @@ fn each_choice_of_a_policy() {
         Placement::Distinct
     );
     assert_eq!(
-        policies("retry = { attempts = 2 }")
-            .retry
-            .unwrap()
-            .backoff_max,
-        Duration::from_secs(60)
+        policies("retry = { attempts = 2 }").retry,
+        Some(Retry::times(1).unwrap())
     );
+    let longer = "retry = { attempts = 1000, backoff = \"2m\" }";
+    let (two_minutes, retry) = (Duration::from_secs(120), Retry::times(999).unwrap());
+    assert_eq!(
+        policies(longer).retry,
+        Some(retry.backoff(two_minutes, two_minutes))
+    );
+}
+
+#[test]
+fn a_task_file_takes_the_words_of_the_library() {
+    for overlap in Overlap::ALL {
+        let line = format!("overlap = \"{overlap}\"");
+        assert_eq!(policies(&line).overlap, overlap);
+    }
+    for placement in Placement::ALL {
+        let line = format!("placement = \"{placement}\"");
+        assert_eq!(policies(&line).placement, placement);
+    }
+    for missed in [Missed::WORDS[1], Missed::WORDS[2]] {
+        let line = format!("missed = {{ mode = \"{missed}\", window = \"1h\" }}");
+        assert_eq!(policies(&line).missed.as_str(), missed);
+    }
+    for delivery in [Delivery::WORDS[0], Delivery::WORDS[1]] {
+        let line = format!("delivery = \"{delivery}\"");
+        assert_eq!(policies(&line).delivery.as_str(), delivery);
+    }
+}
+
+/// In quotes where a task file has it, else as the name of a policy: `*Race*`.
+#[test]
+fn the_page_on_policies_has_every_word() {
+    let page = include_str!("../../../../docs/policies.md").to_lowercase();
+    let words = Overlap::ALL.map(Overlap::as_str).into_iter();
+    let words = words.chain(Placement::ALL.map(Placement::as_str));
+    let words = words.chain(Missed::WORDS).chain(Delivery::WORDS);
+    let is_told =
+        |word: &str| page.contains(&format!("\"{word}\"")) || page.contains(&format!("*{word}*"));
+    let missing: Vec<&str> = words.filter(|word| !is_told(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

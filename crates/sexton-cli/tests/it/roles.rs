@@ -72,6 +72,9 @@ fn looks(folder: &Path, url: &str) {
         assert_eq!(code, Some(0), "{words:?}: {stderr}");
         assert!(stdout.contains("ring"), "{stdout}");
     }
+    let (code, stdout, stderr) = say(folder, url, &["instances"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.starts_with("INSTANCE"), "{stdout}");
     for words in [
         vec!["trigger", "ring"],
         vec!["pause", "ring"],

@@ -38,7 +38,7 @@ fn what_cannot_be_used_is_refused_before_anything_starts() {
         (
             vec!["tasks.toml", "--store", "mysql://u:hunter2@h:port/"],
             TASK,
-            "error: --store: the MySQL store's URL cannot be read: invalid port number; allowed is",
+            "error: --store: the MySQL store's URL cannot be read: a port in it is not a number from 1 to 65535; allowed is",
         ),
         (
             vec!["tasks.toml", "--store", "hunter2"],

@@ -192,6 +192,9 @@ fn whoever_looks_changes_nothing_whichever_user() {
             assert!(content(stores) == before, "{look:?} changed something");
         }
     }
+    let output = sexton(stores, ["instances"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(content(stores) == before, "`instances` changed something");
 }
 
 #[test]

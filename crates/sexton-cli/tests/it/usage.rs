@@ -127,8 +127,8 @@ fn a_store_that_cannot_be_used_is_told_before_anything_runs() {
     error: --store: unknown kind of store `ftp:`; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
     error: --store: unknown kind of store; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
     error: --store: the SQLite store's URL names no file; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
-    error: --store: the PostgreSQL store's URL cannot be read: invalid port number; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
-    error: --store: the MySQL store's URL cannot be read: invalid port number; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
+    error: --store: the PostgreSQL store's URL cannot be read: a port in it is not a number from 1 to 65535; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
+    error: --store: the MySQL store's URL cannot be read: a port in it is not a number from 1 to 65535; allowed is "sqlite:sexton.db" (relative to the file's folder), "sqlite:///absolute/path.db", "redis://user:password@host:6379/0" (or rediss, redis+sentinel, redis+cluster), "postgres://user:password@host:5432/database", "mysql://user:password@host:3306/database", "mongodb://user:password@host:27017/database" or "memory:" (this process alone)
     error: the store cannot be reached: postgres://127.0.0.1:1/app cannot be reached: check that the server runs and that host and port are right: error communicating with database: Connection refused (os error 111)
     error: the store cannot be reached: mysql://127.0.0.1:1/app cannot be reached: check that the server runs and that host and port are right: error communicating with database: Connection refused (os error 111)
     error: the store cannot be used: "/folder/no-such-folder/sexton.db" cannot be created: the directory "/folder/no-such-folder" does not exist
@@ -154,18 +154,19 @@ fn help() {
     Usage: sexton <COMMAND>
 
     Commands:
-      run      Run the tasks of a file until SIGTERM or SIGINT
-      check    Check a file: exit 0, or 2 with every error in it
-      next     Print when an expression is due next
-      explain  Say in plain English when an expression is due
-      history  Show what ran, was skipped or was missed, newest first
-      tasks    Show the tasks that the store knows: schedule, last execution, what runs, what is paused
-      trigger  Run a task now, once over all instances, besides its schedule
-      pause    Pause a task all over the fleet: ticks that come due are skipped until it is resumed
-      resume   Resume a task that is paused
-      cancel   Cancel what a task runs, on whichever instance
-      store    Look after the store itself
-      help     Print this message or the help of the given subcommand(s)
+      run        Run the tasks of a file until SIGTERM or SIGINT
+      check      Check a file: exit 0, or 2 with every error in it
+      next       Print when an expression is due next
+      explain    Say in plain English when an expression is due
+      history    Show what ran, was skipped or was missed, newest first
+      tasks      Show the tasks that the store knows: schedule, last execution, what runs, what is paused
+      instances  Show the instances that the store knows: version, since when, last seen, clock, runs
+      trigger    Run a task now, once over all instances, besides its schedule
+      pause      Pause a task all over the fleet: ticks that come due are skipped until it is resumed
+      resume     Resume a task that is paused
+      cancel     Cancel what a task runs, on whichever instance
+      store      Look after the store itself
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help

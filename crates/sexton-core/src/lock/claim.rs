@@ -129,6 +129,10 @@ impl Default for ClaimLead {
 
 /// The most entries a batch of any kind may have.
 pub const BATCH_MAX: usize = 1_000;
+/// The most entries of an answer that comes in pages: of tasks, of the history, of a sweep.
+pub const PAGE_MAX: usize = 1_000;
+/// How long a lock manager's call may take, unless its options give another limit.
+pub const CALL_LIMIT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// # Errors
 /// [`LockError::BatchTooLarge`] over [`BATCH_MAX`] entries.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Execution;
+use super::{Execution, PAGE_MAX};
 use crate::name::{Incarnation, InstanceId, TaskName};
 use crate::tick::{Attempt, Concurrency, ConcurrencyIndex, Fence, Tick};
 
@@ -94,7 +94,7 @@ pub enum Consumed {
 pub struct SweepQuery {
     /// Only what lies behind this one, the last of the page before.
     pub after: Option<Execution>,
-    /// The most executions of the answer: 1..=1000.
+    /// The most executions of the answer: 1..=[`PAGE_MAX`].
     pub limit: usize,
     /// How long after its grant an execution without a lease counts as lost if its instance is not
     /// present any more.
@@ -102,11 +102,11 @@ pub struct SweepQuery {
 }
 
 impl Default for SweepQuery {
-    /// 1,000 executions; abandoned after 60 s.
+    /// [`PAGE_MAX`] executions; abandoned after 60 s.
     fn default() -> SweepQuery {
         SweepQuery {
             after: None,
-            limit: 1_000,
+            limit: PAGE_MAX,
             abandoned_after: Duration::from_secs(60),
         }
     }
@@ -277,13 +277,13 @@ pub enum PauseChange {
 /// Which tasks are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskQuery {
-    /// These, in this order; at most 1,000.
+    /// These, in this order; at most [`PAGE_MAX`].
     Named(Vec<TaskName>),
     /// All the store has heard of, by name, behind `after`.
     Page {
         /// The last of the page before.
         after: Option<TaskName>,
-        /// The most tasks of a page: 1..=1000.
+        /// The most tasks of a page: 1..=[`PAGE_MAX`].
         limit: usize,
     },
 }

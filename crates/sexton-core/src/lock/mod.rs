@@ -68,8 +68,8 @@ use jiff::Timestamp;
 
 pub use capability::Capability;
 pub use claim::{
-    BATCH_MAX, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant, Verdict,
-    check_batch_size,
+    BATCH_MAX, CALL_LIMIT_DEFAULT, Claim, ClaimLead, ClaimLeadError, Denial, Execution, Grant,
+    PAGE_MAX, Verdict, check_batch_size,
 };
 pub use error::LockError;
 pub use fleet::{
@@ -87,7 +87,7 @@ pub use task_lock::{HeldLock, TaskLock};
 pub use tick_locks::{Taking, TickLockManager, TickLocks};
 pub use transaction::{Committed, Handed, OpenTransaction, TransactionSlot, Transactions};
 
-use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, NameError, Namespace, TaskName};
 
 /// A store's answer, with the store's clock at the moment it decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,15 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// Whether the manager can do this. Asked when a scheduler is built, so that a task that cannot
     /// work fails before anything starts.
     fn supports(&self, capability: Capability) -> bool;
+
+    /// Whether the manager can tell the locks of a task of this name from those of every other task. Asked when a
+    /// scheduler is built, and when a task is added to it.
+    ///
+    /// # Errors
+    /// A [`NameError`] that says which name to take instead.
+    fn check_name(&self, _: &TaskName) -> Result<(), NameError> {
+        Ok(())
+    }
 
     /// Transactions for handlers whose writes are to commit together with the settling of their
     /// execution; needed for [`Capability::Transactions`].

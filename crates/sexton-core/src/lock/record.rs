@@ -313,7 +313,7 @@ pub struct HistoryQuery {
     pub until: Option<Tick>,
     /// Only what lies behind this execution, the last of the page before.
     pub after: Option<Execution>,
-    /// The most records of a page: 1..=1000.
+    /// The most records of a page: 1..=[`PAGE_MAX`](super::PAGE_MAX).
     pub limit: usize,
 }
 

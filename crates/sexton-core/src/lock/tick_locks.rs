@@ -13,7 +13,7 @@ use super::{
     Retention, Settled, Settlement, Signals, Sweep, SweepQuery, TaskDefinition, TaskQuery,
     TaskState, Verdict, check_batch_size,
 };
-use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
+use crate::name::{Incarnation, InstanceId, NameError, Namespace, TaskName};
 use crate::tick::{Attempt, Fence};
 
 /// What became of an execution that was to be taken.
@@ -39,6 +39,15 @@ pub enum Taking {
 pub trait TickLocks: fmt::Debug + Send + Sync + 'static {
     /// The store for people to read, without secrets.
     fn location(&self) -> String;
+
+    /// Whether the locks of a task of this name are told from those of every other task; see
+    /// [`LockManager::check_name`].
+    ///
+    /// # Errors
+    /// A [`NameError`] that says which name to take instead.
+    fn check_name(&self, _: &TaskName) -> Result<(), NameError> {
+        Ok(())
+    }
 
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, LockError>;
@@ -109,6 +118,10 @@ impl<L: TickLocks> LockManager for TickLockManager<L> {
 
     fn supports(&self, _: Capability) -> bool {
         false
+    }
+
+    fn check_name(&self, task: &TaskName) -> Result<(), NameError> {
+        self.locks.check_name(task)
     }
 
     async fn now(&self) -> Result<Timestamp, LockError> {

@@ -16,7 +16,7 @@ pub(super) const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
 
 /// The last year with instants.
-const YEAR_MAX: i32 = 9999;
+pub(super) const YEAR_MAX: u16 = 9999;
 /// After so many years the calendar repeats itself, weekdays included.
 const CYCLE_YEARS: i32 = 400;
 
@@ -183,9 +183,9 @@ impl<D: DayRule> Calendar<D> {
             (month, day) = (from_month, from_day);
         }
         let last_year = if self.years.is_every() {
-            YEAR_MAX.min(from_year + CYCLE_YEARS)
+            i32::from(YEAR_MAX).min(from_year + CYCLE_YEARS)
         } else {
-            YEAR_MAX
+            i32::from(YEAR_MAX)
         };
         while year <= last_year {
             let Some(next_month) = at_or_after(u64::from(self.months), month) else {

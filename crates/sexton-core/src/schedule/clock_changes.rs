@@ -1,5 +1,10 @@
 //! What the user chose to happen where clocks change.
 
+use std::fmt;
+use std::str::FromStr;
+
+use crate::policy::{UnknownPolicy, named_by_its_word};
+
 /// What a schedule does where its zone's clocks change, where the
 /// [rule](super#when-clocks-change) is not what is wanted.
 ///
@@ -47,6 +52,37 @@ pub enum Fold {
     /// They are due both times.
     Both,
 }
+
+impl Gap {
+    /// Every choice for a gap.
+    pub const ALL: [Gap; 2] = [Gap::Run, Gap::Skip];
+
+    /// The word that names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Gap::Run => "run",
+            Gap::Skip => "skip",
+        }
+    }
+}
+named_by_its_word!(Gap, "choice for a gap");
+
+impl Fold {
+    /// Every choice for a fold.
+    pub const ALL: [Fold; 3] = [Fold::First, Fold::Last, Fold::Both];
+
+    /// The word that names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Fold::First => "first",
+            Fold::Last => "last",
+            Fold::Both => "both",
+        }
+    }
+}
+named_by_its_word!(Fold, "choice for a fold");
 
 impl ClockChanges {
     /// How intervals take changes of the clocks.

@@ -64,7 +64,7 @@ local function queue(claim, stretch, lane)
   supersede(claim)
   for _, other in ipairs(lane) do
     local member, r = other[1], other[2]
-    if stretch.overlap == 'cancel_earlier' and is_leased_now(r) then
+    if stretch.overlap == 'cancel the earlier' and is_leased_now(r) then
       r.cancel = '1'
       save(member, r, 'leased')
     end
@@ -154,7 +154,7 @@ local function decide(i, stretch)
       return OVERLAP
     end
   end
-  local takes_places = is_new and (stretch.overlap == 'queue_one' or stretch.overlap == 'cancel_earlier')
+  local takes_places = is_new and (stretch.overlap == 'queue one' or stretch.overlap == 'cancel the earlier')
   -- A lost holder's execution had its turn already.
   local first = not (r and r.state == 'running') and goes_first(claim, takes_places)
   if first then return 'earlier_waits ' .. int(tick_of(first)) end

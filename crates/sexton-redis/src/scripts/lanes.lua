@@ -1,7 +1,7 @@
 -- Who may be granted an execution that has a record, and what runs beside it.
 
 local function attempts_max(r) return tonumber(match(r.delivery, ':(%d+)$')) or 1 end
-local function recovers(r) return r.delivery ~= 'at_most_once' end
+local function recovers(r) return r.delivery ~= 'at most once' end
 
 -- The attempt that a grant of this record would be; nil if it is not open to a claim.
 local function attempt_open(r)

@@ -27,7 +27,7 @@ end
 
 local function blank_record(state, reason, concurrency)
   return { state = state, reason = reason, claim = '', fence = '0', attempt = '', lease = '',
-    cancel = '0', granted = now_text, delivery = 'at_most_once', overlap = 'allow',
+    cancel = '0', granted = now_text, delivery = 'at most once', overlap = 'allow',
     concurrency = concurrency, started = '', finished = '', instance = '', origin = 'scheduled',
     deadline = '', former = '', tail = NO_TAIL }
 end

@@ -23,7 +23,7 @@ local function settle_live(i, at, text)
   hists[n + 1], hists[n + 2] = tick < 0 and int(-tick) or '-' .. tick_text, member
   recs[n + 1] = member
   recs[n + 2] = ARGV[at + 3] .. '\t\t' .. claim .. '\t' .. fence_text .. '\t1\t\t0\t' .. granted_text
-    .. '\tat_most_once\tallow\t' .. concurrency .. '\t' .. ARGV[at + 4] .. '\t' .. ARGV[at + 5] .. '\t'
+    .. '\tat most once\tallow\t' .. concurrency .. '\t' .. ARGV[at + 4] .. '\t' .. ARGV[at + 5] .. '\t'
     .. sub(text, rest) .. '\tscheduled\t\t\t' .. ARGV[at + 6]
   return ''
 end

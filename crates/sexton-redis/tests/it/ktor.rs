@@ -8,9 +8,9 @@ use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
     Capability, Claim, ClaimLead, Denial, Execution, HeldLock, LockManager, Release, Verdict,
 };
-use sexton_core::name::{InstanceId, TaskName};
+use sexton_core::name::{ClaimId, InstanceId, TaskName};
 use sexton_core::tick::{Concurrency, ConcurrencyIndex, Fence, Tick};
-use sexton_redis::{KtorLockManager, RedisLockManager};
+use sexton_redis::{KtorLockManager, RedisLockManager, RedisTaskLock};
 use sexton_testkit::redis::{Server, is_declared_absent};
 
 const EXPIRATION: Duration = Duration::from_secs(600);
@@ -39,6 +39,14 @@ async fn ask(manager: &KtorLockManager, executions: &[Execution]) -> Vec<Verdict
         .whole()
         .unwrap()
         .value
+}
+
+fn held(execution: &Execution) -> HeldLock {
+    HeldLock {
+        execution: execution.clone(),
+        claim_id: ClaimId::random(),
+        fence: Fence::NONE,
+    }
 }
 
 /// The Kotlin system's own claim.
@@ -82,6 +90,7 @@ async fn a_tick_is_theirs_or_ours() {
     assert!(!kotlin(&mut client, &ours).await, "granted twice");
     let mut commands = redis::pipe();
     let key = format!("ours-***-1-***-{tick}");
+    assert_eq!(RedisTaskLock::from(&held(&ours)).value(), key);
     commands.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
     let (value, left_ms): (String, u64) = commands.query_async(&mut client).await.unwrap();
     assert_eq!(value, tick.to_string());
@@ -95,11 +104,7 @@ async fn what_is_given_back_is_theirs_to_take() {
     };
     let ours = execution("t", now());
     ask(&manager, std::slice::from_ref(&ours)).await;
-    let lock = HeldLock {
-        execution: ours.clone(),
-        claim_id: sexton_core::name::ClaimId::random(),
-        fence: Fence::NONE,
-    };
+    let lock = held(&ours);
     let deadline = None;
     manager
         .release(&[Release { lock, deadline }])

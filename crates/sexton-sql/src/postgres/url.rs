@@ -3,62 +3,59 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use sexton_core::url::check_login;
+use sexton_core::url::{Parameter, StoreUrl, UrlError};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::error::OpenError;
 
-/// What the driver knows; it would pass over anything else with a warning that shows the value.
-const PARAMETERS: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
+const SSL_MODES: &[&str] = &[
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
 ];
+/// What the driver does; it would pass over anything else with a warning that shows the value.
+const PARAMETERS: [Parameter; 18] = [
+    Parameter::word("sslmode", SSL_MODES),
+    Parameter::word("ssl-mode", SSL_MODES),
+    Parameter::text("sslrootcert"),
+    Parameter::text("ssl-root-cert"),
+    Parameter::text("ssl-ca"),
+    Parameter::text("sslcert"),
+    Parameter::text("ssl-cert"),
+    Parameter::text("sslkey"),
+    Parameter::text("ssl-key"),
+    Parameter::number("statement-cache-capacity"),
+    Parameter::text("host"),
+    Parameter::text("hostaddr"),
+    Parameter::number("port"),
+    Parameter::text("dbname"),
+    Parameter::text("user"),
+    Parameter::text("password"),
+    Parameter::text("application_name"),
+    Parameter::map("options"),
+];
+/// libpq's, that say what the driver does anyway: see [`unmet`].
+const PASSED_OVER: Parameter = Parameter::word("channel_binding", &["prefer", "disable"]);
 /// What the server's list of sessions shows.
 const APPLICATION: &str = "sexton";
 
 /// Reads a URL. What is said about a bad one never shows it: it may have a password in it.
 pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
     let bad = |problem: String| OpenError::BadPostgresUrl { problem };
+    let unread = |error: UrlError| bad(error.to_string());
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(bad("it does not begin with postgres://".to_owned()));
     }
-    check_login(url).map_err(|error| bad(error.to_string()))?;
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    if query.contains('@') {
-        let problem =
-            "it has an @ behind its ?: percent-encode it, as %40, or what comes before it, as %3F";
+    let parts = StoreUrl::parse(url).map_err(unread)?;
+    if let Some(problem) = unmet(&parts) {
         return Err(bad(problem.to_owned()));
     }
-    if let Some(problem) = unmet(url, query) {
-        return Err(bad(problem.to_owned()));
-    }
+    let known: Vec<Parameter> = PARAMETERS.into_iter().chain([PASSED_OVER]).collect();
+    parts.check_parameters(&known).map_err(unread)?;
     let url = without_channel_binding(url);
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let keys = query.split('&').filter(|pair| !pair.is_empty());
-    for key in keys.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key)) {
-        if !PARAMETERS.contains(&key) && !key.starts_with("options[") {
-            let known = PARAMETERS.join(", ");
-            return Err(bad(format!(
-                "it has the parameter {key:?}; known are {known}"
-            )));
-        }
-    }
     let options = PgConnectOptions::from_str(&url).map_err(|error| bad(said(&error)))?;
     // No floats are read, and a pooler may refuse a session's settings.
     let options = options.extra_float_digits(None);
@@ -69,36 +66,26 @@ pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
 }
 
 /// What libpq knows and is not done here.
-fn unmet(url: &str, query: &str) -> Option<&'static str> {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = authority.split(['/', '?']).next().unwrap_or_default();
-    let hosts = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, hosts)| hosts);
+fn unmet(url: &StoreUrl) -> Option<&'static str> {
     let several = "it names several hosts: write one, and for a failover one that leads to the primary at the time \
         (a virtual address, a DNS name, a proxy)";
-    if hosts.contains(',') {
+    let has = |name: &str| url.parameter(name).is_some();
+    let lists = |name: &str| url.parameter(name).is_some_and(|value| value.contains(','));
+    let needs_several = ["target_session_attrs", "load_balance_hosts"];
+    if url.hosts().len() > 1
+        || ["host", "hostaddr", "port"].into_iter().any(lists)
+        || needs_several.into_iter().any(has)
+    {
         return Some(several);
     }
-    query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match key {
-            "host" | "hostaddr" | "port" if value.contains(',') || value.contains("%2C") => {
-                Some(several)
-            }
-            "target_session_attrs" | "load_balance_hosts" => Some(several),
-            "channel_binding" => match value {
-                "prefer" | "disable" => None,
-                _ => Some(
-                    "the driver does not do channel_binding=require: leave it out, and let sslmode=verify-full say who the server is",
-                ),
-            },
-            "connect_timeout" => Some(
-                "it has connect_timeout: leave it out, since connecting is part of the limit of a call, 5 s",
-            ),
-            _ => None,
-        }
-    })
+    if url.parameter("channel_binding") == Some("require") {
+        return Some(
+            "the driver does not do channel_binding=require: leave it out, and let sslmode=verify-full say who the server is",
+        );
+    }
+    has("connect_timeout").then_some(
+        "it has connect_timeout: leave it out, since connecting is part of the limit of a call, 5 s",
+    )
 }
 
 /// The driver would pass over it with a warning.
@@ -164,9 +151,9 @@ mod tests {
     #[test]
     fn a_bad_url_is_told_what_is_wrong_with_it_without_its_password() {
         insta::assert_snapshot!(refused("mysql://u:secret@h/app"), @r#"this is not the URL of a PostgreSQL database: it does not begin with postgres://; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
-        insta::assert_snapshot!(refused("postgres://u:secret@h:port/app"), @r#"this is not the URL of a PostgreSQL database: invalid port number; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
-        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmode=perhaps"), @r#"this is not the URL of a PostgreSQL database: unknown value "perhaps" for `ssl_mode`; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h:port/app"), @r#"this is not the URL of a PostgreSQL database: a port in it is not a number from 1 to 65535; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmode=perhaps"), @r#"this is not the URL of a PostgreSQL database: sslmode must be one of disable, allow, prefer, require, verify-ca, verify-full; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
         insta::assert_snapshot!(refused("postgres://u:sec?ret@h/app"), @r#"this is not the URL of a PostgreSQL database: the user or the password has a `?`: percent-encode it, as %3F; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
-        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmod=require"), @r#"this is not the URL of a PostgreSQL database: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
+        insta::assert_snapshot!(refused("postgres://u:secret@h/app?sslmod=require"), @r#"this is not the URL of a PostgreSQL database: unknown parameter "sslmod" (did you mean "sslmode"?); expected one of sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options, channel_binding; write postgres://USER:PASSWORD@HOST:PORT/DATABASE"#);
     }
 }

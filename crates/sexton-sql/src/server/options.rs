@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use sexton_core::lock::CALL_LIMIT_DEFAULT;
 use sexton_core::name::Namespace;
 use sqlx::Pool;
 
@@ -65,7 +66,7 @@ impl<DB: ServerDatabase> Default for ServerOptions<DB> {
 
 impl<DB: ServerDatabase> ServerOptions<DB> {
     /// The default of [`ServerOptions::wait_max`].
-    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+    pub const WAIT_MAX: Duration = CALL_LIMIT_DEFAULT;
     /// The default of [`ServerOptions::connections_max`].
     pub const CONNECTIONS_MAX: u32 = 4;
     /// The default of [`ServerOptions::transactions_max`].

@@ -2,7 +2,7 @@
 //! that is.
 
 use futures::TryStreamExt;
-use sexton_core::lock::{Answer, ExecutionRecord, HistoryQuery};
+use sexton_core::lock::{Answer, ExecutionRecord, HistoryQuery, PAGE_MAX};
 use sexton_core::tick::Tick;
 use sqlx::sqlite::SqliteConnection;
 
@@ -11,9 +11,6 @@ use super::begin::begin_read;
 use super::call::Errand;
 use super::error::Trouble;
 use super::load::{json, read_record, record_columns};
-
-/// The most records of a page.
-const PAGE_MAX: usize = 1_000;
 
 /// $1 the namespace, $2 since, $3 until, $4 \[state] or null, $5 to $7 the last of the page before
 /// (null: none), $8 the page's size, $9 the task.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
+use sexton_core::lock::CALL_LIMIT_DEFAULT;
 use sexton_core::name::Namespace;
 use sqlx::SqlitePool;
 
@@ -59,7 +60,7 @@ impl Default for SqliteOptions {
 
 impl SqliteOptions {
     /// The default of [`SqliteOptions::wait_max`].
-    pub const WAIT_MAX: Duration = Duration::from_secs(5);
+    pub const WAIT_MAX: Duration = CALL_LIMIT_DEFAULT;
 
     /// The namespace `default`, at most 5 s for a call, the machine's clock, a missing file is
     /// made.

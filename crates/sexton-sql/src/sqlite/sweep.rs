@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use sexton_core::lock::rules::LockState;
 use sexton_core::lock::{
-    Answer, Claimable, Execution, ExecutionRecord, LockError, Sweep, SweepQuery,
+    Answer, Claimable, Execution, ExecutionRecord, LockError, PAGE_MAX, Sweep, SweepQuery,
 };
 use sexton_core::name::{InstanceId, Namespace, TaskName};
 use sexton_core::policy::Overlap;
@@ -26,8 +26,6 @@ use super::present::present;
 use super::store_back::store_back;
 use crate::record_row::{millis, task_name};
 
-/// The most executions of an answer.
-const ANSWER_MAX: usize = 1_000;
 /// How many candidates are looked at together.
 const PAGE: usize = 1_000;
 
@@ -279,7 +277,7 @@ impl Sweeping<'_> {
         present: &HashMap<InstanceId, Timestamp>,
         now: Timestamp,
     ) -> Result<Sweep, Trouble> {
-        let limit = self.query.limit.min(ANSWER_MAX);
+        let limit = self.query.limit.min(PAGE_MAX);
         let earliest = now.saturating_sub(self.query.abandoned_after);
         let mut walk = Walk {
             sql: OPEN,

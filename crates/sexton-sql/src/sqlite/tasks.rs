@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sexton_core::lock::{
-    Answer, Defined, LockKey, PauseChange, TaskDefinition, TaskQuery, TaskState,
+    Answer, Defined, LockKey, PAGE_MAX, PauseChange, TaskDefinition, TaskQuery, TaskState,
 };
 use sexton_core::name::{InstanceId, TaskName};
 use sqlx::Row;
@@ -156,9 +156,6 @@ impl Errand for ChangePause<'_> {
 }
 
 pub(super) struct Tasks<'q>(pub(super) &'q TaskQuery);
-
-/// The most tasks of a page.
-const PAGE_MAX: usize = 1_000;
 
 /// $1 the namespace, $2 the last of the page before, $3 the page's size. Each half is in order by
 /// its key, so that the union is a merge that ends with the page.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sexton_core::url::{FileUrl, Parameter};
+
 use crate::error::OpenError;
 
 /// Whether a file that is not there is made.
@@ -22,6 +24,7 @@ pub(super) enum Target {
 }
 
 const MEMORY: &str = ":memory:";
+const PARAMETERS: [Parameter; 1] = [Parameter::word("mode", &["rwc", "rw"])];
 
 impl Target {
     /// The file at `path`, from now on wherever the process changes its directory to.
@@ -46,23 +49,19 @@ impl Target {
 
     /// What a URL means, and whether it says what to do about a missing file.
     pub(super) fn parse(url: &str) -> Result<(Target, Option<Missing>), OpenError> {
-        let bad = |problem| OpenError::BadUrl {
+        let bad = |problem: String| OpenError::BadUrl {
             url: url.to_owned(),
             problem,
         };
-        let rest = url
-            .strip_prefix("sqlite:")
-            .ok_or_else(|| bad("it does not begin with sqlite:"))?;
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let missing = match query {
-            "" => None,
-            "mode=rwc" => Some(Missing::Create),
-            "mode=rw" => Some(Missing::Refuse),
-            _ => return Err(bad("after ? only mode=rwc and mode=rw are known")),
-        };
-        match path {
-            "" => Err(bad("it names no file")),
+        let parts = FileUrl::parse(url, "sqlite").map_err(|error| bad(error.to_string()))?;
+        let checked = parts.check_parameters(&PARAMETERS);
+        checked.map_err(|error| bad(error.to_string()))?;
+        let missing = parts.parameter("mode").map(|mode| match mode {
+            "rw" => Missing::Refuse,
+            _ => Missing::Create,
+        });
+        match parts.path() {
+            "" => Err(bad("it names no file".to_owned())),
             MEMORY => Ok((Target::Memory, missing)),
             path => Ok((Target::file(Path::new(path))?, missing)),
         }
@@ -93,14 +92,12 @@ mod tests {
         let here = std::env::current_dir().unwrap();
         let here = here.display();
         assert_eq!(parsed("sqlite:a.db"), format!("sqlite:{here}/a.db None"));
-        assert_eq!(parsed("sqlite://a.db"), format!("sqlite:{here}/a.db None"));
         assert_eq!(parsed("sqlite:/var/a.db"), "sqlite:/var/a.db None");
         assert_eq!(
             parsed("sqlite:///var/a b%20.db"),
             "sqlite:/var/a b%20.db None"
         );
         assert_eq!(parsed("sqlite::memory:"), "sqlite::memory: None");
-        assert_eq!(parsed("sqlite://:memory:"), "sqlite::memory: None");
         assert_eq!(parsed("sqlite:/a.db?mode=rw"), "sqlite:/a.db Some(Refuse)");
         assert_eq!(
             parsed("sqlite:file:a.db"),
@@ -111,8 +108,9 @@ mod tests {
     #[test]
     fn a_bad_url_is_told_what_is_wrong_with_it() {
         insta::assert_snapshot!(parsed("postgres://localhost"), @r#""postgres://localhost" is not the URL of a SQLite database: it does not begin with sqlite:; write sqlite:PATH or sqlite::memory:"#);
+        insta::assert_snapshot!(parsed("sqlite://a.db"), @r#""sqlite://a.db" is not the URL of a SQLite database: behind sqlite:// stands an absolute path, sqlite:///PATH; any other goes without //; write sqlite:PATH or sqlite::memory:"#);
         insta::assert_snapshot!(parsed("sqlite:"), @r#""sqlite:" is not the URL of a SQLite database: it names no file; write sqlite:PATH or sqlite::memory:"#);
-        insta::assert_snapshot!(parsed("sqlite:a.db?mode=ro"), @r#""sqlite:a.db?mode=ro" is not the URL of a SQLite database: after ? only mode=rwc and mode=rw are known; write sqlite:PATH or sqlite::memory:"#);
+        insta::assert_snapshot!(parsed("sqlite:a.db?mode=ro"), @r#""sqlite:a.db?mode=ro" is not the URL of a SQLite database: mode must be one of rwc, rw; write sqlite:PATH or sqlite::memory:"#);
         insta::assert_snapshot!(parsed("sqlite:a\0b"), @r#""a\0b" cannot name a database: it has a NUL character"#);
     }
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
-use sexton_core::lock::{Capability, ClaimLead, LockManager, Retention};
-use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError};
+use sexton_core::lock::{CALL_LIMIT_DEFAULT, Capability, ClaimLead, LockManager, Retention};
+use sexton_core::name::{Incarnation, InstanceId, ManagerName, NameError, TaskName};
 use tokio::sync::broadcast;
 
 use super::Scheduler;
@@ -55,6 +55,9 @@ impl Scheduler {
 }
 
 impl SchedulerBuilder {
+    /// How often an instance shows itself to the store, unless [`SchedulerBuilder::heartbeat`] says it.
+    pub const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(5);
+
     pub(super) fn new() -> SchedulerBuilder {
         SchedulerBuilder {
             managers: Vec::new(),
@@ -64,8 +67,8 @@ impl SchedulerBuilder {
             instance: None,
             clock: Arc::new(SystemClock),
             lead: ClaimLead::default(),
-            call_limit: Duration::from_secs(5),
-            heartbeat: Duration::from_secs(5),
+            call_limit: CALL_LIMIT_DEFAULT,
+            heartbeat: SchedulerBuilder::HEARTBEAT_DEFAULT,
             cancel_grace: Duration::from_secs(5),
             running_max: None,
             group_max: HashMap::new(),
@@ -352,14 +355,10 @@ fn fits(
     context: &Context,
     managers: &[(ManagerName, Arc<dyn LockManager>)],
 ) -> Result<(), TaskProblem> {
-    if task
-        .name
-        .as_str()
-        .starts_with(crate::housekeeping::OWN_PREFIX)
-    {
+    if task.name.is_own() {
         return Err(TaskProblem::Name(NameError::Reserved {
             what: "task name",
-            prefix: crate::housekeeping::OWN_PREFIX,
+            prefix: TaskName::OWN_PREFIX,
             name: task.name.to_string(),
         }));
     }
@@ -372,6 +371,7 @@ fn fits(
             known: known.join(", "),
         });
     };
+    manager.check_name(&task.name)?;
     if let Some(group) = &task.policies.group
         && !context.limits.has_group(group)
     {

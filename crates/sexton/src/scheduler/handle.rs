@@ -17,7 +17,7 @@ use crate::command::{Command, Found, Put};
 use crate::context::Context;
 use crate::error::HandleError;
 use crate::housekeeping::announce_batch;
-use crate::operator::{TRIGGER_WITHIN, enqueue_now, trigger_deadline};
+use crate::operator::{Operator, enqueue_now, trigger_deadline};
 use crate::runs::Runs;
 use crate::stop_cause::StopCause;
 use crate::store_client::StoreClient;
@@ -204,7 +204,8 @@ impl SchedulerHandle {
         manager: &ManagerName,
         task: &TaskName,
     ) -> Result<Tick, HandleError> {
-        self.trigger_within(manager, task, TRIGGER_WITHIN).await
+        self.trigger_within(manager, task, Operator::TRIGGER_WITHIN)
+            .await
     }
 
     /// As [`SchedulerHandle::trigger`]; what no instance starts within this time, in whole

@@ -150,6 +150,15 @@ async fn locks_of_the_kotlin_system_in_redis_run_plain_tasks_and_refuse_the_othe
         .await
         .unwrap();
     let manager = redis.ktor_compatible(Duration::from_secs(600)).unwrap();
+    let ambiguous = every_second("a-***-b").run(idle);
+    let builder = Scheduler::builder().manager(manager.clone());
+    let error = builder.task(ambiguous).start().await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.starts_with(r#"task "a-***-b": task name holds "-***-", "#)
+            && told.contains(r#"use "a_b""#),
+        "{told}"
+    );
     plain_tasks_run_and_others_are_refused(manager).await;
 }
 

@@ -51,7 +51,12 @@ async fn takes_eight(
         (run.tick(), run.fence(), run.attempt(), run.index()),
         (tick, fence, attempt, index)
     );
-    assert_eq!(TaskLock::name(&run).as_str(), "t");
+    let lock: &dyn TaskLock = run.lock();
+    assert_eq!(lock.name().as_str(), "t");
+    assert_eq!(
+        (lock.concurrency_index(), lock.tick(), lock.fence()),
+        (index, tick, fence)
+    );
     assert!(!cancellation.is_cancelled());
     seen.lock().unwrap().push(path);
     Ok(())

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sexton::lock::{
-    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, InstanceRecord,
-    Outcome,
+    CancelRequested, Execution, ExecutionRecord, ExecutionState, HistoryQuery, Outcome, PAGE_MAX,
 };
 use sexton::name::TaskName;
-use sexton::{Operator, Tick};
+use sexton::{Operator, SchedulerBuilder, Tick};
 
 use super::refused::Refused;
 use super::tasks::known_task;
@@ -20,7 +19,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long after its deadline an instance, if there is one, has recorded what it did not start:
 /// two heartbeats.
-const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+const RECORDED_WITHIN: Duration = SchedulerBuilder::HEARTBEAT_DEFAULT.saturating_mul(2);
 
 /// Says what was done, to people or as JSON.
 fn say(as_json: bool, text: &str, value: &Value) -> Result<(), Refused> {
@@ -46,7 +45,7 @@ pub(super) async fn trigger(
         let name = arguments.task.clone();
         return Err(Refused::NeverDefined { name });
     };
-    let instances = living(operator).await?;
+    let instances = present(operator).await?;
     let is_paused = is_paused(operator, &task).await?;
     let within = crate::duration::display(arguments.within);
     let waits_for = match (is_paused, instances) {
@@ -71,13 +70,12 @@ async fn is_paused(operator: &Operator, task: &TaskName) -> Result<bool, Refused
     Ok(task.is_some_and(|task| task.pause.is_some()))
 }
 
-/// How many instances the store has heard of within their presence.
-async fn living(operator: &Operator) -> Result<usize, Refused> {
-    let answer = operator.manager().instances().await?;
-    let is_living = |instance: &&InstanceRecord| {
-        answer.now.duration_since(instance.seen_at).unsigned_abs() <= instance.report.presence
-    };
-    Ok(answer.value.iter().filter(is_living).count())
+/// How many instances are up.
+async fn present(operator: &Operator) -> Result<usize, Refused> {
+    let answer = operator.instances().await?;
+    let instances = answer.value.iter();
+    let present = instances.filter(|instance| instance.is_present_at(answer.now));
+    Ok(present.count())
 }
 
 /// Waits until each execution of a tick is over, and says how it ended. One that still waits when
@@ -92,7 +90,7 @@ async fn wait(
         task: Some(task.clone()),
         since: Some(tick),
         until: Some(tick.saturating_add_millis(1)),
-        limit: 1_000,
+        limit: PAGE_MAX,
         ..HistoryQuery::default()
     };
     let overdue = tokio::time::sleep(arguments.within.saturating_add(RECORDED_WITHIN));
@@ -189,7 +187,7 @@ pub(super) async fn cancel(
         states: vec![ExecutionState::Running, ExecutionState::Waiting],
         since: arguments.tick,
         until: next,
-        limit: 1_000,
+        limit: PAGE_MAX,
         ..HistoryQuery::default()
     };
     let open = operator.history(&query).await?;

@@ -7,22 +7,19 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use sexton::Operator;
 use sexton::clock::{Clock, SystemClock};
-use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery};
+use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, PAGE_MAX};
 use sexton::{Fence, Tick};
 
-use super::own::is_own;
 use super::refused::Refused;
 use super::store::Opened;
 use super::table::{Table, wall, zone};
 use super::tasks::known_task;
-
 use crate::args::HistoryArguments;
 use crate::duration;
 use crate::environment::Environment;
 use crate::visible::{brief, visible, visible_json};
 use sexton_core::instant;
 
-const PAGE_MAX: usize = 1_000;
 /// How much of an error or an output a row of the table shows.
 const SAID_CHARS_MAX: usize = 60;
 const INSTANCE_CHARS: usize = 8;
@@ -122,7 +119,7 @@ impl Pages<'_> {
         let mut page = self.operator.history(&self.query).await?;
         let is_last = page.len() < self.query.limit;
         self.query.after = page.last().map(|record| record.execution.clone());
-        page.retain(|record| self.has_own || !is_own(&record.execution.task));
+        page.retain(|record| self.has_own || !record.execution.task.is_own());
         self.left = if is_last { 0 } else { self.left - page.len() };
         Ok(Some(page))
     }

@@ -2,8 +2,8 @@
 
 mod act;
 mod history;
+mod instances;
 mod migrate;
-mod own;
 mod refused;
 mod store;
 mod table;
@@ -13,8 +13,8 @@ use std::io;
 
 use super::complain::complain;
 use crate::args::{
-    CancelArguments, HistoryArguments, MigrateArguments, PauseArguments, StoreArguments,
-    TaskArguments, TasksArguments, TriggerArguments,
+    CancelArguments, HistoryArguments, InstancesArguments, MigrateArguments, PauseArguments,
+    StoreArguments, TaskArguments, TasksArguments, TriggerArguments,
 };
 use crate::diagnostic::chain;
 use crate::environment::Environment;
@@ -76,6 +76,19 @@ pub fn tasks(arguments: &TasksArguments, environment: &Environment) -> io::Resul
         &arguments.store,
         environment,
         async |opened| tasks::show(arguments, opened, environment).await,
+    )
+}
+
+/// `sexton instances`.
+///
+/// # Errors
+/// If standard output cannot be written.
+pub fn instances(arguments: &InstancesArguments, environment: &Environment) -> io::Result<Exit> {
+    operate(
+        Purpose::Look,
+        &arguments.store,
+        environment,
+        async |opened| instances::show(arguments, opened, environment).await,
     )
 }
 

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, TaskQuery, TaskState};
+use sexton::lock::{ExecutionRecord, ExecutionState, HistoryQuery, PAGE_MAX, TaskQuery, TaskState};
 use sexton::name::TaskName;
 use sexton::schedule::zone::{Database, ZoneRules};
 use sexton::{Operator, Tick};
 
-use super::own::is_own;
 use super::refused::Refused;
 use super::store::Opened;
 use super::table::{Table, wall, zone};
-
 use crate::args::TasksArguments;
 use crate::commands::complain::complain;
 use crate::environment::Environment;
@@ -22,8 +20,6 @@ use crate::tasks::TaskFile;
 use crate::visible::{visible, visible_json};
 use crate::zones;
 use sexton_core::similar;
-
-const PAGE_MAX: usize = 1_000;
 
 /// A task, with what became of it lately.
 struct Shown {
@@ -48,7 +44,7 @@ pub(super) async fn show(
     let mut shown = Vec::new();
     let names_crontabs = !arguments.store.file.crontab.is_empty();
     let of_crontabs = opened.file.as_ref().filter(|_| names_crontabs).map(lines);
-    let is_meant = |task: &TaskState| match is_own(&task.task) {
+    let is_meant = |task: &TaskState| match task.task.is_own() {
         true => arguments.all,
         false => of_crontabs
             .as_ref()

@@ -225,7 +225,7 @@ fn retry() {
       |
     5 | retry = { attempts = 1 }
       |                      ^ found 1
-      = allowed: a whole number, 2..=100
+      = allowed: a whole number, 2..=1000
 
     tasks.toml: 1 error
     "#);

@@ -28,7 +28,7 @@ fn a_mongodb_url_must_name_a_database() {
 fn a_postgres_url_that_cannot_be_read() {
     let url = "url = \"postgres://127.0.0.1/bells?sslmod=require\"";
     assert_snapshot!(rejected_store(url), @r#"
-    error: the PostgreSQL store's URL cannot be read: it has the parameter "sslmod"; known are sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options
+    error: the PostgreSQL store's URL cannot be read: unknown parameter "sslmod" (did you mean "sslmode"?); expected one of sslmode, ssl-mode, sslrootcert, ssl-root-cert, ssl-ca, sslcert, ssl-cert, sslkey, ssl-key, statement-cache-capacity, host, hostaddr, port, dbname, user, password, application_name, options, channel_binding
      --> tasks.toml:2:7, field `store.url`
       |
     2 | url = "postgres://127.0.0.1/bells?sslmod=*******"
@@ -66,7 +66,7 @@ fn an_unknown_kind_of_store() {
 #[test]
 fn a_password_in_a_url_is_never_repeated() {
     assert_snapshot!(rejected_store("url = \"mysql://bell:hunter2@127.0.0.1:x/bells\""), @r#"
-    error: the MySQL store's URL cannot be read: invalid port number
+    error: the MySQL store's URL cannot be read: a port in it is not a number from 1 to 65535
      --> tasks.toml:2:7, field `store.url`
       |
     2 | url = "mysql://bell:*******@127.0.0.1:x/bells"

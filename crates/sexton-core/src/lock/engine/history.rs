@@ -2,10 +2,7 @@
 
 use super::fleet::Now;
 use super::{Engine, Operation, Port, Prune};
-use crate::lock::{Answer, ExecutionRecord, HistoryQuery, LockError, Retention};
-
-/// The most records of a page.
-const PAGE_MAX: usize = 1_000;
+use crate::lock::{Answer, ExecutionRecord, HistoryQuery, LockError, PAGE_MAX, Retention};
 
 /// Reads a page.
 struct ReadHistory(HistoryQuery);

@@ -6,11 +6,10 @@ use jiff::Timestamp;
 
 use super::{Engine, NewPause, Operation, Port};
 use crate::lock::stored::DefineBatch;
-use crate::lock::{Answer, Defined, LockError, PauseChange, TaskDefinition, TaskQuery, TaskState};
+use crate::lock::{
+    Answer, Defined, LockError, PAGE_MAX, PauseChange, TaskDefinition, TaskQuery, TaskState,
+};
 use crate::name::{InstanceId, TaskName};
-
-/// The most tasks of a page.
-const PAGE_MAX: usize = 1_000;
 
 /// Defines tasks.
 struct Define(DefineBatch);

@@ -7,46 +7,26 @@ use crate::policy::{Delivery, Overlap};
 /// How the delivery is written down; how many attempts it has stands beside it.
 #[must_use]
 pub fn delivery_word(delivery: Delivery) -> &'static str {
-    match delivery {
-        Delivery::AtLeastOnce { .. } => "at_least_once",
-        Delivery::Transactional { .. } => "transactional",
-        _ => "at_most_once",
-    }
+    delivery.as_str()
 }
 
 /// The delivery that is written so; `None` for what none is.
 #[must_use]
 pub fn delivery_of(word: &str, attempts_max: i64) -> Option<Delivery> {
     let attempts_max = u32::try_from(attempts_max).ok().and_then(NonZeroU32::new)?;
-    match word {
-        "at_most_once" => Some(Delivery::AtMostOnce),
-        "at_least_once" => Some(Delivery::AtLeastOnce { attempts_max }),
-        "transactional" => Some(Delivery::Transactional { attempts_max }),
-        _ => None,
-    }
+    Delivery::named(word, attempts_max)
 }
 
 /// How the overlap policy is written down.
 #[must_use]
 pub fn overlap_word(overlap: Overlap) -> &'static str {
-    match overlap {
-        Overlap::Skip => "skip",
-        Overlap::QueueOne => "queue_one",
-        Overlap::CancelEarlier => "cancel_earlier",
-        _ => "allow",
-    }
+    overlap.as_str()
 }
 
 /// The overlap policy that is written so; `None` for what none is.
 #[must_use]
 pub fn overlap_of(word: &str) -> Option<Overlap> {
-    match word {
-        "allow" => Some(Overlap::Allow),
-        "skip" => Some(Overlap::Skip),
-        "queue_one" => Some(Overlap::QueueOne),
-        "cancel_earlier" => Some(Overlap::CancelEarlier),
-        _ => None,
-    }
+    word.parse().ok()
 }
 
 #[cfg(test)]
@@ -64,16 +44,11 @@ mod tests {
             let max = i64::from(delivery.attempts_max());
             assert_eq!(delivery_of(delivery_word(delivery), max), Some(delivery));
         }
-        for overlap in [
-            Overlap::Allow,
-            Overlap::Skip,
-            Overlap::QueueOne,
-            Overlap::CancelEarlier,
-        ] {
+        for overlap in Overlap::ALL {
             assert_eq!(overlap_of(overlap_word(overlap)), Some(overlap));
         }
-        assert_eq!(delivery_of("exactly_once", 1), None);
-        assert_eq!(delivery_of("at_least_once", 0), None);
+        assert_eq!(delivery_of("exactly once", 1), None);
+        assert_eq!(delivery_of("at least once", 0), None);
         assert_eq!(overlap_of(""), None);
     }
 }

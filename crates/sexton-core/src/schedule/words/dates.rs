@@ -1,7 +1,7 @@
 //! Dates in words.
 
 use super::phrases::{list, list_or, members, ordinal, with_runs};
-use crate::schedule::calendar::{Calendar, DayRule, EVERY_MONTH};
+use crate::schedule::calendar::{Calendar, DayRule, EVERY_MONTH, YEAR_MAX};
 use crate::schedule::years::{YearSpan, Years};
 
 pub(in crate::schedule) const WEEKDAYS: [&str; 7] = [
@@ -29,7 +29,6 @@ const MONTHS: [&str; 12] = [
 ];
 /// The days that each month has in every year.
 const DAYS_ALWAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-const YEAR_MAX: u16 = 9999;
 
 /// The days a schedule means, in the words of its own language.
 #[derive(Default)]
