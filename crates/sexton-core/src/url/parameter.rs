@@ -1,7 +1,7 @@
 //! The parameters of a URL, behind its `?`.
 
-use super::{UrlError, decoded};
-use crate::similar;
+use super::decode::decoded;
+use super::error::UrlError;
 
 /// A name that is longer is not repeated.
 const NAME_BYTES_MAX: usize = 40;
@@ -103,20 +103,4 @@ pub(super) fn last<'p>(parameters: &'p [(String, String)], name: &str) -> Option
     let mut named = parameters.iter().rev();
     let found = named.find(|(found, _)| found == name);
     found.map(|(_, value)| value.as_str())
-}
-
-/// What is told of a parameter that is unknown.
-pub(super) fn unknown(name: Option<&str>, known: &[&'static str]) -> String {
-    let list = known.join(", ");
-    let Some(name) = name else {
-        return format!("unknown parameter; expected one of {list}");
-    };
-    match similar::closest(name, known.iter().copied()) {
-        Some(similar) => {
-            format!(
-                "unknown parameter {name:?} (did you mean {similar:?}?); expected one of {list}"
-            )
-        }
-        None => format!("unknown parameter {name:?}; expected one of {list}"),
-    }
 }
