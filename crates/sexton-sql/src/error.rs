@@ -83,11 +83,9 @@ pub enum OpenError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The server does not let the user in.
-    #[error(
-        "{store} does not let this user in: check user, password and the server's rules of access"
-    )]
-    NotLetIn {
+    /// The server refuses the user or the password.
+    #[error("{store}: authentication failed: check user, password and the server's access rules")]
+    AuthenticationFailed {
         /// The store.
         store: String,
         /// What the server said.
@@ -355,7 +353,7 @@ impl OpenError {
             | OpenError::ReadOnly { source, .. }
             | OpenError::NotADatabase { source, .. }
             | OpenError::Unreachable { source, .. }
-            | OpenError::NotLetIn { source, .. }
+            | OpenError::AuthenticationFailed { source, .. }
             | OpenError::OutOfMemory { source, .. }
             | OpenError::NoDatabase { source, .. }
             | OpenError::NoTaskLocks { source, .. }

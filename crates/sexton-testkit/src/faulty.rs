@@ -266,14 +266,14 @@ impl LockManager for FaultyManager {
             .await
     }
 
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn notifications(&self) -> Option<BoxStream<'static, ()>> {
         let fault = (self.plan.lock().unwrap())("changes");
         if fault == Fault::Panics {
             let panics = stream::poll_fn(|_| panic!("changes fell over"));
             return Some(panics.boxed());
         }
         let Some(hints) = self.hints.clone() else {
-            return self.store.changes();
+            return self.store.notifications();
         };
         let heard = stream::unfold(hints, |mut hints| async {
             hints.changed().await.ok()?;

@@ -46,7 +46,7 @@ pub(crate) async fn beat_for_ever(runs: Arc<Runs>, driver: mpsc::Sender<Command>
     let context = Arc::clone(&runs.context);
     let mut failures = 0;
     let mut until_sweep = 0;
-    let mut changes = client.manager.changes();
+    let mut changes = client.manager.notifications();
     let mut early_at = None;
     loop {
         let beat_at = client.clock.monotonic();

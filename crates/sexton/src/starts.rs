@@ -12,13 +12,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sexton_core::lock::{Execution, Release};
+use sexton_core::lock::{Execution, LockKey, Release};
 use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
 use tokio::sync::oneshot;
 
 use crate::granted::{GrantedRun, StartGate};
-use crate::lines::Lane;
 
 /// Lanes whose last start is remembered before those that have begun are forgotten.
 const GATES_KEPT: usize = 1_024;
@@ -38,7 +37,7 @@ pub(crate) struct Due {
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
     by_due: BTreeMap<StoreTime, Vec<GrantedRun>>,
-    gates: HashMap<Lane, oneshot::Receiver<()>>,
+    gates: HashMap<LockKey, oneshot::Receiver<()>>,
 }
 
 impl Starts {
@@ -100,9 +99,9 @@ impl Starts {
         if self.gates.len() >= GATES_KEPT {
             self.gates.retain(|_, begun| has_not_begun(begun));
         }
-        let lane = (execution.task.clone(), execution.index);
-        let (gate, next) = StartGate::behind(self.gates.remove(&lane));
-        self.gates.insert(lane, next);
+        let key = execution.key();
+        let (gate, next) = StartGate::behind(self.gates.remove(&key));
+        self.gates.insert(key, next);
         gate
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sexton_core::lock::{Committed, Handed, Outcome, Renewal, Settlement, TransactionSlot};
+use sexton_core::lock::{Committed, Outcome, Renewal, Settlement, TransactionEnd, TransactionSlot};
 use sexton_core::policy::Delivery;
 use sexton_core::store_time::StoreTime;
 
@@ -44,13 +44,15 @@ pub(crate) async fn end_transaction(
         other => return undo(runs, slot, other).await,
     };
     let transaction = match slot.close() {
-        Handed::Nothing | Handed::Unavailable => return AttemptOutcome::Ended(succeeded),
-        Handed::InUse => {
+        TransactionEnd::Nothing | TransactionEnd::Unavailable => {
+            return AttemptOutcome::Ended(succeeded);
+        }
+        TransactionEnd::InUse => {
             return AttemptOutcome::Ended(Completion::failed(
                 "the handler ended while something else still held its transaction, which was undone",
             ));
         }
-        Handed::Transaction(transaction) => transaction,
+        TransactionEnd::Transaction(transaction) => transaction,
     };
     let finished_at = runs.client.now();
     let mut settlement = Settlement::new(
@@ -83,11 +85,11 @@ pub(crate) async fn end_transaction(
 /// transaction to be had, a connection that broke), a failure is not the handler's.
 async fn undo(runs: &Runs, slot: &TransactionSlot, tried: AttemptOutcome) -> AttemptOutcome {
     let handed = slot.close();
-    let has_begun = !matches!(handed, Handed::Unavailable);
+    let has_begun = !matches!(handed, TransactionEnd::Unavailable);
     let is_stores_trouble = match handed {
-        Handed::Nothing | Handed::InUse => false,
-        Handed::Unavailable => true,
-        Handed::Transaction(transaction) => {
+        TransactionEnd::Nothing | TransactionEnd::InUse => false,
+        TransactionEnd::Unavailable => true,
+        TransactionEnd::Transaction(transaction) => {
             let (clock, limit) = (&*runs.client.clock, runs.client.call_limit);
             // Where that does not get through, the server undoes it when the connection ends.
             match within(clock, limit, transaction.roll_back()).await {

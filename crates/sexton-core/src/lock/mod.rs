@@ -85,7 +85,7 @@ pub use record::{
 };
 pub use task_lock::{HeldLock, TaskLock};
 pub use tick_locks::{Taking, TickLockManager, TickLocks};
-pub use transaction::{Committed, Handed, OpenTransaction, TransactionSlot, Transactions};
+pub use transaction::{Committed, OpenTransaction, TransactionEnd, TransactionSlot, Transactions};
 
 use crate::name::{Incarnation, InstanceId, NameError, Namespace, TaskName};
 
@@ -150,7 +150,7 @@ impl<T> Answers<T> {
 ///   nobody knows.
 /// - **Repeatable.** Every call may be sent again with the same ids after an
 ///   [`LockError::Unavailable`], and then answers as if it had been sent once.
-/// - **Nothing beforehand.** No row or key has to exist before the first claim.
+/// - **No setup.** The first claim works on an empty store.
 /// - **Durable.** When a call answers, what it recorded is as durable as the store's documentation
 ///   says; `GUARANTEES.md` says what that is for each store of ours.
 /// - **Cancel-safe.** Dropping a call's future is the same as losing its answer: it took effect or
@@ -158,9 +158,9 @@ impl<T> Answers<T> {
 /// - **No panics, no unbounded waits.** A store that does not answer is [`LockError::Unavailable`]
 ///   within the manager's own timeout.
 ///
-/// The rules are code in [`rules::LockState`]: a manager that can read and write rows in a
-/// transaction may load what a batch touches, let it decide, and write back what changed, as the
-/// SQLite manager does; one that decides in the store (by a script) follows the table in the
+/// The rules are code in [`rules::LockState`]. A store that can load rows and write them where
+/// nobody has written meanwhile needs a [port](engine::Port) only, and [the engine](engine) does the
+/// rest; one that decides in the store (by a script) follows the table in the
 /// [module's documentation](self).
 #[async_trait]
 pub trait LockManager: fmt::Debug + Send + Sync + 'static {
@@ -189,14 +189,13 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Tells when other clients have changed something that instances should hear of: what waits to
-    /// be claimed, a cancel, a pause, a definition. An item is a hint that a heartbeat is worth
-    /// while before its time and nothing more: several changes may be one item, there may be items
-    /// without a change, and one may never come. `None` if the store cannot tell; then the next
-    /// heartbeat finds what there is.
+    /// Notifications that other clients have changed something that instances should hear of: what
+    /// waits to be claimed, a cancel, a pause, a definition. Each item is a hint to send a heartbeat
+    /// now. Items may be merged, spurious or missing. `None` if the store has no notifications; then
+    /// the next heartbeat finds what there is.
     ///
     /// Called within a Tokio runtime. The stream is cancel-safe and ends with its drop.
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn notifications(&self) -> Option<BoxStream<'static, ()>> {
         None
     }
 

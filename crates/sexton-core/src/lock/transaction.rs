@@ -67,7 +67,7 @@ enum SlotState {
 }
 
 /// What a handler left behind when it ended.
-pub enum Handed {
+pub enum TransactionEnd {
     /// It began no transaction.
     Nothing,
     /// It wanted one, and the store could not begin it.
@@ -152,12 +152,12 @@ impl TransactionSlot {
 
     /// The handler has ended: what it left, and nothing is taken any more.
     #[must_use]
-    pub fn close(&self) -> Handed {
+    pub fn close(&self) -> TransactionEnd {
         match std::mem::replace(&mut *self.lock(), SlotState::Closed) {
-            SlotState::Unused | SlotState::Closed => Handed::Nothing,
-            SlotState::Unavailable => Handed::Unavailable,
-            SlotState::InUse => Handed::InUse,
-            SlotState::Ready(transaction) => Handed::Transaction(transaction),
+            SlotState::Unused | SlotState::Closed => TransactionEnd::Nothing,
+            SlotState::Unavailable => TransactionEnd::Unavailable,
+            SlotState::InUse => TransactionEnd::InUse,
+            SlotState::Ready(transaction) => TransactionEnd::Transaction(transaction),
         }
     }
 
@@ -174,13 +174,13 @@ impl fmt::Debug for TransactionSlot {
     }
 }
 
-impl fmt::Debug for Handed {
+impl fmt::Debug for TransactionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Handed::Nothing => "Nothing",
-            Handed::Unavailable => "Unavailable",
-            Handed::InUse => "InUse",
-            Handed::Transaction(_) => "Transaction",
+            TransactionEnd::Nothing => "Nothing",
+            TransactionEnd::Unavailable => "Unavailable",
+            TransactionEnd::InUse => "InUse",
+            TransactionEnd::Transaction(_) => "Transaction",
         })
     }
 }

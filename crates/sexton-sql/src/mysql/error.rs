@@ -23,7 +23,9 @@ pub(crate) fn cause(reported: &MySqlDatabaseError) -> Cause {
         1021 | 1023 | 1026 | 1030 | 1037 | 1038 | 1040 | 1041 | 1114 | 1135 | 1203 | 1206
         | 1047 | 1226 | 1317 | 1461 | 1637 | 1969 | 3024 | 3100 => Cause::Transient,
         // No access, by this host, until the password is changed.
-        1045 | 1129 | 1130 | 1251 | 1275 | 1698 | 1820 | 1862 | 3118 | 4151 => Cause::NotLetIn,
+        1045 | 1129 | 1130 | 1251 | 1275 | 1698 | 1820 | 1862 | 3118 | 4151 => {
+            Cause::AuthenticationFailed
+        }
         1046 | 1049 => Cause::NoDatabase,
         1044 | 1142 | 1143 | 1227 | 1370 => Cause::NotPrivileged(NOT_PRIVILEGED),
         1665 => Cause::Permanent(

@@ -31,7 +31,7 @@ pub(crate) fn cause(reported: &PgDatabaseError) -> Cause {
         "42501" => Cause::NotPrivileged(NOT_PRIVILEGED),
         _ => match code.get(..2).unwrap_or_default() {
             "08" => Cause::Broken,
-            "28" => Cause::NotLetIn,
+            "28" => Cause::AuthenticationFailed,
             // Resources; a cancelled statement, a shutdown; the system.
             "25" | "53" | "57" | "58" => Cause::Transient,
             "42" | "3F" | "22" | "23" => NOT_MADE_BY_US,

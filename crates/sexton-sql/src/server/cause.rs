@@ -9,8 +9,8 @@ pub(crate) enum Cause {
     Broken,
     /// May pass by itself.
     Transient,
-    /// The server does not let this user in.
-    NotLetIn,
+    /// The server refuses this user or the password.
+    AuthenticationFailed,
     NoDatabase,
     /// The user may not do this; what it needs.
     NotPrivileged(&'static str),

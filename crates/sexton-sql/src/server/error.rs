@@ -133,9 +133,9 @@ impl StoreError {
                 let source = Box::new(error);
                 return OpenError::Unreachable { store, source };
             }
-            Cause::NotLetIn => {
+            Cause::AuthenticationFailed => {
                 let source = Box::new(error);
-                return OpenError::NotLetIn { store, source };
+                return OpenError::AuthenticationFailed { store, source };
             }
             Cause::NoDatabase => {
                 let source = Box::new(error);
@@ -159,7 +159,7 @@ impl PortError for StoreError {
                 Cause::Busy => ErrorClass::Busy,
                 Cause::Broken => ErrorClass::Broken,
                 Cause::Transient | Cause::ReadOnly => ErrorClass::Transient,
-                Cause::NotLetIn
+                Cause::AuthenticationFailed
                 | Cause::NoDatabase
                 | Cause::NotPrivileged(_)
                 | Cause::Permanent(_) => ErrorClass::Permanent,
@@ -197,7 +197,7 @@ impl PortError for StoreError {
                     source,
                 };
             }
-            Cause::NotLetIn => "authentication failed: check user and password",
+            Cause::AuthenticationFailed => "authentication failed: check user and password",
             Cause::NoDatabase => "the database does not exist any more",
             Cause::NotPrivileged(advice) | Cause::Permanent(advice) => advice,
         };

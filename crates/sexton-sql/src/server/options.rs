@@ -225,7 +225,7 @@ impl<DB: ServerDatabase> ServerLockManager<DB> {
     /// Tables that are missing are made. Safe when many replicas start at once.
     ///
     /// # Errors
-    /// [`OpenError`]: a bad URL, a server that cannot be reached or does not let the user in, a missing database, missing
+    /// [`OpenError`]: a bad URL, a server that cannot be reached or refuses the user, a missing database, missing
     /// privileges, tables of a newer version.
     pub async fn connect(url: &str) -> Result<ServerLockManager<DB>, OpenError> {
         ServerOptions::new().connect(url).await

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Committed, ExecutionState, Handed, HeldLock, HistoryQuery, InstanceReport,
-    LockError, LockManager, OpenTransaction, Outcome, Settlement, TransactionSlot, Verdict,
+    Claim, ClaimLead, Committed, ExecutionState, HeldLock, HistoryQuery, InstanceReport, LockError,
+    LockManager, OpenTransaction, Outcome, Settlement, TransactionEnd, TransactionSlot, Verdict,
 };
 use sexton_sql::sqlite::{SqliteLockManager, SqliteOptions};
 use sexton_sql::{OpenTx, Tx};
@@ -257,7 +257,7 @@ impl Application {
         }
         drop(tx);
         match slot.close() {
-            Handed::Transaction(transaction) => transaction,
+            TransactionEnd::Transaction(transaction) => transaction,
             other => panic!("{other:?}"),
         }
     }
@@ -271,7 +271,7 @@ impl Application {
         grant(&verdict.unwrap_or_else(|error| panic!("{end}: {error}")));
         let slot = self.slot();
         drop(self.begin(&slot).await);
-        let Handed::Transaction(transaction) = slot.close() else {
+        let TransactionEnd::Transaction(transaction) = slot.close() else {
             panic!("none was handed over");
         };
         transaction.roll_back().await.unwrap();

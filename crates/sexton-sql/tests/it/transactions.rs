@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Handed, LockManager, TransactionSlot};
+use sexton_core::lock::{LockManager, TransactionEnd, TransactionSlot};
 use sexton_sql::sqlite::SqliteOptions;
 use sexton_sql::{BeginError, Tx};
 use sqlx::Sqlite;
@@ -35,7 +35,7 @@ async fn as_many_are_open_at_once_as_the_manager_says_which_is_one() {
         "{refused:?}"
     );
     drop(open);
-    let Handed::Transaction(ended) = first.close() else {
+    let TransactionEnd::Transaction(ended) = first.close() else {
         panic!("no transaction was handed over");
     };
     ended.roll_back().await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Execution, Reason};
+use sexton_core::lock::{Consumption, Execution, LockKey, Reason};
 use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
 use sexton_core::tick::{Attempt, ConcurrencyIndex, Tick};
@@ -177,7 +177,7 @@ impl Driver {
         let (tasks, lines) = (&self.tasks, &self.lines);
         let has_room = |(slot, index): Place| {
             let task = tasks.at(slot);
-            task.is_none_or(|task| !lines.is_full(&(task.name.clone(), index)))
+            task.is_none_or(|task| !lines.is_full(&LockKey::new(task.name.clone(), index)))
         };
         for (place, cursor) in self.cursors.take_ready(has_room) {
             if let Some(task) = self.tasks.at(place.0).map(Arc::clone) {
@@ -228,7 +228,7 @@ impl Driver {
         horizon: StoreTime,
     ) {
         let (slot, index) = place;
-        let lane = (task.name.clone(), index);
+        let key = LockKey::new(task.name.clone(), index);
         let mut counted = 0;
         let context = Arc::clone(&self.context);
         let next_after = |tick| task.next_after(tick, &context.events);
@@ -260,7 +260,7 @@ impl Driver {
                 counted += 1;
             } else {
                 self.end_counting(task, index, &mut cursor);
-                if self.lines.is_full(&lane) {
+                if self.lines.is_full(&key) {
                     cursor.next = Some(this);
                     return self.cursors.wait(place, cursor);
                 }

@@ -1,20 +1,9 @@
 //! One line: a (task, index) with what waits in front of it.
 
-use sexton_core::lock::Execution;
-use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
-use sexton_core::tick::ConcurrencyIndex;
 
 use super::item::{Item, Opening};
 use crate::backoff::backoff;
-
-/// What has a watermark and a line.
-pub(crate) type Lane = (TaskName, ConcurrencyIndex);
-
-/// The lane of an execution.
-pub(super) fn lane_of(execution: &Execution) -> Lane {
-    (execution.task.clone(), execution.index)
-}
 
 /// One (task, index) with what waits in front of it, in the order of its ticks.
 #[derive(Debug, Default)]

@@ -19,20 +19,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sexton_core::lock::{Consumption, Execution};
+use sexton_core::lock::{Consumption, Execution, LockKey};
 use sexton_core::name::TaskName;
 use sexton_core::store_time::StoreTime;
 use sexton_core::tick::ConcurrencyIndex;
 
 pub(crate) use expire::{Now, reason_of_missed};
 pub(crate) use item::{ClaimKind, GivenUp, GivenUpRun, PassedTicks, PendingClaim, set_policies};
-pub(crate) use line::Lane;
 pub(crate) use pick::Batch;
 
 use crate::task::CheckedTask;
 use expire::{Expired, Look, latest_due};
 use item::{Item, OpenClaim, Opening};
-use line::{Line, lane_of};
+use line::Line;
 
 /// Ticks of the schedule that wait in a line; the rest is derived from the schedule when there is
 /// room.
@@ -46,14 +45,14 @@ const ASK_MAX: Duration = Duration::from_secs(1);
 /// All lines that have something in them.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    lines: BTreeMap<Lane, Line>,
+    lines: BTreeMap<LockKey, Line>,
     /// How many ticks of the schedule wait or are under way.
-    by_schedule: HashMap<Lane, usize>,
+    by_schedule: HashMap<LockKey, usize>,
     /// Whether each tick that is given up stands for itself: the store keeps no record that would
     /// say what one covers.
     gives_up_one_by_one: bool,
     /// The line that was served last of those with a backlog.
-    served_last: Option<Lane>,
+    served_last: Option<LockKey>,
 }
 
 impl Lines {
@@ -82,24 +81,24 @@ impl Lines {
     }
 
     fn put(&mut self, item: Item) {
-        let lane = lane_of(item.execution());
-        self.lines.entry(lane).or_default().insert(item);
+        let key = item.execution().key();
+        self.lines.entry(key).or_default().insert(item);
     }
 
     /// Whether a line is as long as it may become.
-    pub(crate) fn is_full(&self, lane: &Lane) -> bool {
-        let count = self.by_schedule.get(lane);
+    pub(crate) fn is_full(&self, key: &LockKey) -> bool {
+        let count = self.by_schedule.get(key);
         count.is_some_and(|count| *count >= PENDING_MAX)
     }
 
     /// Drops what waits of a task by a schedule that it has no more, but for claims that the store
     /// may have granted. What is under way stays.
     pub(crate) fn forget_schedule(&mut self, task: &TaskName) {
-        let first = (task.clone(), ConcurrencyIndex::ONE);
+        let first = LockKey::new(task.clone(), ConcurrencyIndex::ONE);
         let mut emptied = Vec::new();
         let mut dropped = Vec::new();
-        for (lane, line) in self.lines.range_mut(first..) {
-            if lane.0 != *task {
+        for (key, line) in self.lines.range_mut(first..) {
+            if key.task != *task {
                 break;
             }
             line.opening = None;
@@ -111,32 +110,32 @@ impl Lines {
                 stays
             });
             if line.is_empty() {
-                emptied.push(lane.clone());
+                emptied.push(key.clone());
             }
         }
         for execution in dropped {
             self.change_count(&execution, -1);
         }
-        for lane in emptied {
-            self.lines.remove(&lane);
+        for key in emptied {
+            self.lines.remove(&key);
         }
     }
 
     /// What waits of a task.
     pub(crate) fn of(&self, task: &TaskName) -> impl Iterator<Item = &Execution> {
-        let first = (task.clone(), ConcurrencyIndex::ONE);
+        let first = LockKey::new(task.clone(), ConcurrencyIndex::ONE);
         let lines = self
             .lines
             .range(first..)
-            .take_while(|(lane, _)| lane.0 == *task);
+            .take_while(|(key, _)| key.task == *task);
         lines.flat_map(|(_, line)| line.items.iter().map(Item::execution))
     }
 
     /// Lets what waits of a task run as the task is defined now.
     pub(crate) fn redefine(&mut self, task: &Arc<CheckedTask>) {
-        let first = (task.name.clone(), ConcurrencyIndex::ONE);
-        for (lane, line) in self.lines.range_mut(first..) {
-            if lane.0 != task.name {
+        let first = LockKey::new(task.name.clone(), ConcurrencyIndex::ONE);
+        for (key, line) in self.lines.range_mut(first..) {
+            if key.task != task.name {
                 break;
             }
             for item in &mut line.items {
@@ -147,7 +146,7 @@ impl Lines {
 
     pub(crate) fn has(&self, execution: &Execution) -> bool {
         self.lines
-            .get(&lane_of(execution))
+            .get(&execution.key())
             .is_some_and(|line| line.items.iter().any(|item| item.tick() == execution.tick))
     }
 
@@ -174,14 +173,14 @@ impl Lines {
 
     /// From when on a claim that is under way is not made any more.
     pub(crate) fn until(&self, claim: &PendingClaim) -> StoreTime {
-        let line = self.lines.get(&lane_of(&claim.claim.execution));
+        let line = self.lines.get(&claim.claim.execution.key());
         claim.until(line.and_then(|line| line.opening))
     }
 
     /// Keeps a line open to other instances for some time, unless it is so already: a fleet that is
     /// too small for it waits once, and not once a tick.
     pub(crate) fn keep_open(&mut self, execution: &Execution, now: StoreTime, longest: Duration) {
-        let line = self.lines.entry(lane_of(execution)).or_default();
+        let line = self.lines.entry(execution.key()).or_default();
         if line.opening.is_none_or(|opening| opening.has_moved_on) {
             line.opening = Some(Opening {
                 until: now + longest,
@@ -193,7 +192,7 @@ impl Lines {
 
     /// Somebody took what stood first in a line: what stands behind it has a last try until then.
     pub(crate) fn move_on(&mut self, execution: &Execution, until: StoreTime) {
-        let line = self.lines.get_mut(&lane_of(execution));
+        let line = self.lines.get_mut(&execution.key());
         if let Some(opening) = line.and_then(|line| line.opening.as_mut()) {
             opening.until = until;
             opening.has_moved_on = true;
@@ -240,15 +239,15 @@ impl Lines {
     }
 
     fn have_landed(&mut self, execution: &Execution, items: usize) {
-        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+        if let Some(line) = self.lines.get_mut(&execution.key()) {
             line.in_flight = line.in_flight.saturating_sub(items);
         }
     }
 
     fn forget_if_empty(&mut self, execution: &Execution) {
-        let lane = lane_of(execution);
-        if self.lines.get(&lane).is_some_and(Line::is_empty) {
-            self.lines.remove(&lane);
+        let key = execution.key();
+        if self.lines.get(&key).is_some_and(Line::is_empty) {
+            self.lines.remove(&key);
         }
     }
 
@@ -259,11 +258,11 @@ impl Lines {
     }
 
     fn change_count(&mut self, execution: &Execution, change: isize) {
-        let lane = lane_of(execution);
-        let count = self.by_schedule.entry(lane.clone()).or_default();
+        let key = execution.key();
+        let count = self.by_schedule.entry(key.clone()).or_default();
         *count = count.saturating_add_signed(change);
         if *count == 0 {
-            self.by_schedule.remove(&lane);
+            self.by_schedule.remove(&key);
         }
     }
 
@@ -310,14 +309,14 @@ impl Lines {
 
     /// The store's answer to an entry of a line was an error: all of the line rests for a while.
     pub(crate) fn rest(&mut self, execution: &Execution, now: StoreTime) {
-        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+        if let Some(line) = self.lines.get_mut(&execution.key()) {
             line.rest(now);
         }
     }
 
     /// The store has answered to an entry of a line.
     pub(crate) fn has_answered(&mut self, execution: &Execution) {
-        if let Some(line) = self.lines.get_mut(&lane_of(execution)) {
+        if let Some(line) = self.lines.get_mut(&execution.key()) {
             line.trouble = None;
         }
     }

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use sexton_core::lock::BATCH_MAX;
+use sexton_core::lock::{BATCH_MAX, LockKey};
 use sexton_core::policy::Placement;
 use sexton_core::store_time::StoreTime;
 
 use super::Lines;
 use super::item::{ClaimKind, GivenUpRun, Item, PendingClaim};
-use super::line::{Lane, Line};
+use super::line::Line;
 use crate::limits::{Limits, Pace};
 
 /// Lines whose given-up ticks are accounted for by one call: few, so that they are free again soon.
@@ -34,13 +34,13 @@ struct Rank {
     priority: i16,
     had_its_turn: bool,
     due_at: StoreTime,
-    lane: Lane,
+    key: LockKey,
 }
 
 /// How far a line has been looked through.
 #[derive(Debug)]
 struct Scan {
-    lane: Lane,
+    key: LockKey,
     next: usize,
     /// A tick of the schedule goes no more.
     is_schedule_held: bool,
@@ -164,9 +164,9 @@ impl Line {
 }
 
 impl Scan {
-    fn new(lane: Lane) -> Scan {
+    fn new(key: LockKey) -> Scan {
         Scan {
-            lane,
+            key,
             next: 0,
             is_schedule_held: false,
             is_all_held: false,
@@ -220,9 +220,9 @@ impl Lines {
                 false => Vec::new(),
             };
             ranked.sort_unstable();
-            let lanes = ranked.into_iter().map(|Rank { lane, .. }| lane);
-            let lanes: Vec<Lane> = lanes.collect();
-            self.take_from(&lanes, batch, now, limits, &mut claims);
+            let keys = ranked.into_iter().map(|Rank { key, .. }| key);
+            let keys: Vec<LockKey> = keys.collect();
+            self.take_from(&keys, batch, now, limits, &mut claims);
             ranked = rest;
         }
         claims
@@ -230,25 +230,25 @@ impl Lines {
 
     fn take_from(
         &mut self,
-        lanes: &[Lane],
+        keys: &[LockKey],
         batch: Batch,
         now: StoreTime,
         limits: &Arc<Limits>,
         claims: &mut Vec<PendingClaim>,
     ) {
         let room = BATCH_MAX - claims.len();
-        let mut scans: Vec<Scan> = lanes.iter().cloned().map(Scan::new).collect();
+        let mut scans: Vec<Scan> = keys.iter().cloned().map(Scan::new).collect();
         let mut marked = 0;
         while !scans.is_empty() && marked < room {
             scans.retain_mut(|scan| {
-                let Some(line) = self.lines.get_mut(&scan.lane) else {
+                let Some(line) = self.lines.get_mut(&scan.key) else {
                     return false;
                 };
                 while marked < room && line.mark_next(scan, now, limits) {
                     marked += 1;
                     if batch == Batch::Backlog {
                         // Those with a backlog take turns.
-                        self.served_last = Some(scan.lane.clone());
+                        self.served_last = Some(scan.key.clone());
                         return true;
                     }
                 }
@@ -256,8 +256,8 @@ impl Lines {
             });
         }
         if marked > 0 {
-            for lane in lanes {
-                if let Some(line) = self.lines.get_mut(lane) {
+            for key in keys {
+                if let Some(line) = self.lines.get_mut(key) {
                     claims.extend(line.take_marked());
                 }
             }
@@ -271,19 +271,19 @@ impl Lines {
             .iter()
             .filter(|(_, line)| line.in_flight == 0 && !line.is_resting(now))
             .filter(|(_, line)| line.has_backlog(now) == wants_backlog)
-            .filter_map(|(lane, line)| {
+            .filter_map(|(key, line)| {
                 let (priority, due_at) = line.rank(now)?;
                 Some(Rank {
                     priority,
                     // Of those with a backlog, the ones behind the one that was served last come
                     // first.
-                    had_its_turn: wants_backlog && self.served_last.as_ref() >= Some(lane),
+                    had_its_turn: wants_backlog && self.served_last.as_ref() >= Some(key),
                     due_at: if wants_backlog {
                         StoreTime::MIN
                     } else {
                         due_at
                     },
-                    lane: lane.clone(),
+                    key: key.clone(),
                 })
             })
             .collect()
@@ -293,24 +293,24 @@ impl Lines {
     /// next claim is due first come first; of the others in a random order, so that replicas that
     /// gave up the same ticks do not all begin with the same lines.
     pub(crate) fn take_given_up(&mut self, now: StoreTime) -> Vec<GivenUpRun> {
-        let is_first = |(_, line): &(&Lane, &Line)| {
+        let is_first = |(_, line): &(&LockKey, &Line)| {
             let mut by_schedule = line.items.iter().filter(|item| !item.is_from_the_store());
             line.in_flight == 0
                 && !line.is_resting(now)
                 && matches!(by_schedule.next(), Some(Item::GivenUp(_)))
         };
         let lines = self.lines.iter().filter(is_first);
-        let mut lanes: Vec<(Option<StoreTime>, Lane)> = lines
-            .map(|(lane, line)| (line.first_due(), lane.clone()))
+        let mut keys: Vec<(Option<StoreTime>, LockKey)> = lines
+            .map(|(key, line)| (line.first_due(), key.clone()))
             .collect();
-        fastrand::shuffle(&mut lanes);
-        lanes.sort_by_key(|(due_at, _)| due_at.unwrap_or(StoreTime::MAX));
+        fastrand::shuffle(&mut keys);
+        keys.sort_by_key(|(due_at, _)| due_at.unwrap_or(StoreTime::MAX));
         let mut batch = Vec::new();
-        for (_, lane) in lanes {
+        for (_, key) in keys {
             if batch.len() >= GIVEN_UP_BATCH_MAX {
                 break;
             }
-            if let Some(line) = self.lines.get_mut(&lane) {
+            if let Some(line) = self.lines.get_mut(&key) {
                 line.take_given_up(self.gives_up_one_by_one, &mut batch);
             }
         }

@@ -38,7 +38,7 @@ async fn a_trigger_and_a_cancel_by_an_operator_elsewhere() {
     let open = async || PostgresLockManager::connect(&server.url()).await.unwrap();
     let manager = open().await;
     let operator = Operator::new(open().await, "anna");
-    let mut changes = operator.manager().changes().unwrap();
+    let mut changes = operator.manager().notifications().unwrap();
     let name = TaskName::new("digest").unwrap();
     let task = Task::new("digest").every(HEARTBEAT).unwrap();
     let scheduler = Scheduler::builder()

@@ -43,7 +43,7 @@ pub trait PortError: From<Unavailable> + fmt::Debug + Send {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unavailable {
     /// A call ran into its limit.
-    #[error("timed out after {limit:?}: the server is slow, or a lock is held")]
+    #[error("timed out after {limit:?}: the server is slow or away, or a lock is held")]
     Stalled {
         /// The limit.
         limit: Duration,

@@ -53,7 +53,7 @@ impl<M: PortManager> LockManager for M {
         PortManager::transactions(self)
     }
 
-    fn changes(&self) -> Option<BoxStream<'static, ()>> {
+    fn notifications(&self) -> Option<BoxStream<'static, ()>> {
         self.engine().port().notifications()
     }
 

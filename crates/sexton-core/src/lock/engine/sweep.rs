@@ -15,12 +15,10 @@ use super::{
 };
 use crate::lock::rules::LockState;
 use crate::lock::{
-    Answer, Execution, ExecutionRecord, ExecutionState, LockError, Sweep, SweepQuery,
+    Answer, Execution, ExecutionRecord, ExecutionState, LockError, PAGE_MAX, Sweep, SweepQuery,
 };
 use crate::name::InstanceId;
 
-/// The most executions of an answer.
-const ANSWER_MAX: usize = 1_000;
 /// How often a sweep looks again at what others wrote to between its look and its write.
 const CONFLICTS_MAX: usize = 24;
 
@@ -61,7 +59,7 @@ struct Sweeping<'q> {
 
 impl Sweeping<'_> {
     fn limit(&self) -> usize {
-        self.query.limit.min(ANSWER_MAX)
+        self.query.limit.min(PAGE_MAX)
     }
 
     /// What is left to find, behind what was found.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sexton_core::lock::{ClaimLead, Handed, LockManager, TransactionSlot};
+use sexton_core::lock::{ClaimLead, LockManager, TransactionEnd, TransactionSlot};
 use sexton_sql::Tx;
 use sexton_sql::mysql::MySqlLockManager;
 use sexton_testkit::fixtures::{claim, grant};
@@ -55,7 +55,7 @@ async fn a_connection_comes_back_as_it_was_lent() {
     let during: String = sqlx::query_scalar(GET).fetch_one(&mut *tx).await.unwrap();
     assert!(during.ends_with(" 30 72 73 74 75 +01:00"), "{during}");
     drop(tx);
-    let Handed::Transaction(transaction) = slot.close() else {
+    let TransactionEnd::Transaction(transaction) = slot.close() else {
         panic!("no transaction was handed over");
     };
     transaction.roll_back().await.unwrap();

@@ -35,7 +35,10 @@ async fn a_wrong_password_is_told_without_showing_it() {
     };
     let url = server.url().replace("correct", "wrong");
     let error = refusal(MySqlOptions::new(), &url).await;
-    assert!(matches!(error, OpenError::NotLetIn { .. }), "{error:?}");
+    assert!(
+        matches!(error, OpenError::AuthenticationFailed { .. }),
+        "{error:?}"
+    );
     let said = whole(&error);
     assert!(!said.contains("horse"), "{said}");
     assert!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    ClaimLead, Committed, Handed, HeldLock, LockError, LockManager, Outcome, Settlement,
+    ClaimLead, Committed, HeldLock, LockError, LockManager, Outcome, Settlement, TransactionEnd,
     TransactionSlot,
 };
 use sexton_sql::Tx;
@@ -56,7 +56,7 @@ async fn what_is_written_after_the_transaction_has_ended_does_not_settle_the_run
         let write = "UPDATE rows_of SET said = 3 WHERE id = 2";
         sqlx::query(write).execute(&mut *tx).await.unwrap();
         drop(tx);
-        let Handed::Transaction(transaction) = slot.close() else {
+        let TransactionEnd::Transaction(transaction) = slot.close() else {
             panic!("no transaction was handed over");
         };
         let lock = HeldLock {
@@ -97,7 +97,7 @@ async fn a_settling_asks_again_for_its_row() {
     let write = "UPDATE rows_of SET said = 1 WHERE id = 1";
     sqlx::query(write).execute(&mut *tx).await.unwrap();
     drop(tx);
-    let Handed::Transaction(transaction) = slot.close() else {
+    let TransactionEnd::Transaction(transaction) = slot.close() else {
         panic!("no transaction was handed over");
     };
 

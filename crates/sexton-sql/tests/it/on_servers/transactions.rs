@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, ClaimLead, Committed, Execution, ExecutionState, Grant, Handed, HeldLock, HistoryQuery,
-    LockManager, OpenTransaction, Outcome, Renewal, Renewed, Settlement, TransactionSlot,
-    Transactions, Verdict,
+    Claim, ClaimLead, Committed, Execution, ExecutionState, Grant, HeldLock, HistoryQuery,
+    LockManager, OpenTransaction, Outcome, Renewal, Renewed, Settlement, TransactionEnd,
+    TransactionSlot, Transactions, Verdict,
 };
 use sexton_core::policy::{Delivery, Lease};
 use sexton_sql::{BeginError, Tx};
@@ -81,7 +81,7 @@ async fn written<S: TestServer>(manager: &Manager<S>) -> Box<dyn OpenTransaction
         .unwrap();
     S::execute(&mut tx, WRITE).await;
     drop(tx);
-    let Handed::Transaction(transaction) = slot.close() else {
+    let TransactionEnd::Transaction(transaction) = slot.close() else {
         panic!("no transaction was handed over");
     };
     transaction
@@ -267,7 +267,7 @@ async fn a_transaction_that_its_handler_ends_settles_nothing<S: TestServer>() {
             S::execute(&mut tx, end).await;
             S::execute(&mut tx, WRITE).await;
             drop(tx);
-            let Handed::Transaction(transaction) = slot.close() else {
+            let TransactionEnd::Transaction(transaction) = slot.close() else {
                 panic!("no transaction was handed over");
             };
             transaction
@@ -296,7 +296,7 @@ async fn a_run_has_one_transaction<S: TestServer>() {
     assert!(matches!(tx().begin().await, Err(BeginError::Taken)));
     drop(first);
     assert!(matches!(tx().begin().await, Err(BeginError::Taken)));
-    assert!(matches!(slot.close(), Handed::Transaction(_)));
+    assert!(matches!(slot.close(), TransactionEnd::Transaction(_)));
     assert!(matches!(tx().begin().await, Err(BeginError::Taken)));
 }
 

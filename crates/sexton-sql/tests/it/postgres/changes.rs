@@ -26,7 +26,7 @@ async fn next(changes: &mut Changes) {
 
 /// Says nothing more by itself than that it listens.
 async fn listening(manager: &PostgresLockManager) -> Changes {
-    let mut changes = manager.changes().unwrap();
+    let mut changes = manager.notifications().unwrap();
     next(&mut changes).await;
     changes
 }
@@ -171,7 +171,7 @@ async fn who_does_not_want_to_listen_need_not_and_is_heard_all_the_same() {
     };
     let options = PostgresOptions::new().listen(false);
     let deaf = options.connect(&server.url()).await.unwrap();
-    assert!(deaf.changes().is_none());
+    assert!(deaf.notifications().is_none());
     let mut changes = listening(&server.open().await).await;
     enqueue(&deaf, "t", 0).await;
     next(&mut changes).await;

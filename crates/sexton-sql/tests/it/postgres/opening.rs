@@ -35,7 +35,10 @@ async fn a_wrong_password_is_told_without_showing_it() {
     server.ask_for_passwords().await;
     let url = server.url().replace("correct", "wrong");
     let error = refusal(PostgresOptions::new(), &url).await;
-    assert!(matches!(error, OpenError::NotLetIn { .. }), "{error:?}");
+    assert!(
+        matches!(error, OpenError::AuthenticationFailed { .. }),
+        "{error:?}"
+    );
     let said = whole(&error);
     assert!(!said.contains("horse"), "{said}");
     assert!(

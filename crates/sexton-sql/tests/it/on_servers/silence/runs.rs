@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use sexton_core::clock::{Clock, SystemClock};
 use sexton_core::lock::{
-    Claim, Committed, Handed, HeldLock, HistoryQuery, LockManager, Outcome, Renewal, Settlement,
-    TransactionSlot, Verdict,
+    Claim, Committed, HeldLock, HistoryQuery, LockManager, Outcome, Renewal, Settlement,
+    TransactionEnd, TransactionSlot, Verdict,
 };
 use sexton_core::policy::{Delivery, Lease};
 use sexton_sql::Tx;
@@ -43,7 +43,7 @@ async fn run<S: TestServer>(
     let write = format!("INSERT INTO effects VALUES ({id}, '{who}')");
     let written = tokio::time::timeout(WAIT_MAX, S::attempt(&mut tx, write)).await;
     drop(tx);
-    let Handed::Transaction(transaction) = slot.close() else {
+    let TransactionEnd::Transaction(transaction) = slot.close() else {
         panic!("no transaction was handed over");
     };
     if !matches!(written, Ok(Ok(()))) {
