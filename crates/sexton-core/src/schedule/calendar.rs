@@ -1,7 +1,7 @@
 //! The civil calendar: which local date and time comes next, for fields held as bit sets.
 //!
 //! Nothing here knows of time zones or instants. A [`Local`] is what a clock on the wall shows; the
-//! [`place`](super::place) module turns it into instants. All of it is plain integer arithmetic,
+//! [`zone_clock`](super::zone_clock) module turns it into instants. All of it is plain integer arithmetic,
 //! bounded by the 400 years after which the Gregorian calendar repeats itself, weekdays included.
 
 use super::gregorian::{Month, date_of, month_of};

@@ -7,8 +7,8 @@
 use std::fmt::Display;
 
 use super::calendar::{Calendar, EVERY_MONTH};
-use super::place::{ClockChange, Place};
 use super::words::members;
+use super::zone_clock::{ClockChange, ZoneClock};
 
 const SIXTY: u64 = (1 << 60) - 1;
 const HOURS: u64 = (1 << 24) - 1;
@@ -19,7 +19,7 @@ pub(super) fn calendar_text<D>(
     calendar: &Calendar<D>,
     days: &str,
     change: ClockChange,
-    place: &Place,
+    zone_clock: &ZoneClock,
 ) -> String {
     let times = &calendar.times;
     let millis: Vec<u32> = times.millis.iter().collect();
@@ -47,7 +47,7 @@ pub(super) fn calendar_text<D>(
         set(times.minutes, SIXTY),
         set(times.hours.into(), HOURS),
         set(calendar.months.into(), EVERY_MONTH.into()),
-        place.canonical(),
+        zone_clock.canonical(),
     )
 }
 

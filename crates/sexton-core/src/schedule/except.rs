@@ -10,8 +10,8 @@ use jiff::{Span, Timestamp};
 use super::Schedule;
 use super::canonical::joined;
 use super::error::ScheduleError;
-use super::place::Place;
 use super::words::list;
+use super::zone_clock::ZoneClock;
 use crate::tick::Tick;
 
 /// A schedule without the ticks on certain dates, in certain ranges, or of another schedule.
@@ -40,7 +40,7 @@ use crate::tick::Tick;
 #[derive(Debug, Clone)]
 pub struct Except {
     schedule: Arc<dyn Schedule>,
-    place: Place,
+    zone_clock: ZoneClock,
     /// In order.
     dates: Vec<Date>,
     /// In order, neither touching nor empty; the second date of each is its last.
@@ -80,7 +80,7 @@ impl Except {
     pub fn new(schedule: Arc<dyn Schedule>) -> Except {
         Except {
             schedule,
-            place: Place::utc(),
+            zone_clock: ZoneClock::utc(),
             dates: Vec::new(),
             date_ranges: Vec::new(),
             ranges: Vec::new(),
@@ -92,7 +92,7 @@ impl Except {
     #[must_use]
     pub fn in_tz(self, zone: TimeZone) -> Except {
         Except {
-            place: Place::new(zone),
+            zone_clock: ZoneClock::new(zone),
             ..self
         }
     }
@@ -216,14 +216,14 @@ impl Except {
             return None;
         }
         let days = Span::new().days(DAYS_AT_ENDS);
-        let date = self.place.date_of(tick);
+        let date = self.zone_clock.date_of(tick);
         let range = self.date_ranges.partition_point(|(_, last)| *last < date);
         let (first, last) = self.date_ranges.get(range)?;
         let inner = first.checked_add(days).ok()?..last.checked_sub(days).ok()?;
         if !inner.contains(&date) {
             return None;
         }
-        let end = inner.end.to_zoned(self.place.zone().clone()).ok()?;
+        let end = inner.end.to_zoned(self.zone_clock.zone().clone()).ok()?;
         Some(Tick::at_or_before(end.timestamp())).filter(|end| *end > tick)
     }
 
@@ -237,9 +237,9 @@ impl Except {
             return Some(later);
         }
         if !(self.dates.is_empty() && self.date_ranges.is_empty()) {
-            let date = self.place.date_of(tick);
+            let date = self.zone_clock.date_of(tick);
             if self.excepts_date(date) {
-                return Some(self.place.end_of_date(tick));
+                return Some(self.zone_clock.end_of_date(tick));
             }
         }
         let before = tick.saturating_add_millis(-1);
@@ -268,7 +268,11 @@ impl Schedule for Except {
         let ranges = ranges.map(|(first, last)| format!("{first} to {last}"));
         let dates: Vec<String> = dates.chain(ranges).collect();
         if !dates.is_empty() {
-            exceptions.push(format!("on {} ({})", list(&dates), self.place.in_words()));
+            exceptions.push(format!(
+                "on {} ({})",
+                list(&dates),
+                self.zone_clock.in_words()
+            ));
         }
         exceptions.extend(self.ranges.iter().map(Range::in_words));
         exceptions.extend(
@@ -293,12 +297,12 @@ impl Schedule for Except {
         let mut exceptions = Vec::new();
         if !self.dates.is_empty() {
             let dates = joined(self.dates.iter());
-            exceptions.push(format!("on {dates} {}", self.place.canonical()));
+            exceptions.push(format!("on {dates} {}", self.zone_clock.canonical()));
         }
         if !self.date_ranges.is_empty() {
             let ranges = self.date_ranges.iter();
             let ranges = joined(ranges.map(|(first, last)| format!("{first}..{last}")));
-            exceptions.push(format!("on {ranges} {}", self.place.canonical()));
+            exceptions.push(format!("on {ranges} {}", self.zone_clock.canonical()));
         }
         exceptions.extend(self.ranges.iter().map(Range::in_words));
         let mut schedules: Vec<String> = self
@@ -319,7 +323,7 @@ impl Schedule for Except {
     fn zones(&self) -> Vec<TimeZone> {
         let mut zones = self.schedule.zones();
         if !(self.dates.is_empty() && self.date_ranges.is_empty()) {
-            zones.extend(self.place.zones());
+            zones.extend(self.zone_clock.zones());
         }
         zones.extend(self.schedules.iter().flat_map(|schedule| schedule.zones()));
         zones

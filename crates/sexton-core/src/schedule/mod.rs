@@ -62,13 +62,13 @@ mod jitter;
 mod kron;
 mod once;
 mod part;
-mod place;
 mod spread;
 mod stable_hash;
 mod union;
 mod words;
 mod years;
 pub mod zone;
+mod zone_clock;
 
 use std::fmt;
 use std::sync::Arc;

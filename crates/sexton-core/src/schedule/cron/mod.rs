@@ -22,9 +22,9 @@ use super::canonical::calendar_text;
 use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
-use super::place::{ClockChange, Place};
 use super::spread::Spread;
 use super::words::schedule_in_words;
+use super::zone_clock::{ClockChange, ZoneClock};
 use crate::tick::Tick;
 use days::CronDays;
 
@@ -100,7 +100,7 @@ use days::CronDays;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cron {
     calendar: Calendar<CronDays>,
-    place: Place,
+    zone_clock: ZoneClock,
     change: ClockChange,
 }
 
@@ -138,13 +138,13 @@ impl Cron {
         let whole = Part::whole(parse::LANGUAGE, expression)?;
         beside::refuse(whole)?;
         let parse::Parsed { calendar, change } = parse::parse(whole, spread)?;
-        let somewhere = Place::easternmost();
+        let somewhere = ZoneClock::easternmost();
         if somewhere.next_after(&calendar, change, Tick::MIN).is_none() {
             return Err(whole.never_due("no date up to 9999-12-30 matches"));
         }
         Ok(Cron {
             calendar,
-            place: Place::utc(),
+            zone_clock: ZoneClock::utc(),
             change,
         })
     }
@@ -155,12 +155,12 @@ impl Cron {
     /// [`ScheduleError::NeverDue`] if all that is due by it lies in hours that the zone skips.
     pub fn in_tz(self, zone: TimeZone) -> Result<Cron, ScheduleError> {
         let cron = Cron {
-            place: Place::new(zone),
+            zone_clock: ZoneClock::new(zone),
             ..self
         };
         if cron.next_after(Tick::MIN).is_none() {
             let schedule = format!("cron {}", cron.describe()).into();
-            let in_utc = Place::utc().next_after(&cron.calendar, cron.change, Tick::MIN);
+            let in_utc = ZoneClock::utc().next_after(&cron.calendar, cron.change, Tick::MIN);
             let reason = match in_utc {
                 Some(_) => "the zone's clocks skip it",
                 None => "it lies past the last tick, 9999-12-30T22:00:00Z",
@@ -173,7 +173,7 @@ impl Cron {
     /// The zone it is read in.
     #[must_use]
     pub fn tz(&self) -> &TimeZone {
-        self.place.zone()
+        self.zone_clock.zone()
     }
 
     /// The same expression, with what happens where the zone's clocks change chosen by `changes`.
@@ -203,17 +203,18 @@ impl Cron {
 impl Schedule for Cron {
     #[inline]
     fn next_after(&self, after: Tick) -> Option<Tick> {
-        self.place.next_after(&self.calendar, self.change, after)
+        self.zone_clock
+            .next_after(&self.calendar, self.change, after)
     }
 
     fn describe(&self) -> String {
         let dates = describe::days_in_words(&self.calendar.days);
-        schedule_in_words(&self.calendar, &dates, &self.place, self.change)
+        schedule_in_words(&self.calendar, &dates, &self.zone_clock, self.change)
     }
 
     fn canonical(&self) -> String {
         let days = self.calendar.days.canonical();
-        calendar_text("cron", &self.calendar, &days, self.change, &self.place)
+        calendar_text("cron", &self.calendar, &days, self.change, &self.zone_clock)
     }
 
     fn advice_when_over(&self) -> Option<String> {
@@ -222,7 +223,7 @@ impl Schedule for Cron {
     }
 
     fn zones(&self) -> Vec<TimeZone> {
-        self.place.zones()
+        self.zone_clock.zones()
     }
 }
 

@@ -6,9 +6,9 @@ use super::spread::{list, span};
 use crate::schedule::calendar::{Calendar, Millis, Times};
 use crate::schedule::error::ScheduleError;
 use crate::schedule::part::Part;
-use crate::schedule::place::ClockChange;
 use crate::schedule::spread::Spread;
 use crate::schedule::years::{YearSpan, Years};
+use crate::schedule::zone_clock::ClockChange;
 
 pub(super) const LANGUAGE: &str = "cron";
 

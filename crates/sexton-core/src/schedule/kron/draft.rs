@@ -5,8 +5,8 @@ use jiff::tz::{Offset, TimeZone};
 use super::days::{ALL_DAYS, ALL_WEEKDAYS, KronDays};
 use super::field::Values;
 use crate::schedule::calendar::{Calendar, EVERY_MONTH, Millis, Times};
-use crate::schedule::place::{ClockChange, Place};
 use crate::schedule::years::{YearSpan, Years};
+use crate::schedule::zone_clock::{ClockChange, ZoneClock};
 
 /// 25 hours and 59 minutes, the most whole minutes that jiff makes an offset of.
 pub(super) const OFFSET_MINUTES_MAX: i32 = 25 * 60 + 59;
@@ -54,10 +54,10 @@ impl Draft {
         }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn zone_clock(&self) -> ZoneClock {
         let seconds = self.offset_minutes.unwrap_or(0) * 60;
         let offset = Offset::from_seconds(seconds).unwrap_or(Offset::UTC);
-        Place::new(TimeZone::fixed(offset))
+        ZoneClock::new(TimeZone::fixed(offset))
     }
 }
 

@@ -17,8 +17,8 @@ use super::canonical::calendar_text;
 use super::clock_changes::ClockChanges;
 use super::error::ScheduleError;
 use super::part::Part;
-use super::place::{ClockChange, Place};
 use super::words::{WEEKDAYS, schedule_in_words};
+use super::zone_clock::{ClockChange, ZoneClock};
 use crate::tick::Tick;
 pub use builder::{FieldBuilder, KronBuilder, StepBuilder};
 use days::{ALL_WEEKDAYS, KronDays};
@@ -74,7 +74,7 @@ const YEAR_PLAUSIBLE_MIN: u16 = 1970;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Kron {
     calendar: Calendar<KronDays>,
-    place: Place,
+    zone_clock: ZoneClock,
     change: ClockChange,
     /// The string's or builder's own, in minutes.
     offset_minutes: Option<i32>,
@@ -101,21 +101,21 @@ impl Kron {
     /// [`ScheduleError::ZoneAndOffset`] if the schedule names an offset of its own,
     /// [`ScheduleError::NeverDue`] if all that is due by it lies in hours that the zone skips.
     pub fn in_tz(self, zone: TimeZone) -> Result<Kron, ScheduleError> {
-        let place = Place::new(zone);
+        let zone_clock = ZoneClock::new(zone);
         if let Some(offset_minutes) = self.offset_minutes {
-            let zone = place.in_words().into();
+            let zone = zone_clock.in_words().into();
             return Err(ScheduleError::ZoneAndOffset {
                 zone,
                 offset_minutes,
             });
         }
-        Kron { place, ..self }.checked(|kron| format!("kron {}", kron.describe()))
+        Kron { zone_clock, ..self }.checked(|kron| format!("kron {}", kron.describe()))
     }
 
     /// The zone it is read in; a fixed offset if it names one.
     #[must_use]
     pub fn tz(&self) -> &TimeZone {
-        self.place.zone()
+        self.zone_clock.zone()
     }
 
     /// The same schedule, with what happens where the zone's clocks change chosen by `changes`.
@@ -146,7 +146,7 @@ impl Kron {
     fn from_draft(draft: &Draft) -> Kron {
         Kron {
             calendar: draft.calendar(),
-            place: draft.place(),
+            zone_clock: draft.zone_clock(),
             change: draft.clock_change(),
             offset_minutes: draft.offset_minutes,
         }
@@ -154,7 +154,7 @@ impl Kron {
 
     /// Refuses what is never due, in whichever zone it may still be given.
     fn checked_somewhere(self, name: impl FnOnce(&Kron) -> String) -> Result<Kron, ScheduleError> {
-        let somewhere = Place::easternmost();
+        let somewhere = ZoneClock::easternmost();
         match self.offset_minutes {
             None if (somewhere.next_after(&self.calendar, self.change, Tick::MIN)).is_some() => {
                 Ok(self)
@@ -179,17 +179,18 @@ impl Kron {
 impl Schedule for Kron {
     #[inline]
     fn next_after(&self, after: Tick) -> Option<Tick> {
-        self.place.next_after(&self.calendar, self.change, after)
+        self.zone_clock
+            .next_after(&self.calendar, self.change, after)
     }
 
     fn describe(&self) -> String {
         let dates = self.calendar.days.in_words();
-        schedule_in_words(&self.calendar, &dates, &self.place, self.change)
+        schedule_in_words(&self.calendar, &dates, &self.zone_clock, self.change)
     }
 
     fn canonical(&self) -> String {
         let days = self.calendar.days.canonical();
-        calendar_text("kron", &self.calendar, &days, self.change, &self.place)
+        calendar_text("kron", &self.calendar, &days, self.change, &self.zone_clock)
     }
 
     fn advice_when_over(&self) -> Option<String> {
@@ -208,7 +209,7 @@ impl Schedule for Kron {
     }
 
     fn zones(&self) -> Vec<TimeZone> {
-        self.place.zones()
+        self.zone_clock.zones()
     }
 }
 

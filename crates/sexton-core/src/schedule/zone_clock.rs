@@ -47,9 +47,9 @@ impl ClockChange {
     }
 }
 
-/// Where the clock hangs.
+/// The clock of a time zone, which leads from its wall time to instants.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ZoneClock {
     zone: TimeZone,
     /// The zone's offset from UTC in milliseconds, if it never changes.
     fixed_ms: Option<i32>,
@@ -58,25 +58,25 @@ pub(super) struct Place {
 /// No offset of any zone is as large.
 const OFFSET_MAX_MS: i64 = 26 * 60 * 60 * 1_000;
 
-impl Place {
-    pub(super) fn utc() -> Place {
-        Place::new(TimeZone::UTC)
+impl ZoneClock {
+    pub(super) fn utc() -> ZoneClock {
+        ZoneClock::new(TimeZone::UTC)
     }
 
-    pub(super) fn new(zone: TimeZone) -> Place {
+    pub(super) fn new(zone: TimeZone) -> ZoneClock {
         let fixed = zone.to_fixed_offset().ok().or_else(|| {
             // Etc/GMT+5 and the like are zones by name only.
             let never_changes = change_after(&zone, Timestamp::MIN).is_none();
             never_changes.then(|| zone.to_offset(Timestamp::MIN))
         });
         let fixed_ms = fixed.map(|offset| offset.seconds() * 1_000);
-        Place { zone, fixed_ms }
+        ZoneClock { zone, fixed_ms }
     }
 
     /// Further east than every zone, where a local time stands for an instant that is as early as
     /// it can be: what is never due here is due nowhere.
-    pub(super) fn easternmost() -> Place {
-        Place::new(TimeZone::fixed(Offset::MAX))
+    pub(super) fn easternmost() -> ZoneClock {
+        ZoneClock::new(TimeZone::fixed(Offset::MAX))
     }
 
     pub(super) fn is_utc(&self) -> bool {
@@ -321,7 +321,7 @@ fn date_time(local: Local) -> Option<jiff::civil::DateTime> {
     Some(date.to_datetime(time.ok()?))
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for ZoneClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.in_words())
     }
