@@ -13,7 +13,7 @@ pub enum ErrorClass {
     /// Another client wrote first, and nothing of this try is open: loading again will do.
     Conflict,
     /// Another client holds what the try needs, or the store chose it to end a deadlock: once it is
-    /// undone ([`Port::undo`](super::Port::undo)), the same connection may try again.
+    /// undone ([`Connect::undo`](super::Connect::undo)), the same connection may try again.
     Busy,
     /// The connection broke, perhaps after the try took effect: another connection may do.
     Broken,
