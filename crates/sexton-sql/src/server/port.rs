@@ -20,6 +20,10 @@ pub struct ServerPort<DB: ServerDriver> {
     pub(super) namespace: Namespace,
     pub(super) limits: Limits,
     /// Whether notifications are listened to.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "PostgreSQL alone has notifications")
+    )]
     pub(super) listens: bool,
     pub(super) sql: DB::Sql,
 }
