@@ -9,6 +9,9 @@ use futures::future::{Either, select};
 use super::{Backoff, Engine, ErrorClass, Port, PortError, Unavailable};
 use crate::lock::LockError;
 
+/// How much earlier than a call's own limit a connection has to be there.
+const CHECK_OUT_MARGIN: Duration = Duration::from_millis(5);
+
 /// What a call does with a connection.
 ///
 /// It runs again when others were in the way or the connection broke, perhaps after it took effect,
@@ -58,7 +61,8 @@ impl<P: Port> Engine<P> {
         // Why the call tried again: that says more than that its time is over.
         let mut last = None;
         loop {
-            let left = self.left(deadline);
+            // A port that has no connection says why, which is worth more than that time is over.
+            let left = self.left(deadline).saturating_sub(CHECK_OUT_MARGIN);
             let checked_out = self.within(deadline, self.port.check_out(left)).await;
             let mut checkout = match checked_out {
                 Ok(checkout) => checkout?,
