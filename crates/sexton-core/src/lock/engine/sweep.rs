@@ -209,7 +209,10 @@ impl<P: Port> Engine<P> {
             perhaps: Vec::new(),
         };
         let now = self.call("sweep", &mut sweeping).await?;
-        let value = sweeping.found;
+        let mut value = sweeping.found;
+        // A later look has closed what was in conflict with an earlier one, wherever that stands.
+        value.lost.sort_unstable();
+        value.missed.sort_unstable();
         Ok(Answer { now, value })
     }
 }

@@ -122,6 +122,20 @@ fn what_is_in_conflict_is_looked_at_again_and_closed_once() {
     assert_eq!(state, ExecutionState::Ended(Outcome::Lost));
 }
 
+/// Of two, the first in order is in conflict at the first look, which closes the other.
+#[test]
+fn what_is_closed_is_named_in_order_whichever_look_closed_it() {
+    let bench = Bench::new();
+    let leased = ["x", "z"].map(|name| recovering(claim(name, 0, "a"), 1, 100));
+    bench.claim(&bench.manager(), &leased);
+    bench.store.clock.advance(Duration::from_secs(1));
+    let a = bench.manager();
+    will_conflict(&bench, &a, 1);
+    let swept = sweep(&bench, &a, &SweepQuery::default());
+    assert_eq!(swept.lost, leased.map(|claim| claim.execution));
+    assert_eq!(looks(&a), 2);
+}
+
 #[test]
 fn after_twenty_four_looks_a_sweep_leaves_what_is_in_conflict_to_the_next() {
     let bench = Bench::new();
