@@ -25,6 +25,9 @@ pub(super) struct BatchOp<E> {
     /// Whether it asks for a lock that the asker holds: see
     /// [`Limits::confirms_by_write`](super::Limits::confirms_by_write).
     pub(super) is_for_holders: bool,
+    /// Whether a try keeps what it was to answer, for the next one to find that it took effect.
+    /// Otherwise the rule itself makes the second try answer as the first.
+    pub(super) remembers_tries: bool,
 }
 
 impl<E> BatchOp<E> {
@@ -39,12 +42,20 @@ impl<E> BatchOp<E> {
             execution,
             bytes: |_| 0,
             is_for_holders: false,
+            remembers_tries: true,
         }
     }
 
     pub(super) fn for_holders(self) -> BatchOp<E> {
         BatchOp {
             is_for_holders: true,
+            ..self
+        }
+    }
+
+    pub(super) fn without_memory(self) -> BatchOp<E> {
+        BatchOp {
+            remembers_tries: false,
             ..self
         }
     }
@@ -145,7 +156,7 @@ where
             match port.swap(connection, &mut snapshot, &swap).await {
                 Ok(swapped) => swapped,
                 Err(error) => {
-                    if !error.class().is_without_effect() {
+                    if self.op.remembers_tries && !error.class().is_without_effect() {
                         self.remember(places, answers, &writes, &snapshot.state);
                     }
                     return Err(error);
@@ -208,8 +219,8 @@ where
             .extend(tried.into_iter().filter(|(_, one)| has_written(one)));
     }
 
-    /// Answers, of the keys whose records are found as an earlier try was to write them, what that
-    /// try would have answered.
+    /// Answers as an earlier try would have, for the keys whose records are found as that try meant
+    /// to write them.
     fn answer_what_took_effect(&mut self, state: &LockState) {
         let took_effect = |_: &LockKey, one: &mut Perhaps<T>| {
             let mut records = one.records.iter();
@@ -235,7 +246,7 @@ impl<T> Perhaps<T> {
     }
 }
 
-/// Whether a record is one that was to be written, by what a store keeps of it to the letter.
+/// Whether a record is the one that a try meant to write, by what every store keeps exactly.
 fn is_as_written(found: &ExecutionRecord, written: &ExecutionRecord) -> bool {
     let told = |record: &ExecutionRecord| {
         (

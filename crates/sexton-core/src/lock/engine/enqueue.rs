@@ -85,7 +85,8 @@ impl<P: Port> Engine<P> {
     ) -> Result<Answer<Vec<Enqueued>>, LockError> {
         let op = BatchOp::new("enqueue", ReadSet::of_enqueues, |enqueue: &Enqueue| {
             &enqueue.execution
-        });
+        })
+        .without_memory();
         // The second of two in a batch finds the first.
         let mut known = HashSet::new();
         let firsts = batch

@@ -75,9 +75,10 @@ impl<M: PortManager> LockManager for M {
         let op = BatchOp::new("renew", ReadSet::of_renewals, |renewal: &Renewal| {
             &renewal.lock.execution
         });
-        let renewed = self
-            .engine()
-            .decide(op.for_holders(), batch, LockState::renew);
+        // A renewal knows its lock again by its claim, and extends it from now: a lease of an earlier
+        // try may be over.
+        let op = op.for_holders().without_memory();
+        let renewed = self.engine().decide(op, batch, LockState::renew);
         Ok(renewed.await?.each())
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sexton_core::lock::{
     Claim, ClaimLead, Consumption, Enqueue, Enqueued, HeldLock, HistoryQuery, InstanceReport,
-    LockManager, PauseChange, Reason, Release, Renewal, SweepQuery, TaskDefinition, TaskQuery,
-    Verdict,
+    LockManager, PauseChange, Reason, Release, Renewal, Renewed, SweepQuery, TaskDefinition,
+    TaskQuery, Verdict,
 };
 use sexton_core::name::Incarnation;
 use sexton_core::policy::{Lease, Overlap};
@@ -130,6 +130,37 @@ fn a_renewal_is_extended_once() {
     let batch = [renewal];
     let renew = async |by: &MemoryPortManager| show(by.renew(&batch).await);
     assert_alike(Call::Swap, 0, &taking(&claim), &renew);
+}
+
+/// A store that is away for longer than the lease keeps the answer: the lock is extended from the
+/// try that is answered, and not from the one whose lease is over by then.
+#[test]
+fn a_renewal_whose_answer_was_lost_lasts_from_the_try_that_is_answered() {
+    let claim = recovering(claim("x", 0, "a"), 2, 2_000);
+    let renewal = Renewal {
+        lock: first_lock(&claim),
+        lease: Lease::new(Duration::from_secs(2)).unwrap(),
+    };
+    for layout in [Layout::Table, Layout::Documents] {
+        let bench = Bench::new();
+        let port = bench.port().layout(layout);
+        let by = port.limits(|limits| limits.broken_max = 1).manager(1);
+        bench.run(taking(&claim)(&by));
+        let lost = Fault::LosesAnswer(MemoryError::Broken);
+        let store = std::sync::Arc::clone(&bench.store);
+        let passes = move || store.clock.advance(Duration::from_secs(3));
+        by.port().will(Call::Swap, lost);
+        by.port().will(Call::Load, Fault::Nothing);
+        by.port().will(Call::Load, Fault::meanwhile(passes));
+        let answer = bench.run(by.renew(std::slice::from_ref(&renewal)));
+        let answer = answer.unwrap().whole().unwrap();
+        assert_eq!(by.port().faults_left(), 0, "{layout:?}");
+        let [Renewed::Extended { lease_until, .. }] = answer.value[..] else {
+            panic!("{layout:?}: {:?}", answer.value);
+        };
+        let lasts = lease_until.unwrap().duration_since(answer.now);
+        assert_eq!(lasts.as_millis(), 2_000, "{layout:?}");
+    }
 }
 
 #[test]
