@@ -55,7 +55,7 @@ fn choice(words: &[&str]) -> String {
     }
 }
 
-/// Gives a policy without values of its own `Display` and `FromStr`, by its `ALL` and `as_str`.
+/// Gives a policy whose choices carry no values `Display` and `FromStr`, by its `ALL` and `as_str`.
 macro_rules! named_by_its_word {
     ($name:ident, $what:literal) => {
         impl fmt::Display for $name {
@@ -102,7 +102,8 @@ impl Delivery {
     /// The word of each delivery.
     pub const WORDS: [&str; 3] = ["at most once", "at least once", "transactional"];
 
-    /// The delivery that this word names, with so many attempts where it has any; `None` for a word that names none.
+    /// The delivery that this word names, with `attempts_max` where it has attempts; `None` for a
+    /// word that names none.
     ///
     /// ```
     /// use std::num::NonZeroU32;

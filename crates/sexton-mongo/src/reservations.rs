@@ -1,6 +1,6 @@
 //! Distinct placement: an instance takes one index of a tick and no other.
 //!
-//! Indices are documents of their own, and no write spans two. So an instance reserves, in a
+//! Each index is a document, and no write spans two. So an instance reserves, in a
 //! document with the key (task, tick, instance), the index that it is about to take; another call
 //! for the same instance at the same time finds the reservation. One that came to nothing, since
 //! its claim lost or broke off, may be changed, but only once no claim can use it any more:

@@ -54,8 +54,8 @@ impl RedisOptions {
     /// given that of `ring`.
     ///
     /// # Errors
-    /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away, a namespace
-    /// that is kept in another number of buckets.
+    /// [`ConnectError`]: an invalid URL, an unreachable server, a wrong password, an eviction policy
+    /// that throws keys away, a namespace that is kept in another number of buckets.
     ///
     /// ```no_run
     /// use sexton_redis::RedisOptions;
@@ -70,7 +70,7 @@ impl RedisOptions {
     /// # }
     /// ```
     pub async fn connect(self, url: &str) -> Result<RedisLockManager, ConnectError> {
-        // Boxed: the drivers' futures are deep, and would make those of whoever awaits this too
+        // Boxed: the drivers' futures are deep, and would make those of every caller too
         // deep to compile.
         let connection = Box::pin(Connection::open(url, self.clone())).await?;
         Ok(RedisLockManager::new(connection, self.namespace))
@@ -82,7 +82,8 @@ impl RedisLockManager {
     /// see [`RedisOptions::connect`].
     ///
     /// # Errors
-    /// [`ConnectError`]: a URL that is none, nobody there, a wrong password, a server that throws keys away.
+    /// [`ConnectError`]: an invalid URL, an unreachable server, a wrong password, an eviction policy
+    /// that throws keys away.
     pub async fn connect(url: &str) -> Result<RedisLockManager, ConnectError> {
         RedisOptions::new().connect(url).await
     }

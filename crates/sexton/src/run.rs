@@ -35,7 +35,7 @@ impl Run {
         }
     }
 
-    /// The permission to run the execution: a [`TaskLock`](crate::lock::TaskLock), whatever store granted it.
+    /// The permission to run the execution: a [`TaskLock`](crate::lock::TaskLock) of any store.
     ///
     /// A [`RedisTaskLock`](https://docs.rs/sexton-redis/latest/sexton_redis/struct.RedisTaskLock.html) is made of it: one string that names the execution,
     /// to log or to write with what the run writes. It is the key of the lock, where replicas share

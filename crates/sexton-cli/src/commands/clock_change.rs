@@ -24,7 +24,7 @@ const CHANGES_MAX: usize = 40;
 /// How many ticks are compared from each side of a change on. One that touches an expression shows
 /// in the first of them.
 const COMPARED_MAX: usize = 100_000;
-/// How far from a change, on each side, and in which steps a pattern is looked at that goes on.
+/// How far before and after a change, and in which steps, a pattern that does not end is looked at.
 const PATTERN_MS: i64 = 24 * 60 * 60 * 1_000;
 const PATTERN_STEP_MS: usize = 15 * 60 * 1_000;
 /// How many local times are listed one by one.

@@ -14,7 +14,7 @@ use super::{Clock, SystemClock};
 /// true)]` whole days of ticks run in milliseconds, in the same order every time. Clones share the
 /// date.
 ///
-/// Each replica of a test may have one of its own, [skewed](TokioClock::skewed_by) against the
+/// Each replica of a test may have its clock, [skewed](TokioClock::skewed_by) against the
 /// others.
 ///
 /// ```

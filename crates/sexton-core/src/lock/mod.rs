@@ -174,8 +174,8 @@ pub trait LockManager: fmt::Debug + Send + Sync + 'static {
     /// work fails before anything starts.
     fn supports(&self, capability: Capability) -> bool;
 
-    /// Whether the manager can tell the locks of a task of this name from those of every other task. Asked when a
-    /// scheduler is built, and when a task is added to it.
+    /// Whether the manager can tell the locks of a task of this name from those of every other task.
+    /// Asked when a scheduler is built, and when a task is added to it.
     ///
     /// # Errors
     /// A [`NameError`] that says which name to take instead.

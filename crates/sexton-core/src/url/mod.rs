@@ -5,9 +5,9 @@
 //! SCHEME:PATH[?NAME=VALUE…]  or  SCHEME:///PATH[?NAME=VALUE…]                               a FileUrl
 //! ```
 //!
-//! What is special in a part is percent-encoded: `@` as `%40`, `/` as `%2F`, `?` as `%3F`, `#` as `%23`, `%` as `%25`. A store
-//! says which [`Parameter`]s it takes; any other is refused. No error shows a user, a password, a path or the value of a
-//! parameter.
+//! What is special in a part is percent-encoded: `@` as `%40`, `/` as `%2F`, `?` as `%3F`, `#` as
+//! `%23`, `%` as `%25`. A store says which [`Parameter`]s it takes; any other is refused. No error
+//! shows a user, a password, a path or the value of a parameter.
 
 mod decode;
 mod error;

@@ -156,7 +156,7 @@ async fn a_heartbeat_of_a_quiet_fleet_looks_once() {
     server.commands();
     let one = report("one", Duration::from_secs(60));
     manager.heartbeat(&one).await.unwrap();
-    // The report and its clock, what is to be cancelled, who is long gone; the clock, what waits.
+    // The report and its clock, executions to cancel, instances long gone; the clock, what waits.
     let commands = ["hello", "find", "update", "find", "delete", "hello", "find"];
     assert_eq!(server.commands(), commands);
 }

@@ -18,7 +18,7 @@ use crate::lock::{
 use crate::name::{Incarnation, InstanceId, Namespace, TaskName};
 
 /// A store under the engine, for one namespace: all that the traits below ask for, each of which has
-/// a file of its own in a store's crate.
+/// its file in a store's crate.
 ///
 /// # For implementers
 /// - Nothing is decided here: what [`Load`] brings is decided by the rules, and [`CompareAndSwap`]
@@ -246,7 +246,7 @@ impl Limits {
     }
 }
 
-/// What is to be written.
+/// What a swap writes.
 #[derive(Debug)]
 pub struct Swap<'s> {
     /// Every key that gets a new version: those of `writes`, and those that are only touched.
@@ -341,6 +341,6 @@ impl NewPause {
 pub enum Prune {
     /// Those whose tick is earlier.
     Before(Timestamp),
-    /// Those that are not among so many newest of their task.
+    /// Those that are not among this many newest of their task.
     Beyond(u32),
 }

@@ -23,7 +23,7 @@ const ODDS: Odds = Odds {
     delay_max: Duration::from_millis(3),
 };
 
-/// A store of which each client has faults from a seed of its own.
+/// A store whose clients draw their faults from a seed each.
 struct EngineStore {
     store: Arc<MemoryStore>,
     clock: VirtualClock,
@@ -125,7 +125,7 @@ fn over_documents_the_engine_conforms() {
     run_plain(Layout::Documents);
 }
 
-/// Runs a case over a store of its own whose faults are of this seed.
+/// Runs a case over a new store, with faults from this seed.
 fn run_faulty(case: &Case, layout: Layout, seed: u64) -> Option<String> {
     let store = EngineStore::new(layout, Some(seed));
     let clock = store.clock.clone();

@@ -13,7 +13,7 @@ use sexton_testkit::fixtures::noon;
 use sexton_testkit::memory_port::{Layout, MemoryPort, MemoryPortManager, MemoryStore, Odds};
 use sexton_testkit::virtual_clock::VirtualClock;
 
-/// So many faults that some calls fail for their caller.
+/// Enough faults that some calls fail for their caller.
 const ODDS: Odds = Odds {
     busy: 60,
     broken: 60,

@@ -14,7 +14,7 @@ use sexton_testkit::memory_port::{Call, Fault, MemoryError};
 
 use super::bench::{Bench, enqueue, key, lock_of, recovering, settlement, taken, whole};
 
-/// Settlements of so many executions, each with an output of so many bytes.
+/// Settlements of this many executions, each with an output of this many bytes.
 fn settlements(bench: &Bench, output_bytes: &[usize]) -> Vec<Settlement> {
     let claims: Vec<Claim> = (0..output_bytes.len())
         .map(|number| claim(&format!("task {number}"), 0, "a"))
