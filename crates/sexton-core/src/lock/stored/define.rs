@@ -38,6 +38,8 @@ pub struct DefineBatch {
     answers: Vec<Option<Defined>>,
     /// What the last try would have answered, had its write been known to succeed.
     meant: Vec<Option<Defined>>,
+    /// What the last try was to write of each task.
+    tried: Definitions,
 }
 
 impl DefineBatch {
@@ -51,6 +53,7 @@ impl DefineBatch {
             batch,
             answers,
             meant,
+            tried: Definitions::new(),
         }
     }
 
@@ -79,25 +82,28 @@ impl DefineBatch {
             .collect();
         let mut after = known.clone();
         let answers = define(&mut after, &self.instance, &batch, now);
+        // The store has exactly what the last try was to write: its answer alone was lost.
+        let tried = &self.tried;
+        let took_effect = |task: &TaskName| {
+            let tried = tried.get(task);
+            tried.is_some() && known.get(task) == tried
+        };
         for (place, answer) in open.into_iter().zip(answers) {
-            if self.meant[place].is_none() || !self.is_written(place, known) {
+            if self.meant[place].is_none() || !took_effect(&self.batch[place].task) {
                 self.meant[place] = Some(answer);
             }
         }
-        let changed = after
-            .into_values()
-            .filter(|new| known.get(&new.definition.task) != Some(new));
+        let is_changed = |new: &Defining| {
+            let task = &new.definition.task;
+            known.get(task) != Some(new) && !took_effect(task)
+        };
+        let changed = after.into_values().filter(is_changed);
         let mut changed: Vec<Defining> = changed.collect();
         changed.sort_by(|a, b| a.definition.task.cmp(&b.definition.task));
+        let writes = changed.iter().cloned();
+        self.tried
+            .extend(writes.map(|new| (new.definition.task.clone(), new)));
         changed
-    }
-
-    /// Whether the store has what this batch leaves of the task at a place, by this instance.
-    fn is_written(&self, place: usize, known: &Definitions) -> bool {
-        let task = &self.batch[place].task;
-        let last = self.batch.iter().rfind(|new| new.task == *task);
-        let found = known.get(task);
-        found.is_some_and(|found| found.by == self.instance && Some(&found.definition) == last)
     }
 
     /// Notes that what was decided is written, but for the tasks that another client was faster

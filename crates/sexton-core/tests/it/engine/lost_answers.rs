@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use sexton_core::clock::Clock;
 use sexton_core::lock::{
     Claim, ClaimLead, Consumption, Enqueue, Enqueued, HeldLock, HistoryQuery, InstanceReport,
     LockManager, PauseChange, Reason, Release, Renewal, Renewed, SweepQuery, TaskDefinition,
@@ -294,6 +295,32 @@ fn of_two_definitions_of_a_task_in_one_call_each_is_compared_with_the_one_before
     let batch = [definitions(&["x"], "one"), definitions(&["x"], "two")].concat();
     let define = async |by: &MemoryPortManager| show(by.define(&instance("a"), &batch).await);
     assert_alike(Call::WriteDefinitions, 0, &prepare, &define);
+}
+
+/// The second raises the concurrency over the first, so the task is known from then on: from the
+/// try that wrote it, and not from the one that is answered.
+#[test]
+fn a_definition_whose_answer_was_lost_counts_from_the_try_that_wrote_it() {
+    let bench = Bench::new();
+    let by = bench
+        .port()
+        .limits(|limits| limits.broken_max = 1)
+        .manager(1);
+    let mut batch = [definitions(&["x"], "one"), definitions(&["x"], "two")].concat();
+    batch[0].concurrency = Concurrency::ONE;
+    batch[1].concurrency = Concurrency::new(2).unwrap();
+    let began = bench.store.clock.now();
+    let store = std::sync::Arc::clone(&bench.store);
+    let passes = move || store.clock.advance(Duration::from_secs(3));
+    let lost = Fault::LosesAnswer(MemoryError::Broken);
+    by.port().will(Call::WriteDefinitions, lost);
+    by.port().will(Call::CheckOut, Fault::Nothing);
+    by.port().will(Call::CheckOut, Fault::meanwhile(passes));
+    bench.run(by.define(&instance("a"), &batch)).unwrap();
+    assert_eq!(by.port().faults_left(), 0);
+    let query = TaskQuery::Named(vec![task("x")]);
+    let known = bench.run(by.tasks(&query)).unwrap().value;
+    assert_eq!(known[0].known_since, Some(began));
 }
 
 #[test]
